@@ -1,0 +1,134 @@
+//! The manifest: what `manifest.json` of a bundle says about its networks, their inputs and where they come from.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::shots::ShotSettings;
+
+/// Version of the bundle's layout that this code reads and writes.
+pub const BUNDLE_SCHEMA: u32 = 1;
+
+/// Name of the manifest inside a bundle.
+pub const MANIFEST_FILE: &str = "manifest.json";
+
+/// Name of the fixed input and its expected outputs inside a bundle.
+pub const GOLDEN_FILE: &str = "golden.safetensors";
+
+/// The ten genres of Trailers12k in the order of the paper and of its label file.
+pub const GENRES: [&str; 10] =
+    ["action", "adventure", "comedy", "crime", "drama", "fantasy", "horror", "romance", "sci-fi", "thriller"];
+
+/// Everything a bundle says of itself. Unknown keys are ignored, so that a later writer may add facts without a new schema.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of the layout, [`BUNDLE_SCHEMA`].
+    pub schema: u32,
+    /// Short name of the bundle.
+    pub name: String,
+    /// Genre names, in the order of the heads' outputs.
+    pub labels: Vec<String>,
+    /// Name of the architecture, such as `shufflenet-fusion`.
+    pub architecture: String,
+    /// Whether the weights were learned from data. Where false, every result says so.
+    pub trained: bool,
+    /// Working rates that the networks were made for, frames a second; f, the frames of a clip, is the rate.
+    pub working_rates: Vec<u32>,
+    /// Clips in a snippet (c in the paper, 30).
+    pub snippet_clips: usize,
+    /// The streams that are present.
+    pub streams: Streams,
+    /// Settings of the shot detector that the networks were trained behind.
+    #[serde(default)]
+    pub shots: ShotSettings,
+    /// Where the weights come from.
+    pub provenance: Provenance,
+    /// Measured quality by name, empty where nothing was measured.
+    #[serde(default)]
+    pub metrics: BTreeMap<String, f64>,
+    /// SPDX expression of the weights' licence.
+    pub licence: String,
+    /// Every other file of the bundle by name.
+    pub files: BTreeMap<String, FileEntry>,
+}
+
+/// The streams of a bundle; at least one must be there. What is there is fused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Streams {
+    /// 2D backbone on the keyframe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Stream>,
+    /// 3D backbone on all frames of the clip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub video: Option<Stream>,
+}
+
+/// One stream: a frozen backbone and its head.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stream {
+    /// File of the backbone: (1, 3, size, size) or (1, 3, f, size, size) to (1, features).
+    pub backbone: String,
+    /// File of the head: (1, snippet_clips, features) to logits (1, labels).
+    pub head: String,
+    /// Length of the backbone's vector (b in the paper).
+    pub features: usize,
+    /// How a frame becomes the backbone's input.
+    pub input: StreamInput,
+    /// Parameters of backbone and head.
+    pub parameters: u64,
+    /// Multiply-accumulates for one snippet, head included, by working rate.
+    pub macs_per_snippet: BTreeMap<u32, u64>,
+}
+
+/// How a frame becomes pixels of a backbone's input: scaled so that the shorter side is `resize`, the middle
+/// `size` x `size` cut out, then per channel (value / 255 - mean) / std.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StreamInput {
+    /// Side of the square input in pixels.
+    pub size: usize,
+    /// Length of the shorter side after scaling, at least `size`.
+    pub resize: usize,
+    /// Order of the channels in `mean`, `std` and the input.
+    pub channels: Channels,
+    /// Mean of each channel in [0, 1].
+    pub mean: [f32; 3],
+    /// Standard deviation of each channel, above zero.
+    pub std: [f32; 3],
+}
+
+/// Order of the colour channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Channels {
+    /// Red, green, blue.
+    Rgb,
+    /// Blue, green, red.
+    Bgr,
+}
+
+/// Where a bundle's weights come from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// What the weights are: a checkpoint's name and sum, or `seeded`.
+    pub weights: String,
+    /// What they were trained on, empty where they were not.
+    #[serde(default)]
+    pub data: String,
+    /// Seed of whatever was drawn at random.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// Program and version that wrote the bundle.
+    pub tool: String,
+    /// Bundle or network that taught this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<String>,
+}
+
+/// Sum and size of one file of a bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// SHA-256, 64 lower-case hexadecimal digits.
+    pub sha256: String,
+    /// Length in bytes.
+    pub size: u64,
+}

@@ -1,0 +1,365 @@
+//! A frame: one decoded picture, borrowed from whoever decoded it, with its presentation time and the meaning of its samples.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// Nanoseconds in a second.
+const NANOS: i128 = 1_000_000_000;
+
+/// A presentation time, or the distance between two, in nanoseconds.
+///
+/// Times come from the container or the camera and never from counting frames, so variable rates and gaps are ordinary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The start of the stream.
+    pub const ZERO: Timestamp = Timestamp(0);
+
+    /// A time in nanoseconds.
+    pub const fn from_nanos(nanos: i64) -> Self {
+        Timestamp(nanos)
+    }
+
+    /// A time in milliseconds; saturates instead of wrapping.
+    pub const fn from_millis(millis: i64) -> Self {
+        Timestamp(millis.saturating_mul(1_000_000))
+    }
+
+    /// `ticks` of a clock that ticks `per_second` times a second, rounded to the nearest nanosecond; saturates instead of
+    /// wrapping, and reads a clock of zero ticks a second as one of one tick, so that no container can make it panic.
+    pub fn from_ticks(ticks: i64, per_second: u64) -> Self {
+        let per_second = i128::from(per_second.max(1));
+        let nanos = (i128::from(ticks) * NANOS + per_second / 2).div_euclid(per_second);
+        Timestamp(nanos.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
+    }
+
+    /// `seconds` rounded to the nearest nanosecond; not-a-number is read as zero.
+    pub fn from_secs_f64(seconds: f64) -> Self {
+        Timestamp((seconds * 1e9).round() as i64)
+    }
+
+    /// The time in nanoseconds.
+    pub const fn as_nanos(self) -> i64 {
+        self.0
+    }
+
+    /// The time in seconds.
+    pub fn as_secs_f64(self) -> f64 {
+        self.0 as f64 / 1e9
+    }
+
+    /// This time moved later by `other`, saturating.
+    pub const fn plus(self, other: Timestamp) -> Self {
+        Timestamp(self.0.saturating_add(other.0))
+    }
+
+    /// The distance from `earlier` to this time, saturating; negative when `earlier` is later.
+    pub const fn since(self, earlier: Timestamp) -> Self {
+        Timestamp(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3} s", self.as_secs_f64())
+    }
+}
+
+/// One plane of 8-bit samples: `stride` bytes from the start of a row to the start of the next.
+#[derive(Clone, Copy)]
+pub struct Plane<'a> {
+    /// The samples; the last row may end right after its last sample.
+    pub data: &'a [u8],
+    /// Bytes from one row to the next, at least the bytes of a row.
+    pub stride: usize,
+}
+
+impl<'a> Plane<'a> {
+    /// Row `y`, of `bytes` bytes. Panics outside the plane; [`Frame::new`] has checked every row of a frame's planes.
+    #[inline]
+    pub(crate) fn row(&self, y: usize, bytes: usize) -> &'a [u8] {
+        &self.data[y * self.stride..][..bytes]
+    }
+
+    /// Whether the plane holds `rows` rows of `bytes` bytes.
+    fn holds(&self, rows: usize, bytes: usize) -> bool {
+        self.stride >= bytes
+            && rows
+                .checked_sub(1)
+                .and_then(|last| last.checked_mul(self.stride))
+                .and_then(|start| start.checked_add(bytes))
+                .is_some_and(|end| end <= self.data.len())
+    }
+}
+
+impl fmt::Debug for Plane<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Plane({} bytes, stride {})", self.data.len(), self.stride)
+    }
+}
+
+/// How much coarser than luma the chroma planes of a planar picture are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subsampling {
+    /// 4:2:0, halved in both directions.
+    Both,
+    /// 4:2:2, halved across.
+    Across,
+    /// 4:4:4, not halved.
+    None,
+}
+
+impl Subsampling {
+    /// Right shifts that take a luma width and height to the chroma plane's (rounding up).
+    pub(crate) fn shifts(self) -> (usize, usize) {
+        match self {
+            Subsampling::Both => (1, 1),
+            Subsampling::Across => (1, 0),
+            Subsampling::None => (0, 0),
+        }
+    }
+}
+
+/// The samples of a picture, 8 bits each.
+#[derive(Clone, Copy, Debug)]
+pub enum Pixels<'a> {
+    /// Luma and two chroma planes (I420 when [`Subsampling::Both`]).
+    Planar {
+        /// Luma, (height, width).
+        y: Plane<'a>,
+        /// Blue difference.
+        u: Plane<'a>,
+        /// Red difference.
+        v: Plane<'a>,
+        /// Size of `u` and `v`.
+        subsampling: Subsampling,
+    },
+    /// Luma, and one plane of U and V in turn at half the size in both directions.
+    Nv12 {
+        /// Luma, (height, width).
+        y: Plane<'a>,
+        /// (ceil(height / 2), ceil(width / 2), 2).
+        uv: Plane<'a>,
+    },
+    /// Packed 4:2:2: Y0 U Y1 V; an odd width still stores whole pairs.
+    Yuyv(Plane<'a>),
+    /// Red, green, blue, (height, width, 3), full range.
+    Rgb8(Plane<'a>),
+    /// Luma alone, (height, width).
+    Grey(Plane<'a>),
+}
+
+/// Which red, green and blue a luma and two colour differences stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matrix {
+    /// ITU-R BT.601: standard definition, and JPEG.
+    Bt601,
+    /// ITU-R BT.709: high definition.
+    Bt709,
+    /// ITU-R BT.2020, constant luminance excluded.
+    Bt2020,
+}
+
+impl Matrix {
+    /// What players assume when a stream does not say: BT.709 from 720 lines (or 1280 columns) up, BT.601 below.
+    pub fn assumed_for(width: usize, height: usize) -> Self {
+        if height >= 720 || width >= 1280 {
+            Matrix::Bt709
+        } else {
+            Matrix::Bt601
+        }
+    }
+}
+
+/// Which code values stand for black and white.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Range {
+    /// Luma 16 to 235, chroma 16 to 240.
+    Limited,
+    /// 0 to 255.
+    Full,
+}
+
+/// How the samples of a picture become colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Colour {
+    /// Matrix of the YUV formats; RGB ignores it.
+    pub matrix: Matrix,
+    /// Range of the YUV and grey formats; RGB is always full.
+    pub range: Range,
+}
+
+/// The clockwise turn that shows a stored picture upright (a phone's rotation metadata).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rotation {
+    /// Stored upright.
+    #[default]
+    None,
+    /// A quarter turn clockwise.
+    Clockwise90,
+    /// Half a turn.
+    Half,
+    /// A quarter turn counter-clockwise.
+    Clockwise270,
+}
+
+/// A picture that cannot be what it says it is.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// No pixels, or a side longer than [`Frame::MAX_SIDE`].
+    #[error("a picture of {width}x{height} is outside 1x1 to {max}x{max}", max = Frame::MAX_SIDE)]
+    Size {
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+    },
+    /// A plane is shorter than the picture's size needs, or its stride is shorter than a row.
+    #[error("a {width}x{height} picture needs more samples than its {plane} plane holds")]
+    ShortPlane {
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+        /// Which plane.
+        plane: &'static str,
+    },
+}
+
+/// One decoded picture with its presentation time. It borrows its samples; no stage of the runtime copies a full picture.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    pixels: Pixels<'a>,
+    width: usize,
+    height: usize,
+    time: Timestamp,
+    colour: Colour,
+    rotation: Rotation,
+}
+
+impl<'a> Frame<'a> {
+    /// Longest side of a picture, in pixels: 16K, twice what any camera or trailer uses today.
+    pub const MAX_SIDE: usize = 16_384;
+
+    /// A picture of `width` x `height` pixels as stored, shown at `time`, in limited-range colour by the size's usual
+    /// matrix, upright. Change the last two with [`Frame::with_colour`] and [`Frame::with_rotation`].
+    ///
+    /// # Errors
+    /// When the size is out of bounds or a plane does not hold it; every later access relies on this check.
+    pub fn new(pixels: Pixels<'a>, width: usize, height: usize, time: Timestamp) -> Result<Self, FrameError> {
+        if width == 0 || height == 0 || width > Self::MAX_SIDE || height > Self::MAX_SIDE {
+            return Err(FrameError::Size { width, height });
+        }
+        let need = |plane: Plane<'_>, name, rows, bytes| match plane.holds(rows, bytes) {
+            true => Ok(()),
+            false => Err(FrameError::ShortPlane { width, height, plane: name }),
+        };
+        match pixels {
+            Pixels::Planar { y, u, v, subsampling } => {
+                let (across, down) = subsampling.shifts();
+                let (cw, ch) = ((width + across) >> across, (height + down) >> down);
+                need(y, "Y", height, width)?;
+                need(u, "U", ch, cw)?;
+                need(v, "V", ch, cw)?;
+            }
+            Pixels::Nv12 { y, uv } => {
+                need(y, "Y", height, width)?;
+                need(uv, "UV", height.div_ceil(2), 2 * width.div_ceil(2))?;
+            }
+            Pixels::Yuyv(plane) => need(plane, "YUYV", height, 4 * width.div_ceil(2))?,
+            Pixels::Rgb8(plane) => need(plane, "RGB", height, 3 * width)?,
+            Pixels::Grey(plane) => need(plane, "grey", height, width)?,
+        }
+        let colour = Colour { matrix: Matrix::assumed_for(width, height), range: Range::Limited };
+        Ok(Frame { pixels, width, height, time, colour, rotation: Rotation::None })
+    }
+
+    /// The same picture, its samples meant in `colour`.
+    #[must_use]
+    pub fn with_colour(mut self, colour: Colour) -> Self {
+        self.colour = colour;
+        self
+    }
+
+    /// The same picture, to be shown turned by `rotation`.
+    #[must_use]
+    pub fn with_rotation(mut self, rotation: Rotation) -> Self {
+        self.rotation = rotation;
+        self
+    }
+
+    /// The samples.
+    pub fn pixels(&self) -> Pixels<'a> {
+        self.pixels
+    }
+
+    /// Width in pixels, as stored (before rotation).
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Height in pixels, as stored (before rotation).
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Presentation time.
+    pub fn time(&self) -> Timestamp {
+        self.time
+    }
+
+    /// How the samples become colour.
+    pub fn colour(&self) -> Colour {
+        self.colour
+    }
+
+    /// The turn that shows the picture upright.
+    pub fn rotation(&self) -> Rotation {
+        self.rotation
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_become_nanoseconds_without_wrapping() {
+        assert_eq!(Timestamp::from_ticks(1, 24).as_nanos(), 41_666_667);
+        assert_eq!(Timestamp::from_ticks(1001, 24_000).as_nanos(), 41_708_333);
+        assert_eq!(Timestamp::from_ticks(-1, 2).as_nanos(), -500_000_000);
+        assert_eq!(Timestamp::from_ticks(i64::MAX, 1).as_nanos(), i64::MAX);
+        assert_eq!(Timestamp::from_ticks(5, 0).as_nanos(), 5_000_000_000);
+    }
+
+    #[test]
+    fn a_plane_must_hold_its_picture() {
+        let data = [0u8; 12];
+        let grey = |width, height, stride| {
+            Frame::new(Pixels::Grey(Plane { data: &data, stride }), width, height, Timestamp::ZERO).map(|_| ())
+        };
+        assert_eq!(grey(3, 4, 3), Ok(()));
+        // The last row of a padded plane may stop at its last sample.
+        assert_eq!(grey(2, 3, 5), Ok(()));
+        assert!(matches!(grey(3, 3, 5), Err(FrameError::ShortPlane { .. })));
+        assert!(matches!(grey(4, 2, 3), Err(FrameError::ShortPlane { .. })));
+        assert!(matches!(grey(0, 4, 3), Err(FrameError::Size { .. })));
+        assert!(matches!(grey(1, usize::MAX, usize::MAX), Err(FrameError::Size { .. })));
+    }
+
+    #[test]
+    fn chroma_of_an_odd_picture_rounds_up() {
+        let (luma, chroma) = ([0u8; 15], [0u8; 6]);
+        let planar = |chroma: &[u8]| {
+            let plane = |data, stride| Plane { data, stride };
+            let pixels =
+                Pixels::Planar { y: plane(&luma, 5), u: plane(chroma, 3), v: plane(chroma, 3), subsampling: Subsampling::Both };
+            Frame::new(pixels, 5, 3, Timestamp::ZERO).is_ok()
+        };
+        assert!(planar(&chroma));
+        assert!(!planar(&chroma[..5]));
+    }
+}
