@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Everything of `divita` that touches a device, a file or the operating system.
+
+pub mod source;

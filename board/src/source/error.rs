@@ -1,0 +1,170 @@
+//! What can be wrong with an input, each said in a sentence that ends with what to do about it.
+
+use std::io;
+
+use divita_runtime::frame::{FrameError, Timestamp};
+use thiserror::Error;
+
+/// Why an input cannot be opened, or cannot be read any further.
+///
+/// The messages do not repeat the input's name: whoever opened it knows it, and puts it in front.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// The operating system refused.
+    #[error("could not {doing}: {source}; check that it exists, is readable and stays in place")]
+    Io {
+        /// What was attempted, as in "open it".
+        doing: &'static str,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A URI whose scheme no source answers to.
+    #[error("`{scheme}://` is not a kind of input; use a path, a folder, `-` or one of {supported}")]
+    UnknownScheme {
+        /// The scheme as written.
+        scheme: String,
+        /// The schemes of this build, as in "file://, test://".
+        supported: String,
+    },
+    /// A URI whose source was left out of this build.
+    #[error("`{scheme}://` needs a build with the feature `{feature}`: cargo build --release --features {feature}")]
+    NotInThisBuild {
+        /// The scheme.
+        scheme: &'static str,
+        /// The cargo feature that brings it.
+        feature: &'static str,
+    },
+    /// A URI that cannot be read as one.
+    #[error("the address is not valid: {problem}")]
+    BadUri {
+        /// What is wrong with it, and what it should look like.
+        problem: &'static str,
+    },
+    /// An option (`?name=value`) that the source does not know or whose value makes no sense.
+    #[error("the option `{option}` is not valid; {expected}")]
+    BadOption {
+        /// The option as written.
+        option: String,
+        /// What would be.
+        expected: &'static str,
+    },
+    /// Contents of a kind that no source reads.
+    #[error("{found} cannot be read; MP4 or MOV with H.264, Y4M and folders of PNG or JPEG can: {hint}")]
+    UnknownFormat {
+        /// What the contents look like, as in "Matroska or WebM".
+        found: &'static str,
+        /// A command that makes it readable.
+        hint: &'static str,
+    },
+    /// A container without moving pictures.
+    #[error("it has no video track, only sound or data; check that this is the right file")]
+    NoVideoTrack,
+    /// A video track in another codec than H.264.
+    #[error("its video is {codec}, and only H.264 can be decoded; convert it: {CONVERT}")]
+    UnsupportedCodec {
+        /// The codec's name, or its four-character code.
+        codec: String,
+    },
+    /// Encrypted (DRM) video.
+    #[error("its video is encrypted, and no key can be given; use a copy without copy protection")]
+    Encrypted,
+    /// H.264, or Y4M, of a kind that cannot be read.
+    #[error("its pictures are {what}, and only progressive 8-bit ones are read; convert it: {CONVERT}")]
+    UnsupportedPictures {
+        /// As in "10-bit" or "interlaced".
+        what: String,
+    },
+    /// A fragmented MP4: its pictures are not in the index.
+    #[error(
+        "it is a fragmented MP4, whose index lists no pictures; join it: ffmpeg -i IN -c copy -movflags faststart OUT.mp4"
+    )]
+    Fragmented,
+    /// An MP4 without its index.
+    #[error(
+        "its index (`moov`) is missing: the file is cut short or still being written; copy or record it again in full"
+    )]
+    NoIndex,
+    /// An edit list that repeats, reorders or slows parts of the track.
+    #[error("its edit list cuts the track into parts, which is not supported; write it out plainly: {CONVERT}")]
+    EditList,
+    /// Contents that break the rules of their format.
+    #[error("it is damaged: {part} makes no sense; copy it again, or repair it: ffmpeg -i IN -c copy OUT.mp4")]
+    Malformed {
+        /// Which part.
+        part: &'static str,
+    },
+    /// The data ends before the index or the header says so. Every frame before that was lent out.
+    #[error("it is cut short: its pictures end after {at}, before the end it announces; copy or download it again")]
+    Truncated {
+        /// The time of the last good frame.
+        at: Timestamp,
+    },
+    /// Pictures that the decoder refuses, with none after them that it accepts.
+    #[error("its picture data is damaged: nothing after {at} can be decoded; copy or download it again")]
+    Damaged {
+        /// The time of the last good frame, zero if there is none.
+        at: Timestamp,
+    },
+    /// The H.264 decoder could not be started.
+    #[error("the H.264 decoder could not start ({reason}); free some memory and try again")]
+    Decoder {
+        /// The decoder's own words.
+        reason: String,
+    },
+    /// Pictures larger than can be decoded.
+    #[error(
+        "its pictures of {width}x{height} are too large (at most {limit}); scale it: ffmpeg -i IN -vf scale=1280:-2 OUT.mp4"
+    )]
+    TooLarge {
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+        /// The limit, in words.
+        limit: &'static str,
+    },
+    /// Nothing to look at.
+    #[error("it has no pictures; {hint}")]
+    Empty {
+        /// What would have been expected.
+        hint: &'static str,
+    },
+    /// A picture of a folder that cannot be decoded.
+    #[error("a picture of the folder cannot be decoded ({source}); replace or remove it: {file}")]
+    Image {
+        /// The decoder's answer.
+        source: image::ImageError,
+        /// The picture's file name.
+        file: String,
+    },
+    /// A picture of a folder that differs in size from those before it.
+    #[error(
+        "a picture is {found_width}x{found_height} and those before it {width}x{height}; make them one size or remove it: {file}"
+    )]
+    MixedSizes {
+        /// Width of the pictures before, in pixels.
+        width: usize,
+        /// Height of the pictures before, in pixels.
+        height: usize,
+        /// Width of this one, in pixels.
+        found_width: usize,
+        /// Height of this one, in pixels.
+        found_height: usize,
+        /// The picture's file name.
+        file: String,
+    },
+    /// A decoded picture that is not one.
+    #[error("a decoded picture is not valid: {0}; convert it: {CONVERT}")]
+    Frame(#[from] FrameError),
+}
+
+/// The command that makes any video readable here.
+pub(crate) const CONVERT: &str = "ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p OUT.mp4";
+
+impl SourceError {
+    /// A closure for `map_err` that says what was being done.
+    pub(crate) fn io(doing: &'static str) -> impl FnOnce(io::Error) -> SourceError {
+        move |source| SourceError::Io { doing, source }
+    }
+}

@@ -1,0 +1,123 @@
+//! Where frames come from: each source is one module behind [`FrameSource`], and [`open`] finds the one an input needs.
+
+mod error;
+mod file;
+mod h264;
+pub mod images;
+pub mod mp4;
+pub mod test_pattern;
+mod uri;
+pub mod y4m;
+
+pub use error::SourceError;
+
+use divita_runtime::frame::{Frame, Timestamp};
+
+use uri::Uri;
+
+/// What is known of a source before its first frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceInfo {
+    /// The input as it was given, for people and for the `source` field of the results.
+    pub name: String,
+    /// Width of the pictures in pixels, as stored (before rotation).
+    pub width: usize,
+    /// Height of the pictures in pixels, as stored (before rotation).
+    pub height: usize,
+    /// Frames a second: the nominal rate, or the mean one where frames are not evenly spaced.
+    pub frame_rate: Option<f64>,
+    /// How many frames to expect. It serves a progress bar; a damaged input gives fewer.
+    pub frames: Option<u64>,
+    /// From time zero to the end of the last frame.
+    pub duration: Option<Timestamp>,
+    /// Whether the pictures come at their own pace (a camera, a stream) and must be dropped when nobody takes them in time.
+    pub live: bool,
+}
+
+/// A stream of frames.
+///
+/// A source is pulled: it does nothing between two calls of [`FrameSource::next_frame`], and it owns the samples that it
+/// lends, so that a frame costs no allocation.
+pub trait FrameSource: Send {
+    /// What was known before the first frame.
+    fn info(&self) -> &SourceInfo;
+
+    /// Lends the next frame, in order of presentation time; `None` at the end, and from then on.
+    ///
+    /// All frames of a file have the size that [`SourceInfo`] announces, unless the stream itself changes it on the way.
+    ///
+    /// # Errors
+    /// When the input cannot be read any further. Every frame lent before was good; the source is then finished and
+    /// answers `None`.
+    fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError>;
+}
+
+/// How a scheme's source is opened.
+enum Opener {
+    /// By this function.
+    Here(fn(&Uri<'_>) -> Result<Box<dyn FrameSource>, SourceError>),
+    /// Not in this build: by the source that this cargo feature brings.
+    Feature(&'static str),
+}
+
+/// Which source answers to which scheme: one line each.
+const SCHEMES: &[(&str, Opener)] = &[
+    ("file", Opener::Here(file::open_uri)),
+    ("test", Opener::Here(test_pattern::open_uri)),
+    ("v4l2", Opener::Feature("v4l")),
+    ("csi", Opener::Feature("gstreamer")),
+    ("rtsp", Opener::Feature("gstreamer")),
+    ("http", Opener::Feature("gstreamer")),
+    ("https", Opener::Feature("gstreamer")),
+];
+
+/// Opens `input`: a path to an MP4, MOV or Y4M file, a folder of pictures (with an optional `?fps=12`), `-` for Y4M on
+/// standard input, or a URI (`file://`, `test://`).
+///
+/// # Errors
+/// When the input does not exist, is of no known kind or cannot be decoded; the message says what to do.
+pub fn open(input: &str) -> Result<Box<dyn FrameSource>, SourceError> {
+    if input == "-" {
+        return Ok(Box::new(y4m::Y4mSource::from_reader(input, std::io::stdin())?));
+    }
+    let Some(uri) = Uri::parse(input) else { return file::open_path(input) };
+    match SCHEMES.iter().find(|(scheme, _)| uri.scheme.eq_ignore_ascii_case(scheme)) {
+        Some((_, Opener::Here(open))) => open(&uri),
+        Some((scheme, Opener::Feature(feature))) => Err(SourceError::NotInThisBuild { scheme, feature }),
+        None => Err(SourceError::UnknownScheme { scheme: uri.scheme.to_owned(), supported: supported_schemes() }),
+    }
+}
+
+/// The schemes that this build answers to, as in `file://, test://`.
+fn supported_schemes() -> String {
+    let here = SCHEMES.iter().filter(|(_, opener)| matches!(opener, Opener::Here(_)));
+    here.map(|(scheme, _)| format!("{scheme}://")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(input: &str) -> String {
+        open(input).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_scheme_nobody_answers_to_is_an_error_that_lists_those_that_do() {
+        assert!(message("gopher://x").contains("file://, test://"), "{}", message("gopher://x"));
+        assert!(message("rtsp://camera/1").contains("--features gstreamer"));
+        assert!(message("v4l2:///dev/video0").contains("--features v4l"));
+        assert!(message("HTTPS://example.org/a.mp4").contains("--features gstreamer"));
+    }
+
+    #[test]
+    fn a_missing_file_says_so() {
+        assert!(message("no/such/file.mp4").contains("No such file"));
+        assert!(message("file:///no/such/file.mp4").contains("No such file"));
+    }
+
+    #[test]
+    fn schemes_are_open_to_all_cases() {
+        assert!(open("TEST://?seconds=1").is_ok());
+    }
+}
