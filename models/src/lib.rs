@@ -1,1 +1,20 @@
-//! Placeholder.
+//! The host tool of DIViTA as a library: the networks described once, their weights, their ONNX form, and the bundle that holds them.
+//!
+//! A network is a [`graph::Graph`]. Everything else follows from it: the names and shapes of its weights
+//! ([`graph::Graph::weights`]), its cost ([`cost`]), seeded values ([`seed`]), the same network without batch norm
+//! ([`fold`]) and its ONNX file ([`onnx`]). A new network is one file in [`networks`] and one line in [`zoo`].
+
+pub mod bundle;
+pub mod cost;
+mod error;
+pub mod fold;
+mod golden;
+pub mod graph;
+mod model_card;
+pub mod networks;
+pub mod onnx;
+pub mod seed;
+pub mod weights;
+pub mod zoo;
+
+pub use error::Error;

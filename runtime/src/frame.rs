@@ -165,11 +165,7 @@ pub enum Matrix {
 impl Matrix {
     /// What players assume when a stream does not say: BT.709 from 720 lines (or 1280 columns) up, BT.601 below.
     pub fn assumed_for(width: usize, height: usize) -> Self {
-        if height >= 720 || width >= 1280 {
-            Matrix::Bt709
-        } else {
-            Matrix::Bt601
-        }
+        if height >= 720 || width >= 1280 { Matrix::Bt709 } else { Matrix::Bt601 }
     }
 }
 
@@ -355,8 +351,12 @@ mod tests {
         let (luma, chroma) = ([0u8; 15], [0u8; 6]);
         let planar = |chroma: &[u8]| {
             let plane = |data, stride| Plane { data, stride };
-            let pixels =
-                Pixels::Planar { y: plane(&luma, 5), u: plane(chroma, 3), v: plane(chroma, 3), subsampling: Subsampling::Both };
+            let pixels = Pixels::Planar {
+                y: plane(&luma, 5),
+                u: plane(chroma, 3),
+                v: plane(chroma, 3),
+                subsampling: Subsampling::Both,
+            };
             Frame::new(pixels, 5, 3, Timestamp::ZERO).is_ok()
         };
         assert!(planar(&chroma));

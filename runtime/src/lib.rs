@@ -1,5 +1,19 @@
 //! The method of DIViTA: frames in, shots, clips and genre probabilities out.
 
 pub mod bundle;
+pub mod clips;
+mod colour;
+mod components;
+pub mod event;
 pub mod frame;
+pub mod golden;
+pub mod heads;
+pub mod histogram;
+pub mod keyframe;
+pub mod network;
+pub mod pipeline;
+pub mod preprocess;
+pub mod sampler;
+pub mod segmenter;
 pub mod shots;
+mod workers;

@@ -1,1 +1,72 @@
-//! Placeholder.
+//! What the end-to-end tests share: where the programs, the sample and the test videos are.
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// Root of the project.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// The bundle that ships.
+pub fn demo_bundle() -> PathBuf {
+    root().join("models/bundles/demo")
+}
+
+/// The sample that ships.
+pub fn sample() -> PathBuf {
+    root().join("samples/sintel-trailer.mp4")
+}
+
+/// A video of the project's test data, which lies beside the project and is no part of it. Where it is absent, the test
+/// that needs it says so and passes.
+pub fn shared_video(name: &str) -> Option<PathBuf> {
+    let shared = std::env::var_os("DIVITA_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
+    let path = shared.join("data/video").join(name);
+    if !path.is_file() {
+        eprintln!("SKIPPED: {} is not here (set DIVITA_SHARED to the folder of the test data)", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+/// The program `name`, which cargo has built beside the tests.
+pub fn program(name: &str) -> Command {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().and_then(Path::parent).unwrap();
+    let program = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    assert!(program.is_file(), "{} is not built; run the tests with `cargo test --release`", program.display());
+    let mut command = Command::new(program);
+    command.current_dir(root()).env_remove("DIVITA_BUNDLE").env_remove("RUST_LOG").stdin(Stdio::null());
+    command
+}
+
+/// `divita` with `arguments`, run to its end.
+pub fn divita(arguments: &[&str]) -> Output {
+    program("divita").args(arguments).output().unwrap()
+}
+
+/// Standard output of a run that must have succeeded.
+pub fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", stderr(output));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Standard error of a run.
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// What every failure must look like: exit status `status`, one line that begins with `error:` and holds each of
+/// `words`, and no panic.
+pub fn assert_fails(output: &Output, status: i32, words: &[&str]) {
+    let stderr = stderr(output);
+    assert_eq!(output.status.code(), Some(status), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    let errors: Vec<&str> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(errors.len(), 1, "{stderr}");
+    for word in words {
+        assert!(errors[0].contains(word), "{:?} does not say {word:?}", errors[0]);
+    }
+}

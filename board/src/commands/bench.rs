@@ -1,0 +1,225 @@
+//! `divita bench`: what each stage costs on this machine.
+
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use divita_board::source;
+use divita_runtime::bundle::Bundle;
+use divita_runtime::heads::Snippets;
+use divita_runtime::histogram::Histogram;
+use divita_runtime::network::Networks;
+use divita_runtime::pipeline::{Pipeline, PipelineOptions};
+use divita_runtime::segmenter::{Segment, Segmenter, SegmenterOptions};
+use serde::Serialize;
+
+use crate::Outcome;
+use crate::bundles::BundleOption;
+use crate::commands::classify::MethodOptions;
+use crate::meter::{cpu_time, peak_memory};
+
+/// What each stage costs here: latencies of every stage, and the CPU time of a whole run beside that of decoding alone.
+///
+/// The input is read three times on one thread: decoded only, classified, and stage by stage.
+#[derive(Args)]
+pub struct Bench {
+    /// A video, a folder of numbered pictures, or a URI
+    #[arg(value_name = "INPUT", default_value = "test://?seconds=20&fps=24&size=1280x720")]
+    input: String,
+    #[command(flatten)]
+    bundle: BundleOption,
+    #[command(flatten)]
+    method: MethodOptions,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// The figures. Milliseconds are wall-clock; CPU seconds count every thread.
+#[derive(Serialize)]
+struct Figures {
+    schema: u32,
+    source: String,
+    bundle: String,
+    trained: bool,
+    fps: u32,
+    frames: u64,
+    clips: usize,
+    prepare_ms: f64,
+    decode_cpu_s: f64,
+    classify_cpu_s: f64,
+    /// CPU time of a classification over that of decoding alone.
+    classify_over_decode: f64,
+    /// Clips classified per second of the classification's wall-clock time.
+    clips_per_s: f64,
+    peak_memory_bytes: Option<u64>,
+    stages: Vec<Stage>,
+}
+
+/// Latencies of one stage in milliseconds.
+#[derive(Serialize)]
+struct Stage {
+    name: &'static str,
+    runs: usize,
+    p50_ms: f64,
+    p90_ms: f64,
+    p99_ms: f64,
+    max_ms: f64,
+}
+
+impl Bench {
+    /// Measures and prints.
+    pub fn run(&self) -> Result<Outcome> {
+        let bundle = self.bundle.open()?;
+        let options = PipelineOptions { threads: NonZeroUsize::MIN, ..self.method.pipeline() };
+        let before = Instant::now();
+        let networks = Networks::prepare(&bundle, options.rate).context("the bundle cannot be used")?;
+        let prepare = before.elapsed();
+        eprintln!("decoding {} ...", self.input);
+        let (frames, decode) = self.decode()?;
+        eprintln!("classifying ...");
+        let (clips, classify, elapsed) = self.classify(&bundle, &networks, options)?;
+        let peak_memory_bytes = peak_memory();
+        eprintln!("stage by stage ...");
+        let stages = self.stages(&bundle, &networks, options)?;
+        let figures = Figures {
+            schema: 1,
+            source: self.input.clone(),
+            bundle: bundle.manifest().name.clone(),
+            trained: bundle.manifest().trained,
+            fps: options.rate.fps(),
+            frames,
+            clips,
+            prepare_ms: milliseconds(prepare),
+            decode_cpu_s: decode.as_secs_f64(),
+            classify_cpu_s: classify.as_secs_f64(),
+            classify_over_decode: classify.as_secs_f64() / decode.as_secs_f64().max(1e-9),
+            clips_per_s: clips as f64 / elapsed.as_secs_f64().max(1e-9),
+            peak_memory_bytes,
+            stages,
+        };
+        match self.json {
+            true => println!("{}", serde_json::to_string_pretty(&figures)?),
+            false => print!("{}", table(&figures)),
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Reads the input and does nothing with it: frames and CPU time.
+    fn decode(&self) -> Result<(u64, Duration)> {
+        let before = cpu_time();
+        let mut source = source::open(&self.input)?;
+        let mut frames = 0;
+        while source.next_frame()?.is_some() {
+            frames += 1;
+        }
+        Ok((frames, cpu_time() - before))
+    }
+
+    /// Classifies the input as `divita classify --threads 1` does: clips, CPU time and time.
+    fn classify(
+        &self,
+        bundle: &Bundle,
+        networks: &Networks,
+        options: PipelineOptions,
+    ) -> Result<(usize, Duration, Duration)> {
+        let (cpu, wall) = (cpu_time(), Instant::now());
+        let mut source = source::open(&self.input)?;
+        let mut pipeline = Pipeline::new(bundle, networks, options)?;
+        let mut clips = 0;
+        let mut count = |event| clips += usize::from(matches!(event, divita_runtime::event::Event::Clip { .. }));
+        while let Some(frame) = source.next_frame()? {
+            pipeline.push(&frame, &mut count)?;
+        }
+        pipeline.finish(true, &mut count)?;
+        Ok((clips, cpu_time() - cpu, wall.elapsed()))
+    }
+
+    /// Runs each stage by itself.
+    fn stages(&self, bundle: &Bundle, networks: &Networks, options: PipelineOptions) -> Result<Vec<Stage>> {
+        let manifest = bundle.manifest();
+        let mut source = source::open(&self.input)?;
+        let mut segmenter = Segmenter::new(SegmenterOptions::of(manifest, options.rate, options.segmentation));
+        let mut backbones = networks.backbones()?;
+        let mut snippets = Snippets::new(networks.heads()?, manifest.snippet_clips, manifest.labels.len());
+        let [mut decode, mut histogram, mut cut, mut clip, mut heads] = [const { Vec::new() }; 5];
+        let mut segments = Vec::new();
+        loop {
+            let Some(frame) = timed(&mut decode, || source.next_frame())? else { break };
+            timed(&mut histogram, || std::hint::black_box(Histogram::of(&frame)));
+            timed(&mut cut, || segmenter.push(&frame, |segment| segments.push(segment)));
+            for segment in segments.drain(..) {
+                if let Segment::Clip(done) = segment {
+                    let features = timed(&mut clip, || backbones.run(&done))?;
+                    timed(&mut heads, || snippets.push(&features).map(<[f32]>::len))?;
+                    segmenter.recycle(done);
+                }
+            }
+        }
+        let named = [
+            ("decode, a frame", decode),
+            ("histogram, a frame", histogram),
+            ("shots, sampling, resize, a frame", cut),
+            ("backbones, a clip", clip),
+            ("heads, a clip", heads),
+        ];
+        Ok(named.into_iter().filter_map(|(name, times)| Stage::of(name, times)).collect())
+    }
+}
+
+impl Stage {
+    fn of(name: &'static str, mut times: Vec<Duration>) -> Option<Self> {
+        times.sort();
+        let last = times.len().checked_sub(1)?;
+        let at = |share: f64| milliseconds(times[(share * last as f64).round() as usize]);
+        Some(Stage { name, runs: times.len(), p50_ms: at(0.5), p90_ms: at(0.9), p99_ms: at(0.99), max_ms: at(1.0) })
+    }
+}
+
+fn timed<T>(times: &mut Vec<Duration>, work: impl FnOnce() -> T) -> T {
+    let before = Instant::now();
+    let done = work();
+    times.push(before.elapsed());
+    done
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+fn table(figures: &Figures) -> String {
+    let memory =
+        figures.peak_memory_bytes.map_or("unknown".into(), |bytes| format!("{:.0} MiB", bytes as f64 / 1048576.0));
+    let mut text = format!(
+        "{}, {} frames, {} clips at {} frames a second, one thread\n\n\
+         prepare networks     {:>9.1} ms\n\
+         decode alone         {:>9.2} s of CPU\n\
+         classify             {:>9.2} s of CPU, {:.2} times decoding alone\n\
+         clips                {:>9.1} a second\n\
+         peak memory          {memory:>9}\n\n\
+         {:<34} {:>6} {:>9} {:>9} {:>9} {:>9}\n",
+        figures.source,
+        figures.frames,
+        figures.clips,
+        figures.fps,
+        figures.prepare_ms,
+        figures.decode_cpu_s,
+        figures.classify_cpu_s,
+        figures.classify_over_decode,
+        figures.clips_per_s,
+        "milliseconds",
+        "runs",
+        "p50",
+        "p90",
+        "p99",
+        "max",
+    );
+    for stage in &figures.stages {
+        text += &format!(
+            "{:<34} {:>6} {:>9.3} {:>9.3} {:>9.3} {:>9.3}\n",
+            stage.name, stage.runs, stage.p50_ms, stage.p90_ms, stage.p99_ms, stage.max_ms
+        );
+    }
+    text
+}

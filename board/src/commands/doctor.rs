@@ -1,0 +1,91 @@
+//! `divita doctor`: whether everything that the program needs is here, and what to do where it is not.
+
+use anyhow::Result;
+use clap::Args;
+use divita_board::source;
+
+use crate::Outcome;
+use crate::bundles::BundleOption;
+use crate::commands::verify;
+
+/// Checks this machine: processor, memory, decoding, the bundle, and that its networks compute what they should.
+#[derive(Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    bundle: BundleOption,
+}
+
+impl Doctor {
+    /// Runs the checks and prints each.
+    pub fn run(&self) -> Result<Outcome> {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        println!("program      divita {} for {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH);
+        println!("processors   {processors}, with {}", features().join(", "));
+        println!("memory       {}", memory().unwrap_or_else(|| "unknown".into()));
+        println!(
+            "video input  files (MP4 and MOV with H.264, Y4M, numbered pictures); no cameras or streams in this build"
+        );
+        let decoded = decode();
+        match &decoded {
+            Ok(frames) => println!("test input   {frames} frames of test:// read"),
+            Err(error) => println!("test input   FAILED: {error}; please report this as a bug"),
+        }
+        let bundle = self.bundle.path().and_then(|path| Ok((self.bundle.open()?, path)));
+        let verified = match &bundle {
+            Ok((bundle, path)) => {
+                println!("bundle       {} ({:?}), every file checked", path.display(), bundle.manifest().name);
+                verify::replay(bundle, path)
+            }
+            Err(error) => {
+                println!("bundle       FAILED: {error:#}");
+                Ok(false)
+            }
+        };
+        if let Err(error) = &verified {
+            println!("networks     FAILED: {error:#}");
+        }
+        let well = decoded.is_ok() && verified.unwrap_or(false);
+        println!("{}", if well { "all is well" } else { "something is wrong: see above" });
+        Ok(if well { Outcome::Done } else { Outcome::SomeFailed })
+    }
+}
+
+/// Reads a second of the test pattern.
+fn decode() -> Result<usize, source::SourceError> {
+    let mut source = source::open("test://?seconds=1")?;
+    let mut frames = 0;
+    while source.next_frame()?.is_some() {
+        frames += 1;
+    }
+    Ok(frames)
+}
+
+/// Total memory, from Linux.
+fn memory() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kibibytes: f64 =
+        text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(format!("{:.1} GiB", kibibytes / (1024.0 * 1024.0)))
+}
+
+/// The vector instructions that the networks can use here.
+fn features() -> Vec<&'static str> {
+    #[cfg(target_arch = "x86_64")]
+    let found = [
+        ("AVX-512", std::arch::is_x86_feature_detected!("avx512f")),
+        ("AVX2", std::arch::is_x86_feature_detected!("avx2")),
+        ("FMA", std::arch::is_x86_feature_detected!("fma")),
+    ];
+    #[cfg(target_arch = "aarch64")]
+    let found = [
+        ("NEON", std::arch::is_aarch64_feature_detected!("neon")),
+        ("FP16", std::arch::is_aarch64_feature_detected!("fp16")),
+    ];
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let found = [("", false)];
+    let mut names: Vec<_> = found.into_iter().filter_map(|(name, here)| here.then_some(name)).collect();
+    if names.is_empty() {
+        names.push("no vector instructions that are known");
+    }
+    names
+}

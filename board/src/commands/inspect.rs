@@ -1,0 +1,73 @@
+//! `divita inspect`: what a bundle says of itself.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use divita_runtime::bundle::{Manifest, Stream};
+
+use crate::{Outcome, bundles};
+
+/// What a bundle is: networks, sizes, costs, where its weights come from. Every file is checked on the way.
+#[derive(Args)]
+pub struct Inspect {
+    /// Bundle: a folder or a tar
+    #[arg(value_name = "BUNDLE")]
+    bundle: PathBuf,
+    /// Print the manifest as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Inspect {
+    /// Opens the bundle and prints its manifest.
+    pub fn run(&self) -> Result<Outcome> {
+        let bundle = bundles::open(&self.bundle)?;
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(bundle.manifest())?);
+        } else {
+            print!("{}", describe(bundle.manifest()));
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+fn describe(manifest: &Manifest) -> String {
+    let provenance = &manifest.provenance;
+    let trained = if manifest.trained { "yes" } else { "NO: its probabilities mean nothing" };
+    let optional = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".into());
+    let rates = manifest.working_rates.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+    let data = if provenance.data.is_empty() { "none" } else { &provenance.data };
+    let mut rows = vec![
+        ("name", manifest.name.clone()),
+        ("schema", manifest.schema.to_string()),
+        ("architecture", manifest.architecture.clone()),
+        ("trained", trained.into()),
+        ("weights", provenance.weights.clone()),
+        ("data", data.into()),
+        ("seed", optional(&provenance.seed.map(|seed| seed.to_string()))),
+        ("teacher", optional(&provenance.teacher)),
+        ("written by", provenance.tool.clone()),
+        ("licence", manifest.licence.clone()),
+        ("labels", manifest.labels.join(", ")),
+        ("working rates", format!("{rates} frames a second")),
+        ("snippet", format!("{} clips", manifest.snippet_clips)),
+    ];
+    rows.extend(manifest.streams.image.as_ref().map(|stream| ("image stream", describe_stream(stream))));
+    rows.extend(manifest.streams.video.as_ref().map(|stream| ("video stream", describe_stream(stream))));
+    rows.extend(manifest.metrics.iter().map(|(name, value)| (name.as_str(), format!("{value:.4}"))));
+    rows.extend(manifest.files.iter().map(|(name, entry)| (name.as_str(), format!("{} bytes, checked", entry.size))));
+    rows.iter().map(|(name, value)| format!("{name:<20} {value}\n")).collect()
+}
+
+fn describe_stream(stream: &Stream) -> String {
+    let giga = |macs: u64| format!("{:.2}", macs as f64 / 1e9);
+    let macs: Vec<_> = stream.macs_per_snippet.iter().map(|(fps, macs)| format!("{} at {fps}", giga(*macs))).collect();
+    format!(
+        "{size}x{size}, {features} features, {parameters:.2} M parameters, GMAC a snippet: {macs}",
+        size = stream.input.size,
+        features = stream.features,
+        parameters = stream.parameters as f64 / 1e6,
+        macs = macs.join(", "),
+    )
+}

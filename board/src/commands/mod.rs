@@ -1,0 +1,8 @@
+//! The commands of `divita`, one file each.
+
+pub mod bench;
+pub mod classify;
+pub mod doctor;
+pub mod inspect;
+pub mod shots;
+pub mod verify;

@@ -1,0 +1,92 @@
+//! `divita shots`: only the shots, without networks.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use divita_board::source;
+use divita_runtime::event::Event;
+use divita_runtime::shots::{Shot, ShotDetector, ShotSettings, ShotTracker};
+
+use crate::Outcome;
+use crate::output::{Format, Sink, csv, jsonl, table};
+use crate::progress::Progress;
+
+/// The shots of a video: where each begins and ends, and how it begins. No networks are run.
+///
+/// Fades and black belong to no shot, so that one shot may end before the next begins.
+#[derive(Args)]
+pub struct Shots {
+    /// A video, a folder of numbered pictures, `-` for Y4M on standard input, or a URI
+    #[arg(value_name = "INPUT")]
+    input: String,
+    /// Form of the results
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Write the results to FILE, which appears only when they are complete
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl Shots {
+    /// Finds the shots.
+    pub fn run(&self) -> Result<Outcome> {
+        let input = &self.input;
+        let mut sink = Sink::open(self.output.as_deref())?;
+        match self.format {
+            Format::Table => sink.write(&table::shot_heading(input))?,
+            Format::Csv => sink.write(&csv::shot_heading()?)?,
+            Format::Jsonl => {}
+        }
+        let found = find(input, &mut |shot| {
+            let event = Event::from(shot);
+            match self.format {
+                Format::Table => sink.write(&table::shot(&event)),
+                Format::Csv => sink.write(&csv::line(input, &event)?.unwrap_or_default()),
+                Format::Jsonl => sink.write(&jsonl::line(input, &event)?),
+            }
+        });
+        let outcome = match found? {
+            None => Outcome::Done,
+            Some(error) => {
+                eprintln!("error: {input}: {error}");
+                if self.format == Format::Jsonl {
+                    sink.write(&jsonl::line(input, &Event::Error { message: error.to_string() })?)?;
+                }
+                Outcome::SomeFailed
+            }
+        };
+        sink.finish()?;
+        Ok(outcome)
+    }
+}
+
+/// Hands `tell` every shot of `input`; what kept it from being read to its end, if anything did.
+fn find(input: &str, tell: &mut dyn FnMut(&Shot) -> Result<()>) -> Result<Option<source::SourceError>> {
+    let mut source = match source::open(input) {
+        Ok(source) => source,
+        Err(error) => return Ok(Some(error)),
+    };
+    let progress = Progress::of(source.info());
+    let mut detector = ShotDetector::new(ShotSettings::default());
+    let mut tracker = ShotTracker::default();
+    let mut last = None;
+    let mut closed = Vec::new();
+    let failure = loop {
+        match source.next_frame() {
+            Ok(Some(frame)) if last.is_some_and(|last| frame.time() <= last) => {}
+            Ok(Some(frame)) => {
+                last = Some(frame.time());
+                progress.reached(frame.time());
+                detector.push(&frame, |verdict| closed.extend(tracker.push(verdict)));
+                closed.drain(..).try_for_each(|shot| tell(&shot))?;
+            }
+            Ok(None) => break None,
+            Err(error) => break Some(error),
+        }
+    };
+    detector.finish(|verdict| closed.extend(tracker.push(verdict)));
+    closed.extend(tracker.finish());
+    closed.iter().try_for_each(tell)?;
+    Ok(failure)
+}

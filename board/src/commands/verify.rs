@@ -1,0 +1,44 @@
+//! `divita verify`: whether this machine computes what the bundle's builder computed.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use divita_runtime::bundle::Bundle;
+use divita_runtime::golden::{self, TOLERANCE};
+
+use crate::{Outcome, bundles};
+
+/// Checks a bundle's files and replays its golden input: the networks must give here what they gave where they were built.
+#[derive(Args)]
+#[command(after_help = "Exit status 1 when a difference is too large.")]
+pub struct Verify {
+    /// Bundle: a folder or a tar
+    #[arg(value_name = "BUNDLE")]
+    bundle: PathBuf,
+}
+
+impl Verify {
+    /// Replays the bundle and prints the differences.
+    pub fn run(&self) -> Result<Outcome> {
+        let bundle = bundles::open(&self.bundle)?;
+        let passed = replay(&bundle, &self.bundle)?;
+        println!(
+            "{}",
+            if passed { "verified" } else { "NOT verified: do not trust this machine's results with this bundle" }
+        );
+        Ok(if passed { Outcome::Done } else { Outcome::SomeFailed })
+    }
+}
+
+/// Replays the golden input of `bundle`, prints each difference, and says whether all are small enough.
+pub fn replay(bundle: &Bundle, path: &Path) -> Result<bool> {
+    let comparisons =
+        golden::replay(bundle).with_context(|| format!("the bundle {} cannot be verified", path.display()))?;
+    for comparison in &comparisons {
+        let verdict = if comparison.passes() { "same" } else { "DIFFERENT" };
+        let (name, values, worst) = (comparison.name, comparison.values, comparison.worst);
+        println!("{name:<16} {values:>5} values, worst difference {worst:.1e} (at most {TOLERANCE:.0e}): {verdict}");
+    }
+    Ok(comparisons.iter().all(golden::Comparison::passes))
+}

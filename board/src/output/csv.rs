@@ -1,0 +1,45 @@
+//! CSV (RFC 4180): one line a result or a shot.
+
+use anyhow::Result;
+use divita_runtime::event::Event;
+
+/// The line of `event`, none for events that have no place in a table of results or shots.
+pub fn line(source: &str, event: &Event) -> Result<Option<String>> {
+    let fields = match event {
+        Event::Result { probabilities, frames, clips, snippets, duration_s, trained, complete, .. } => {
+            let facts = [frames.to_string(), clips.to_string(), snippets.to_string(), duration_s.to_string()];
+            let flags = [trained.to_string(), complete.to_string()];
+            facts.into_iter().chain(flags).chain(probabilities.iter().map(|(_, value)| value.to_string())).collect()
+        }
+        Event::Shot { index, start_s, end_s, kind, first_frame, frames } => {
+            let kind = format!("{kind:?}").to_lowercase();
+            vec![
+                index.to_string(),
+                start_s.to_string(),
+                end_s.to_string(),
+                kind,
+                first_frame.to_string(),
+                frames.to_string(),
+            ]
+        }
+        _ => return Ok(None),
+    };
+    record(std::iter::once(source.to_owned()).chain(fields)).map(Some)
+}
+
+/// The heading above results with these labels.
+pub fn result_heading<'a>(labels: impl IntoIterator<Item = &'a str>) -> Result<String> {
+    let facts = ["source", "frames", "clips", "snippets", "duration_s", "trained", "complete"];
+    record(facts.into_iter().chain(labels))
+}
+
+/// The heading above shots.
+pub fn shot_heading() -> Result<String> {
+    record(["source", "index", "start_s", "end_s", "kind", "first_frame", "frames"])
+}
+
+fn record<T: AsRef<[u8]>>(fields: impl IntoIterator<Item = T>) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(fields)?;
+    Ok(String::from_utf8(writer.into_inner().map_err(|error| error.into_error())?)?)
+}

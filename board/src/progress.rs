@@ -1,0 +1,57 @@
+//! The progress of one input: a bar on a terminal, nothing elsewhere.
+
+use std::time::Duration;
+
+use divita_board::source::SourceInfo;
+use divita_runtime::frame::Timestamp;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A bar over the presentation time of an input, drawn on standard error.
+pub struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    /// The bar of the input that `info` describes.
+    pub fn of(info: &SourceInfo) -> Self {
+        let bar = match info.duration {
+            Some(duration) => ProgressBar::new(milliseconds(duration)),
+            None => ProgressBar::no_length(),
+        };
+        // Hidden by itself where standard error is no terminal.
+        bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        let template = match info.duration {
+            Some(_) => "{prefix} [{wide_bar}] {percent:>3} %  {msg}  {eta} left",
+            None => "{prefix} {spinner} {elapsed}  {msg}",
+        };
+        // The templates are constants: they parse.
+        bar.set_style(
+            ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar()).progress_chars("=> "),
+        );
+        let name = info.name.rsplit('/').next().unwrap_or(&info.name).to_owned();
+        bar.set_prefix(name);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Progress { bar }
+    }
+
+    /// The source has been read up to `time`.
+    pub fn reached(&self, time: Timestamp) {
+        self.bar.set_position(milliseconds(time));
+    }
+
+    /// What there is to say right now, in a few words.
+    pub fn say(&self, message: String) {
+        self.bar.set_message(message);
+    }
+}
+
+/// Leaves nothing on the terminal.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn milliseconds(time: Timestamp) -> u64 {
+    (time.as_nanos() / 1_000_000).max(0) as u64
+}

@@ -1,0 +1,223 @@
+//! A bundle written from a seed: the networks, their manifest and their model card in one folder.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use divita_runtime::{
+    bundle::{
+        BUNDLE_SCHEMA, Channels, FileEntry, GENRES, MANIFEST_FILE, Manifest, Provenance, Stream as StreamEntry,
+        StreamInput, Streams,
+    },
+    shots::ShotSettings,
+};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    Error, golden,
+    graph::Graph,
+    model_card,
+    networks::{FEATURES, IMAGE_SIZE, SNIPPET_CLIPS, VIDEO_SIZE},
+    onnx::{self, Precision},
+    seed::seeded,
+    weights::{Weights, write_safetensors},
+    zoo::Stream,
+};
+
+/// Working rates of the paper's Table 7, frames a second.
+pub const WORKING_RATES: [u32; 5] = [4, 6, 8, 12, 24];
+
+/// Which bundle to write.
+#[derive(Clone, Debug)]
+pub struct BuildOptions {
+    /// Seed of all weights.
+    pub seed: u64,
+    /// Name of the bundle.
+    pub name: String,
+    /// How weights are stored.
+    pub precision: Precision,
+    /// The folder to make.
+    pub output: PathBuf,
+    /// Whether a bundle that is there already is replaced.
+    pub force: bool,
+}
+
+/// One stream of the bundle: its names and what it is.
+struct Part {
+    /// Name of the stream, its ONNX file and its weights' stream of random numbers.
+    backbone: &'static str,
+    /// The same for its head.
+    head: &'static str,
+    stream: Stream,
+    input: StreamInput,
+}
+
+/// The image stream reads pictures as ImageNet's networks do, the video stream with the statistics of Kinetics.
+const PARTS: [Part; 2] = [
+    Part {
+        backbone: "image",
+        head: "image_head",
+        stream: Stream::Shufflenet2d,
+        input: StreamInput {
+            size: IMAGE_SIZE,
+            resize: 256,
+            channels: Channels::Rgb,
+            mean: [0.485, 0.456, 0.406],
+            std: [0.229, 0.224, 0.225],
+        },
+    },
+    Part {
+        backbone: "video",
+        head: "video_head",
+        stream: Stream::Shufflenet3d,
+        input: StreamInput {
+            size: VIDEO_SIZE,
+            resize: VIDEO_SIZE,
+            channels: Channels::Rgb,
+            mean: [0.43387, 0.40455, 0.37761],
+            std: [0.15199, 0.14856, 0.15698],
+        },
+    },
+];
+
+/// Writes a bundle of untrained networks. It is made beside its place and moved there when it is complete, so no one
+/// ever meets half of it.
+///
+/// # Errors
+/// [`Error::Exists`] where the folder is there and `force` is not set, [`Error::NotABundle`] where it is set but the
+/// folder holds something else, [`Error::Io`] where the disk refuses, [`Error::HalfOverflow`] where a weight is too
+/// large for half precision.
+pub fn build(options: &BuildOptions) -> Result<Manifest, Error> {
+    let output = &options.output;
+    if output.exists() {
+        if !options.force {
+            return Err(Error::Exists(output.clone()));
+        }
+        if !output.join(MANIFEST_FILE).is_file() {
+            return Err(Error::NotABundle(output.clone()));
+        }
+    }
+    let name = output.file_name().ok_or_else(|| Error::NoFolderName(output.clone()))?;
+    let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(Error::io(parent))?;
+    let mut prefix = std::ffi::OsString::from(".");
+    prefix.push(name);
+    let workshop = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent).map_err(Error::io(parent))?;
+    // One level down, because a temporary folder itself is closed to other users.
+    let folder = workshop.path().join("new");
+    fs::create_dir(&folder).map_err(Error::io(&folder))?;
+    let manifest = write_files(options, &folder)?;
+    if output.exists() {
+        fs::rename(output, workshop.path().join("old")).map_err(Error::io(output))?;
+    }
+    fs::rename(&folder, output).map_err(Error::io(output))?;
+    Ok(manifest)
+}
+
+/// One of the networks of a bundle with its weights.
+#[derive(Clone, Debug)]
+pub struct SeededNetwork {
+    /// `image`, `image_head`, `video` or `video_head`: its file without `.onnx`.
+    pub name: &'static str,
+    /// Its description; that of the video backbone is for clips of one frame.
+    pub graph: Graph,
+    /// Its weights, batch norm unfolded.
+    pub weights: Weights,
+}
+
+/// The four networks of a bundle with weights drawn from `seed`.
+#[must_use]
+pub fn seeded_networks(seed: u64) -> Vec<SeededNetwork> {
+    let graphs =
+        PARTS.iter().flat_map(|part| [(part.backbone, part.stream.backbone(1)), (part.head, part.stream.head())]);
+    let network = |(name, graph)| SeededNetwork { name, weights: seeded(&graph, seed, name), graph };
+    graphs.map(network).collect()
+}
+
+/// Writes the seeded weights of a bundle, batch norm unfolded, into one safetensors file. Names are those of the state
+/// dicts prefixed by `image.`, `image_head.`, `video.` and `video_head.`.
+///
+/// # Errors
+/// [`Error::Safetensors`] where the file cannot be written.
+pub fn write_weights(seed: u64, path: &Path) -> Result<(), Error> {
+    let networks = seeded_networks(seed);
+    let named: Vec<(&str, &Weights)> = networks.iter().map(|network| (network.name, &network.weights)).collect();
+    write_safetensors(&named, path)
+}
+
+fn write_files(options: &BuildOptions, folder: &Path) -> Result<Manifest, Error> {
+    for network in seeded_networks(options.seed) {
+        let bytes = onnx::encode(&network.graph, &network.weights, options.precision)?;
+        write(&folder.join(onnx_file(network.name)), &bytes)?;
+    }
+    let [image, video] = PARTS.map(|part| part.entry());
+    let mut manifest = manifest(options, Streams { image: Some(image), video: Some(video) });
+    write(&folder.join("README.md"), model_card::text(&manifest, options.seed).as_bytes())?;
+    // Golden outputs go here: every network is written, and the table of files is still open.
+    golden::write(folder, &manifest)?;
+    manifest.files = file_table(folder)?;
+    let mut json = serde_json::to_vec_pretty(&manifest)?;
+    json.push(b'\n');
+    write(&folder.join(MANIFEST_FILE), &json)?;
+    Ok(manifest)
+}
+
+impl Part {
+    fn entry(&self) -> StreamEntry {
+        let macs = |rate: u32| (rate, self.stream.macs_per_snippet(rate as usize));
+        StreamEntry {
+            backbone: onnx_file(self.backbone),
+            head: onnx_file(self.head),
+            features: FEATURES,
+            input: self.input,
+            parameters: self.stream.parameters(),
+            macs_per_snippet: WORKING_RATES.map(macs).into(),
+        }
+    }
+}
+
+fn onnx_file(name: &str) -> String {
+    format!("{name}.onnx")
+}
+
+fn manifest(options: &BuildOptions, streams: Streams) -> Manifest {
+    Manifest {
+        schema: BUNDLE_SCHEMA,
+        name: options.name.clone(),
+        labels: GENRES.map(str::to_owned).to_vec(),
+        architecture: "shufflenet-fusion".to_owned(),
+        trained: false,
+        working_rates: WORKING_RATES.to_vec(),
+        snippet_clips: SNIPPET_CLIPS,
+        streams,
+        shots: ShotSettings::default(),
+        provenance: Provenance {
+            weights: "seeded".to_owned(),
+            seed: Some(options.seed),
+            tool: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
+            ..Provenance::default()
+        },
+        metrics: BTreeMap::new(),
+        licence: "MIT OR Apache-2.0".to_owned(),
+        files: BTreeMap::new(),
+    }
+}
+
+/// Size and sum of every file in `folder`.
+fn file_table(folder: &Path) -> Result<BTreeMap<String, FileEntry>, Error> {
+    let mut table = BTreeMap::new();
+    for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
+        let path = entry.map_err(Error::io(folder))?.path();
+        let bytes = fs::read(&path).map_err(Error::io(&path))?;
+        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        table.insert(name, FileEntry { sha256, size: bytes.len() as u64 });
+    }
+    Ok(table)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    fs::write(path, bytes).map_err(Error::io(path))
+}

@@ -1,0 +1,4 @@
+//! The sub-commands of `divita-models`, each a struct of its arguments with one `run`.
+
+pub mod build;
+pub mod zoo;

@@ -1,0 +1,58 @@
+//! `divita-models zoo`: what each network costs, beside what the paper says.
+
+use clap::Args;
+use divita_models::zoo::NETWORKS;
+use serde_json::json;
+
+/// Frames of a clip that the paper's figures are for.
+const FRAMES: usize = 24;
+
+/// List the networks with their parameters and multiply-accumulates
+///
+/// Counted from the networks' own descriptions for a snippet of 30 clips of 24 frames, heads included, and set beside
+/// the figures of the paper's table. A multiply-accumulate is one product of a convolution, a linear layer or an
+/// attention, added up; norms, activations and pooling are not counted.
+#[derive(Args)]
+pub struct Zoo {
+    /// Print a JSON list of objects with `name`, `parameters` and `macs_per_snippet` instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+impl Zoo {
+    /// Prints the list to standard output.
+    pub fn run(self) -> anyhow::Result<()> {
+        if self.json {
+            let entries = NETWORKS.map(|network| {
+                json!({
+                    "name": network.name,
+                    "parameters": network.parameters(),
+                    "macs_per_snippet": network.macs_per_snippet(FRAMES),
+                })
+            });
+            println!("{}", serde_json::to_string_pretty(&entries)?);
+            return Ok(());
+        }
+        println!("{:<18} {:>24} {:>31}", "", "parameters, millions", "MACs a snippet, 10^9");
+        println!(
+            "{:<18} {:>8} {:>7} {:>7} {:>15} {:>7} {:>7}",
+            "network", "counted", "paper", "diff", "counted", "paper", "diff"
+        );
+        for network in NETWORKS {
+            let parameters = network.parameters() as f64 / 1e6;
+            let macs = network.macs_per_snippet(FRAMES) as f64 / 1e9;
+            let difference = |counted: f64, paper: f64| format!("{:+.1} %", 100.0 * (counted / paper - 1.0));
+            println!(
+                "{:<18} {:>8.3} {:>7.1} {:>7} {:>15.3} {:>7.1} {:>7}",
+                network.name,
+                parameters,
+                network.paper_parameters_m,
+                difference(parameters, network.paper_parameters_m),
+                macs,
+                network.paper_macs_g,
+                difference(macs, network.paper_macs_g),
+            );
+        }
+        Ok(())
+    }
+}

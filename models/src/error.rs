@@ -1,0 +1,66 @@
+//! What can go wrong while a network is made or a bundle is written.
+
+use std::path::{Path, PathBuf};
+
+/// An error of this crate; each says what was wrong and, where it can, what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A network asks for a weight that the state dict does not have.
+    #[error("the weights have no tensor '{0}': are they of another network?")]
+    MissingWeight(String),
+    /// A weight has another shape than the network's description gives it.
+    #[error("tensor '{name}' has shape {found:?}, the network wants {wanted:?}: are the weights of another network?")]
+    WeightShape {
+        /// Name of the tensor in the state dict.
+        name: String,
+        /// Shape that the description gives.
+        wanted: Vec<usize>,
+        /// Shape that was found.
+        found: Vec<usize>,
+    },
+    /// A batch norm follows no convolution and precedes no linear layer, so it cannot be folded away.
+    #[error("batch norm '{0}' touches no convolution or linear layer that could absorb it")]
+    Unfoldable(String),
+    /// A weight is too large (or not a number) for half precision.
+    #[error("tensor '{0}' does not fit half precision: write the bundle with --precision f32")]
+    HalfOverflow(String),
+    /// The output folder is there already.
+    #[error("{} exists: choose another --output, or pass --force to replace it", .0.display())]
+    Exists(PathBuf),
+    /// `--force` was given, but what is there is not a bundle, so it is not deleted.
+    #[error("{} exists and is not a bundle (it has no manifest.json): it is left alone, choose another --output", .0.display())]
+    NotABundle(PathBuf),
+    /// The name of the output folder is missing, as in `..` or `/`.
+    #[error("{} names no folder that could be created: give --output a name", .0.display())]
+    NoFolderName(PathBuf),
+    /// A file could not be read, written or moved.
+    #[error("cannot write {}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The state dict could not be written as safetensors.
+    #[error("cannot write {}", path.display())]
+    Safetensors {
+        /// The file.
+        path: PathBuf,
+        /// What the safetensors crate said.
+        #[source]
+        source: safetensors::SafeTensorError,
+    },
+    /// The manifest could not be written as JSON.
+    #[error("cannot write the manifest as JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Error {
+    /// Names the file that an input or output error is about, for `map_err`.
+    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.to_owned();
+        move |source| Error::Io { path, source }
+    }
+}

@@ -1,0 +1,90 @@
+//! The folder that `build` writes.
+
+use std::{fs, path::Path};
+
+use divita_models::{
+    Error,
+    bundle::{BuildOptions, build, write_weights},
+    onnx::Precision,
+};
+use divita_runtime::bundle::{GENRES, MANIFEST_FILE, Manifest};
+use safetensors::SafeTensors;
+use sha2::{Digest, Sha256};
+
+fn options(output: &Path, force: bool) -> BuildOptions {
+    BuildOptions { seed: 12, name: "demo".to_owned(), precision: Precision::F16, output: output.to_owned(), force }
+}
+
+#[test]
+fn a_bundle_holds_what_its_manifest_says() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("made/on/the/way");
+    let returned = build(&options(&folder, false)).unwrap();
+    let manifest: Manifest = serde_json::from_slice(&fs::read(folder.join(MANIFEST_FILE)).unwrap()).unwrap();
+    assert_eq!(manifest, returned);
+    assert!(!manifest.trained);
+    assert_eq!(manifest.labels, GENRES);
+    for name in ["image.onnx", "video.onnx", "image_head.onnx", "video_head.onnx", "README.md"] {
+        assert!(manifest.files.contains_key(name), "{name}");
+    }
+    for (name, entry) in &manifest.files {
+        let bytes = fs::read(folder.join(name)).unwrap();
+        let sum: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!((bytes.len() as u64, sum), (entry.size, entry.sha256.clone()), "{name}");
+    }
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), manifest.files.len() + 1);
+    let card = fs::read_to_string(folder.join("README.md")).unwrap();
+    assert!(card.contains("not trained"));
+    // Nothing is left of the making.
+    assert_eq!(fs::read_dir(folder.parent().unwrap()).unwrap().count(), 1);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bundle() {
+    let place = tempfile::tempdir().unwrap();
+    let [a, b] = ["a", "b"].map(|name| build(&options(&place.path().join(name), false)).unwrap());
+    assert_eq!(a, b);
+}
+
+#[test]
+fn what_is_there_is_not_lost() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("bundle");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("letter.txt"), "dear").unwrap();
+    assert!(matches!(build(&options(&folder, false)), Err(Error::Exists(_))));
+    assert!(matches!(build(&options(&folder, true)), Err(Error::NotABundle(_))));
+    assert_eq!(fs::read_to_string(folder.join("letter.txt")).unwrap(), "dear");
+}
+
+#[test]
+fn force_replaces_a_bundle() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("bundle");
+    build(&options(&folder, false)).unwrap();
+    fs::write(folder.join("stale"), "").unwrap();
+    build(&options(&folder, true)).unwrap();
+    assert!(!folder.join("stale").exists());
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn the_weights_have_the_names_of_the_published_state_dicts() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("weights.safetensors");
+    write_weights(12, &path).unwrap();
+    let bytes = fs::read(path).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let expected: [(&str, &[usize]); 7] = [
+        ("image.stage2.0.branch1.0.weight", &[24, 1, 3, 3]),
+        ("image.stage4.3.branch2.6.running_var", &[232]),
+        ("image.conv5.0.weight", &[1024, 464, 1, 1]),
+        ("video.features.0.banch1.0.weight", &[24, 1, 3, 3, 3]),
+        ("video.features.15.banch2.5.weight", &[232, 232, 1, 1, 1]),
+        ("video.conv_last.1.bias", &[1024]),
+        ("video_head.attention.query.weight", &[128, 128]),
+    ];
+    for (name, shape) in expected {
+        assert_eq!(tensors.tensor(name).unwrap().shape(), shape, "{name}");
+    }
+}

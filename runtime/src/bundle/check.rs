@@ -1,0 +1,110 @@
+//! What a manifest must say to be believed: each check names the key and what is wrong with it.
+
+use serde::Deserialize;
+
+use super::{BUNDLE_SCHEMA, BundleError, MANIFEST_FILE, Manifest, Stream};
+use crate::sampler::WorkingRate;
+
+/// Limits beyond which a number in a manifest is a mistake or an attack, not a network.
+const LARGEST_SIDE: usize = 1024;
+const LARGEST_FEATURES: usize = 1 << 16;
+const LARGEST_SNIPPET: usize = 1024;
+
+/// Reads and checks a manifest.
+pub(super) fn manifest(json: &[u8]) -> Result<Manifest, BundleError> {
+    #[derive(Deserialize)]
+    struct Version {
+        schema: u64,
+    }
+    let unreadable = |error: serde_json::Error| BundleError::Manifest(error.to_string());
+    // The version first: a later schema may not even parse as this one.
+    let Version { schema } = serde_json::from_slice(json).map_err(unreadable)?;
+    if schema > u64::from(BUNDLE_SCHEMA) {
+        return Err(BundleError::NewerSchema { found: schema });
+    }
+    let manifest: Manifest = serde_json::from_slice(json).map_err(unreadable)?;
+    match fault(&manifest) {
+        Some(fault) => Err(BundleError::Manifest(fault)),
+        None => Ok(manifest),
+    }
+}
+
+/// Whether `name` is a plain file name, which no path separator, drive or parent can turn into another place.
+pub(super) fn name(name: &str) -> Result<(), BundleError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    match !name.is_empty()
+        && !name.starts_with('.')
+        && name.len() <= 255
+        && name.chars().all(plain)
+        && name != MANIFEST_FILE
+    {
+        true => Ok(()),
+        false => Err(BundleError::UnsafeName { name: name.to_owned() }),
+    }
+}
+
+/// The first thing that the manifest says and that cannot be.
+fn fault(manifest: &Manifest) -> Option<String> {
+    let Manifest { labels, working_rates, snippet_clips, streams, .. } = manifest;
+    let repeated = labels.iter().enumerate().find(|(k, label)| labels[..*k].contains(label));
+    if labels.is_empty() || labels.len() > 1000 {
+        return Some(format!("labels: {} of them, instead of 1 to 1000", labels.len()));
+    }
+    if let Some((_, label)) = repeated {
+        return Some(format!("labels: {label:?} stands twice"));
+    }
+    if working_rates.is_empty() {
+        return Some("working_rates: none".into());
+    }
+    if let Some(error) = working_rates.iter().find_map(|&fps| WorkingRate::new(fps).err()) {
+        return Some(format!("working_rates: {error}"));
+    }
+    if !(1..=LARGEST_SNIPPET).contains(snippet_clips) {
+        return Some(format!("snippet_clips: {snippet_clips}, instead of 1 to {LARGEST_SNIPPET}"));
+    }
+    if let Some((setting, must)) = manifest.shots.fault() {
+        return Some(format!("shots.{setting}: it must be {must}"));
+    }
+    if streams.image.is_none() && streams.video.is_none() {
+        return Some("streams: neither image nor video".into());
+    }
+    let named = [("image", &streams.image), ("video", &streams.video)];
+    named.into_iter().find_map(|(name, stream)| stream_fault(manifest, name, stream.as_ref()?))
+}
+
+fn stream_fault(manifest: &Manifest, name: &str, stream: &Stream) -> Option<String> {
+    let input = &stream.input;
+    if let Some(file) = [&stream.backbone, &stream.head].into_iter().find(|file| !manifest.files.contains_key(*file)) {
+        return Some(format!("streams.{name}: its file {file:?} is not listed under files"));
+    }
+    if !(1..=LARGEST_FEATURES).contains(&stream.features) {
+        return Some(format!("streams.{name}.features: {}, instead of 1 to {LARGEST_FEATURES}", stream.features));
+    }
+    if !(1..=LARGEST_SIDE).contains(&input.size) || !(input.size..=4 * LARGEST_SIDE).contains(&input.resize) {
+        let (size, resize) = (input.size, input.resize);
+        return Some(format!(
+            "streams.{name}.input: size {size} and resize {resize}; 1 <= size <= {LARGEST_SIDE}, size <= resize"
+        ));
+    }
+    if !input.mean.iter().all(|mean| mean.is_finite()) || !input.std.iter().all(|std| *std > 1e-6 && std.is_finite()) {
+        return Some(format!("streams.{name}.input: mean must be finite and std above zero"));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_names_pass() {
+        for good in ["image.onnx", "golden.safetensors", "README.md", "a-b_c.1"] {
+            assert!(name(good).is_ok(), "{good}");
+        }
+        for bad in
+            ["", ".", "..", "../x", "a/b", "/etc/passwd", "a\\b", "c:x", ".hidden", "manifest.json", "a\0b", "ä.onnx"]
+        {
+            assert!(name(bad).is_err(), "{bad:?}");
+        }
+    }
+}

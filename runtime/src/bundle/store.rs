@@ -1,0 +1,97 @@
+//! Where a bundle's files are: a folder, or the members of a tar.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Component, Path, PathBuf};
+
+use super::{BundleError, MANIFEST_FILE};
+
+/// File contents by name.
+pub(super) type Files = BTreeMap<String, Vec<u8>>;
+
+/// Bytes of a tar at most. A bundle has a few megabytes; what is far more was not made to be one.
+const LARGEST_TAR: u64 = 1 << 30;
+
+/// An opened bundle, unchecked.
+pub(super) enum Store {
+    Folder(PathBuf),
+    Tar(Files),
+}
+
+impl Store {
+    pub fn open(path: &Path) -> Result<Self, BundleError> {
+        let fail = |error| BundleError::Read { path: path.to_owned(), error };
+        let metadata = fs::metadata(path).map_err(fail)?;
+        if metadata.is_dir() {
+            return Ok(Store::Folder(path.to_owned()));
+        }
+        if metadata.len() > LARGEST_TAR {
+            return Err(fail(io::Error::new(io::ErrorKind::InvalidData, "too large to be a bundle")));
+        }
+        members(File::open(path).map_err(fail)?).map(Store::Tar).map_err(|error| match error {
+            Unpack::Io(error) => fail(error),
+            Unpack::UnsafeName(name) => BundleError::UnsafeName { name },
+        })
+    }
+
+    /// Length of the file `name` in bytes, none where it is not there.
+    pub fn size(&self, name: &str) -> Result<Option<u64>, BundleError> {
+        match self {
+            Store::Tar(files) => Ok(files.get(name).map(|data| data.len() as u64)),
+            Store::Folder(folder) => {
+                let path = folder.join(name);
+                match fs::symlink_metadata(&path) {
+                    Ok(metadata) if metadata.is_file() => Ok(Some(metadata.len())),
+                    // A link could lead out of the bundle.
+                    Ok(_) => Err(BundleError::UnsafeName { name: name.to_owned() }),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                    Err(error) => Err(BundleError::Read { path, error }),
+                }
+            }
+        }
+    }
+
+    /// Contents of the file `name`, none where it is not there.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, BundleError> {
+        match self {
+            Store::Tar(files) => Ok(files.get(name).cloned()),
+            Store::Folder(folder) => match self.size(name)? {
+                None => Ok(None),
+                Some(_) => {
+                    let path = folder.join(name);
+                    fs::read(&path).map(Some).map_err(|error| BundleError::Read { path, error })
+                }
+            },
+        }
+    }
+}
+
+enum Unpack {
+    Io(io::Error),
+    UnsafeName(String),
+}
+
+/// The files of a tar by their name beside the manifest, which may stand at the top or in one folder.
+fn members(tar: File) -> Result<Files, Unpack> {
+    let mut all: BTreeMap<PathBuf, Vec<u8>> = BTreeMap::new();
+    let mut archive = tar::Archive::new(tar);
+    for member in archive.entries().map_err(Unpack::Io)? {
+        let mut member = member.map_err(Unpack::Io)?;
+        if !member.header().entry_type().is_file() {
+            continue;
+        }
+        let path: PathBuf = member.path().map_err(Unpack::Io)?.into_owned();
+        let path: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
+        if path.components().any(|part| !matches!(part, Component::Normal(_))) {
+            return Err(Unpack::UnsafeName(path.display().to_string()));
+        }
+        let mut data = Vec::new();
+        member.read_to_end(&mut data).map_err(Unpack::Io)?;
+        all.insert(path, data);
+    }
+    let top = all.keys().find(|path| path.ends_with(MANIFEST_FILE) && path.components().count() <= 2);
+    let top = top.and_then(|path| path.parent()).map(Path::to_owned).unwrap_or_default();
+    let beside = |path: PathBuf| path.strip_prefix(&top).ok().and_then(Path::to_str).map(str::to_owned);
+    Ok(all.into_iter().filter_map(|(path, data)| Some((beside(path)?, data))).collect())
+}

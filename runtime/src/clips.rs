@@ -1,0 +1,160 @@
+//! Clips: f samples of one shot at a time, the last clip of a shot filled up with black (METHOD.md, steps 3 and 4).
+
+use crate::frame::Timestamp;
+use crate::keyframe::{ColourHistogram, keyframe};
+use crate::preprocess::Picture;
+use crate::sampler::WorkingRate;
+
+/// One sampled frame as the networks see it. Buffers are reused from one sample to the next.
+#[derive(Clone, Debug, Default)]
+pub struct Sample {
+    /// Presentation time of the frame.
+    pub time: Timestamp,
+    /// Intervals of the working rate that it stands for: more than one where the picture stood still.
+    pub times: u32,
+    /// The picture for the image stream, where there is one.
+    pub image: Option<Picture>,
+    /// The picture for the video stream, where there is one.
+    pub video: Option<Picture>,
+    /// Colour histogram of the picture, for the choice of the keyframe.
+    pub(crate) histogram: ColourHistogram,
+}
+
+impl Sample {
+    /// Makes this sample a copy of `other` that stands for `times` intervals, in the buffers it has.
+    fn copy_from(&mut self, other: &Sample, times: u32) {
+        (self.time, self.times) = (other.time, times);
+        self.image.clone_from(&other.image);
+        self.video.clone_from(&other.video);
+        self.histogram.clone_from(&other.histogram);
+    }
+}
+
+/// A clip: f consecutive samples of one shot, one second at the working rate.
+#[derive(Clone, Debug, Default)]
+pub struct Clip {
+    /// Position among the stream's clips, from 0.
+    pub index: usize,
+    /// Index of its shot.
+    pub shot: usize,
+    /// f, padding included.
+    pub frames: usize,
+    /// f minus the black frames at its end.
+    pub content: usize,
+    /// Time of the first sample.
+    pub start: Timestamp,
+    /// When the interval of the last sample is over; black frames are not counted.
+    pub end: Timestamp,
+    samples: Vec<Sample>,
+    keyframe: usize,
+}
+
+impl Clip {
+    /// The content samples in order, each standing for [`Sample::times`] frames of the clip.
+    pub fn samples(&self) -> &[Sample] {
+        &self.samples
+    }
+
+    /// The frame that stands for the clip in the image stream: always content.
+    pub fn keyframe(&self) -> &Sample {
+        &self.samples[self.keyframe]
+    }
+
+    /// Black frames at the end.
+    pub fn padded(&self) -> usize {
+        self.frames - self.content
+    }
+}
+
+/// Builds clips from the samples of one shot after another.
+#[derive(Debug)]
+pub(crate) struct ClipAssembler {
+    rate: WorkingRate,
+    clip: Clip,
+    clips: usize,
+    spare_samples: Vec<Sample>,
+    spare_clips: Vec<Clip>,
+}
+
+impl ClipAssembler {
+    /// An assembler at the start of a stream.
+    pub fn new(rate: WorkingRate) -> Self {
+        ClipAssembler { rate, clip: Clip::default(), clips: 0, spare_samples: Vec::new(), spare_clips: Vec::new() }
+    }
+
+    /// A sample to fill, with the buffers of one that is no longer needed.
+    pub fn spare_sample(&mut self) -> Sample {
+        self.spare_samples.pop().unwrap_or_default()
+    }
+
+    /// Takes back a sample that was not used.
+    pub fn recycle_sample(&mut self, sample: Sample) {
+        self.spare_samples.push(sample);
+    }
+
+    /// Takes back a clip whose networks have run.
+    pub fn recycle(&mut self, mut clip: Clip) {
+        self.spare_samples.append(&mut clip.samples);
+        self.spare_clips.push(clip);
+    }
+
+    /// Clips completed.
+    pub fn clips(&self) -> usize {
+        self.clips
+    }
+
+    /// Adds a sample of shot `shot`; hands out every clip that this completes.
+    pub fn push(&mut self, mut sample: Sample, shot: usize, clip: &mut impl FnMut(Clip)) {
+        loop {
+            let room = (self.rate.clip_frames() - self.clip.content) as u32;
+            if self.clip.content == 0 {
+                (self.clip.shot, self.clip.start) = (shot, sample.time);
+            }
+            if sample.times < room {
+                self.add(sample);
+                return;
+            }
+            let rest = sample.times - room;
+            if rest == 0 {
+                self.add(sample);
+                clip(self.complete());
+                return;
+            }
+            // A picture that stood still past the end of the clip goes on in the next.
+            let mut part = self.spare_sample();
+            part.copy_from(&sample, room);
+            self.add(part);
+            clip(self.complete());
+            sample.time = self.after(sample.time, room);
+            sample.times = rest;
+        }
+    }
+
+    /// Ends the shot: fills its last clip up with black and hands it out.
+    pub fn close(&mut self, clip: &mut impl FnMut(Clip)) {
+        if self.clip.content > 0 {
+            clip(self.complete());
+        }
+    }
+
+    fn add(&mut self, sample: Sample) {
+        self.clip.content += sample.times as usize;
+        self.clip.end = self.after(sample.time, sample.times);
+        self.clip.samples.push(sample);
+    }
+
+    /// `intervals` of the working rate after `time`.
+    fn after(&self, time: Timestamp, intervals: u32) -> Timestamp {
+        time.plus(Timestamp::from_ticks(intervals.into(), self.rate.fps().into()))
+    }
+
+    fn complete(&mut self) -> Clip {
+        let mut done = std::mem::replace(&mut self.clip, self.spare_clips.pop().unwrap_or_default());
+        self.clip.content = 0;
+        (done.index, done.frames) = (self.clips, self.rate.clip_frames());
+        self.clips += 1;
+        // A clip that is handed out has content, so there is a keyframe.
+        done.keyframe = keyframe(done.samples.iter().map(|sample| (&sample.histogram, sample.times))).unwrap_or(0);
+        done
+    }
+}

@@ -1,0 +1,220 @@
+//! Golden outputs: a fixed input that travels with a bundle and what its networks made of it where it was built, so that a
+//! board can be shown to compute the same.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, View, serialize};
+use thiserror::Error;
+
+use crate::bundle::{Bundle, GOLDEN_FILE};
+use crate::heads::Snippets;
+use crate::network::{NetworkError, Networks};
+use crate::preprocess::Picture;
+use crate::sampler::WorkingRate;
+
+/// Largest difference of a feature, relative to the largest of its vector, and of a probability, that counts as equal:
+/// what different orders of summation on different processors leave, with room.
+pub const TOLERANCE: f32 = 1e-3;
+
+/// Names inside the file.
+const IMAGE_INPUT: &str = "image.input";
+const IMAGE_FEATURES: &str = "image.features";
+const VIDEO_INPUT: &str = "video.input";
+const VIDEO_FEATURES: &str = "video.features";
+const PROBABILITIES: &str = "probabilities";
+
+/// Why golden outputs could not be recorded or replayed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum GoldenError {
+    /// The bundle has none.
+    #[error("the bundle has no {GOLDEN_FILE}, so there is nothing to verify it against; build it anew")]
+    Absent,
+    /// The file cannot be read.
+    #[error("{GOLDEN_FILE} cannot be read ({0}); build the bundle anew")]
+    Format(#[from] SafeTensorError),
+    /// The file does not fit the networks.
+    #[error("{GOLDEN_FILE} has no fitting {0}; build the bundle anew")]
+    Tensor(&'static str),
+    /// A network cannot be prepared or run.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+}
+
+/// One comparison of a replay.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// What was compared.
+    pub name: &'static str,
+    /// Values compared.
+    pub values: usize,
+    /// Largest difference, relative to the largest expected magnitude where that is above one.
+    pub worst: f32,
+}
+
+impl Comparison {
+    /// Whether the difference is within [`TOLERANCE`]; never true for a difference that is not a number.
+    pub fn passes(&self) -> bool {
+        self.worst <= TOLERANCE
+    }
+}
+
+/// A tensor of the file, (shape) and little-endian bytes.
+struct Entry {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    data: Vec<u8>,
+}
+
+impl View for &Entry {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+    fn data(&self) -> Cow<'_, [u8]> {
+        self.data.as_slice().into()
+    }
+    fn data_len(&self) -> usize {
+        self.data.len()
+    }
+}
+
+/// The fixed input: a keyframe and the frames of a clip, none for an absent stream.
+struct Input {
+    image: Option<Picture>,
+    video: Vec<Picture>,
+}
+
+/// What the networks make of an input.
+struct Output {
+    image: Vec<f32>,
+    video: Vec<f32>,
+    probabilities: Vec<f32>,
+}
+
+/// Records golden outputs of `bundle` at `rate`: the contents of [`GOLDEN_FILE`].
+///
+/// The input is smooth waves of colour that move, made of whole numbers only: any machine makes the same.
+///
+/// # Errors
+/// When a network cannot be prepared or run.
+pub fn record(bundle: &Bundle, rate: WorkingRate) -> Result<Vec<u8>, GoldenError> {
+    let streams = &bundle.manifest().streams;
+    let input = Input {
+        image: streams.image.as_ref().map(|stream| waves(stream.input.size, 0)),
+        video: streams
+            .video
+            .as_ref()
+            .map_or(Vec::new(), |stream| (0..rate.clip_frames()).map(|time| waves(stream.input.size, time)).collect()),
+    };
+    let output = run(bundle, rate, &input)?;
+    let codes = |shape: Vec<usize>, data: Vec<u8>| Entry { dtype: Dtype::U8, shape, data };
+    let floats = |values: &[f32]| Entry {
+        dtype: Dtype::F32,
+        shape: vec![values.len()],
+        data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+    };
+    let mut entries = BTreeMap::from([(PROBABILITIES, floats(&output.probabilities))]);
+    if let Some(picture) = &input.image {
+        let size = picture.size();
+        entries.insert(IMAGE_INPUT, codes(vec![3, size, size], picture.data().to_vec()));
+        entries.insert(IMAGE_FEATURES, floats(&output.image));
+    }
+    if let Some(first) = input.video.first() {
+        let data = input.video.iter().flat_map(|picture| picture.data().iter().copied()).collect();
+        entries.insert(VIDEO_INPUT, codes(vec![input.video.len(), 3, first.size(), first.size()], data));
+        entries.insert(VIDEO_FEATURES, floats(&output.video));
+    }
+    Ok(serialize(&entries, None)?)
+}
+
+/// Runs the networks of `bundle` on its golden input and compares with what they gave where it was built.
+///
+/// # Errors
+/// When there are no golden outputs, or a network cannot be prepared or run. A difference is no error: see
+/// [`Comparison::passes`].
+pub fn replay(bundle: &Bundle) -> Result<Vec<Comparison>, GoldenError> {
+    let golden = SafeTensors::deserialize(bundle.file(GOLDEN_FILE).ok_or(GoldenError::Absent)?)?;
+    let streams = &bundle.manifest().streams;
+    let mut input = Input { image: None, video: Vec::new() };
+    let mut rate = None;
+    if let Some(stream) = &streams.image {
+        input.image = pictures(&golden, IMAGE_INPUT, stream.input.size)?.pop();
+    }
+    if let Some(stream) = &streams.video {
+        input.video = pictures(&golden, VIDEO_INPUT, stream.input.size)?;
+        rate = WorkingRate::new(input.video.len() as u32).ok();
+    }
+    let rate = match (rate, &streams.video) {
+        (Some(rate), _) => rate,
+        (None, Some(_)) => return Err(GoldenError::Tensor(VIDEO_INPUT)),
+        // The image stream is the same at every rate.
+        (None, None) => WorkingRate::ALL[0],
+    };
+    let output = run(bundle, rate, &input)?;
+    let mut comparisons = Vec::new();
+    for (name, values) in
+        [(IMAGE_FEATURES, output.image), (VIDEO_FEATURES, output.video), (PROBABILITIES, output.probabilities)]
+    {
+        if values.is_empty() {
+            continue;
+        }
+        let expected = floats(&golden, name).filter(|expected| expected.len() == values.len());
+        let expected = expected.ok_or(GoldenError::Tensor(name))?;
+        let scale = expected.iter().fold(1.0f32, |scale, value| scale.max(value.abs()));
+        // `f32::max` would pass over what is not a number.
+        let difference = values.iter().zip(&expected).map(|(a, b)| (a - b).abs() / scale);
+        let worst = difference.fold(0.0, |worst, d| if d > worst || d.is_nan() { d } else { worst });
+        comparisons.push(Comparison { name, values: values.len(), worst });
+    }
+    Ok(comparisons)
+}
+
+fn run(bundle: &Bundle, rate: WorkingRate, input: &Input) -> Result<Output, NetworkError> {
+    let manifest = bundle.manifest();
+    let networks = Networks::prepare(bundle, rate)?;
+    let mut backbones = networks.backbones()?;
+    let features = crate::network::Features {
+        image: input.image.as_ref().map_or(Ok(Vec::new()), |picture| backbones.image(picture))?,
+        video: if input.video.is_empty() { Vec::new() } else { backbones.video(input.video.iter())? },
+    };
+    let mut snippets = Snippets::new(networks.heads()?, manifest.snippet_clips, manifest.labels.len());
+    let probabilities = snippets.push(&features)?.to_vec();
+    Ok(Output { image: features.image, video: features.video, probabilities })
+}
+
+/// Triangle waves of three periods, one a channel, moved by `time`.
+fn waves(size: usize, time: usize) -> Picture {
+    let wave = |at: usize, period: usize| (at % period).abs_diff(period / 2) * 510 / period;
+    let pixel = |channel: usize, y: usize, x: usize| {
+        let (a, b) = (wave(x + 3 * time, 29 + 14 * channel), wave(y + 5 * time, 61 - 10 * channel));
+        ((a + b) / 2).min(255) as u8
+    };
+    let mut picture = Vec::with_capacity(3 * size * size);
+    for channel in 0..3 {
+        for y in 0..size {
+            picture.extend((0..size).map(|x| pixel(channel, y, x)));
+        }
+    }
+    Picture::from_planar(size, picture).unwrap_or_else(|| Picture::black(size))
+}
+
+/// The pictures of tensor `name`, each (3, size, size).
+fn pictures(golden: &SafeTensors<'_>, name: &'static str, size: usize) -> Result<Vec<Picture>, GoldenError> {
+    let tensor = golden.tensor(name).ok().filter(|tensor| tensor.dtype() == Dtype::U8);
+    let data = tensor.as_ref().map_or(&[][..], |tensor| tensor.data());
+    let chunks = data.chunks_exact(3 * size * size);
+    if data.is_empty() || !chunks.remainder().is_empty() {
+        return Err(GoldenError::Tensor(name));
+    }
+    Ok(chunks.filter_map(|chunk| Picture::from_planar(size, chunk.to_vec())).collect())
+}
+
+/// The values of tensor `name`.
+fn floats(golden: &SafeTensors<'_>, name: &str) -> Option<Vec<f32>> {
+    let tensor = golden.tensor(name).ok().filter(|tensor| tensor.dtype() == Dtype::F32)?;
+    Some(tensor.data().chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect())
+}

@@ -1,0 +1,94 @@
+//! Snippets and late fusion: the vectors of c clips at a time through the heads, logits averaged over the streams, the
+//! sigmoid, and the genre-wise mean over snippets (METHOD.md, steps 4 and 5 and "Networks").
+
+use ndarray::Array2;
+
+use crate::network::{Features, Head, NetworkError};
+
+/// One stream's window: the vectors of the snippet's clips so far, (snippet_clips, b), zero where no clip is yet.
+struct Window {
+    head: Head,
+    features: Array2<f32>,
+}
+
+/// Collects clips into snippets and turns them into probabilities.
+pub struct Snippets {
+    windows: Vec<Window>,
+    clips: usize,
+    filled: usize,
+    snippets: usize,
+    /// Of the snippet that is being filled, as if the stream ended here, (labels).
+    current: Vec<f32>,
+    /// Sum over the full snippets, (labels).
+    sum: Vec<f64>,
+}
+
+impl Snippets {
+    /// Snippets of `clips` clips through `heads` to `labels` probabilities.
+    pub fn new(heads: Vec<Head>, clips: usize, labels: usize) -> Self {
+        let window = |head: Head| Window { features: Array2::zeros((clips, head.features())), head };
+        Snippets {
+            windows: heads.into_iter().map(window).collect(),
+            clips,
+            filled: 0,
+            snippets: 0,
+            current: vec![0.0; labels],
+            sum: vec![0.0; labels],
+        }
+    }
+
+    /// Adds the next clip. The provisional probabilities (labels): those of the snippet it falls in, zero vectors
+    /// standing for the clips to come.
+    ///
+    /// # Errors
+    /// When a head fails.
+    pub fn push(&mut self, features: &Features) -> Result<&[f32], NetworkError> {
+        if self.filled == self.clips {
+            self.close();
+        }
+        let streams = self.windows.len() as f32;
+        self.current.fill(0.0);
+        for Window { head, features: window } in &mut self.windows {
+            let row = features.of(head.stream());
+            window.row_mut(self.filled).iter_mut().zip(row).for_each(|(to, from)| *to = *from);
+            if let Some(snippet) = window.as_slice() {
+                head.add_logits(snippet, &mut self.current)?;
+            }
+        }
+        for value in &mut self.current {
+            *value = sigmoid(*value / streams);
+        }
+        self.filled += 1;
+        Ok(&self.current)
+    }
+
+    /// The probabilities (labels) of everything so far: the genre-wise mean over the snippets, the one that is not full
+    /// padded with zero vectors. None before the first clip.
+    pub fn result(&self) -> Option<Vec<f32>> {
+        let count = self.count();
+        let open = if self.filled > 0 { 1.0 } else { 0.0 };
+        let mean = |(sum, current): (&f64, &f32)| ((sum + open * f64::from(*current)) / count as f64) as f32;
+        (count > 0).then(|| self.sum.iter().zip(&self.current).map(mean).collect())
+    }
+
+    /// Snippets so far, the one that is being filled included.
+    pub fn count(&self) -> usize {
+        self.snippets + usize::from(self.filled > 0)
+    }
+
+    fn close(&mut self) {
+        for (sum, value) in self.sum.iter_mut().zip(&self.current) {
+            *sum += f64::from(*value);
+        }
+        for window in &mut self.windows {
+            window.features.fill(0.0);
+        }
+        self.snippets += 1;
+        self.filled = 0;
+    }
+}
+
+/// The logistic function, in double precision so that it is the same on every machine.
+fn sigmoid(logit: f32) -> f32 {
+    (1.0 / (1.0 + (-f64::from(logit)).exp())) as f32
+}

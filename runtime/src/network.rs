@@ -1,0 +1,327 @@
+//! The networks of a bundle, made ready to run through tract: a backbone and a head a stream.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+use tract_onnx::prelude::*;
+use tract_onnx::tract_hir::infer::Factoid;
+use tract_onnx::tract_hir::internal::DimLike;
+
+use crate::bundle::{Bundle, Stream, StreamInput};
+use crate::clips::Clip;
+use crate::preprocess::{Picture, normalise};
+use crate::sampler::WorkingRate;
+
+/// Why the networks of a bundle cannot be run.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum NetworkError {
+    /// The working rate is not one that the bundle was made for.
+    #[error(
+        "the bundle has no networks for {fps} frames a second, only for {offered:?}; choose one of these with --fps"
+    )]
+    Rate {
+        /// The rate asked for.
+        fps: u32,
+        /// The bundle's rates.
+        offered: Vec<u32>,
+    },
+    /// A network could not be read or prepared.
+    #[error("{file} cannot be loaded ({reason}); build the bundle anew")]
+    Load {
+        /// Which one.
+        file: String,
+        /// What tract said.
+        reason: String,
+    },
+    /// A network's input or output is not what the manifest says.
+    #[error("{file} has {what} of shape {found} where the manifest promises {expected:?}; build the bundle anew")]
+    Shape {
+        /// Which one.
+        file: String,
+        /// Input or output.
+        what: &'static str,
+        /// The shape found.
+        found: String,
+        /// The shape promised.
+        expected: Vec<usize>,
+    },
+    /// A network failed while it ran.
+    #[error("{file} failed while it ran: {reason}")]
+    Run {
+        /// Which one.
+        file: String,
+        /// What tract said.
+        reason: String,
+    },
+}
+
+/// One network of fixed shapes, ready to run; shared between threads.
+#[derive(Clone)]
+struct Network {
+    file: String,
+    plan: Arc<TypedRunnableModel>,
+    input: Vec<usize>,
+}
+
+impl Network {
+    /// Loads `file` for inputs of shape `input`, which must give outputs of shape `output`.
+    fn prepare(bundle: &Bundle, file: &str, input: Vec<usize>, output: &[usize]) -> Result<Self, NetworkError> {
+        let load = |reason: String| NetworkError::Load { file: file.to_owned(), reason };
+        let chain = |error: TractError| load(format!("{error:#}").replace('\n', " "));
+        let shape = |what, found: String, expected: &[usize]| NetworkError::Shape {
+            file: file.to_owned(),
+            what,
+            found,
+            expected: expected.to_vec(),
+        };
+        let data = bundle.file(file).ok_or_else(|| load("it is not in the bundle".into()))?;
+        let model = tract_onnx::onnx().model_for_read(&mut &*data).map_err(chain)?;
+        if model.inputs.len() != 1 || model.outputs.len() != 1 {
+            return Err(load(format!("it has {} inputs and {} outputs", model.inputs.len(), model.outputs.len())));
+        }
+        let declared = model.input_fact(0).map_err(chain)?;
+        // The time of the video stream is a symbol in the file: any length fits it.
+        let fits = declared.shape.concretize().is_some_and(|dims| {
+            dims.len() == input.len()
+                && dims.iter().zip(&input).all(|(dim, &n)| dim.to_usize().map_or(true, |dim| dim == n))
+        });
+        if !fits || declared.datum_type.concretize() != Some(f32::datum_type()) {
+            return Err(shape("an input", format!("{declared:?}"), &input));
+        }
+        let model = model
+            .with_input_fact(0, f32::fact(&*input).into())
+            .and_then(InferenceModelExt::into_optimized)
+            .map_err(chain)?;
+        let fact = model.output_fact(0).map_err(chain)?;
+        if fact.shape.as_concrete() != Some(output) || fact.datum_type != f32::datum_type() {
+            return Err(shape("an output", format!("{fact:?}"), output));
+        }
+        let plan = model.into_runnable().map_err(chain)?;
+        Ok(Network { file: file.to_owned(), plan, input })
+    }
+
+    fn spawn(&self) -> Result<Runner, NetworkError> {
+        let state = self.plan.spawn().map_err(|error| self.failed(&error))?;
+        Ok(Runner { network: self.clone(), state })
+    }
+
+    fn failed(&self, error: &TractError) -> NetworkError {
+        NetworkError::Run { file: self.file.clone(), reason: format!("{error:#}").replace('\n', " ") }
+    }
+}
+
+/// A network and the state of its runs: one a thread.
+struct Runner {
+    network: Network,
+    state: TypedSimpleState,
+}
+
+impl Runner {
+    /// Runs the network on the input that `fill` writes (in the network's shape, row-major); its output goes to `out`.
+    fn run(&mut self, fill: impl FnOnce(&mut [f32]), out: impl FnOnce(&[f32])) -> Result<(), NetworkError> {
+        let go = || -> TractResult<()> {
+            let mut input = Tensor::zero::<f32>(&self.network.input)?;
+            fill(input.try_as_plain_ram_mut()?.as_slice_mut::<f32>()?);
+            let output = self.state.run(tvec!(input.into()))?;
+            out(output[0].try_as_plain_ram()?.as_slice::<f32>()?);
+            Ok(())
+        };
+        go().map_err(|error| self.network.failed(&error))
+    }
+}
+
+/// A stream's networks and what they take and give.
+struct StreamNetworks {
+    backbone: Network,
+    head: Network,
+    input: StreamInput,
+    features: usize,
+}
+
+impl StreamNetworks {
+    /// The networks of `stream` for clips of `frames` frames; none for a single picture.
+    fn prepare(bundle: &Bundle, stream: &Stream, frames: Option<usize>) -> Result<Self, NetworkError> {
+        let (size, features, manifest) = (stream.input.size, stream.features, bundle.manifest());
+        let input = [1, 3].into_iter().chain(frames).chain([size, size]).collect();
+        let snippet = vec![1, manifest.snippet_clips, features];
+        Ok(StreamNetworks {
+            backbone: Network::prepare(bundle, &stream.backbone, input, &[1, features])?,
+            head: Network::prepare(bundle, &stream.head, snippet, &[1, manifest.labels.len()])?,
+            input: stream.input,
+            features,
+        })
+    }
+}
+
+/// Every network of a bundle at one working rate.
+pub struct Networks {
+    image: Option<StreamNetworks>,
+    video: Option<StreamNetworks>,
+    frames: usize,
+}
+
+impl Networks {
+    /// Loads and optimises the networks of `bundle` for clips of `rate`.
+    ///
+    /// # Errors
+    /// When the bundle was not made for `rate`, or a network is not what the manifest says.
+    pub fn prepare(bundle: &Bundle, rate: WorkingRate) -> Result<Self, NetworkError> {
+        let manifest = bundle.manifest();
+        if !manifest.working_rates.contains(&rate.fps()) {
+            return Err(NetworkError::Rate { fps: rate.fps(), offered: manifest.working_rates.clone() });
+        }
+        let frames = rate.clip_frames();
+        let image = manifest.streams.image.as_ref().map(|stream| StreamNetworks::prepare(bundle, stream, None));
+        let video = manifest.streams.video.as_ref().map(|stream| StreamNetworks::prepare(bundle, stream, Some(frames)));
+        Ok(Networks { image: image.transpose()?, video: video.transpose()?, frames })
+    }
+
+    /// Backbones for one thread.
+    ///
+    /// # Errors
+    /// When tract cannot make room for a run.
+    pub fn backbones(&self) -> Result<Backbones, NetworkError> {
+        let spawn = |stream: &Option<StreamNetworks>| {
+            stream
+                .as_ref()
+                .map(|stream| Ok(Backbone { runner: stream.backbone.spawn()?, input: stream.input }))
+                .transpose()
+        };
+        Ok(Backbones { image: spawn(&self.image)?, video: spawn(&self.video)?, frames: self.frames })
+    }
+
+    /// Heads for one thread.
+    ///
+    /// # Errors
+    /// When tract cannot make room for a run.
+    pub fn heads(&self) -> Result<Vec<Head>, NetworkError> {
+        let named = [(StreamName::Image, &self.image), (StreamName::Video, &self.video)];
+        let present = named.into_iter().filter_map(|(name, stream)| Some((name, stream.as_ref()?)));
+        present
+            .map(|(name, stream)| Ok(Head { name, features: stream.features, runner: stream.head.spawn()? }))
+            .collect()
+    }
+}
+
+/// Which of the two streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamName {
+    /// 2D backbone on the keyframe.
+    Image,
+    /// 3D backbone on the clip.
+    Video,
+}
+
+/// What the backbones make of a clip: a vector a stream that is present.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Features {
+    /// (b) of the image stream, empty where there is none.
+    pub image: Vec<f32>,
+    /// (b) of the video stream, empty where there is none.
+    pub video: Vec<f32>,
+}
+
+impl Features {
+    /// The vector of one stream.
+    pub fn of(&self, stream: StreamName) -> &[f32] {
+        match stream {
+            StreamName::Image => &self.image,
+            StreamName::Video => &self.video,
+        }
+    }
+}
+
+/// A backbone and the preprocessing of its input.
+struct Backbone {
+    runner: Runner,
+    input: StreamInput,
+}
+
+/// The backbones of a bundle, to be run by one thread at a time.
+pub struct Backbones {
+    image: Option<Backbone>,
+    video: Option<Backbone>,
+    frames: usize,
+}
+
+impl Backbones {
+    /// Runs the streams that are present on `clip`: the image stream on its keyframe, the video stream on all frames.
+    ///
+    /// # Errors
+    /// When tract fails.
+    pub fn run(&mut self, clip: &Clip) -> Result<Features, NetworkError> {
+        let mut features = Features::default();
+        if let Some(picture) = &clip.keyframe().image {
+            features.image = self.image(picture)?;
+        }
+        let frames = clip.samples().iter().flat_map(|sample| {
+            sample.video.iter().flat_map(move |picture| std::iter::repeat_n(picture, sample.times as usize))
+        });
+        features.video = self.video(frames)?;
+        Ok(features)
+    }
+
+    /// The image stream's vector (b) of a picture of its size; empty where the stream is absent.
+    ///
+    /// # Errors
+    /// When tract fails.
+    pub fn image(&mut self, picture: &Picture) -> Result<Vec<f32>, NetworkError> {
+        let mut features = Vec::new();
+        if let Some(Backbone { runner, input }) = &mut self.image {
+            let plane = input.size * input.size;
+            runner.run(|data| normalise(picture, input, data, plane), |out| features.extend_from_slice(out))?;
+        }
+        Ok(features)
+    }
+
+    /// The video stream's vector (b) of up to f pictures of its size, filled up with black; empty where the stream is
+    /// absent.
+    ///
+    /// # Errors
+    /// When tract fails.
+    pub fn video<'a>(&mut self, pictures: impl Iterator<Item = &'a Picture>) -> Result<Vec<f32>, NetworkError> {
+        let mut features = Vec::new();
+        let count = self.frames;
+        if let Some(Backbone { runner, input }) = &mut self.video {
+            let plane = input.size * input.size;
+            let black = Picture::black(input.size);
+            let fill = |data: &mut [f32]| {
+                let mut pictures = pictures.fuse();
+                for time in 0..count {
+                    normalise(pictures.next().unwrap_or(&black), input, &mut data[time * plane..], count * plane);
+                }
+            };
+            runner.run(fill, |out| features.extend_from_slice(out))?;
+        }
+        Ok(features)
+    }
+}
+
+/// The head of one stream.
+pub struct Head {
+    name: StreamName,
+    features: usize,
+    runner: Runner,
+}
+
+impl Head {
+    /// Which stream's.
+    pub fn stream(&self) -> StreamName {
+        self.name
+    }
+
+    /// b, the length of a clip's vector.
+    pub fn features(&self) -> usize {
+        self.features
+    }
+
+    /// Adds the logits (labels) of `snippet`, (snippet_clips, b) row-major, to `logits`.
+    ///
+    /// # Errors
+    /// When tract fails.
+    pub fn add_logits(&mut self, snippet: &[f32], logits: &mut [f32]) -> Result<(), NetworkError> {
+        let add = |out: &[f32]| logits.iter_mut().zip(out).for_each(|(sum, value)| *sum += value);
+        self.runner.run(|data| data.copy_from_slice(snippet), add)
+    }
+}

@@ -1,0 +1,227 @@
+//! The preprocessor: a frame's planes to the small square picture that a backbone looks at, and that picture to its input.
+//!
+//! The rule, the same here and in the host tool: scale so that the shorter side is `resize`, cut the middle `size` x `size`
+//! out, turn it upright, to 8-bit RGB. The filter is a triangle as wide as the scale (bilinear with antialiasing, what PIL
+//! and torchvision do), applied to each component before the change to RGB, so that only a few thousand pixels are
+//! converted. Sums are taken in one fixed order in single precision: the same bytes on every machine.
+
+use crate::bundle::{Channels, StreamInput};
+use crate::colour::{ToRgb, to_code};
+use crate::components::{Component, Components};
+use crate::frame::{Frame, Rotation};
+
+/// A square 8-bit RGB picture, planar: (3, size, size), red first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    size: usize,
+    data: Vec<u8>,
+}
+
+impl Picture {
+    /// A black picture of `size` x `size` pixels.
+    pub fn black(size: usize) -> Self {
+        Picture { size, data: vec![0; 3 * size * size] }
+    }
+
+    /// A picture from its samples, (3, size, size); none when they are not that many.
+    pub fn from_planar(size: usize, data: Vec<u8>) -> Option<Self> {
+        (data.len() == 3 * size * size).then_some(Picture { size, data })
+    }
+
+    /// Side in pixels.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The samples, (3, size, size), red first.
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// Channel 0 (red) to 2 (blue), (size, size).
+    pub fn channel(&self, channel: usize) -> &[u8] {
+        let plane = self.size * self.size;
+        &self.data[channel * plane..][..plane]
+    }
+}
+
+/// Normalises `picture` as `input` says: channel k goes to the size x size values from `k * stride` on.
+pub(crate) fn normalise(picture: &Picture, input: &StreamInput, data: &mut [f32], stride: usize) {
+    for (k, (mean, std)) in input.mean.into_iter().zip(input.std).enumerate() {
+        let channel = match input.channels {
+            Channels::Rgb => k,
+            Channels::Bgr => 2 - k,
+        };
+        for (value, &code) in data[k * stride..].iter_mut().zip(picture.channel(channel)) {
+            *value = (f32::from(code) / 255.0 - mean) / std;
+        }
+    }
+}
+
+/// Weights of one output sample: `count` inputs from `first` on, their weights from `weight` on in the table.
+#[derive(Clone, Copy, Debug)]
+struct Taps {
+    first: usize,
+    count: usize,
+    weight: usize,
+}
+
+/// The triangle filter along one side of a component, for the output's `size` samples.
+#[derive(Clone, Debug, Default)]
+struct Filter {
+    taps: Vec<Taps>,
+    weights: Vec<f32>,
+}
+
+impl Filter {
+    /// Fits `size` outputs to the middle part of `length` inputs, of which `span` inputs are covered, anew in place.
+    fn fit(&mut self, length: usize, span: f64, size: usize) {
+        self.taps.clear();
+        self.weights.clear();
+        let scale = span / size as f64;
+        let support = scale.max(1.0);
+        let origin = (length as f64 - span) / 2.0;
+        for k in 0..size {
+            let centre = origin + (k as f64 + 0.5) * scale;
+            let first = (centre - support).floor().clamp(0.0, (length - 1) as f64) as usize;
+            let last = ((centre + support).ceil() as usize).clamp(first + 1, length);
+            let weight = |at: usize| (1.0 - ((at as f64 + 0.5 - centre) / support).abs()).max(0.0);
+            let sum: f64 = (first..last).map(weight).sum();
+            let start = self.weights.len();
+            self.weights.extend((first..last).map(|at| (weight(at) / sum) as f32));
+            self.taps.push(Taps { first, count: last - first, weight: start });
+        }
+    }
+
+    fn weights(&self, taps: Taps) -> &[f32] {
+        &self.weights[taps.weight..][..taps.count]
+    }
+
+    /// First input and one past the last that any output reads.
+    fn reach(&self) -> (usize, usize) {
+        let first = self.taps.first().map_or(0, |taps| taps.first);
+        let last = self.taps.last().map_or(0, |taps| taps.first + taps.count);
+        (first, last)
+    }
+}
+
+/// Filters of one component size.
+#[derive(Clone, Debug, Default)]
+struct Filters {
+    width: usize,
+    height: usize,
+    across: Filter,
+    down: Filter,
+}
+
+/// Makes pictures of one stream's size from frames. Allocates when the size of the frames changes, and never otherwise.
+#[derive(Clone, Debug)]
+pub struct Preprocessor {
+    size: usize,
+    resize: usize,
+    /// Luma's (or RGB's) filters and chroma's.
+    filters: [Filters; 2],
+    frame_size: (usize, usize),
+    /// One output row of a plane before it is filtered across.
+    row: Vec<f32>,
+    /// The three components at the output's size, (3, size, size).
+    small: Vec<f32>,
+}
+
+impl Preprocessor {
+    /// A preprocessor for a stream's input.
+    pub fn new(input: &StreamInput) -> Self {
+        Preprocessor {
+            size: input.size,
+            resize: input.resize,
+            filters: Default::default(),
+            frame_size: (0, 0),
+            row: Vec::new(),
+            small: vec![0.0; 3 * input.size * input.size],
+        }
+    }
+
+    /// Makes `picture`, of this stream's size, from `frame`.
+    pub fn make(&mut self, frame: &Frame<'_>, picture: &mut Picture) {
+        debug_assert_eq!(picture.size, self.size);
+        let components = Components::of(frame);
+        self.fit(frame, &components);
+        let plane = self.size * self.size;
+        for (k, component) in components.as_slice().iter().enumerate() {
+            let filters =
+                &self.filters[usize::from(component.width != frame.width() || component.height != frame.height())];
+            shrink(component, filters, &mut self.row, &mut self.small[k * plane..][..plane]);
+        }
+        self.colour(frame, &components, picture);
+    }
+
+    /// Fits the filters to the frame's size: the same share of every component is covered, centred.
+    fn fit(&mut self, frame: &Frame<'_>, components: &Components<'_>) {
+        let (width, height) = (frame.width(), frame.height());
+        let pieces = components.as_slice();
+        let (first, last) = (&pieces[0], &pieces[pieces.len() - 1]);
+        let fits = |filters: &Filters, component: &Component<'_>| {
+            (filters.width, filters.height) == (component.width, component.height)
+        };
+        if self.frame_size == (width, height) && fits(&self.filters[0], first) && fits(&self.filters[1], last) {
+            return;
+        }
+        let side = width.min(height) as f64 * self.size as f64 / self.resize as f64;
+        for (filters, component) in self.filters.iter_mut().zip([first, last]) {
+            (filters.width, filters.height) = (component.width, component.height);
+            filters.across.fit(component.width, side * component.width as f64 / width as f64, self.size);
+            filters.down.fit(component.height, side * component.height as f64 / height as f64, self.size);
+        }
+        self.frame_size = (width, height);
+    }
+
+    /// The small components to 8-bit RGB, turned upright. The middle square is the same before and after the turn.
+    fn colour(&self, frame: &Frame<'_>, components: &Components<'_>, picture: &mut Picture) {
+        let (size, plane) = (self.size, self.size * self.size);
+        let to_rgb = ToRgb::new(frame.colour());
+        let (red, rest) = picture.data.split_at_mut(plane);
+        let (green, blue) = rest.split_at_mut(plane);
+        for y in 0..size {
+            for x in 0..size {
+                let at = y * size + x;
+                let sample = |k: usize| self.small[k * plane + at];
+                let [r, g, b] = match components {
+                    Components::Yuv(_) => to_rgb.rgb(sample(0), sample(1), sample(2)),
+                    Components::Rgb(_) => [sample(0), sample(1), sample(2)],
+                    Components::Grey(_) => [to_rgb.luma(sample(0)); 3],
+                };
+                let (x, y) = match frame.rotation() {
+                    Rotation::None => (x, y),
+                    Rotation::Clockwise90 => (size - 1 - y, x),
+                    Rotation::Half => (size - 1 - x, size - 1 - y),
+                    Rotation::Clockwise270 => (y, size - 1 - x),
+                };
+                let to = y * size + x;
+                (red[to], green[to], blue[to]) = (to_code(r), to_code(g), to_code(b));
+            }
+        }
+    }
+}
+
+/// Filters one component to (size, size). Down first: whole rows are added up, which the compiler turns into vector code,
+/// and only the few rows that are left are filtered across.
+fn shrink(component: &Component<'_>, filters: &Filters, row: &mut Vec<f32>, out: &mut [f32]) {
+    let (first, last) = filters.across.reach();
+    let (step, offset) = (component.step, component.offset);
+    let bytes = first * step..(last - 1) * step + offset + 1;
+    row.resize(bytes.len(), 0.0);
+    let size = filters.across.taps.len();
+    for (down, out) in filters.down.taps.iter().zip(out.chunks_exact_mut(size)) {
+        row.fill(0.0);
+        for (k, &weight) in filters.down.weights(*down).iter().enumerate() {
+            let source = &component.row(down.first + k)[bytes.clone()];
+            for (sum, &code) in row.iter_mut().zip(source) {
+                *sum += weight * f32::from(code);
+            }
+        }
+        for (across, out) in filters.across.taps.iter().zip(out) {
+            let samples = row[(across.first - first) * step + offset..].iter().step_by(step);
+            *out = filters.across.weights(*across).iter().zip(samples).map(|(weight, sample)| weight * sample).sum();
+        }
+    }
+}

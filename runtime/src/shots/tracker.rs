@@ -1,0 +1,61 @@
+//! The tracker: verdicts on frames to shots with a beginning and an end.
+
+use super::{Label, Shot, Verdict};
+use crate::frame::Timestamp;
+
+/// Follows the verdicts of one stream and says when a shot closes.
+#[derive(Debug, Default)]
+pub struct ShotTracker {
+    open: Option<Shot>,
+    shots: usize,
+    frames: u64,
+    last: Timestamp,
+    /// From the frame before the last to the last: how long the last one is taken to be shown.
+    interval: Timestamp,
+}
+
+impl ShotTracker {
+    /// Takes the next verdict; the shot that it closes, if it does. Afterwards [`ShotTracker::open`] says which shot the
+    /// frame belongs to.
+    pub fn push(&mut self, verdict: Verdict) -> Option<Shot> {
+        let closes = !matches!(verdict.label, Label::Content);
+        let closed = if closes { self.close(verdict.time) } else { None };
+        if let Label::Opens(kind) = verdict.label {
+            let (index, start) = (self.shots, verdict.time);
+            self.open = Some(Shot { index, kind, start, end: start, first_frame: self.frames, frames: 0 });
+            self.shots += 1;
+        }
+        if let Some(open) = &mut self.open {
+            open.frames += 1;
+        }
+        if self.frames > 0 {
+            self.interval = verdict.time.since(self.last);
+        }
+        (self.last, self.frames) = (verdict.time, self.frames + 1);
+        closed
+    }
+
+    /// The shot that is open, its `end` not yet known.
+    pub fn open(&self) -> Option<&Shot> {
+        self.open.as_ref()
+    }
+
+    /// Ends the stream; the shot that this closes, if one was open.
+    pub fn finish(&mut self) -> Option<Shot> {
+        self.close(self.end())
+    }
+
+    /// When the last frame is over, taking it to be shown as long as the one before it.
+    pub fn end(&self) -> Timestamp {
+        self.last.plus(self.interval)
+    }
+
+    /// Frames seen.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    fn close(&mut self, end: Timestamp) -> Option<Shot> {
+        self.open.take().map(|shot| Shot { end, ..shot })
+    }
+}

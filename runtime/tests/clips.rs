@@ -1,0 +1,159 @@
+//! Properties of clips: what METHOD's steps 1 to 6 promise holds for any input rate, jitter, gap and shot length.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use divita_runtime::bundle::{Channels, StreamInput};
+use divita_runtime::clips::Clip;
+use divita_runtime::frame::{Frame, Pixels, Plane, Timestamp};
+use divita_runtime::sampler::{Sampler, WorkingRate};
+use divita_runtime::segmenter::{Segment, Segmentation, Segmenter, SegmenterOptions};
+use divita_runtime::shots::{Shot, ShotSettings};
+use proptest::prelude::*;
+
+/// A stream of grey pictures: a shot a value, frames a shot, and the time of each frame.
+#[derive(Clone, Debug)]
+struct Stream {
+    shots: Vec<(u8, usize)>,
+    steps: Vec<i64>,
+}
+
+impl Stream {
+    /// Value, time and true shot of every frame.
+    fn frames(&self) -> Vec<(u8, Timestamp, usize)> {
+        let values =
+            self.shots.iter().enumerate().flat_map(|(shot, &(value, n))| std::iter::repeat_n((value, shot), n));
+        let mut time = 0;
+        values
+            .zip(self.steps.iter().cycle())
+            .map(|((value, shot), step)| {
+                time += step;
+                (value, Timestamp::from_nanos(time), shot)
+            })
+            .collect()
+    }
+}
+
+fn stream() -> impl Strategy<Value = Stream> {
+    // Neighbours differ by far more than the detector's floor. Shots are longer than any setting of it.
+    let shots = prop::collection::vec((0usize..4, 20usize..90), 1..6).prop_map(|shots| {
+        let mut last = 9;
+        let mut values = Vec::new();
+        for (choice, n) in shots {
+            let choice = if choice == last { (choice + 1) % 4 } else { choice };
+            last = choice;
+            values.push(([60, 110, 160, 210][choice], n));
+        }
+        values
+    });
+    // 5 to 120 frames a second, with jitter and now and then a gap of up to two seconds.
+    let steps = (8_000_000i64..200_000_000).prop_flat_map(|step| {
+        let jitter = (step * 8 / 10)..=(step * 12 / 10);
+        let one = prop_oneof![30 => jitter, 1 => 200_000_000i64..2_000_000_000];
+        prop::collection::vec(one, 1..60)
+    });
+    (shots, steps).prop_map(|(shots, steps)| Stream { shots, steps })
+}
+
+fn options(rate: WorkingRate, segmentation: Segmentation) -> SegmenterOptions {
+    let input = StreamInput { size: 4, resize: 4, channels: Channels::Rgb, mean: [0.5; 3], std: [0.5; 3] };
+    SegmenterOptions { rate, segmentation, shots: ShotSettings::default(), image: Some(input), video: Some(input) }
+}
+
+fn run(stream: &Stream, rate: WorkingRate, segmentation: Segmentation) -> (Vec<Clip>, Vec<Shot>) {
+    let mut segmenter = Segmenter::new(options(rate, segmentation));
+    let (mut clips, mut shots) = (Vec::new(), Vec::new());
+    let mut keep = |segment| match segment {
+        Segment::Clip(clip) => clips.push(clip),
+        Segment::Shot(shot) => shots.push(shot),
+    };
+    for (value, time, _) in stream.frames() {
+        let data = [value; 16 * 16];
+        let frame = Frame::new(Pixels::Grey(Plane { data: &data, stride: 16 }), 16, 16, time).unwrap();
+        segmenter.push(&frame, &mut keep);
+    }
+    segmenter.finish(&mut keep);
+    (clips, shots)
+}
+
+/// What holds of the clips of any segmentation.
+fn check(stream: &Stream, rate: WorkingRate, clips: &[Clip], shots: &[Shot]) -> Result<(), TestCaseError> {
+    // Every sampled content frame is in exactly one clip, in order: the sampler alone, run again, names the frames.
+    let mut sampler = Sampler::new(rate, Timestamp::from_millis(10_000));
+    let in_a_shot = |time: Timestamp| shots.iter().any(|shot| shot.start <= time && time < shot.end);
+    let taken = stream.frames().into_iter().filter(|&(_, time, _)| sampler.offer(time).is_some());
+    let expected: Vec<Timestamp> = taken.map(|(_, time, _)| time).filter(|&time| in_a_shot(time)).collect();
+    let mut found: Vec<Timestamp> =
+        clips.iter().flat_map(|clip| clip.samples().iter().map(|sample| sample.time)).collect();
+    // A picture that stands still over the end of a clip begins the next one too, at a time of its own.
+    found.retain(|time| stream.frames().iter().any(|(_, frame, _)| frame == time));
+    found.dedup();
+    prop_assert_eq!(found, expected);
+    for (at, clip) in clips.iter().enumerate() {
+        prop_assert_eq!(clip.index, at);
+        prop_assert_eq!(clip.frames, rate.clip_frames());
+        // Only the last clip of a shot is padded, and never wholly.
+        let standing: u32 = clip.samples().iter().map(|sample| sample.times).sum();
+        prop_assert_eq!(standing as usize, clip.content);
+        prop_assert!(clip.content >= 1 && clip.content <= clip.frames);
+        let last = clips.get(at + 1).is_none_or(|next| next.shot != clip.shot);
+        prop_assert!(clip.padded() == 0 || last);
+        // No clip crosses a cut: its frames lie inside its shot.
+        let shot = shots[clip.shot];
+        prop_assert_eq!(shot.index, clip.shot);
+        for sample in clip.samples() {
+            prop_assert!(shot.start <= sample.time && sample.time < shot.end);
+        }
+        // The keyframe is a content frame of the clip.
+        prop_assert!(clip.samples().iter().any(|sample| sample.time == clip.keyframe().time));
+        prop_assert!(clip.keyframe().image.as_ref().unwrap().data().iter().all(|&code| code > 0));
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn clips_of_shots_keep_their_promises(stream in stream(), rate in prop::sample::select(WorkingRate::ALL.to_vec())) {
+        let (clips, shots) = run(&stream, rate, Segmentation::Shot);
+        prop_assert_eq!(shots.len(), stream.shots.len());
+        // The shots are the true ones, so that the checks against them are checks against true cuts.
+        let frames = stream.frames();
+        for shot in &shots {
+            let at = frames.iter().position(|&(_, time, _)| time == shot.start).unwrap();
+            prop_assert_eq!(frames[at].2, shot.index);
+            prop_assert!(at == 0 || frames[at - 1].2 != shot.index);
+        }
+        check(&stream, rate, &clips, &shots)?;
+        // The rate is kept: content intervals = seconds times rate, but for one interval at each end.
+        let intervals: usize = clips.iter().map(|clip| clip.content).sum();
+        let seconds = frames[frames.len() - 1].1.since(frames[0].1).as_secs_f64();
+        prop_assert!((intervals as f64 - seconds * f64::from(rate.fps())).abs() <= 1.1, "{} in {} s", intervals, seconds);
+    }
+
+    #[test]
+    fn clips_of_a_sequence_run_across_cuts(stream in stream(), rate in prop::sample::select(WorkingRate::ALL.to_vec())) {
+        let (clips, shots) = run(&stream, rate, Segmentation::Seq);
+        prop_assert_eq!(shots.len(), 1);
+        check(&stream, rate, &clips, &shots)?;
+        prop_assert!(clips[..clips.len() - 1].iter().all(|clip| clip.padded() == 0));
+    }
+}
+
+#[test]
+fn frames_that_do_not_go_forward_are_counted_and_not_shown() {
+    let mut segmenter = Segmenter::new(options(WorkingRate::new(4).unwrap(), Segmentation::Shot));
+    let data = [90; 64];
+    let mut clips = Vec::new();
+    for millis in [0, 250, 250, 100, 500, 750] {
+        let plane = Plane { data: &data, stride: 8 };
+        let frame = Frame::new(Pixels::Grey(plane), 8, 8, Timestamp::from_millis(millis)).unwrap();
+        segmenter.push(&frame, |_| {});
+    }
+    segmenter.finish(|segment| {
+        if let Segment::Clip(clip) = segment {
+            clips.push(clip)
+        }
+    });
+    assert_eq!((segmenter.skipped(), segmenter.frames()), (2, 6));
+    assert_eq!((clips.len(), clips[0].content), (1, 4));
+}

@@ -1,0 +1,65 @@
+#!/bin/sh
+# Makes the fixtures of this folder from ffmpeg's own test pictures, and records beside each playable one what ffprobe says its
+# frames' presentation times are. Needs ffmpeg with libx264, libx265 and its MPEG-4 and AAC encoders; run it in this folder.
+set -eu
+
+make() { ffmpeg -nostdin -v error -y -fflags +bitexact "$@"; }
+
+# Presentation times, in seconds, of the frames that are shown.
+record() {
+    ffprobe -v error -select_streams v:0 -show_entries frame=pts_time -of json "$1" > "${1%.*}.json"
+}
+
+# testsrc2 moves everywhere and never repeats.
+pattern() { echo "testsrc2=size=$1:rate=$2:duration=$3"; }
+exact="-flags:v +bitexact -map_metadata -1"
+h264="-c:v libx264 -preset veryslow -crf 40 -pix_fmt yuv420p $exact"
+
+# B frames, so that the first picture is shown later than it is decoded; the edit list takes that back to zero.
+make -f lavfi -i "$(pattern 96x64 24 1.5)" $h264 -bf 3 -g 12 b-frames.mp4
+record b-frames.mp4
+
+# The same, with the index at the end and as MOV, to be shown a quarter turn clockwise.
+make -f lavfi -i "$(pattern 96x64 25 0.4)" $h264 -metadata:s:v:0 rotate=90 rotated-90.mov
+make -f lavfi -i "$(pattern 96x64 25 0.4)" $h264 -metadata:s:v:0 rotate=270 rotated-270.mov
+record rotated-90.mov
+record rotated-270.mov
+
+# Full range, BT.601, and a size that needs cropping.
+make -f lavfi -i "$(pattern 50x38 30 0.3)" -vf scale=out_range=full $h264 -color_range pc -colorspace smpte170m \
+    -color_primaries smpte170m -color_trc smpte170m full-range-601.mp4
+record full-range-601.mp4
+
+# Variable frame rate: every third picture left out, a pause, and 29.97 between.
+make -f lavfi -i "$(pattern 64x48 30000/1001 2)" -vf "select='mod(n,3)*not(between(n,20,40))'" -fps_mode vfr $h264 -bf 2 \
+    variable-rate.mp4
+record variable-rate.mp4
+
+# Baseline: no B frames, CAVLC, several slices.
+make -f lavfi -i "$(pattern 64x48 24 0.5)" $h264 -profile:v baseline -slices 2 baseline.mp4
+record baseline.mp4
+
+# The pictures start half a second after the file does: an empty edit first.
+make -f lavfi -i "$(pattern 64x48 24 0.5)" -f lavfi -i "sine=duration=1" -filter:v "setpts=PTS+0.5/TB" $h264 -bf 2 \
+    -c:a aac -b:a 16k -flags:a +bitexact delayed.mp4
+record delayed.mp4
+
+# Cut without encoding again: it starts between two key frames, and the edit list hides what is only needed to decode.
+make -ss 0.75 -i b-frames.mp4 -c copy -t 0.5 -map_metadata -1 trimmed.mp4
+record trimmed.mp4
+
+# Parameter sets in the samples instead of the description.
+make -i b-frames.mp4 -c copy -tag:v avc3 -bsf:v dump_extra -map_metadata -1 avc3.mp4
+record avc3.mp4
+
+# What cannot be played, and must be refused in words.
+make -f lavfi -i "sine=duration=0.2" -c:a aac -b:a 16k -flags:a +bitexact audio-only.mp4
+make -f lavfi -i "$(pattern 64x48 24 0.1)" -c:v libx265 -x265-params log-level=error:info=0 -crf 40 -tag:v hvc1 $exact hevc.mp4
+make -f lavfi -i "$(pattern 64x48 24 0.1)" -c:v mpeg4 -q:v 20 $exact mpeg4.mp4
+make -f lavfi -i "$(pattern 64x48 24 0.1)" $h264 -pix_fmt yuv420p10le ten-bit.mp4
+make -f lavfi -i "$(pattern 64x48 24 0.1)" $h264 -pix_fmt yuv422p four-two-two.mp4
+make -f lavfi -i "$(pattern 64x64 24 0.2)" $h264 -x264-params interlaced=1 interlaced.mp4
+make -f lavfi -i "$(pattern 64x48 24 0.5)" $h264 -movflags frag_keyframe+empty_moov fragmented.mp4
+make -f lavfi -i "color=size=7680x4320:rate=24:duration=0.04" $h264 -frames:v 1 eight-k.mp4
+make -f lavfi -i "$(pattern 64x48 24 0.1)" $h264 -encryption_scheme cenc-aes-ctr \
+    -encryption_key 00112233445566778899aabbccddeeff -encryption_kid 00112233445566778899aabbccddeeff encrypted.mp4

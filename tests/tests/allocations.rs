@@ -1,0 +1,80 @@
+//! Steady state allocates nothing before the networks: counted by the allocator itself, over real and synthetic video.
+#![allow(clippy::unwrap_used)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use divita_board::source::{self, FrameSource};
+use divita_runtime::bundle::Bundle;
+use divita_runtime::sampler::WorkingRate;
+use divita_runtime::segmenter::{Segment, Segmentation, Segmenter, SegmenterOptions};
+use divita_tests::{demo_bundle, sample};
+
+/// Counts the allocations of each thread.
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes on to the system's allocator unchanged; counting touches a plain cell of this thread.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        COUNT.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations in each frame from `from` on, capture to clip.
+fn allocations(mut source: Box<dyn FrameSource>, rate: u32, from: u64) -> Vec<(u64, u64)> {
+    let bundle = Bundle::open(demo_bundle()).unwrap();
+    let rate = WorkingRate::new(rate).unwrap();
+    let mut segmenter = Segmenter::new(SegmenterOptions::of(bundle.manifest(), rate, Segmentation::Shot));
+    let mut segments = Vec::with_capacity(64);
+    let mut found = Vec::new();
+    for index in 0.. {
+        let before = COUNT.with(Cell::get);
+        let Some(frame) = source.next_frame().unwrap() else { break };
+        segmenter.push(&frame, |segment| segments.push(segment));
+        let allocated = COUNT.with(Cell::get) - before;
+        if allocated > 0 && index >= from {
+            found.push((index, allocated));
+        }
+        for segment in segments.drain(..) {
+            if let Segment::Clip(clip) = segment {
+                segmenter.recycle(clip);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_counter_counts() {
+    let before = COUNT.with(Cell::get);
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(100)));
+    assert_eq!(COUNT.with(Cell::get), before + 1);
+}
+
+#[test]
+fn steady_state_allocates_nothing() {
+    for rate in [4, 24] {
+        let pattern = source::open("test://?seconds=20&fps=24&size=320x180").unwrap();
+        assert_eq!(allocations(pattern, rate, 200), [], "test pattern at {rate}");
+        let video = source::open(sample().to_str().unwrap()).unwrap();
+        assert_eq!(allocations(video, rate, 200), [], "H.264 at {rate}");
+    }
+}
