@@ -8,15 +8,16 @@ use std::{
 
 use divita_runtime::{
     bundle::{
-        BUNDLE_SCHEMA, Channels, FileEntry, GENRES, MANIFEST_FILE, Manifest, Provenance, Stream as StreamEntry,
-        StreamInput, Streams,
+        BUNDLE_SCHEMA, Bundle, Channels, FileEntry, GENRES, GOLDEN_FILE, MANIFEST_FILE, Manifest, Provenance,
+        Stream as StreamEntry, StreamInput, Streams,
     },
+    golden,
+    sampler::WorkingRate,
     shots::ShotSettings,
 };
-use sha2::{Digest, Sha256};
 
 use crate::{
-    Error, golden,
+    Error,
     graph::Graph,
     model_card,
     networks::{FEATURES, IMAGE_SIZE, SNIPPET_CLIPS, VIDEO_SIZE},
@@ -28,6 +29,9 @@ use crate::{
 
 /// Working rates of the paper's Table 7, frames a second.
 pub const WORKING_RATES: [u32; 5] = [4, 6, 8, 12, 24];
+
+/// The rate of the golden clip: the lowest, so that it is small.
+const GOLDEN_RATE: WorkingRate = WorkingRate::ALL[0];
 
 /// Which bundle to write.
 #[derive(Clone, Debug)]
@@ -155,13 +159,20 @@ fn write_files(options: &BuildOptions, folder: &Path) -> Result<Manifest, Error>
     let [image, video] = PARTS.map(|part| part.entry());
     let mut manifest = manifest(options, Streams { image: Some(image), video: Some(video) });
     write(&folder.join("README.md"), model_card::text(&manifest, options.seed).as_bytes())?;
-    // Golden outputs go here: every network is written, and the table of files is still open.
-    golden::write(folder, &manifest)?;
-    manifest.files = file_table(folder)?;
-    let mut json = serde_json::to_vec_pretty(&manifest)?;
-    json.push(b'\n');
-    write(&folder.join(MANIFEST_FILE), &json)?;
+    // The golden outputs are those of the bundle as the runtime opens it, so it is a whole one before they are there.
+    write_manifest(folder, &mut manifest)?;
+    let golden = golden::record(&Bundle::open(folder)?, GOLDEN_RATE)?;
+    write(&folder.join(GOLDEN_FILE), &golden)?;
+    write_manifest(folder, &mut manifest)?;
     Ok(manifest)
+}
+
+/// Writes `manifest`, its table of files brought up to date.
+fn write_manifest(folder: &Path, manifest: &mut Manifest) -> Result<(), Error> {
+    manifest.files = file_table(folder)?;
+    let mut json = serde_json::to_vec_pretty(manifest)?;
+    json.push(b'\n');
+    write(&folder.join(MANIFEST_FILE), &json)
 }
 
 impl Part {
@@ -205,15 +216,16 @@ fn manifest(options: &BuildOptions, streams: Streams) -> Manifest {
     }
 }
 
-/// Size and sum of every file in `folder`.
+/// Size and sum of every file in `folder` but the manifest.
 fn file_table(folder: &Path) -> Result<BTreeMap<String, FileEntry>, Error> {
     let mut table = BTreeMap::new();
     for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
         let path = entry.map_err(Error::io(folder))?.path();
         let bytes = fs::read(&path).map_err(Error::io(&path))?;
-        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        table.insert(name, FileEntry { sha256, size: bytes.len() as u64 });
+        if name != MANIFEST_FILE {
+            table.insert(name, FileEntry::of(&bytes));
+        }
     }
     Ok(table)
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use divita_runtime::{bundle::BundleError, golden::GoldenError};
+
 /// An error of this crate; each says what was wrong and, where it can, what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -55,6 +57,12 @@ pub enum Error {
     /// The manifest could not be written as JSON.
     #[error("cannot write the manifest as JSON")]
     Json(#[from] serde_json::Error),
+    /// The bundle that was just written cannot be opened: a defect of this crate.
+    #[error("the bundle that was written does not open")]
+    Bundle(#[from] BundleError),
+    /// The golden outputs could not be computed.
+    #[error("the golden outputs cannot be computed")]
+    Golden(#[from] GoldenError),
 }
 
 impl Error {

@@ -8,7 +8,6 @@ pub mod bundle;
 pub mod cost;
 mod error;
 pub mod fold;
-mod golden;
 pub mod graph;
 mod model_card;
 pub mod networks;

@@ -136,7 +136,13 @@ impl Writer<'_> {
             (0..columns).flat_map(|column| matrix.data.iter().skip(column).step_by(columns)).copied().collect();
         let matrix = self.store(format!("{}.weight", layer.name), &[columns, rows], &transposed)?;
         let product = if bias { format!("{}.product", layer.name) } else { output.to_owned() };
-        self.proto.node.push(node("MatMul", &layer.name, &[x.to_owned(), matrix], &[product.clone()], vec![]));
+        self.proto.node.push(node(
+            "MatMul",
+            &layer.name,
+            &[x.to_owned(), matrix],
+            std::slice::from_ref(&product),
+            vec![],
+        ));
         if bias {
             let bias = self.weight(&layer.name, "bias", &[rows])?;
             let name = format!("{}.add", layer.name);
@@ -234,7 +240,13 @@ impl Writer<'_> {
                 let stored = format!("{name}.f16");
                 self.proto.initializer.push(tensor(&stored, shape, DataType::Float16, bytes));
                 let to = int("to", DataType::Float as i64);
-                self.proto.node.push(node("Cast", &format!("{name}.cast"), &[stored], &[name.clone()], vec![to]));
+                self.proto.node.push(node(
+                    "Cast",
+                    &format!("{name}.cast"),
+                    &[stored],
+                    std::slice::from_ref(&name),
+                    vec![to],
+                ));
             }
         }
         Ok(name)

@@ -137,7 +137,8 @@ fn a_newer_schema() {
 
 #[test]
 fn a_manifest_that_cannot_be() {
-    let changes: [(&str, fn(&mut Value)); 9] = [
+    type Change = fn(&mut Value);
+    let changes: [(&str, Change); 9] = [
         ("working_rates", |m| m["working_rates"] = json!([5])),
         ("snippet_clips", |m| m["snippet_clips"] = json!(0)),
         ("labels", |m| m["labels"][1] = json!("action")),

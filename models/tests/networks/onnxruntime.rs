@@ -17,10 +17,11 @@ fn tract_agrees_with_onnxruntime() {
         );
         return;
     }
+    let environment = ort::init().build().unwrap();
     for precision in [Precision::F32, Precision::F16] {
         for case in cases(precision) {
             let pixels = input(&case.shape);
-            let mut session = Session::builder().unwrap().commit_from_memory(&case.onnx).unwrap();
+            let mut session = Session::builder(&environment).unwrap().commit_from_memory(&case.onnx).unwrap();
             let tensor = Tensor::from_array((case.shape.clone(), pixels.clone())).unwrap();
             let outputs = session.run(ort::inputs![tensor]).unwrap();
             let (_, expected) = outputs[0].try_extract_tensor::<f32>().unwrap();
