@@ -76,7 +76,7 @@ impl ShotDetector {
     fn push_histogram(&mut self, histogram: Histogram, time: Timestamp, mut verdict: impl FnMut(Verdict)) {
         if self.window.is_full() {
             // More frames a second than the window was made for: decide sooner rather than look back less.
-            if self.decided <= LOOK_BACK {
+            while self.decided <= LOOK_BACK {
                 verdict(self.decide());
             }
             self.forget(1);
@@ -284,11 +284,11 @@ mod tests {
         let values: Vec<u8> =
             run(170, 30).chain(fade_out).chain(run(16, 10)).chain(fade_in).chain(run(170, 30)).collect();
         let labels = verdicts(values, 24);
-        assert_eq!(openings(&labels), [(0, ShotKind::Start), (60, ShotKind::Fade)]);
+        assert_eq!(openings(&labels), [(0, ShotKind::Start), (59, ShotKind::Fade)]);
         let transition: Vec<usize> = (0..labels.len()).filter(|&at| labels[at] == Label::Transition).collect();
         // The frame that starts to fall is still a whole picture or not: one frame either way is as good.
-        assert!((30..=31).contains(&transition[0]) && transition.last() == Some(&59), "{transition:?}");
-        assert_eq!(transition.len(), 60 - transition[0], "{transition:?}");
+        assert!((30..=31).contains(&transition[0]) && transition.last() == Some(&58), "{transition:?}");
+        assert_eq!(transition.len(), 59 - transition[0], "{transition:?}");
     }
 
     #[test]

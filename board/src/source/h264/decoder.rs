@@ -13,8 +13,8 @@ pub(crate) struct DamagedPicture;
 
 /// The decoder.
 ///
-/// It holds pictures back until it knows that none comes before them, so a unit gives no picture or one, and at the end (or
-/// before a key frame) [`Decoder::drain`] gives the others. OpenH264 passes no label through from unit to picture: who wants
+/// It holds pictures back until it knows that none comes before them, so a unit gives no picture or one, and at the end
+/// [`Decoder::drain`] gives the others. OpenH264 passes no label through from unit to picture: who wants
 /// to know which picture came out must count, and knows that it is always the earliest one inside.
 pub(crate) struct Decoder {
     inner: openh264::decoder::Decoder,
@@ -33,10 +33,16 @@ impl Decoder {
     /// # Errors
     /// When it cannot have its memory.
     pub fn new() -> Result<Self, SourceError> {
-        let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
-        let inner = openh264::decoder::Decoder::with_api_config(OpenH264API::from_source(), config)
-            .map_err(|error| SourceError::Decoder { reason: error.to_string() })?;
-        Ok(Decoder { inner, samples: Vec::new(), width: 0, height: 0 })
+        Ok(Decoder { inner: start()?, samples: Vec::new(), width: 0, height: 0 })
+    }
+
+    /// Starts anew, as if nothing had been decoded.
+    ///
+    /// # Errors
+    /// As [`Decoder::new`].
+    pub fn restart(&mut self) -> Result<(), SourceError> {
+        self.inner = start()?;
+        Ok(())
     }
 
     /// Decodes one access unit in Annex B form; whether a picture came out.
@@ -48,6 +54,9 @@ impl Decoder {
     }
 
     /// Takes out the next picture that is held back; false when there is none.
+    ///
+    /// Only [`Decoder::restart`] may follow: OpenH264 never takes back the memory of a picture that left it in this way, and
+    /// after a dozen of them it has none.
     pub fn drain(&mut self) -> bool {
         self.submit(&[], DecodeOptions::new().flush_after_decode(Flush::Flush)).unwrap_or(false)
     }
@@ -89,6 +98,13 @@ impl Decoder {
         };
         Frame::new(pixels, width, height, time)
     }
+}
+
+/// A new decoder of OpenH264's.
+fn start() -> Result<openh264::decoder::Decoder, SourceError> {
+    let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
+    openh264::decoder::Decoder::with_api_config(OpenH264API::from_source(), config)
+        .map_err(|error| SourceError::Decoder { reason: error.to_string() })
 }
 
 /// Puts the planes of `picture` one after the other into `samples`; returns its width and height, or `None` when a plane is

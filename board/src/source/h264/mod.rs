@@ -3,6 +3,7 @@
 //! A source that receives H.264, from a file or from a network, cuts it into access units (the data of one picture) in Annex B
 //! form, checks every sequence parameter set with [`StreamFormat::parse`], and gives each unit to [`Decoder`].
 
+mod bits;
 mod decoder;
 mod sps;
 

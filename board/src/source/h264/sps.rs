@@ -1,9 +1,11 @@
 //! The sequence parameter set: size and colour of the pictures, and whether they can be decoded at all.
+//!
+//! Read here and not by a crate, because the one there is holds a stream to its level, and many films that every player plays
+//! claim a lower level than they need.
 
 use divita_runtime::frame::{Colour, Matrix, Range};
-use h264_reader::nal::sps::{ChromaFormat, FrameMbsFlags, SeqParameterSet};
-use h264_reader::rbsp::{BitReader, decode_nal};
 
+use super::bits::Bits;
 use crate::source::SourceError;
 
 /// Most macroblocks (16x16 pixels) of a picture that the decoder takes: those of level 5.2, 4096x2304.
@@ -21,6 +23,19 @@ pub(crate) struct StreamFormat {
     range: Range,
 }
 
+/// The fields that decide.
+struct Fields {
+    chroma_format: u32,
+    bit_depth: u32,
+    frames_only: bool,
+    /// Width and height in macroblocks.
+    macroblocks: (u64, u64),
+    /// Left, right, top and bottom, in crop units.
+    crop: [u32; 4],
+    full_range: bool,
+    matrix_coefficients: Option<u32>,
+}
+
 impl StreamFormat {
     /// Reads the parameter set `nal`, which starts with its NAL header.
     ///
@@ -28,50 +43,180 @@ impl StreamFormat {
     /// When it cannot be read, or describes pictures that the decoder does not take.
     pub fn parse(nal: &[u8]) -> Result<Self, SourceError> {
         let malformed = || SourceError::Malformed { part: "the sequence parameter set of its H.264" };
-        let unsupported = |what: &str| Err(SourceError::UnsupportedPictures { what: what.to_owned() });
-        let bytes = decode_nal(nal).map_err(|_| malformed())?;
-        let sps = SeqParameterSet::from_bits(BitReader::new(&*bytes)).map_err(|error| {
-            log::debug!("the sequence parameter set cannot be read: {error:?}");
-            malformed()
-        })?;
-        let chroma = &sps.chroma_info;
-        let depth = 8 + chroma.bit_depth_luma_minus8.max(chroma.bit_depth_chroma_minus8);
-        if depth > 8 {
-            return unsupported(&format!("{depth}-bit"));
+        let unsupported = |what: String| Err(SourceError::UnsupportedPictures { what });
+        let fields = Fields::read(&mut Bits::new(nal)).ok_or_else(malformed)?;
+        if fields.bit_depth > 8 {
+            return unsupported(format!("{}-bit", fields.bit_depth));
         }
-        match chroma.chroma_format {
-            ChromaFormat::YUV420 | ChromaFormat::Monochrome => {}
-            ChromaFormat::YUV422 => return unsupported("4:2:2"),
-            ChromaFormat::YUV444 => return unsupported("4:4:4"),
+        // Pixels in a crop unit, which keeps chroma whole.
+        let unit = match fields.chroma_format {
+            0 => 1,
+            1 => 2,
+            2 => return unsupported("4:2:2".to_owned()),
+            3 => return unsupported("4:4:4".to_owned()),
             _ => return Err(malformed()),
+        };
+        if !fields.frames_only {
+            return unsupported("interlaced".to_owned());
         }
-        if sps.frame_mbs_flags != FrameMbsFlags::Frames {
-            return unsupported("interlaced");
-        }
-        let (width, height) = sps.pixel_dimensions().map_err(|_| malformed())?;
-        let (width, height) = (width as usize, height as usize);
-        if width == 0 || height == 0 {
-            return Err(malformed());
-        }
-        if u64::from(sps.pic_width_in_mbs()) * u64::from(sps.pic_height_in_map_units()) > MAX_MACROBLOCKS {
+        let side = |macroblocks: u64, before: u32, after: u32| {
+            let cropped = unit * (u64::from(before) + u64::from(after));
+            let pixels = (16 * macroblocks).checked_sub(cropped).filter(|&pixels| pixels > 0)?;
+            usize::try_from(pixels).ok()
+        };
+        let (across, down) = fields.macroblocks;
+        let [left, right, top, bottom] = fields.crop;
+        let width = side(across, left, right).ok_or_else(malformed)?;
+        let height = side(down, top, bottom).ok_or_else(malformed)?;
+        if across * down > MAX_MACROBLOCKS {
             return Err(SourceError::TooLarge { width, height, limit: "4096x2304 or as many pixels" });
         }
-        let signal = sps.vui_parameters.and_then(|vui| vui.video_signal_type);
-        let full = signal.as_ref().is_some_and(|signal| signal.video_full_range_flag);
-        let matrix = signal.and_then(|signal| signal.colour_description).and_then(|colour| {
-            // ITU-T H.264 table E-5. SMPTE 240M (7) is within a hundredth of BT.709, FCC (4) of BT.601.
-            match colour.matrix_coefficients {
-                1 | 7 => Some(Matrix::Bt709),
-                4..=6 => Some(Matrix::Bt601),
-                9 | 10 => Some(Matrix::Bt2020),
-                _ => None,
-            }
-        });
-        Ok(StreamFormat { width, height, matrix, range: if full { Range::Full } else { Range::Limited } })
+        // Table E-5. SMPTE 240M (7) is within a hundredth of BT.709, FCC (4) of BT.601.
+        let matrix = match fields.matrix_coefficients {
+            Some(1 | 7) => Some(Matrix::Bt709),
+            Some(4..=6) => Some(Matrix::Bt601),
+            Some(9 | 10) => Some(Matrix::Bt2020),
+            _ => None,
+        };
+        let range = if fields.full_range { Range::Full } else { Range::Limited };
+        Ok(StreamFormat { width, height, matrix, range })
     }
 
     /// The colour of a picture of `width` x `height` of this stream.
     pub fn colour(&self, width: usize, height: usize) -> Colour {
         Colour { matrix: self.matrix.unwrap_or(Matrix::assumed_for(width, height)), range: self.range }
+    }
+}
+
+impl Fields {
+    /// Reads 7.3.2.1.1, and of the usability information (E.1.1) as far as the colour.
+    fn read(bits: &mut Bits<'_>) -> Option<Self> {
+        /// Profiles that state their chroma format.
+        const HIGH: [u32; 13] = [44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244];
+        bits.number(8)?; // the NAL header
+        let profile = bits.number(8)?;
+        bits.number(16)?; // constraints and level
+        bits.unsigned()?; // the set's number
+        let (mut chroma_format, mut bit_depth) = (1, 8);
+        if HIGH.contains(&profile) {
+            chroma_format = bits.unsigned()?;
+            if chroma_format == 3 {
+                bits.flag()?; // separate planes
+            }
+            let luma = bits.unsigned()?;
+            bit_depth = luma.max(bits.unsigned()?).checked_add(8)?;
+            bits.flag()?; // lossless
+            if bits.flag()? {
+                for list in 0..if chroma_format == 3 { 12 } else { 8 } {
+                    if bits.flag()? {
+                        skip_scaling_list(bits, if list < 6 { 16 } else { 64 })?;
+                    }
+                }
+            }
+        }
+        bits.unsigned()?; // bits of the frame number
+        match bits.unsigned()? {
+            0 => {
+                bits.unsigned()?; // bits of the picture order count
+            }
+            1 => {
+                bits.flag()?;
+                bits.signed()?;
+                bits.signed()?;
+                for _ in 0..bits.unsigned().filter(|&count| count <= 255)? {
+                    bits.signed()?;
+                }
+            }
+            _ => {}
+        }
+        bits.unsigned()?; // reference frames
+        bits.flag()?; // gaps in the frame number
+        let macroblocks = (u64::from(bits.unsigned()?) + 1, u64::from(bits.unsigned()?) + 1);
+        // Beyond this the product could not be formed; no level comes near.
+        if macroblocks.0.max(macroblocks.1) > 1 << 20 {
+            return None;
+        }
+        let frames_only = bits.flag()?;
+        if !frames_only {
+            bits.flag()?; // fields chosen by macroblock
+        }
+        bits.flag()?; // direct prediction by 8x8
+        let mut crop = [0; 4];
+        if bits.flag()? {
+            for edge in &mut crop {
+                *edge = bits.unsigned()?;
+            }
+        }
+        // What follows is advice; where it is cut short, the pictures are none the worse.
+        let (full_range, matrix_coefficients) = colour(bits).unwrap_or((false, None));
+        Some(Fields { chroma_format, bit_depth, frames_only, macroblocks, crop, full_range, matrix_coefficients })
+    }
+}
+
+/// Whether the range is full, and the matrix coefficients if they are stated.
+fn colour(bits: &mut Bits<'_>) -> Option<(bool, Option<u32>)> {
+    const EXTENDED_ASPECT: u32 = 255;
+    if !bits.flag()? {
+        return None;
+    }
+    if bits.flag()? && bits.number(8)? == EXTENDED_ASPECT {
+        bits.number(32)?;
+    }
+    if bits.flag()? {
+        bits.flag()?; // overscan
+    }
+    if !bits.flag()? {
+        return None;
+    }
+    bits.number(3)?; // PAL, NTSC and so on
+    let full_range = bits.flag()?;
+    let stated = bits.flag()?;
+    let matrix = if stated { bits.number(24).map(|description| description & 255) } else { None };
+    Some((full_range, matrix))
+}
+
+/// Reads past a scaling list of `length` (7.3.2.1.1.1).
+fn skip_scaling_list(bits: &mut Bits<'_>, length: u32) -> Option<()> {
+    let (mut last, mut next) = (8i32, 8i32);
+    for _ in 0..length {
+        if next != 0 {
+            next = last.wrapping_add(bits.signed()?) & 255;
+        }
+        if next != 0 {
+            last = next;
+        }
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A parameter set as x264 wrote it: High, 96x64, untagged.
+    const GOOD: [u8; 25] = [
+        0x67, 0x64, 0x00, 0x0a, 0xac, 0x76, 0x11, 0x18, 0x9b, 0x01, 0x10, 0x00, 0x00, 0x03, 0x00, 0x10, 0x00, 0x00, 0x03,
+        0x03, 0x00, 0xf1, 0x22, 0x58, 0x46,
+    ];
+
+    #[test]
+    fn a_set_is_read() {
+        let format = StreamFormat::parse(&GOOD).unwrap();
+        assert_eq!((format.width, format.height, format.matrix, format.range), (96, 64, None, Range::Limited));
+        assert_eq!(format.colour(96, 64).matrix, Matrix::Bt601);
+    }
+
+    #[test]
+    fn no_bit_can_do_worse_than_an_error() {
+        for byte in 0..GOOD.len() {
+            let _ = StreamFormat::parse(&GOOD[..byte]);
+            for value in 0..=255 {
+                let mut bad = GOOD;
+                bad[byte] = value;
+                if let Ok(format) = StreamFormat::parse(&bad) {
+                    assert!(format.width > 0 && format.height > 0);
+                }
+            }
+        }
     }
 }

@@ -69,6 +69,13 @@ pub(super) struct AccessUnit {
 }
 
 impl AccessUnit {
+    /// Makes room for a sample of `bytes` bytes with the parameter sets of any of `configs`.
+    pub fn reserve(&mut self, bytes: usize, configs: &[AvcConfig]) {
+        // A length of fewer bytes than a start code lets a sample grow a little; a hundred units are more than any has.
+        let sets = configs.iter().map(|config| config.parameter_sets.len()).max().unwrap_or(0);
+        self.data.reserve(bytes + sets + 100 * START_CODE.len());
+    }
+
     /// Takes over `sample`, with the parameter sets of `config` before each key frame: they open the stream, and let a
     /// decoder that lost everything start again.
     ///

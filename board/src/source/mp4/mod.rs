@@ -58,10 +58,12 @@ pub struct Mp4Source {
     /// Pictures lost to damage, in all and since the last one that was decoded.
     lost: usize,
     lost_since: usize,
+    /// Whether pictures were lost since the decoder was started.
+    restart: bool,
 }
 
-/// What happens next. A key frame waits until the decoder is empty: no picture after it comes before it, and so the times of
-/// those that were lost in the decoder can be told from those that are still to come.
+/// What happens next. After a loss, the next key frame waits until the decoder is empty, and is then given to a fresh one: no
+/// picture after it is shown before it, so what `pending` still holds by then was lost, and the times are right again.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Stage {
     Read,
@@ -91,13 +93,18 @@ impl Mp4Source {
         let sequence_parameters = match &config.sequence_parameters {
             Some(set) => set.clone(),
             None => {
-                read_sample(&mut file, file_bytes, first, Timestamp::ZERO, &mut sample)?;
+                read_sample(&mut file, file_bytes, first, &mut sample)?;
                 unit.fill(&sample, config)?;
                 let set = unit.sequence_parameters();
                 set.ok_or(SourceError::Malformed { part: "the start of its H.264" })?.to_vec()
             }
         };
         let format = StreamFormat::parse(&sequence_parameters)?;
+        // Room for the largest at once, as far as the file really holds it, so that no later picture needs more.
+        let held = track.samples.iter().filter(|sample| sample.end().is_some_and(|end| end <= file_bytes));
+        let largest = held.map(|sample| sample.bytes.min(MAX_SAMPLE)).max().unwrap_or(0) as usize;
+        sample.reserve(largest);
+        unit.reserve(largest, &track.configs);
         let info = describe(name, &track, &format);
         Ok(Mp4Source {
             info,
@@ -116,6 +123,7 @@ impl Mp4Source {
             last: Timestamp::ZERO,
             lost: 0,
             lost_since: 0,
+            restart: false,
         })
     }
 
@@ -125,7 +133,7 @@ impl Mp4Source {
             let decoded = match self.stage {
                 Stage::Read => {
                     self.stage = match self.read() {
-                        Ok(true) if self.unit.key => Stage::DrainThenDecode,
+                        Ok(true) if self.unit.key && self.restart => Stage::DrainThenDecode,
                         Ok(true) => Stage::Decode,
                         Ok(false) => Stage::DrainThenEnd,
                         Err(error) => {
@@ -140,8 +148,13 @@ impl Mp4Source {
                     if !drained {
                         let lost = self.pending.clear();
                         self.lose(lost);
-                        let then = if self.stage == Stage::DrainThenEnd { Stage::Ended } else { Stage::Decode };
-                        self.stage = then;
+                        if self.stage == Stage::DrainThenEnd {
+                            self.stage = Stage::Ended;
+                        } else {
+                            self.decoder.restart()?;
+                            self.restart = false;
+                            self.stage = Stage::Decode;
+                        }
                     }
                     drained
                 }
@@ -152,7 +165,6 @@ impl Mp4Source {
                 Stage::Ended => return self.end(),
             };
             if decoded && let Some(time) = self.pending.pop() {
-                self.lost_since = 0;
                 return Ok(Some(time));
             }
         }
@@ -162,7 +174,7 @@ impl Mp4Source {
     fn read(&mut self) -> Result<bool, SourceError> {
         while let Some(sample) = self.track.samples.get(self.next) {
             self.next += 1;
-            read_sample(&mut self.file, self.file_bytes, sample, self.last, &mut self.sample)?;
+            read_sample(&mut self.file, self.file_bytes, sample, &mut self.sample)?;
             if self.unit.fill(&self.sample, &self.track.configs[sample.config as usize]).is_err() {
                 self.lose(1);
                 continue;
@@ -187,11 +199,17 @@ impl Mp4Source {
         if self.pending.push(time) {
             self.lose(1);
         }
-        self.decoder.decode(self.unit.data()).unwrap_or_else(|_| {
-            self.pending.remove(time);
-            self.lose(1);
-            false
-        })
+        match self.decoder.decode(self.unit.data()) {
+            Ok(decoded) => {
+                self.lost_since = 0;
+                decoded
+            }
+            Err(_) => {
+                self.pending.remove(time);
+                self.lose(1);
+                false
+            }
+        }
     }
 
     /// Counts `pictures` as lost.
@@ -201,13 +219,18 @@ impl Mp4Source {
         }
         self.lost += pictures;
         self.lost_since += pictures;
+        self.restart |= pictures > 0;
     }
 
     /// Tells how it ended, once.
     fn end(&mut self) -> Result<Option<i64>, SourceError> {
         if let Some(error) = self.ending.take() {
             self.lost_since = 0;
-            return Err(error);
+            // When it was found out, pictures before it were still in the decoder.
+            return Err(match error {
+                SourceError::Truncated { .. } => SourceError::Truncated { at: self.last },
+                other => other,
+            });
         }
         if std::mem::take(&mut self.lost_since) > 0 {
             return Err(SourceError::Damaged { at: self.last });
@@ -246,19 +269,18 @@ fn presented(track: &VideoTrack, ticks: i64) -> Timestamp {
     shown.plus(track.edit.delay)
 }
 
-/// Reads `sample` into `data`; `last` is when the picture before it is shown.
+/// Reads `sample` into `data`.
 fn read_sample(
     file: &mut File,
     file_bytes: u64,
     sample: &samples::Sample,
-    last: Timestamp,
     data: &mut Vec<u8>,
 ) -> Result<(), SourceError> {
     if sample.bytes > MAX_SAMPLE {
         return Err(SourceError::Malformed { part: "the size of a picture" });
     }
-    if sample.offset.checked_add(sample.bytes.into()).is_none_or(|end| end > file_bytes) {
-        return Err(SourceError::Truncated { at: last });
+    if sample.end().is_none_or(|end| end > file_bytes) {
+        return Err(SourceError::Truncated { at: Timestamp::ZERO });
     }
     data.resize(sample.bytes as usize, 0);
     file.seek(SeekFrom::Start(sample.offset)).map_err(SourceError::io("read it"))?;
@@ -270,9 +292,10 @@ fn describe(name: &str, track: &VideoTrack, format: &StreamFormat) -> SourceInfo
     let shown = || track.samples.iter().map(|sample| sample.shown).filter(|&time| track.edit.shows(time));
     let frames = shown().count() as u64;
     let (first, last) = shown().fold((i64::MAX, i64::MIN), |(first, last), time| (first.min(time), last.max(time)));
-    let span = Timestamp::from_ticks(last.saturating_sub(first), track.ticks_per_second).as_secs_f64();
+    let span = last.saturating_sub(first);
     // The mean over all steps between pictures; exact where they are even. One picture alone has no rate.
-    let frame_rate = (frames > 1 && span > 0.0).then(|| (frames - 1) as f64 / span);
+    let ticks_per_second = track.ticks_per_second as f64;
+    let frame_rate = (frames > 1 && span > 0).then(|| (frames - 1) as f64 * ticks_per_second / span as f64);
     let step = Timestamp::from_secs_f64(frame_rate.map_or(0.0, |rate| 1.0 / rate));
     SourceInfo {
         name: name.to_owned(),

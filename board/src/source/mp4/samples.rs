@@ -18,6 +18,13 @@ pub(super) struct Sample {
     pub shown: i64,
 }
 
+impl Sample {
+    /// Where it ends in the file, in bytes; `None` past all numbers.
+    pub fn end(&self) -> Option<u64> {
+        self.offset.checked_add(self.bytes.into())
+    }
+}
+
 /// Puts together the tables in the contents of `stbl`; the samples are in decoding order. `None` when a table is missing or
 /// they contradict one another.
 ///
