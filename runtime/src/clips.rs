@@ -43,7 +43,7 @@ pub struct Clip {
     pub content: usize,
     /// Time of the first sample.
     pub start: Timestamp,
-    /// When the interval of the last sample is over; black frames are not counted.
+    /// When the clip after it begins, or its shot ends; black frames are not counted.
     pub end: Timestamp,
     samples: Vec<Sample>,
     keyframe: usize,
@@ -103,30 +103,30 @@ impl ClipAssembler {
         self.clips
     }
 
-    /// Adds a sample of shot `shot`; hands out every clip that this completes.
-    pub fn push(&mut self, mut sample: Sample, shot: usize, clip: &mut impl FnMut(Clip)) {
+    /// Adds a sample of shot `shot` that is seen until `until`; hands out every clip that this completes.
+    pub fn push(&mut self, mut sample: Sample, until: Timestamp, shot: usize, clip: &mut impl FnMut(Clip)) {
         loop {
             let room = (self.rate.clip_frames() - self.clip.content) as u32;
             if self.clip.content == 0 {
                 (self.clip.shot, self.clip.start) = (shot, sample.time);
             }
             if sample.times < room {
-                self.add(sample);
+                self.add(sample, until);
                 return;
             }
             let rest = sample.times - room;
             if rest == 0 {
-                self.add(sample);
+                self.add(sample, until);
                 clip(self.complete());
                 return;
             }
             // A picture that stood still past the end of the clip goes on in the next.
+            let boundary = sample.time.towards(until, room, sample.times);
             let mut part = self.spare_sample();
             part.copy_from(&sample, room);
-            self.add(part);
+            self.add(part, boundary);
             clip(self.complete());
-            sample.time = self.after(sample.time, room);
-            sample.times = rest;
+            (sample.time, sample.times) = (boundary, rest);
         }
     }
 
@@ -137,15 +137,10 @@ impl ClipAssembler {
         }
     }
 
-    fn add(&mut self, sample: Sample) {
+    fn add(&mut self, sample: Sample, until: Timestamp) {
         self.clip.content += sample.times as usize;
-        self.clip.end = self.after(sample.time, sample.times);
+        self.clip.end = until;
         self.clip.samples.push(sample);
-    }
-
-    /// `intervals` of the working rate after `time`.
-    fn after(&self, time: Timestamp, intervals: u32) -> Timestamp {
-        time.plus(Timestamp::from_ticks(intervals.into(), self.rate.fps().into()))
     }
 
     fn complete(&mut self) -> Clip {

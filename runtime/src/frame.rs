@@ -59,6 +59,12 @@ impl Timestamp {
     pub const fn since(self, earlier: Timestamp) -> Self {
         Timestamp(self.0.saturating_sub(earlier.0))
     }
+
+    /// The moment `part` of `whole` on the way from here to `end`; `end` where `whole` is 0.
+    pub fn towards(self, end: Timestamp, part: u32, whole: u32) -> Self {
+        let way = i128::from(end.since(self).as_nanos()) * i128::from(part);
+        way.checked_div(whole.into()).map_or(end, |way| self.plus(Timestamp::from_nanos(way as i64)))
+    }
 }
 
 impl fmt::Display for Timestamp {

@@ -207,8 +207,9 @@ impl Cutter {
         match self.tracker.open() {
             None => self.assembler.recycle_sample(sample),
             Some(open) => {
+                let until = sample.time;
                 if let Some(before) = self.newest.replace(sample) {
-                    self.assembler.push(before, open.index, &mut |clip| segment(Segment::Clip(clip)));
+                    self.assembler.push(before, until, open.index, &mut |clip| segment(Segment::Clip(clip)));
                 }
             }
         }
@@ -218,7 +219,7 @@ impl Cutter {
     fn close(&mut self, shot: Shot, segment: &mut impl FnMut(Segment)) {
         let mut clip = |clip| segment(Segment::Clip(clip));
         if let Some(sample) = self.newest.take() {
-            self.assembler.push(sample, shot.index, &mut clip);
+            self.assembler.push(sample, shot.end, shot.index, &mut clip);
         }
         self.assembler.close(&mut clip);
         segment(Segment::Shot(shot));

@@ -102,6 +102,8 @@ fn check(stream: &Stream, rate: WorkingRate, clips: &[Clip], shots: &[Shot]) -> 
         for sample in clip.samples() {
             prop_assert!(shot.start <= sample.time && sample.time < shot.end);
         }
+        prop_assert!(shot.start <= clip.start && clip.start < clip.end && clip.end <= shot.end);
+        prop_assert!(clips.get(at + 1).is_none_or(|next| next.shot != clip.shot || next.start == clip.end));
         // The keyframe is a content frame of the clip.
         prop_assert!(clip.samples().iter().any(|sample| sample.time == clip.keyframe().time));
         prop_assert!(clip.keyframe().image.as_ref().unwrap().data().iter().all(|&code| code > 0));
@@ -110,7 +112,7 @@ fn check(stream: &Stream, rate: WorkingRate, clips: &[Clip], shots: &[Shot]) -> 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) })]
 
     #[test]
     fn clips_of_shots_keep_their_promises(stream in stream(), rate in prop::sample::select(WorkingRate::ALL.to_vec())) {

@@ -50,7 +50,7 @@ fn a_truncated_file_is_classified_as_far_as_it_goes() {
     let whole = std::fs::read(sample()).unwrap();
     let path = file(&folder, "cut.mp4", &whole[..whole.len() / 2]);
     let output = classify(&path);
-    assert_fails(&output, 1, &["cut.mp4", "ends"]);
+    assert_fails(&output, 1, &["cut.mp4", "cut short"]);
     let text = String::from_utf8(output.stdout).unwrap();
     let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let [.., result, error] = &events[..] else { panic!("{text}") };

@@ -287,7 +287,7 @@ mod tests {
         assert_eq!(openings(&labels), [(0, ShotKind::Start), (59, ShotKind::Fade)]);
         let transition: Vec<usize> = (0..labels.len()).filter(|&at| labels[at] == Label::Transition).collect();
         // The frame that starts to fall is still a whole picture or not: one frame either way is as good.
-        assert!((30..=31).contains(&transition[0]) && transition.last() == Some(&58), "{transition:?}");
+        assert!((29..=30).contains(&transition[0]) && transition.last() == Some(&58), "{transition:?}");
         assert_eq!(transition.len(), 59 - transition[0], "{transition:?}");
     }
 

@@ -1,6 +1,6 @@
 //! The tracker: verdicts on frames to shots with a beginning and an end.
 
-use super::{Label, Shot, Verdict};
+use super::{Label, Shot, ShotKind, Verdict};
 use crate::frame::Timestamp;
 
 /// Follows the verdicts of one stream and says when a shot closes.
@@ -18,8 +18,12 @@ impl ShotTracker {
     /// Takes the next verdict; the shot that it closes, if it does. Afterwards [`ShotTracker::open`] says which shot the
     /// frame belongs to.
     pub fn push(&mut self, verdict: Verdict) -> Option<Shot> {
-        let closes = !matches!(verdict.label, Label::Content);
-        let closed = if closes { self.close(verdict.time) } else { None };
+        let closed = match verdict.label {
+            Label::Content => None,
+            // Nobody knows what was shown in the gap.
+            Label::Opens(ShotKind::Gap) => self.close(self.end()),
+            Label::Opens(_) | Label::Transition => self.close(verdict.time),
+        };
         if let Label::Opens(kind) = verdict.label {
             let (index, start) = (self.shots, verdict.time);
             self.open = Some(Shot { index, kind, start, end: start, first_frame: self.frames, frames: 0 });
