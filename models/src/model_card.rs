@@ -27,7 +27,8 @@ and timed from end to end with networks of the real size and cost, until a train
 | Licence | {licence} |
 
 `manifest.json` holds the preprocessing of each stream, the cost, and the size and SHA-256 of every file.
-The same seed and tool version give the same files, byte for byte, on every machine.
+The same seed and tool version give the same networks, byte for byte, on every machine; the outputs in
+`golden.safetensors` are those of the processor that it was built on.
 ",
         architecture = manifest.architecture,
         clips = manifest.snippet_clips,

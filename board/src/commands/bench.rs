@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use divita_board::source;
 use divita_runtime::bundle::Bundle;
+use divita_runtime::event::Event;
 use divita_runtime::heads::Snippets;
 use divita_runtime::histogram::Histogram;
 use divita_runtime::network::Networks;
@@ -21,7 +22,8 @@ use crate::meter::{cpu_time, peak_memory};
 
 /// What each stage costs here: latencies of every stage, and the CPU time of a whole run beside that of decoding alone.
 ///
-/// The input is read three times on one thread: decoded only, classified, and stage by stage.
+/// The input is read five times on one thread: decoded only and classified in turn, twice, of which the better counts, and
+/// stage by stage.
 #[derive(Args)]
 pub struct Bench {
     /// A video, a folder of numbered pictures, or a URI
@@ -49,7 +51,7 @@ struct Figures {
     prepare_ms: f64,
     decode_cpu_s: f64,
     classify_cpu_s: f64,
-    /// CPU time of a classification over that of decoding alone.
+    /// CPU time of a classification, preparation of the networks included, over that of decoding alone.
     classify_over_decode: f64,
     /// Clips classified per second of the classification's wall-clock time.
     clips_per_s: f64,
@@ -68,20 +70,43 @@ struct Stage {
     max_ms: f64,
 }
 
+/// Times that the input is decoded and classified.
+const PASSES: usize = 2;
+
+/// One classification from end to end.
+#[derive(Default)]
+struct Whole {
+    frames: u64,
+    clips: usize,
+    /// Of the networks.
+    prepare: Duration,
+    /// After the preparation.
+    elapsed: Duration,
+    /// Of everything.
+    cpu: Duration,
+}
+
 impl Bench {
     /// Measures and prints.
     pub fn run(&self) -> Result<Outcome> {
         let bundle = self.bundle.open()?;
         let options = PipelineOptions { threads: NonZeroUsize::MIN, ..self.method.pipeline() };
-        let before = Instant::now();
-        let networks = Networks::prepare(&bundle, options.rate).context("the bundle cannot be used")?;
-        let prepare = before.elapsed();
-        eprintln!("decoding {} ...", self.input);
-        let (frames, decode) = self.decode()?;
-        eprintln!("classifying ...");
-        let (clips, classify, elapsed) = self.classify(&bundle, &networks, options)?;
+        let (mut whole, mut decode) = (Whole::default(), Duration::MAX);
+        let mut networks = None;
+        // In turn, because the machine may be busier in one minute than in the next.
+        for pass in 1..=PASSES {
+            eprintln!("decoding {} ({pass} of {PASSES}) ...", self.input);
+            decode = decode.min(self.decode()?);
+            eprintln!("classifying ({pass} of {PASSES}) ...");
+            let (prepared, run) = self.classify(&bundle, options)?;
+            if pass == 1 || run.cpu < whole.cpu {
+                whole = run;
+            }
+            networks = Some(prepared);
+        }
         let peak_memory_bytes = peak_memory();
         eprintln!("stage by stage ...");
+        let networks = networks.context("nothing was measured")?;
         let stages = self.stages(&bundle, &networks, options)?;
         let figures = Figures {
             schema: 1,
@@ -89,13 +114,13 @@ impl Bench {
             bundle: bundle.manifest().name.clone(),
             trained: bundle.manifest().trained,
             fps: options.rate.fps(),
-            frames,
-            clips,
-            prepare_ms: milliseconds(prepare),
+            frames: whole.frames,
+            clips: whole.clips,
+            prepare_ms: milliseconds(whole.prepare),
             decode_cpu_s: decode.as_secs_f64(),
-            classify_cpu_s: classify.as_secs_f64(),
-            classify_over_decode: classify.as_secs_f64() / decode.as_secs_f64().max(1e-9),
-            clips_per_s: clips as f64 / elapsed.as_secs_f64().max(1e-9),
+            classify_cpu_s: whole.cpu.as_secs_f64(),
+            classify_over_decode: whole.cpu.as_secs_f64() / decode.as_secs_f64().max(1e-9),
+            clips_per_s: whole.clips as f64 / whole.elapsed.as_secs_f64().max(1e-9),
             peak_memory_bytes,
             stages,
         };
@@ -106,34 +131,33 @@ impl Bench {
         Ok(Outcome::Done)
     }
 
-    /// Reads the input and does nothing with it: frames and CPU time.
-    fn decode(&self) -> Result<(u64, Duration)> {
+    /// Reads the input and does nothing with it: CPU time.
+    fn decode(&self) -> Result<Duration> {
         let before = cpu_time();
         let mut source = source::open(&self.input)?;
-        let mut frames = 0;
-        while source.next_frame()?.is_some() {
-            frames += 1;
-        }
-        Ok((frames, cpu_time() - before))
+        while source.next_frame()?.is_some() {}
+        Ok(cpu_time() - before)
     }
 
-    /// Classifies the input as `divita classify --threads 1` does: clips, CPU time and time.
-    fn classify(
-        &self,
-        bundle: &Bundle,
-        networks: &Networks,
-        options: PipelineOptions,
-    ) -> Result<(usize, Duration, Duration)> {
-        let (cpu, wall) = (cpu_time(), Instant::now());
+    /// Classifies the input as `divita classify --threads 1` does, from the preparation of the networks to the result.
+    fn classify(&self, bundle: &Bundle, options: PipelineOptions) -> Result<(Networks, Whole)> {
+        let mut whole = Whole::default();
+        let (cpu, prepare) = (cpu_time(), Instant::now());
+        let networks = Networks::prepare(bundle, options.rate).context("the bundle cannot be used")?;
+        whole.prepare = prepare.elapsed();
+        let run = Instant::now();
         let mut source = source::open(&self.input)?;
-        let mut pipeline = Pipeline::new(bundle, networks, options)?;
-        let mut clips = 0;
-        let mut count = |event| clips += usize::from(matches!(event, divita_runtime::event::Event::Clip { .. }));
+        let mut pipeline = Pipeline::new(bundle, &networks, options)?;
         while let Some(frame) = source.next_frame()? {
-            pipeline.push(&frame, &mut count)?;
+            pipeline.push(&frame, |_| {})?;
         }
-        pipeline.finish(true, &mut count)?;
-        Ok((clips, cpu_time() - cpu, wall.elapsed()))
+        pipeline.finish(true, |event| {
+            if let Event::Result { frames, clips, .. } = event {
+                (whole.frames, whole.clips) = (frames, clips);
+            }
+        })?;
+        (whole.cpu, whole.elapsed) = (cpu_time() - cpu, run.elapsed());
+        Ok((networks, whole))
     }
 
     /// Runs each stage by itself.

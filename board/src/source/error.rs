@@ -27,14 +27,6 @@ pub enum SourceError {
         /// The schemes of this build, as in "file://, test://".
         supported: String,
     },
-    /// A URI whose source was left out of this build.
-    #[error("`{scheme}://` needs a build with the feature `{feature}`: cargo build --release --features {feature}")]
-    NotInThisBuild {
-        /// The scheme.
-        scheme: &'static str,
-        /// The cargo feature that brings it.
-        feature: &'static str,
-    },
     /// A URI that cannot be read as one.
     #[error("the address is not valid: {problem}")]
     BadUri {

@@ -52,24 +52,11 @@ pub trait FrameSource: Send {
     fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError>;
 }
 
-/// How a scheme's source is opened.
-enum Opener {
-    /// By this function.
-    Here(fn(&Uri<'_>) -> Result<Box<dyn FrameSource>, SourceError>),
-    /// Not in this build: by the source that this cargo feature brings.
-    Feature(&'static str),
-}
+/// Opens the source of a URI.
+type Opener = fn(&Uri<'_>) -> Result<Box<dyn FrameSource>, SourceError>;
 
 /// Which source answers to which scheme: one line each.
-const SCHEMES: &[(&str, Opener)] = &[
-    ("file", Opener::Here(file::open_uri)),
-    ("test", Opener::Here(test_pattern::open_uri)),
-    ("v4l2", Opener::Feature("v4l")),
-    ("csi", Opener::Feature("gstreamer")),
-    ("rtsp", Opener::Feature("gstreamer")),
-    ("http", Opener::Feature("gstreamer")),
-    ("https", Opener::Feature("gstreamer")),
-];
+const SCHEMES: &[(&str, Opener)] = &[("file", file::open_uri), ("test", test_pattern::open_uri)];
 
 /// Opens `input`: a path to an MP4, MOV or Y4M file, a folder of pictures (with an optional `?fps=12`), `-` for Y4M on
 /// standard input, or a URI (`file://`, `test://`).
@@ -82,16 +69,14 @@ pub fn open(input: &str) -> Result<Box<dyn FrameSource>, SourceError> {
     }
     let Some(uri) = Uri::parse(input) else { return file::open_path(input) };
     match SCHEMES.iter().find(|(scheme, _)| uri.scheme.eq_ignore_ascii_case(scheme)) {
-        Some((_, Opener::Here(open))) => open(&uri),
-        Some((scheme, Opener::Feature(feature))) => Err(SourceError::NotInThisBuild { scheme, feature }),
+        Some((_, open)) => open(&uri),
         None => Err(SourceError::UnknownScheme { scheme: uri.scheme.to_owned(), supported: supported_schemes() }),
     }
 }
 
 /// The schemes that this build answers to, as in `file://, test://`.
 fn supported_schemes() -> String {
-    let here = SCHEMES.iter().filter(|(_, opener)| matches!(opener, Opener::Here(_)));
-    here.map(|(scheme, _)| format!("{scheme}://")).collect::<Vec<_>>().join(", ")
+    SCHEMES.iter().map(|(scheme, _)| format!("{scheme}://")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -105,9 +90,7 @@ mod tests {
     #[test]
     fn a_scheme_nobody_answers_to_is_an_error_that_lists_those_that_do() {
         assert!(message("gopher://x").contains("file://, test://"), "{}", message("gopher://x"));
-        assert!(message("rtsp://camera/1").contains("--features gstreamer"));
-        assert!(message("v4l2:///dev/video0").contains("--features v4l"));
-        assert!(message("HTTPS://example.org/a.mp4").contains("--features gstreamer"));
+        assert!(message("v4l2:///dev/video0").contains("v4l2"));
     }
 
     #[test]
