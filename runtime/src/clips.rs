@@ -1,4 +1,4 @@
-//! Clips: f samples of one shot at a time, the last clip of a shot filled up with black (METHOD.md, steps 3 and 4).
+//! Clips: f samples of one shot at a time, the last clip of a shot filled up with black (paper, sections 5 and 7.1).
 
 use crate::frame::Timestamp;
 use crate::keyframe::{ColourHistogram, keyframe};

@@ -1,5 +1,5 @@
 //! Snippets and late fusion: the vectors of c clips at a time through the heads, logits averaged over the streams, the
-//! sigmoid, and the genre-wise mean over snippets (METHOD.md, steps 4 and 5 and "Networks").
+//! sigmoid, and the genre-wise mean over snippets (paper, section 5).
 
 use ndarray::Array2;
 

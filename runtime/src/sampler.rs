@@ -70,7 +70,7 @@ pub struct Taken {
 }
 
 /// Chooses frames at equal intervals of presentation time: of each interval the first frame, as 24 to 8 keeps the first
-/// of each three (METHOD.md, step 2).
+/// of each three (paper, section 7.2).
 #[derive(Clone, Debug)]
 pub struct Sampler {
     rate: WorkingRate,

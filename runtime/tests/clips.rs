@@ -1,4 +1,4 @@
-//! Properties of clips: what METHOD's steps 1 to 6 promise holds for any input rate, jitter, gap and shot length.
+//! Properties of clips: what snippet generation promises (paper, section 5) holds for any input rate, jitter, gap and shot length.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use divita_runtime::bundle::{Channels, StreamInput};

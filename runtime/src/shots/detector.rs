@@ -7,7 +7,7 @@
 //!   motion, which raises all of them, is not cut up (the adaptive threshold of Yusoff, Christmas and Kittler, 2000).
 //! - **Flash**: a picture that soon looks again as it did before is one shot, whatever happened in between.
 //! - **Black and fades**: dark frames without bright spots, and the even rise or fall of brightness next to them, belong
-//!   to no shot (METHOD.md, step 1).
+//!   to no shot (paper, section 5).
 
 use heapless::Deque;
 
