@@ -1,0 +1,65 @@
+//! The whole sample, 1253 frames of 640x360: decoded alone, cut into shots, classified at 4 frames a second.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::num::NonZeroUsize;
+
+use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use divita_benches::{bundle, rate, sample};
+use divita_board::source::{self, FrameSource};
+use divita_runtime::network::Networks;
+use divita_runtime::pipeline::{Pipeline, PipelineOptions};
+use divita_runtime::segmenter::Segmentation;
+use divita_runtime::shots::{ShotDetector, ShotSettings};
+
+const FRAMES: u64 = 1253;
+
+fn open() -> Box<dyn FrameSource> {
+    source::open(sample().to_str().unwrap()).unwrap()
+}
+
+fn whole(criterion: &mut Criterion) {
+    let bundle = bundle();
+    let rate = rate(4);
+    let networks = Networks::prepare(&bundle, rate).unwrap();
+    let mut group = criterion.benchmark_group("sample");
+    group.throughput(Throughput::Elements(FRAMES)).sampling_mode(SamplingMode::Flat).sample_size(10);
+    group.bench_function("decode alone", |bencher| {
+        bencher.iter(|| {
+            let (mut source, mut frames) = (open(), 0);
+            while source.next_frame().unwrap().is_some() {
+                frames += 1;
+            }
+            assert_eq!(frames, FRAMES);
+        });
+    });
+    group.bench_function("decode and find shots", |bencher| {
+        bencher.iter(|| {
+            let (mut source, mut detector) = (open(), ShotDetector::new(ShotSettings::default()));
+            let mut verdicts = 0;
+            while let Some(frame) = source.next_frame().unwrap() {
+                detector.push(&frame, |_| verdicts += 1);
+            }
+            detector.finish(|_| verdicts += 1);
+            assert_eq!(verdicts, FRAMES);
+        });
+    });
+    for threads in [1, 2] {
+        let options =
+            PipelineOptions { rate, segmentation: Segmentation::Shot, threads: NonZeroUsize::new(threads).unwrap() };
+        group.bench_function(BenchmarkId::new("classify, threads", threads), |bencher| {
+            bencher.iter(|| {
+                let mut pipeline = Pipeline::new(&bundle, &networks, options).unwrap();
+                let (mut source, mut events) = (open(), 0);
+                while let Some(frame) = source.next_frame().unwrap() {
+                    pipeline.push(&frame, |_| events += 1).unwrap();
+                }
+                pipeline.finish(true, |_| events += 1).unwrap();
+                events
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(name = benches; config = divita_benches::criterion(); targets = whole);
+criterion_main!(benches);

@@ -1,0 +1,104 @@
+//! The stages before the networks: histogram, shots, sampling and clips, keyframe, resize.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use divita_benches::{Film, bundle, rate};
+use divita_runtime::histogram::Histogram;
+use divita_runtime::keyframe::{ColourHistogram, keyframe};
+use divita_runtime::preprocess::{Picture, Preprocessor};
+use divita_runtime::segmenter::{Segment, Segmentation, Segmenter, SegmenterOptions};
+use divita_runtime::shots::{ShotDetector, ShotSettings};
+
+fn histogram(criterion: &mut Criterion) {
+    let film = Film::new();
+    let (a, b) = (Histogram::of(&film.frame(0)), Histogram::of(&film.frame(30)));
+    let mut group = criterion.benchmark_group("histogram");
+    group.bench_function("of a 1280x720 frame", |bencher| bencher.iter(|| Histogram::of(black_box(&film.frame(7)))));
+    group.bench_function("distance of two", |bencher| bencher.iter(|| black_box(&a).distance(black_box(&b))));
+    group.finish();
+}
+
+fn shots(criterion: &mut Criterion) {
+    let film = Film::new();
+    let mut group = criterion.benchmark_group("shots");
+    group.throughput(Throughput::Elements(1));
+    // One detector for all rounds, so that what is measured is the steady state: its window full, a cut now and then.
+    let (mut detector, mut index) = (ShotDetector::new(ShotSettings::default()), 0);
+    group.bench_function("detector, a frame", |bencher| {
+        bencher.iter(|| {
+            detector.push(&film.frame(index), |verdict| _ = black_box(verdict));
+            index += 1;
+        });
+    });
+    group.finish();
+}
+
+fn clips(criterion: &mut Criterion) {
+    let (film, bundle) = (Film::new(), bundle());
+    let mut group = criterion.benchmark_group("segmenter");
+    group.throughput(Throughput::Elements(Film::RATE));
+    for fps in [4, 24] {
+        let options = SegmenterOptions::of(bundle.manifest(), rate(fps), Segmentation::Shot);
+        let (mut segmenter, mut index, mut done) = (Segmenter::new(options), 0, Vec::new());
+        group.bench_function(BenchmarkId::new("shots, sampling, resize, clips: a second of video", fps), |bencher| {
+            bencher.iter(|| {
+                for _ in 0..Film::RATE {
+                    segmenter.push(&film.frame(index), |segment| {
+                        if let Segment::Clip(clip) = segment {
+                            done.push(clip);
+                        }
+                    });
+                    index += 1;
+                }
+                done.drain(..).for_each(|clip| segmenter.recycle(clip));
+            });
+        });
+    }
+    group.finish();
+}
+
+fn keyframes(criterion: &mut Criterion) {
+    let (film, bundle) = (Film::new(), bundle());
+    let input = bundle.manifest().streams.image.as_ref().unwrap().input;
+    let mut preprocessor = Preprocessor::new(&input);
+    let mut picture = Picture::black(input.size);
+    let mut group = criterion.benchmark_group("keyframe");
+    let histograms: Vec<ColourHistogram> = (0..24)
+        .map(|index| {
+            preprocessor.make(&film.frame(index), &mut picture);
+            let mut histogram = ColourHistogram::default();
+            histogram.count(&picture);
+            histogram
+        })
+        .collect();
+    let mut histogram = ColourHistogram::default();
+    group.bench_function("colour histogram of a sample", |bencher| {
+        bencher.iter(|| histogram.count(black_box(&picture)))
+    });
+    for frames in [4, 8, 24] {
+        group.bench_function(BenchmarkId::new("choice among", frames), |bencher| {
+            bencher.iter(|| keyframe(black_box(&histograms[..frames]).iter().map(|histogram| (histogram, 1))));
+        });
+    }
+    group.finish();
+}
+
+fn resize(criterion: &mut Criterion) {
+    let (film, bundle) = (Film::new(), bundle());
+    let mut group = criterion.benchmark_group("resize");
+    let streams = &bundle.manifest().streams;
+    for (name, stream) in [("image", &streams.image), ("video", &streams.video)] {
+        let input = stream.as_ref().unwrap().input;
+        let mut preprocessor = Preprocessor::new(&input);
+        let mut picture = Picture::black(input.size);
+        group.bench_function(BenchmarkId::new(format!("1280x720 for the {name} stream"), input.size), |bencher| {
+            bencher.iter(|| preprocessor.make(black_box(&film.frame(7)), &mut picture));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(name = stages; config = divita_benches::criterion(); targets = histogram, shots, clips, keyframes, resize);
+criterion_main!(stages);
