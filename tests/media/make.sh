@@ -19,16 +19,29 @@ h264="-c:v libx264 -preset veryslow -crf 40 -pix_fmt yuv420p $exact"
 make -f lavfi -i "$(pattern 96x64 24 1.5)" $h264 -bf 3 -g 12 b-frames.mp4
 record b-frames.mp4
 
-# The same, with the index at the end and as MOV, to be shown a quarter turn clockwise.
-make -f lavfi -i "$(pattern 96x64 25 0.4)" $h264 -metadata:s:v:0 rotate=90 rotated-90.mov
-make -f lavfi -i "$(pattern 96x64 25 0.4)" $h264 -metadata:s:v:0 rotate=270 rotated-270.mov
-record rotated-90.mov
-record rotated-270.mov
+# The same, with the index at the end and as MOV, to be shown a quarter turn clockwise, half a turn, and a quarter turn
+# counter-clockwise. Only a copied track keeps its turn.
+upright=$(mktemp --suffix=.mov)
+make -f lavfi -i "$(pattern 96x64 25 0.4)" $h264 "$upright"
+for turn in 90 180 270; do
+    # This ffmpeg counts turns the other way round.
+    make -i "$upright" -c copy $exact -metadata:s:v:0 rotate=$((360 - turn)) rotated-$turn.mov
+    record rotated-$turn.mov
+done
+rm "$upright"
+
+# Colours that no conversion has to clip, whether it is done before a picture is made smaller or after.
+muted=eq=saturation=0.5:contrast=0.6
 
 # Full range, BT.601, and a size that needs cropping.
-make -f lavfi -i "$(pattern 50x38 30 0.3)" -vf scale=out_range=full $h264 -color_range pc -colorspace smpte170m \
+make -f lavfi -i "$(pattern 50x38 30 0.3)" -vf $muted,scale=out_range=full $h264 -color_range pc -colorspace smpte170m \
     -color_primaries smpte170m -color_trc smpte170m full-range-601.mp4
 record full-range-601.mp4
+
+# BT.2020, which no size is taken to be in unless the stream says so.
+make -f lavfi -i "$(pattern 64x48 24 0.25)" -vf $muted,scale=out_color_matrix=bt2020 $h264 -colorspace bt2020nc \
+    -color_primaries bt2020 -color_trc bt2020-10 bt2020.mp4
+record bt2020.mp4
 
 # Variable frame rate: every third picture left out, a pause, and 29.97 between.
 make -f lavfi -i "$(pattern 64x48 30000/1001 2)" -vf "select='mod(n,3)*not(between(n,20,40))'" -fps_mode vfr $h264 -bf 2 \
@@ -48,8 +61,8 @@ record delayed.mp4
 make -ss 0.75 -i b-frames.mp4 -c copy -t 0.5 -map_metadata -1 trimmed.mp4
 record trimmed.mp4
 
-# Parameter sets in the samples instead of the description.
-make -i b-frames.mp4 -c copy -tag:v avc3 -bsf:v dump_extra -map_metadata -1 avc3.mp4
+# Parameter sets in the samples, before each key frame, and not only in the description.
+make -i b-frames.mp4 -c copy -tag:v avc3 -bsf:v h264_mp4toannexb -map_metadata -1 avc3.mp4
 record avc3.mp4
 
 # What cannot be played, and must be refused in words.

@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use divita_runtime::frame::{Frame, Pixels, Plane, Subsampling};
+
 /// Root of the project.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -29,6 +31,42 @@ pub fn shared_video(name: &str) -> Option<PathBuf> {
         return None;
     }
     Some(path)
+}
+
+/// `ffmpeg`, whose pictures ours are held against. Where it is not installed, the test that needs it says so and passes.
+pub fn ffmpeg() -> Option<Command> {
+    let installed = Command::new("ffmpeg").arg("-version").output().is_ok_and(|output| output.status.success());
+    if !installed {
+        eprintln!("SKIPPED: ffmpeg is not installed");
+        return None;
+    }
+    let mut command = Command::new("ffmpeg");
+    command.args(["-nostdin", "-v", "error"]).stdin(Stdio::null());
+    Some(command)
+}
+
+/// The planes of `frame`, each without padding, one after the other, as `ffmpeg -f rawvideo` writes them.
+pub fn raw_planes(frame: &Frame<'_>) -> Vec<Vec<u8>> {
+    let (width, height) = (frame.width(), frame.height());
+    let tight = |plane: Plane<'_>, bytes: usize, rows: usize| -> Vec<u8> {
+        (0..rows).flat_map(|row| &plane.data[row * plane.stride..][..bytes]).copied().collect()
+    };
+    match frame.pixels() {
+        Pixels::Planar { y, u, v, subsampling } => {
+            let (across, down) = match subsampling {
+                Subsampling::Both => (width.div_ceil(2), height.div_ceil(2)),
+                Subsampling::Across => (width.div_ceil(2), height),
+                Subsampling::None => (width, height),
+            };
+            vec![tight(y, width, height), tight(u, across, down), tight(v, across, down)]
+        }
+        Pixels::Nv12 { y, uv } => {
+            vec![tight(y, width, height), tight(uv, 2 * width.div_ceil(2), height.div_ceil(2))]
+        }
+        Pixels::Yuyv(pairs) => vec![tight(pairs, 4 * width.div_ceil(2), height)],
+        Pixels::Rgb8(rgb) => vec![tight(rgb, 3 * width, height)],
+        Pixels::Grey(grey) => vec![tight(grey, width, height)],
+    }
 }
 
 /// The program `name`, which cargo has built beside the tests.
@@ -70,3 +108,8 @@ pub fn assert_fails(output: &Output, status: i32, words: &[&str]) {
         assert!(errors[0].contains(word), "{:?} does not say {word:?}", errors[0]);
     }
 }
+
+/// The examples of README.md compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

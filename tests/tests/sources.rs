@@ -1,0 +1,370 @@
+//! MP4 and MOV against ffmpeg: times, every sample of every picture, rotation and colour.
+#![allow(clippy::unwrap_used)]
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use divita_board::source::{self, FrameSource, SourceInfo};
+use divita_runtime::bundle::{Channels, StreamInput};
+use divita_runtime::frame::{Colour, Frame, Matrix, Pixels, Plane, Range, Rotation, Timestamp};
+use divita_runtime::preprocess::{Picture, Preprocessor};
+use divita_tests::{ffmpeg, raw_planes, root, sample, shared_video};
+use serde_json::Value;
+
+/// What make.sh was told to make: file, width, height, frames, frames a second.
+const PLAYABLE: [(&str, usize, usize, u64, f64); 11] = [
+    ("avc3.mp4", 96, 64, 36, 24.0),
+    ("b-frames.mp4", 96, 64, 36, 24.0),
+    ("baseline.mp4", 64, 48, 12, 24.0),
+    ("bt2020.mp4", 64, 48, 6, 24.0),
+    ("delayed.mp4", 64, 48, 12, 24.0),
+    ("full-range-601.mp4", 50, 38, 9, 30.0),
+    ("rotated-90.mov", 96, 64, 10, 25.0),
+    ("rotated-180.mov", 96, 64, 10, 25.0),
+    ("rotated-270.mov", 96, 64, 10, 25.0),
+    ("trimmed.mp4", 96, 64, 14, 24.0),
+    // Of variable rate: the mean of 25 steps from 0.033 s to 1.968267 s.
+    ("variable-rate.mp4", 64, 48, 26, 25.0 / (1.968_267 - 0.033)),
+];
+
+fn media(name: &str) -> PathBuf {
+    root().join("tests/media").join(name)
+}
+
+fn open(path: &Path) -> Box<dyn FrameSource> {
+    source::open(path.to_str().unwrap()).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// What `path` says of itself, and the times of all its frames.
+fn times(path: &Path) -> (SourceInfo, Vec<Timestamp>) {
+    let mut source = open(path);
+    let info = source.info().clone();
+    let mut times = Vec::new();
+    while let Some(frame) = source.next_frame().unwrap() {
+        assert_eq!((frame.width(), frame.height()), (info.width, info.height), "{}", path.display());
+        times.push(frame.time());
+    }
+    (info, times)
+}
+
+/// The times that ffprobe gave when the fixture was made, in microseconds, which is all it prints.
+fn probed_micros(path: &Path) -> Vec<i64> {
+    let text = std::fs::read_to_string(path.with_extension("json")).unwrap();
+    let frames: Value = serde_json::from_str(&text).unwrap();
+    let micros = |frame: &Value| {
+        let (seconds, fraction) = frame["pts_time"].as_str().unwrap().split_once('.').unwrap();
+        assert_eq!(fraction.len(), 6, "ffprobe prints six decimals");
+        format!("{seconds}{fraction}").parse::<i64>().unwrap()
+    };
+    frames["frames"].as_array().unwrap().iter().map(micros).collect()
+}
+
+#[test]
+fn times_are_those_of_ffprobe() {
+    for (name, .., frames, _) in PLAYABLE {
+        let path = media(name);
+        let (_, times) = times(&path);
+        let probed = probed_micros(&path);
+        assert_eq!((times.len(), probed.len() as u64), (probed.len(), frames), "{name}");
+        for (k, (time, probed)) in times.iter().zip(&probed).enumerate() {
+            // Half a microsecond is what ffprobe rounds away, a nanosecond what we do.
+            let off = time.as_nanos().abs_diff(probed * 1000);
+            assert!(off <= 501, "frame {k} of {name}: {} ns, ffprobe says {probed} us", time.as_nanos());
+        }
+        assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{name}: {times:?}");
+    }
+}
+
+#[test]
+fn every_fixture_with_times_is_in_the_list() {
+    let mut listed: Vec<String> = PLAYABLE.iter().map(|row| row.0.to_owned()).collect();
+    listed.sort();
+    let mut found: Vec<String> = std::fs::read_dir(media(""))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|is| is != "json") && path.with_extension("json").exists())
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    found.sort();
+    assert_eq!(listed, found);
+}
+
+#[test]
+fn what_a_source_says_of_itself_is_true() {
+    for (name, width, height, frames, rate) in PLAYABLE {
+        let path = media(name);
+        let (info, times) = times(&path);
+        assert_eq!(info.name, path.to_str().unwrap());
+        assert_eq!((info.width, info.height, info.frames, info.live), (width, height, Some(frames), false), "{name}");
+        assert!((info.frame_rate.unwrap() - rate).abs() < 1e-4, "{name}: {:?}", info.frame_rate);
+        // The last frame ends one step after it starts.
+        let end = times.last().unwrap().as_secs_f64() + 1.0 / rate;
+        assert!((info.duration.unwrap().as_secs_f64() - end).abs() < 1e-6, "{name}: {:?}, not {end}", info.duration);
+    }
+}
+
+#[test]
+fn parameter_sets_may_lie_in_the_samples_alone() {
+    // avc3 as cameras write it: the description counts no parameter sets, so the first sample must bring them.
+    let mut data = std::fs::read(media("avc3.mp4")).unwrap();
+    let avcc = data.windows(4).position(|name| name == b"avcC").unwrap() + 4;
+    assert_eq!(data[avcc + 5], 0xe1, "one sequence parameter set");
+    data[avcc + 5] = 0xe0;
+    data[avcc + 6] = 0;
+    let folder = tempfile::tempdir().unwrap();
+    let bare = folder.path().join("bare.mp4");
+    std::fs::write(&bare, data).unwrap();
+    let (mut bare, mut whole) = (open(&bare), open(&media("b-frames.mp4")));
+    assert_eq!((bare.info().width, bare.info().height), (96, 64));
+    let mut frames = 0;
+    while let Some(frame) = bare.next_frame().unwrap() {
+        let expected = whole.next_frame().unwrap().unwrap();
+        assert_eq!((frame.time(), raw_planes(&frame)), (expected.time(), raw_planes(&expected)));
+        frames += 1;
+    }
+    assert_eq!(frames, 36);
+}
+
+/// Pictures that ffmpeg decodes, as they come.
+struct Reference {
+    child: Child,
+    pictures: ChildStdout,
+}
+
+impl Reference {
+    /// Starts `command`, which must write raw pictures to its standard output.
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let pictures = child.stdout.take().unwrap();
+        Reference { child, pictures }
+    }
+
+    /// The decoded planes of `path`, one picture for each that is shown, as stored.
+    fn planes(mut ffmpeg: Command, path: &Path) -> Self {
+        ffmpeg.arg("-noautorotate").arg("-i").arg(path);
+        // No pixel format is asked for: a conversion, of range for one, would hide what is decoded.
+        Self::start(ffmpeg.args(["-map", "0:v:0", "-fps_mode", "passthrough", "-f", "rawvideo", "-"]))
+    }
+
+    /// `path` as it is to be seen, in RGB, converted as exactly as ffmpeg can.
+    fn rgb(mut ffmpeg: Command, path: &Path) -> Self {
+        let exact = "scale=flags=bicubic+full_chroma_int+full_chroma_inp+accurate_rnd,format=rgb24";
+        ffmpeg.arg("-i").arg(path).args(["-map", "0:v:0", "-fps_mode", "passthrough", "-vf", exact]);
+        Self::start(ffmpeg.args(["-f", "rawvideo", "-"]))
+    }
+
+    /// Fills `samples` with the next of them.
+    fn read(&mut self, samples: &mut [u8]) {
+        self.pictures.read_exact(samples).unwrap();
+    }
+
+    /// Nothing is left over, and ffmpeg found nothing to complain about.
+    fn finish(mut self) {
+        assert_eq!(self.pictures.read(&mut [0]).unwrap(), 0, "ffmpeg decodes more pictures");
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Reference {
+    fn drop(&mut self) {
+        // A test that stops half way leaves no process behind; after `finish` there is none to end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Peak signal-to-noise ratio in dB, infinite where nothing differs.
+fn psnr(a: &[u8], b: &[u8]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    if a == b {
+        return f64::INFINITY;
+    }
+    let squares: u64 = a.iter().zip(b).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum();
+    10.0 * (255.0 * 255.0 * a.len() as f64 / squares as f64).log10()
+}
+
+/// Holds each picture of `path` against ffmpeg's, 50 dB being the least for each plane. Returns their times, or nothing
+/// without ffmpeg.
+fn compare_pictures(path: &Path) -> Option<Vec<Timestamp>> {
+    let mut reference = Reference::planes(ffmpeg()?, path);
+    let mut source = open(path);
+    let mut times = Vec::new();
+    let (mut worst, mut equal) = ([f64::INFINITY; 3], 0);
+    let mut expected = Vec::new();
+    while let Some(frame) = source.next_frame().unwrap() {
+        let planes = raw_planes(&frame);
+        let mut same = true;
+        for (k, plane) in planes.iter().enumerate() {
+            expected.resize(plane.len(), 0);
+            reference.read(&mut expected);
+            let found = psnr(plane, &expected);
+            let (at, path) = (times.len(), path.display());
+            assert!(found >= 50.0, "plane {k} of picture {at} of {path} is at {found:.2} dB");
+            worst[k] = worst[k].min(found);
+            same &= plane == &expected;
+        }
+        equal += usize::from(same);
+        times.push(frame.time());
+    }
+    reference.finish();
+    let [y, u, v] = worst;
+    let name = path.file_name().unwrap().to_str().unwrap();
+    println!("{name}: {} pictures, {equal} equal; worst Y {y:.1} dB, U {u:.1} dB, V {v:.1} dB", times.len());
+    Some(times)
+}
+
+#[test]
+fn the_measure_sees_a_difference() {
+    // One step in every sample is 48.1 dB; one in a hundred samples 68.1 dB.
+    assert!((psnr(&[100; 100], &[101; 100]) - 48.13).abs() < 0.01);
+    let mut one = [100; 100];
+    one[7] = 101;
+    assert!((psnr(&[100; 100], &one) - 68.13).abs() < 0.01);
+}
+
+#[test]
+fn pictures_of_the_fixtures_are_those_of_ffmpeg() {
+    for (name, .., frames, _) in PLAYABLE {
+        let Some(times) = compare_pictures(&media(name)) else { return };
+        assert_eq!(times.len() as u64, frames, "{name}");
+    }
+}
+
+/// Compares the pictures of `path`, of `frames` frames at exactly `rate` a second, the first at zero.
+fn whole_film(path: &Path, frames: i64, rate: u64) {
+    let decoded = compare_pictures(path);
+    let times = decoded.unwrap_or_else(|| times(path).1);
+    assert_eq!(times, (0..frames).map(|k| Timestamp::from_ticks(k, rate)).collect::<Vec<_>>(), "{}", path.display());
+}
+
+#[test]
+fn all_frames_of_the_sintel_trailer_are_those_of_ffmpeg() {
+    let Some(path) = shared_video("sintel_trailer-720p.mp4") else { return };
+    whole_film(&path, 1253, 24);
+}
+
+#[test]
+fn all_frames_of_bikes_are_those_of_ffmpeg() {
+    let Some(path) = shared_video("bikes.mp4") else { return };
+    whole_film(&path, 250, 25);
+}
+
+#[test]
+fn all_frames_of_the_sample_are_those_of_ffmpeg() {
+    whole_film(&sample(), 1253, 24);
+}
+
+/// Side of the small pictures, in pixels.
+const SIDE: usize = 16;
+
+/// The middle of a picture as a network would see it: upright, 8-bit RGB.
+fn small(frame: &Frame<'_>) -> Picture {
+    let input = StreamInput { size: SIDE, resize: SIDE, channels: Channels::Rgb, mean: [0.0; 3], std: [1.0; 3] };
+    let mut picture = Picture::black(SIDE);
+    Preprocessor::new(&input).make(frame, &mut picture);
+    picture
+}
+
+/// Mean absolute difference of two small pictures, in code values.
+fn difference(a: &Picture, b: &Picture) -> f64 {
+    let sum: u64 = a.data().iter().zip(b.data()).map(|(&a, &b)| u64::from(a.abs_diff(b))).sum();
+    sum as f64 / a.data().len() as f64
+}
+
+/// How far, on average, the pictures of `path` are from ffmpeg's RGB ones when each is taken as `variants` say; one mean for
+/// each variant. Both go through the same filter, so what differs is only the turn and the colour. At most `limit` pictures.
+fn differences<const N: usize>(
+    path: &Path,
+    limit: usize,
+    variants: impl for<'a> Fn(Frame<'a>) -> [Frame<'a>; N],
+) -> Option<[f64; N]> {
+    let mut reference = Reference::rgb(ffmpeg()?, path);
+    let mut source = open(path);
+    let (mut sums, mut frames) = ([0.0; N], 0);
+    while frames < limit {
+        let Some(frame) = source.next_frame().unwrap() else { break };
+        let (mut width, mut height) = (frame.width(), frame.height());
+        if matches!(frame.rotation(), Rotation::Clockwise90 | Rotation::Clockwise270) {
+            (width, height) = (height, width);
+        }
+        let mut rgb = vec![0; 3 * width * height];
+        reference.read(&mut rgb);
+        let plane = Plane { data: &rgb, stride: 3 * width };
+        let expected = small(&Frame::new(Pixels::Rgb8(plane), width, height, frame.time()).unwrap());
+        for (sum, variant) in sums.iter_mut().zip(variants(frame)) {
+            *sum += difference(&small(&variant), &expected);
+        }
+        frames += 1;
+    }
+    assert!(frames > 0);
+    Some(sums.map(|sum| sum / frames as f64))
+}
+
+#[test]
+fn rotated_pictures_stand_as_ffmpeg_shows_them() {
+    const TURNS: [Rotation; 4] = [Rotation::None, Rotation::Clockwise90, Rotation::Half, Rotation::Clockwise270];
+    for (name, turn) in [
+        ("b-frames.mp4", Rotation::None),
+        ("rotated-90.mov", Rotation::Clockwise90),
+        ("rotated-180.mov", Rotation::Half),
+        ("rotated-270.mov", Rotation::Clockwise270),
+    ] {
+        let path = media(name);
+        assert_eq!(open(&path).next_frame().unwrap().unwrap().rotation(), turn, "{name}");
+        let found = differences(&path, usize::MAX, |frame| TURNS.map(|turn| frame.with_rotation(turn)));
+        let Some(found) = found else { return };
+        println!("{name}: off by {found:.2?} code values for {TURNS:?}");
+        for (candidate, off) in TURNS.iter().zip(found) {
+            // The other turns put other colours into most places.
+            assert_eq!(off < 3.0, *candidate == turn, "{name}: {candidate:?} is off by {off:.2}");
+            assert!(off < 3.0 || off > 15.0, "{name}: {candidate:?} is off by {off:.2}, which tells nothing");
+        }
+    }
+}
+
+/// Every colour that the runtime knows.
+fn colours() -> [Colour; 6] {
+    let all = |range| [Matrix::Bt601, Matrix::Bt709, Matrix::Bt2020].map(|matrix| Colour { matrix, range });
+    let ([a, b, c], [d, e, f]) = (all(Range::Limited), all(Range::Full));
+    [a, b, c, d, e, f]
+}
+
+/// `path` is in `colour`, as its stream says or its size implies, and in it becomes ffmpeg's RGB; in any other it does not.
+fn colour_is(path: &Path, matrix: Matrix, range: Range) {
+    let truth = Colour { matrix, range };
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let mut source = open(path);
+    while let Some(frame) = source.next_frame().unwrap() {
+        assert_eq!(frame.colour(), truth, "{name} at {}", frame.time());
+    }
+    let found = differences(path, 300, |frame| colours().map(|colour| frame.with_colour(colour)));
+    let Some(found) = found else { return };
+    for (colour, off) in colours().into_iter().zip(found) {
+        println!("{name}: off by {off:.2} code values as {colour:?}");
+    }
+    for (colour, off) in colours().into_iter().zip(found) {
+        assert_eq!(off < 0.7, colour == truth, "{name} as {colour:?} is off by {off:.2}");
+    }
+}
+
+#[test]
+fn colours_are_those_of_ffmpeg() {
+    colour_is(&media("full-range-601.mp4"), Matrix::Bt601, Range::Full);
+    colour_is(&media("bt2020.mp4"), Matrix::Bt2020, Range::Limited);
+}
+
+/// The first frame of `path` is of `matrix` and limited range.
+fn is_of(path: &Path, matrix: Matrix) {
+    let colour = open(path).next_frame().unwrap().unwrap().colour();
+    assert_eq!(colour, Colour { matrix, range: Range::Limited }, "{}", path.display());
+}
+
+#[test]
+fn an_untagged_film_is_in_the_colours_of_its_size() {
+    is_of(&media("b-frames.mp4"), Matrix::Bt601);
+    // 360 lines would be taken for BT.601, if the stream did not say BT.709.
+    is_of(&sample(), Matrix::Bt709);
+    let Some(path) = shared_video("sintel_trailer-720p.mp4") else { return };
+    is_of(&path, Matrix::Bt709);
+}
