@@ -1,6 +1,7 @@
 //! Shots of real videos against their known cuts, through the program.
 #![allow(clippy::unwrap_used)]
 
+use divita_board::source::test_pattern::TestPattern;
 use divita_tests::{divita, shared_video, stdout};
 use serde_json::Value;
 
@@ -20,6 +21,17 @@ fn truth(video: &std::path::Path) -> Value {
     let text = std::fs::read_to_string(video.with_file_name("cuts.json")).unwrap();
     let all: Value = serde_json::from_str(&text).unwrap();
     all[video.file_name().unwrap().to_str().unwrap()].clone()
+}
+
+#[test]
+fn the_cuts_of_the_test_pattern_are_exact() {
+    for query in
+        ["seconds=30", "seconds=30&fps=60&size=640x360", "seconds=30&fps=30000/1001", "seconds=30&fps=12&size=50x50"]
+    {
+        let shots = shots(format!("test://?{query}").as_ref());
+        let firsts: Vec<u64> = shots[1..].iter().map(|shot| shot.0 as u64).collect();
+        assert_eq!(firsts, TestPattern::from_query(Some(query)).unwrap().cuts().collect::<Vec<_>>(), "{query}");
+    }
 }
 
 #[test]

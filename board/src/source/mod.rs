@@ -42,7 +42,7 @@ pub trait FrameSource: Send {
     /// What was known before the first frame.
     fn info(&self) -> &SourceInfo;
 
-    /// Lends the next frame, in order of presentation time; `None` at the end, and from then on.
+    /// Lends the next frame, later than the one before in presentation time; `None` at the end, and from then on.
     ///
     /// All frames of a file have the size that [`SourceInfo`] announces, unless the stream itself changes it on the way.
     ///

@@ -53,7 +53,8 @@ pub struct Mp4Source {
     stage: Stage,
     /// Why the samples ended before their time; told once the decoder is empty.
     ending: Option<SourceError>,
-    /// When the last picture that was lent is shown.
+    /// Whether a picture was lent, and when the last one is shown.
+    shown: bool,
     last: Timestamp,
     /// Pictures lost to damage, in all and since the last one that was decoded.
     lost: usize,
@@ -120,6 +121,7 @@ impl Mp4Source {
             next: 0,
             stage: Stage::Read,
             ending: None,
+            shown: false,
             last: Timestamp::ZERO,
             lost: 0,
             lost_since: 0,
@@ -248,15 +250,20 @@ impl FrameSource for Mp4Source {
     }
 
     fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError> {
-        let ticks = loop {
-            match self.advance()? {
-                None => return Ok(None),
-                Some(ticks) if self.track.edit.shows(ticks) => break ticks,
-                Some(_) => {}
+        let time = loop {
+            let Some(ticks) = self.advance()? else { return Ok(None) };
+            if !self.track.edit.shows(ticks) {
+                continue;
             }
+            let time = presented(&self.track, ticks);
+            if self.shown && time <= self.last {
+                // Damage put its time among those of pictures that are long gone.
+                self.lose(1);
+                continue;
+            }
+            break time;
         };
-        let time = presented(&self.track, ticks);
-        self.last = time;
+        (self.shown, self.last) = (true, time);
         let (width, height) = self.decoder.size();
         let frame = self.decoder.frame(time)?;
         Ok(Some(frame.with_colour(self.format.colour(width, height)).with_rotation(self.track.rotation)))

@@ -1,0 +1,106 @@
+//! Folders of numbered pictures: their order, their samples, their rate, and what is said of folders that cannot be one film.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use divita_board::source::{self, FrameSource};
+use divita_runtime::frame::Timestamp;
+use divita_tests::{assert_fails, divita, raw_planes};
+use image::{DynamicImage, GrayImage, RgbImage};
+
+/// A picture of `width` x `height` that no other `seed` has.
+fn picture(width: u32, height: u32, seed: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| {
+        image::Rgb([x * 5 + seed, y * 3, (x ^ y) + 40 * seed].map(|code| code as u8))
+    })
+}
+
+fn open(input: &str) -> Box<dyn FrameSource> {
+    source::open(input).unwrap_or_else(|error| panic!("{input}: {error}"))
+}
+
+fn shots(folder: &Path) -> std::process::Output {
+    divita(&["shots", folder.to_str().unwrap()])
+}
+
+#[test]
+fn pictures_come_in_the_order_of_their_numbers_with_every_sample() {
+    let folder = tempfile::tempdir().unwrap();
+    // Written in another order than they are to be read in; 10 comes before 2 only for those who compare letters.
+    for number in [10, 2, 1, 9] {
+        picture(37, 21, number).save(folder.path().join(format!("frame{number}.png"))).unwrap();
+    }
+    std::fs::write(folder.path().join("notes.txt"), "not a picture").unwrap();
+    let mut source = open(folder.path().to_str().unwrap());
+    assert_eq!((source.info().width, source.info().height, source.info().frames), (37, 21, Some(4)));
+    for (k, number) in [1, 2, 9, 10].into_iter().enumerate() {
+        let frame = source.next_frame().unwrap().unwrap();
+        // 24 a second where nothing is said.
+        assert_eq!(frame.time(), Timestamp::from_ticks(k as i64, 24));
+        assert_eq!(raw_planes(&frame), [picture(37, 21, number).into_raw()], "picture {number}");
+    }
+    assert!(source.next_frame().unwrap().is_none());
+}
+
+#[test]
+fn the_rate_is_an_option() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..3 {
+        picture(8, 8, number).save(folder.path().join(format!("{number}.png"))).unwrap();
+    }
+    let mut source = open(&format!("{}?fps=30000/1001", folder.path().display()));
+    assert!((source.info().frame_rate.unwrap() - 29.97003).abs() < 1e-5);
+    for k in 0..3 {
+        assert_eq!(source.next_frame().unwrap().unwrap().time(), Timestamp::from_ticks(k * 1001, 30000));
+    }
+    for wrong in ["fps=0", "fps=fast", "rate=25"] {
+        let input = format!("{}?{wrong}", folder.path().display());
+        assert_fails(&divita(&["shots", &input]), 1, &[wrong, "folder?fps=24"]);
+    }
+}
+
+#[test]
+fn grey_transparent_and_deep_pictures_are_read() {
+    let colour = DynamicImage::ImageRgb8(picture(9, 7, 3));
+    let grey = GrayImage::from_fn(9, 7, |x, y| image::Luma([(x * 20 + y) as u8]));
+    let forms = [
+        (colour.to_rgba8().into(), picture(9, 7, 3).into_raw()),
+        (colour.to_rgb16().into(), picture(9, 7, 3).into_raw()),
+        (DynamicImage::ImageLuma8(grey.clone()), grey.into_raw()),
+    ];
+    for (form, expected) in forms {
+        let folder = tempfile::tempdir().unwrap();
+        let form: DynamicImage = form;
+        form.save(folder.path().join("1.png")).unwrap();
+        let mut source = open(folder.path().to_str().unwrap());
+        assert_eq!(raw_planes(&source.next_frame().unwrap().unwrap()), [expected], "{:?}", form.color());
+    }
+}
+
+#[test]
+fn jpeg_is_read_by_what_it_is_and_not_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let flat = RgbImage::from_pixel(16, 16, image::Rgb([200, 60, 120]));
+    flat.save(folder.path().join("1.jpg")).unwrap();
+    std::fs::rename(folder.path().join("1.jpg"), folder.path().join("1.png")).unwrap();
+    let mut source = open(folder.path().to_str().unwrap());
+    let [rgb] = &raw_planes(&source.next_frame().unwrap().unwrap())[..] else { panic!("one plane") };
+    let worst =
+        rgb.chunks(3).flat_map(|pixel| [pixel[0].abs_diff(200), pixel[1].abs_diff(60), pixel[2].abs_diff(120)]).max();
+    // JPEG's own rounding.
+    assert!(worst.unwrap() <= 4, "{worst:?}");
+}
+
+#[test]
+fn folders_that_are_no_film() {
+    let empty = tempfile::tempdir().unwrap();
+    assert_fails(&shots(empty.path()), 1, &[empty.path().to_str().unwrap(), ".png"]);
+    let mixed = tempfile::tempdir().unwrap();
+    picture(8, 8, 0).save(mixed.path().join("1.png")).unwrap();
+    picture(9, 8, 0).save(mixed.path().join("2.png")).unwrap();
+    assert_fails(&shots(mixed.path()), 1, &["2.png", "9x8", "8x8"]);
+    let broken = tempfile::tempdir().unwrap();
+    picture(8, 8, 0).save(broken.path().join("1.png")).unwrap();
+    std::fs::write(broken.path().join("2.png"), "not a picture at all").unwrap();
+    assert_fails(&shots(broken.path()), 1, &["2.png"]);
+}
