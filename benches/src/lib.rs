@@ -22,7 +22,7 @@ pub fn sample() -> PathBuf {
 
 /// The bundle that ships.
 pub fn bundle() -> Bundle {
-    Bundle::open(&root().join("models/bundles/demo")).unwrap()
+    Bundle::open(root().join("models/bundles/demo")).unwrap()
 }
 
 /// The working rate of `fps`.
