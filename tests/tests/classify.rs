@@ -22,7 +22,9 @@ const PATTERN: &str = "test://?seconds=6&fps=24&size=320x180";
 fn the_sample_is_classified() {
     let output = divita(&["classify", sample().to_str().unwrap()]);
     let table = stdout(&output);
-    assert!(table.contains("52.2 s, 1253 frames"), "{table}");
+    let summary = table.lines().find(|line| line.contains("1253 frames")).unwrap();
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.contains(summary), "README.md shows another result than {summary:?}");
     assert!(table.contains("UNTRAINED") && stderr(&output).contains("untrained"), "{table}");
     for genre in divita_runtime::bundle::GENRES {
         assert!(table.contains(genre), "{table}");
@@ -209,6 +211,16 @@ fn a_reader_that_leaves_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(!stderr(&output).contains("error:"));
+}
+
+#[test]
+fn a_reader_of_a_table_may_leave_too() {
+    for (name, arguments) in [("divita-models", &["zoo"][..]), ("divita", &["inspect", "models/bundles/demo"])] {
+        let mut child = program(name).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""), "{name}");
+    }
 }
 
 #[test]

@@ -127,6 +127,7 @@ fn whatever_the_bytes() {
     bytes_are_changed_at_random();
     files_are_cut_at_every_length();
     sizes_and_counts_are_forged();
+    one_length_is_claimed_for_millions_of_pictures();
     y4m_is_damaged();
 }
 
@@ -193,6 +194,28 @@ fn sizes_and_counts_are_forged() {
         }
     }
     outcomes.report("sizes forged");
+}
+
+/// One forged number cannot do it, three can: a track whose pictures are all of one length needs no table of lengths, so that a
+/// claim of millions of them takes a dozen bytes.
+fn one_length_is_claimed_for_millions_of_pictures() {
+    let mut outcomes = Outcomes::default();
+    let whole = media("b-frames.mp4");
+    let place = |name| boxes(&whole, &[name])[0] + 4;
+    let (sizes, chunks) = (place(b"stsz"), place(b"stsc"));
+    for length in [1u32, 2, 1000, 0xffff_ffff] {
+        for count in [0u32, 1, 10_000, 0x00ff_ffff, 0xffff_ffff] {
+            let mut data = whole.clone();
+            let mut forge = |at: usize, value: u32| data[at..at + 4].copy_from_slice(&value.to_be_bytes());
+            // After version and flags: the length of all and their count; after the first entry's first chunk: how many it holds.
+            forge(sizes + 4, length);
+            forge(sizes + 8, count);
+            forge(chunks + 12, count);
+            outcomes.read(&data, ".mp4");
+        }
+    }
+    println!("one length claimed: {outcomes:?}");
+    assert_eq!(outcomes.read, 0, "nobody's pictures are like that");
 }
 
 fn y4m_is_damaged() {

@@ -1,5 +1,6 @@
 //! `divita bench`: what each stage costs on this machine.
 
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
@@ -124,9 +125,10 @@ impl Bench {
             peak_memory_bytes,
             stages,
         };
+        let mut out = std::io::stdout();
         match self.json {
-            true => println!("{}", serde_json::to_string_pretty(&figures)?),
-            false => print!("{}", table(&figures)),
+            true => writeln!(out, "{}", serde_json::to_string_pretty(&figures)?)?,
+            false => write!(out, "{}", table(&figures))?,
         }
         Ok(Outcome::Done)
     }

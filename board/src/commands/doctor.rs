@@ -1,5 +1,7 @@
 //! `divita doctor`: whether everything that the program needs is here, and what to do where it is not.
 
+use std::io::Write;
+
 use anyhow::Result;
 use clap::Args;
 use divita_board::source;
@@ -18,34 +20,36 @@ pub struct Doctor {
 impl Doctor {
     /// Runs the checks and prints each.
     pub fn run(&self) -> Result<Outcome> {
+        let mut out = std::io::stdout();
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        println!("program      divita {} for {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH);
-        println!("processors   {processors}, with {}", features().join(", "));
-        println!("memory       {}", memory().unwrap_or_else(|| "unknown".into()));
-        println!(
+        writeln!(out, "program      divita {} for {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH)?;
+        writeln!(out, "processors   {processors}, with {}", features().join(", "))?;
+        writeln!(out, "memory       {}", memory().unwrap_or_else(|| "unknown".into()))?;
+        writeln!(
+            out,
             "video input  files (MP4 and MOV with H.264, Y4M, numbered pictures); no cameras or streams in this build"
-        );
+        )?;
         let decoded = decode();
         match &decoded {
-            Ok(frames) => println!("test input   {frames} frames of test:// read"),
-            Err(error) => println!("test input   FAILED: {error}; please report this as a bug"),
+            Ok(frames) => writeln!(out, "test input   {frames} frames of test:// read")?,
+            Err(error) => writeln!(out, "test input   FAILED: {error}; please report this as a bug")?,
         }
         let bundle = self.bundle.path().and_then(|path| Ok((self.bundle.open()?, path)));
         let verified = match &bundle {
             Ok((bundle, path)) => {
-                println!("bundle       {} ({:?}), every file checked", path.display(), bundle.manifest().name);
+                writeln!(out, "bundle       {} ({:?}), every file checked", path.display(), bundle.manifest().name)?;
                 verify::replay(bundle, path)
             }
             Err(error) => {
-                println!("bundle       FAILED: {error:#}");
+                writeln!(out, "bundle       FAILED: {error:#}")?;
                 Ok(false)
             }
         };
         if let Err(error) = &verified {
-            println!("networks     FAILED: {error:#}");
+            writeln!(out, "networks     FAILED: {error:#}")?;
         }
         let well = decoded.is_ok() && verified.unwrap_or(false);
-        println!("{}", if well { "all is well" } else { "something is wrong: see above" });
+        writeln!(out, "{}", if well { "all is well" } else { "something is wrong: see above" })?;
         Ok(if well { Outcome::Done } else { Outcome::SomeFailed })
     }
 }

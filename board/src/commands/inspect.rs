@@ -1,5 +1,6 @@
 //! `divita inspect`: what a bundle says of itself.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -23,10 +24,11 @@ impl Inspect {
     /// Opens the bundle and prints its manifest.
     pub fn run(&self) -> Result<Outcome> {
         let bundle = bundles::open(&self.bundle)?;
+        let mut out = std::io::stdout();
         if self.json {
-            println!("{}", serde_json::to_string_pretty(bundle.manifest())?);
+            writeln!(out, "{}", serde_json::to_string_pretty(bundle.manifest())?)?;
         } else {
-            print!("{}", describe(bundle.manifest()));
+            write!(out, "{}", describe(bundle.manifest()))?;
         }
         Ok(Outcome::Done)
     }

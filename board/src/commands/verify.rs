@@ -1,5 +1,6 @@
 //! `divita verify`: whether this machine computes what the bundle's builder computed.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -23,10 +24,11 @@ impl Verify {
     pub fn run(&self) -> Result<Outcome> {
         let bundle = bundles::open(&self.bundle)?;
         let passed = replay(&bundle, &self.bundle)?;
-        println!(
+        writeln!(
+            std::io::stdout(),
             "{}",
             if passed { "verified" } else { "NOT verified: do not trust this machine's results with this bundle" }
-        );
+        )?;
         Ok(if passed { Outcome::Done } else { Outcome::SomeFailed })
     }
 }
@@ -35,10 +37,14 @@ impl Verify {
 pub fn replay(bundle: &Bundle, path: &Path) -> Result<bool> {
     let comparisons =
         golden::replay(bundle).with_context(|| format!("the bundle {} cannot be verified", path.display()))?;
+    let mut out = std::io::stdout();
     for comparison in &comparisons {
         let verdict = if comparison.passes() { "same" } else { "DIFFERENT" };
         let (name, values, worst) = (comparison.name, comparison.values, comparison.worst);
-        println!("{name:<16} {values:>5} values, worst difference {worst:.1e} (at most {TOLERANCE:.0e}): {verdict}");
+        writeln!(
+            out,
+            "{name:<16} {values:>5} values, worst difference {worst:.1e} (at most {TOLERANCE:.0e}): {verdict}"
+        )?;
     }
     Ok(comparisons.iter().all(golden::Comparison::passes))
 }

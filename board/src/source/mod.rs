@@ -28,7 +28,7 @@ pub struct SourceInfo {
     pub frame_rate: Option<f64>,
     /// How many frames to expect. It serves a progress bar; a damaged input gives fewer.
     pub frames: Option<u64>,
-    /// From time zero to the end of the last frame.
+    /// From time zero to the end of the last frame, which is taken to be shown as long as the others are on average.
     pub duration: Option<Timestamp>,
     /// Whether the pictures come at their own pace (a camera, a stream) and must be dropped when nobody takes them in time.
     pub live: bool,

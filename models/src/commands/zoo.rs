@@ -1,5 +1,7 @@
 //! `divita-models zoo`: what each network costs, beside what the paper says.
 
+use std::io::Write;
+
 use clap::Args;
 use divita_models::zoo::NETWORKS;
 use serde_json::json;
@@ -22,6 +24,7 @@ pub struct Zoo {
 impl Zoo {
     /// Prints the list to standard output.
     pub fn run(self) -> anyhow::Result<()> {
+        let mut out = std::io::stdout();
         if self.json {
             let entries = NETWORKS.map(|network| {
                 json!({
@@ -30,19 +33,21 @@ impl Zoo {
                     "macs_per_snippet": network.macs_per_snippet(FRAMES),
                 })
             });
-            println!("{}", serde_json::to_string_pretty(&entries)?);
+            writeln!(out, "{}", serde_json::to_string_pretty(&entries)?)?;
             return Ok(());
         }
-        println!("{:<18} {:>24} {:>31}", "", "parameters, millions", "MACs a snippet, 10^9");
-        println!(
+        writeln!(out, "{:<18} {:>24} {:>31}", "", "parameters, millions", "MACs a snippet, 10^9")?;
+        writeln!(
+            out,
             "{:<18} {:>8} {:>7} {:>7} {:>15} {:>7} {:>7}",
             "network", "counted", "paper", "diff", "counted", "paper", "diff"
-        );
+        )?;
         for network in NETWORKS {
             let parameters = network.parameters() as f64 / 1e6;
             let macs = network.macs_per_snippet(FRAMES) as f64 / 1e9;
             let difference = |counted: f64, paper: f64| format!("{:+.1} %", 100.0 * (counted / paper - 1.0));
-            println!(
+            writeln!(
+                out,
                 "{:<18} {:>8.3} {:>7.1} {:>7} {:>15.3} {:>7.1} {:>7}",
                 network.name,
                 parameters,
@@ -51,7 +56,7 @@ impl Zoo {
                 macs,
                 network.paper_macs_g,
                 difference(macs, network.paper_macs_g),
-            );
+            )?;
         }
         Ok(())
     }

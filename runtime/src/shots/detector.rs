@@ -148,6 +148,11 @@ impl ShotDetector {
         if self.fading_in || self.fades_out(index) {
             return Label::Transition;
         }
+        let opens = matches!(self.last, None | Some(Label::Transition));
+        if opens && self.black_follows(index) {
+            // A flicker in the dark is no shot.
+            return Label::Transition;
+        }
         match self.last {
             None => Label::Opens(ShotKind::Start),
             Some(_) if self.at(index).after_gap => Label::Opens(ShotKind::Gap),
@@ -205,7 +210,13 @@ impl ShotDetector {
         if distance < settings.margin + settings.ratio * sum / count.max(1) as f32 {
             return false;
         }
-        !self.is_flash(index, distance)
+        !self.black_follows(index) && !self.is_flash(index, distance)
+    }
+
+    /// Whether a black frame comes too soon after the frame for a shot to begin with it.
+    fn black_follows(&self, index: usize) -> bool {
+        let soon = |at: &usize| self.at(*at).time.since(self.at(index).time).as_secs_f64() < self.settings.shortest_s;
+        (index + 1..self.window.len()).take_while(soon).any(|at| self.at(at).black)
     }
 
     /// Whether the frame begins or ends a flash: a picture of shortly before it is seen again, at it or shortly after.
@@ -289,6 +300,13 @@ mod tests {
         // The frame that starts to fall is still a whole picture or not: one frame either way is as good.
         assert!((29..=30).contains(&transition[0]) && transition.last() == Some(&58), "{transition:?}");
         assert_eq!(transition.len(), 59 - transition[0], "{transition:?}");
+    }
+
+    #[test]
+    fn a_flicker_between_black_is_no_shot() {
+        let labels = verdicts(run(16, 20).chain(run(90, 4)).chain(run(16, 10)).chain(run(90, 5)).chain(run(16, 9)), 24);
+        assert_eq!(openings(&labels), [(34, ShotKind::Black)]);
+        assert_eq!(labels.iter().filter(|&&label| label != Label::Transition).count(), 5);
     }
 
     #[test]

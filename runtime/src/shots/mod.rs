@@ -26,7 +26,7 @@ pub struct ShotSettings {
     pub black_bright_share: f32,
     /// Seconds within which a picture that comes back makes what was between a flash.
     pub flash_s: f64,
-    /// Shortest shot in seconds: no cut comes sooner after the one before.
+    /// Shortest shot in seconds: no cut comes sooner after the one before, and what is shorter between black is part of it.
     pub shortest_s: f64,
     /// Seconds seen after a frame before it is decided: the detector's delay.
     pub delay_s: f64,

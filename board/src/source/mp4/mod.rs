@@ -82,7 +82,7 @@ impl Mp4Source {
     pub fn new(name: &str, mut file: File) -> Result<Self, SourceError> {
         let file_bytes = file.metadata().map_err(SourceError::io("read it"))?.len();
         let top = top_level::read(&mut file, file_bytes)?;
-        let track = track::read(&top.index, top.fragmented)?;
+        let track = track::read(&top.index, file_bytes, top.fragmented)?;
         let mut unit = AccessUnit::default();
         let mut sample = Vec::new();
         // The first pictures must match their description before anything is decoded; `avc3` keeps it in the first sample.

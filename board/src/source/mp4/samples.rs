@@ -28,9 +28,10 @@ impl Sample {
 /// Puts together the tables in the contents of `stbl`; the samples are in decoding order. `None` when a table is missing or
 /// they contradict one another.
 ///
-/// No claim is believed that the index does not back with bytes, so that a small file cannot ask for much memory.
-pub(super) fn read(stbl: &[u8]) -> Option<Vec<Sample>> {
-    let mut sizes = Sizes::read(find(stbl, b"stsz")?)?;
+/// No claim is believed that the index, or the file of `file_bytes` bytes, does not back with bytes, so that a small file cannot
+/// ask for much memory.
+pub(super) fn read(stbl: &[u8], file_bytes: u64) -> Option<Vec<Sample>> {
+    let mut sizes = Sizes::read(find(stbl, b"stsz")?, file_bytes)?;
     let mut times = Times::read(stbl)?;
     let chunks = Chunks::read(stbl)?;
     let mut samples = Vec::with_capacity(sizes.left());
@@ -54,12 +55,16 @@ struct Sizes<'a> {
 }
 
 impl<'a> Sizes<'a> {
-    fn read(stsz: &'a [u8]) -> Option<Self> {
+    fn read(stsz: &'a [u8], file_bytes: u64) -> Option<Self> {
         let mut each = Bytes(stsz);
         each.version()?;
         let fixed = each.u32()?;
         let count = each.u32()? as usize;
-        let held = if fixed == 0 { each.0.len() / 4 } else { MAX_SAMPLES };
+        let held = match file_bytes.checked_div(fixed.into()) {
+            None => each.0.len() / 4,
+            // One more than the file can hold, by which a reader sees that it is cut short.
+            Some(whole) => usize::try_from(whole).map_or(MAX_SAMPLES, |whole| whole.saturating_add(1)),
+        };
         Some(Sizes { fixed, count: count.min(held).min(MAX_SAMPLES), each })
     }
 
@@ -198,7 +203,7 @@ mod tests {
             sample(3000, 40, 1, 250),
             sample(3040, 50, 1, 450),
         ];
-        assert_eq!(read(&stbl).unwrap(), expected);
+        assert_eq!(read(&stbl, 4000).unwrap(), expected);
     }
 
     #[test]
@@ -206,11 +211,12 @@ mod tests {
         let most = u32::MAX;
         let tables = |stsz: &[u32], stsc: &[u32]| {
             let times = boxed(b"stts", &[0, 1, most, 1]);
-            read(&[boxed(b"stsz", stsz), boxed(b"stco", &[0, most, 8]), boxed(b"stsc", stsc), times].concat())
+            read(&[boxed(b"stsz", stsz), boxed(b"stco", &[0, most, 8]), boxed(b"stsc", stsc), times].concat(), 1000)
         };
         assert_eq!(tables(&[0, 0, most, 5], &[0, most, 1, most, 1]).unwrap().len(), 1);
         assert_eq!(tables(&[0, 5, most], &[0, 1, 1, 3, 1]).unwrap().len(), 3);
+        assert_eq!(tables(&[0, 5, most], &[0, 1, 1, most, 1]).unwrap().len(), 201);
         assert_eq!(tables(&[0, 0, 0], &[0, 1, 1, 3, 1]).unwrap().len(), 0);
-        assert!(read(&[]).is_none());
+        assert!(read(&[], 1000).is_none());
     }
 }

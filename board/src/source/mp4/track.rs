@@ -42,11 +42,11 @@ impl Edit {
     }
 }
 
-/// Reads the index `moov`. Of several video tracks it takes the first in H.264, for a cover picture may come before it.
+/// Reads the index `moov` of a file of `file_bytes` bytes. Of several video tracks it takes the first in H.264, for a cover picture may come before it.
 ///
 /// # Errors
 /// When there is no video track that can be played.
-pub(super) fn read(moov: &[u8], fragmented: bool) -> Result<VideoTrack, SourceError> {
+pub(super) fn read(moov: &[u8], file_bytes: u64, fragmented: bool) -> Result<VideoTrack, SourceError> {
     let ticks = find(moov, b"mvhd").and_then(clock);
     let movie_ticks = ticks.ok_or(SourceError::Malformed { part: "the movie's clock" })?;
     let mut refused = None;
@@ -55,7 +55,7 @@ pub(super) fn read(moov: &[u8], fragmented: bool) -> Result<VideoTrack, SourceEr
         if handler(mdia) != Some(*b"vide") {
             continue;
         }
-        match read_track(trak, mdia, movie_ticks, fragmented) {
+        match read_track(trak, mdia, movie_ticks, file_bytes, fragmented) {
             Ok(track) => return Ok(track),
             Err(error) => refused = refused.or(Some(error)),
         }
@@ -63,7 +63,13 @@ pub(super) fn read(moov: &[u8], fragmented: bool) -> Result<VideoTrack, SourceEr
     Err(refused.unwrap_or(SourceError::NoVideoTrack))
 }
 
-fn read_track(trak: &[u8], mdia: &[u8], movie_ticks: u64, fragmented: bool) -> Result<VideoTrack, SourceError> {
+fn read_track(
+    trak: &[u8],
+    mdia: &[u8],
+    movie_ticks: u64,
+    file_bytes: u64,
+    fragmented: bool,
+) -> Result<VideoTrack, SourceError> {
     let malformed = |part| SourceError::Malformed { part };
     let stbl = find(mdia, b"minf").and_then(|minf| find(minf, b"stbl")).ok_or(malformed("the index of its video"))?;
     let configs = configs(find(stbl, b"stsd").ok_or(malformed("the description of its video"))?)?;
@@ -73,7 +79,7 @@ fn read_track(trak: &[u8], mdia: &[u8], movie_ticks: u64, fragmented: bool) -> R
         None => Edit::ALL,
     };
     let rotation = find(trak, b"tkhd").and_then(rotation).unwrap_or_default();
-    let mut samples = samples::read(stbl).ok_or(malformed("the table of its pictures"))?;
+    let mut samples = samples::read(stbl, file_bytes).ok_or(malformed("the table of its pictures"))?;
     if fragmented {
         return Err(SourceError::Fragmented);
     }
