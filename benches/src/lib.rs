@@ -67,7 +67,9 @@ impl Film {
     /// Frame `index`.
     pub fn frame(&self, index: u64) -> Frame<'_> {
         let second = index / Self::RATE;
-        let x = 2 * ((second * 211 + index % Self::RATE) % (Self::WIDTH as u64 / 2)) as usize;
+        // A place of its own for each second, from where the window moves without leaving the planes.
+        let start = second * 211 % (Self::WIDTH as u64 / 2 - Self::RATE);
+        let x = 2 * (start + index % Self::RATE) as usize;
         let (y, u, v) = match second % 2 {
             0 => (&self.y, &self.u, &self.v),
             _ => (&self.y, &self.v, &self.u),
