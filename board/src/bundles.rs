@@ -27,9 +27,9 @@ impl BundleOption {
         let bundle = open(&self.path()?)?;
         let name = &bundle.manifest().name;
         if !bundle.manifest().trained {
-            eprintln!(
+            crate::output::say(format_args!(
                 "warning: the bundle {name:?} is untrained (its weights are seeded): the probabilities mean nothing"
-            );
+            ));
         }
         Ok(bundle)
     }

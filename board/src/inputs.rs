@@ -18,7 +18,7 @@ fn videos_in(folder: &Path) -> Option<Vec<String>> {
     };
     let entries = std::fs::read_dir(folder).ok()?;
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_file() && is_video(path));
-    let mut videos: Vec<String> = paths.filter_map(|path| path.to_str().map(str::to_owned)).collect();
+    let mut videos: Vec<String> = paths.map(|path| path.to_string_lossy().into_owned()).collect();
     videos.sort();
     (!videos.is_empty()).then_some(videos)
 }

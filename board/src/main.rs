@@ -62,7 +62,7 @@ fn main() -> ExitCode {
         // Whoever read the results (`head`, a pager) has seen enough.
         Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            crate::output::say(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -113,10 +113,17 @@ pub fn build(options: &BuildOptions) -> Result<Manifest, Error> {
     let folder = workshop.path().join("new");
     fs::create_dir(&folder).map_err(Error::io(&folder))?;
     let manifest = write_files(options, &folder)?;
+    let old = workshop.path().join("old");
     if output.exists() {
-        fs::rename(output, workshop.path().join("old")).map_err(Error::io(output))?;
+        fs::rename(output, &old).map_err(Error::io(output))?;
     }
-    fs::rename(&folder, output).map_err(Error::io(output))?;
+    if let Err(error) = fs::rename(&folder, output) {
+        // The old one goes back where it was, before it is deleted with the workshop.
+        if old.exists() && fs::rename(&old, output).is_err() {
+            let _ = workshop.keep();
+        }
+        return Err(Error::io(output)(error));
+    }
     Ok(manifest)
 }
 

@@ -23,7 +23,7 @@ pub enum Event {
         index: usize,
         /// Time of its first frame.
         start_s: f64,
-        /// Time of the first frame after it.
+        /// Time of the first frame after it; at the end of the stream or before a pause, when its last frame is over.
         end_s: f64,
         /// How it began.
         kind: ShotKind,
@@ -40,7 +40,7 @@ pub enum Event {
         shot: usize,
         /// Time of its first frame.
         start_s: f64,
-        /// When its last content frame's interval is over.
+        /// When the next clip of its shot begins, or its shot ends.
         end_s: f64,
         /// Time of the frame that stands for it in the image stream.
         keyframe_s: f64,

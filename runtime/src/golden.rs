@@ -152,7 +152,10 @@ pub fn replay(bundle: &Bundle) -> Result<Vec<Comparison>, GoldenError> {
         (Some(rate), _) => rate,
         (None, Some(_)) => return Err(GoldenError::Tensor(VIDEO_INPUT)),
         // The image stream is the same at every rate.
-        (None, None) => WorkingRate::ALL[0],
+        (None, None) => {
+            let rate = bundle.manifest().working_rates.first().and_then(|&fps| WorkingRate::new(fps).ok());
+            rate.unwrap_or(WorkingRate::ALL[0])
+        }
     };
     let output = run(bundle, rate, &input)?;
     let mut comparisons = Vec::new();

@@ -58,6 +58,9 @@ impl Snippets {
         for value in &mut self.current {
             *value = sigmoid(*value / streams);
         }
+        if self.current.iter().any(|value| !value.is_finite()) {
+            return Err(NetworkError::NotFinite);
+        }
         self.filled += 1;
         Ok(&self.current)
     }
@@ -88,7 +91,7 @@ impl Snippets {
     }
 }
 
-/// The logistic function, in double precision so that it is the same on every machine.
+/// The logistic function, in double precision: the last bit of the result is then that of the logit.
 fn sigmoid(logit: f32) -> f32 {
     (1.0 / (1.0 + (-f64::from(logit)).exp())) as f32
 }

@@ -6,9 +6,19 @@ use crate::preprocess::Picture;
 const BINS: usize = 8;
 
 /// Joint counts of red, green and blue over a picture's pixels, 8 bins each.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct ColourHistogram {
     counts: Box<[u32; BINS * BINS * BINS]>,
+}
+
+impl Clone for ColourHistogram {
+    fn clone(&self) -> Self {
+        ColourHistogram { counts: self.counts.clone() }
+    }
+    /// In the memory that is there, which the derived one would not use.
+    fn clone_from(&mut self, other: &Self) {
+        self.counts.copy_from_slice(&other.counts[..]);
+    }
 }
 
 impl Default for ColourHistogram {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use thiserror::Error;
+use tract_core::internal::DimLike;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid;
-use tract_onnx::tract_hir::internal::DimLike;
 
 use crate::bundle::{Bundle, Stream, StreamInput};
 use crate::clips::Clip;
@@ -46,6 +46,9 @@ pub enum NetworkError {
         /// The shape promised.
         expected: Vec<usize>,
     },
+    /// A network gave infinity or what is no number.
+    #[error("the networks give values that are no numbers: the weights of the bundle are too large; build it anew")]
+    NotFinite,
     /// A network failed while it ran.
     #[error("{file} failed while it ran: {reason}")]
     Run {

@@ -38,7 +38,10 @@ pub enum PipelineError {
     #[error("a worker thread failed: {0}")]
     Worker(String),
     /// The stream ended without a clip.
-    #[error("it has no clip to classify: {frames} frames were decoded, and every one is black or part of a transition")]
+    #[error(
+        "it has no clip to classify: of {frames} frames that were decoded, every one is black, part of a transition, or of a \
+         shot too short for one sample"
+    )]
     NoClip {
         /// Frames decoded.
         frames: u64,

@@ -11,10 +11,21 @@ use crate::components::{Component, Components};
 use crate::frame::{Frame, Rotation};
 
 /// A square 8-bit RGB picture, planar: (3, size, size), red first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Picture {
     size: usize,
     data: Vec<u8>,
+}
+
+impl Clone for Picture {
+    fn clone(&self) -> Self {
+        Picture { size: self.size, data: self.data.clone() }
+    }
+    /// In the buffer that is there, which the derived one would not use.
+    fn clone_from(&mut self, other: &Self) {
+        self.size = other.size;
+        self.data.clone_from(&other.data);
+    }
 }
 
 impl Picture {

@@ -42,6 +42,12 @@ impl WorkingRate {
         self.0 as usize
     }
 
+    /// Whole intervals from `start` to `end`, one that is nearly whole included.
+    pub fn intervals(self, start: Timestamp, end: Timestamp) -> u32 {
+        let nanos = i128::from(end.since(start).as_nanos()) + i128::from(EARLY);
+        u32::try_from(nanos * i128::from(self.0) / 1_000_000_000).unwrap_or(0)
+    }
+
     /// Time from one sample to the next.
     pub fn interval(self) -> Timestamp {
         Timestamp::from_ticks(1, u64::from(self.0))

@@ -82,6 +82,7 @@ impl Segmenter {
             image: options.image.as_ref().map(Preprocessor::new),
             video: options.video.as_ref().map(Preprocessor::new),
             cutter: Cutter {
+                rate: options.rate,
                 tracker: ShotTracker::default(),
                 undecided: VecDeque::new(),
                 newest: None,
@@ -117,7 +118,7 @@ impl Segmenter {
                     (_, true) => Label::Opens(ShotKind::Gap),
                     _ => Label::Content,
                 };
-                cutter.settle(Verdict { time, label }, &mut segment);
+                cutter.settle(Verdict { time, label, after_gap: gap }, &mut segment);
             }
         }
     }
@@ -178,6 +179,7 @@ impl Segmenter {
 
 /// Brings samples and verdicts together: shots, and the clips of each.
 struct Cutter {
+    rate: WorkingRate,
     tracker: ShotTracker,
     /// Samples whose frame has no verdict yet, oldest first.
     undecided: VecDeque<Sample>,
@@ -218,7 +220,9 @@ impl Cutter {
     /// Hands out what is left of `shot`, then the shot.
     fn close(&mut self, shot: Shot, segment: &mut impl FnMut(Segment)) {
         let mut clip = |clip| segment(Segment::Clip(clip));
-        if let Some(sample) = self.newest.take() {
+        if let Some(mut sample) = self.newest.take() {
+            // No sample follows, from which to learn how long the last one was seen.
+            sample.times = sample.times.max(self.rate.intervals(sample.time, shot.end));
             self.assembler.push(sample, shot.end, shot.index, &mut clip);
         }
         self.assembler.close(&mut clip);

@@ -91,7 +91,7 @@ fn died() -> PipelineError {
     PipelineError::Worker("it ended early; please report this as a bug".into())
 }
 
-/// Closes the queues, which ends the threads once the clip in hand is done.
+/// Closes the queues, which ends the threads once the clips that they hold are done.
 impl Drop for Workers {
     fn drop(&mut self) {
         for worker in &mut self.workers {

@@ -33,8 +33,9 @@ impl Stream {
 }
 
 fn stream() -> impl Strategy<Value = Stream> {
-    // Neighbours differ by far more than the detector's floor. Shots are longer than any setting of it.
-    let shots = prop::collection::vec((0usize..4, 20usize..90), 1..6).prop_map(|shots| {
+    // Neighbours differ by far more than the detector's floor. Shots are longer than any setting of it: 30 frames of 8 ms
+    // are 0.24 s.
+    let shots = prop::collection::vec((0usize..4, 30usize..90), 1..6).prop_map(|shots| {
         let mut last = 9;
         let mut values = Vec::new();
         for (choice, n) in shots {
@@ -44,8 +45,8 @@ fn stream() -> impl Strategy<Value = Stream> {
         }
         values
     });
-    // 5 to 120 frames a second, with jitter and now and then a gap of up to two seconds.
-    let steps = (8_000_000i64..200_000_000).prop_flat_map(|step| {
+    // 5 to 100 frames a second, with jitter and now and then a gap of up to two seconds.
+    let steps = (10_000_000i64..200_000_000).prop_flat_map(|step| {
         let jitter = (step * 8 / 10)..=(step * 12 / 10);
         let one = prop_oneof![30 => jitter, 1 => 200_000_000i64..2_000_000_000];
         prop::collection::vec(one, 1..60)
@@ -126,10 +127,11 @@ proptest! {
             prop_assert!(at == 0 || frames[at - 1].2 != shot.index);
         }
         check(&stream, rate, &clips, &shots)?;
-        // The rate is kept: content intervals = seconds times rate, but for one interval at each end.
+        // The rate is kept: content intervals = seconds times rate. The last sample begins up to one interval
+        // late, and its last interval may be cut short.
         let intervals: usize = clips.iter().map(|clip| clip.content).sum();
-        let seconds = frames[frames.len() - 1].1.since(frames[0].1).as_secs_f64();
-        prop_assert!((intervals as f64 - seconds * f64::from(rate.fps())).abs() <= 1.1, "{} in {} s", intervals, seconds);
+        let seconds = shots[shots.len() - 1].end.since(shots[0].start).as_secs_f64();
+        prop_assert!((intervals as f64 - seconds * f64::from(rate.fps())).abs() <= 2.1, "{} in {} s", intervals, seconds);
     }
 
     #[test]

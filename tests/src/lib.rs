@@ -69,7 +69,8 @@ pub fn raw_planes(frame: &Frame<'_>) -> Vec<Vec<u8>> {
     }
 }
 
-/// The program `name`, which cargo has built beside the tests.
+/// The program `name`, which cargo has built beside the tests. It does so because the package of the program has tests of
+/// its own; `cargo test -p divita-tests` alone would run an older one.
 pub fn program(name: &str) -> Command {
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().and_then(Path::parent).unwrap();

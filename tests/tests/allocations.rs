@@ -74,6 +74,9 @@ fn steady_state_allocates_nothing() {
     for rate in [4, 24] {
         let pattern = source::open("test://?seconds=20&fps=24&size=320x180").unwrap();
         assert_eq!(allocations(pattern, rate, 200), [], "test pattern at {rate}");
+        // A picture a second, each of which stands for many and crosses into the next clip.
+        let slow = source::open("test://?seconds=200&fps=3/2&size=320x180").unwrap();
+        assert_eq!(allocations(slow, rate, 100), [], "slow test pattern at {rate}");
         let video = source::open(sample().to_str().unwrap()).unwrap();
         assert_eq!(allocations(video, rate, 200), [], "H.264 at {rate}");
     }

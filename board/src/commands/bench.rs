@@ -4,7 +4,7 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use divita_board::source;
 use divita_runtime::bundle::Bundle;
@@ -91,14 +91,19 @@ impl Bench {
     /// Measures and prints.
     pub fn run(&self) -> Result<Outcome> {
         let bundle = self.bundle.open()?;
-        let options = PipelineOptions { threads: NonZeroUsize::MIN, ..self.method.pipeline() };
+        if self.input == "-" {
+            bail!("standard input can be read only once, and is read five times here: name a file");
+        }
+        let options = self.method.pipeline(NonZeroUsize::MIN);
         let (mut whole, mut decode) = (Whole::default(), Duration::MAX);
         let mut networks = None;
         // In turn, because the machine may be busier in one minute than in the next.
         for pass in 1..=PASSES {
-            eprintln!("decoding {} ({pass} of {PASSES}) ...", self.input);
+            crate::output::say(format_args!("decoding {} ({pass} of {PASSES}) ...", self.input));
             decode = decode.min(self.decode()?);
-            eprintln!("classifying ({pass} of {PASSES}) ...");
+            crate::output::say(format_args!("classifying ({pass} of {PASSES}) ..."));
+            // One set of networks at a time, as in `classify`: the peak of memory is measured too.
+            drop(networks.take());
             let (prepared, run) = self.classify(&bundle, options)?;
             if pass == 1 || run.cpu < whole.cpu {
                 whole = run;
@@ -106,7 +111,7 @@ impl Bench {
             networks = Some(prepared);
         }
         let peak_memory_bytes = peak_memory();
-        eprintln!("stage by stage ...");
+        crate::output::say(format_args!("stage by stage ..."));
         let networks = networks.context("nothing was measured")?;
         let stages = self.stages(&bundle, &networks, options)?;
         let figures = Figures {
@@ -186,7 +191,7 @@ impl Bench {
         let named = [
             ("decode, a frame", decode),
             ("histogram, a frame", histogram),
-            ("shots, sampling, resize, a frame", cut),
+            ("histogram to clip, a frame", cut),
             ("backbones, a clip", clip),
             ("heads, a clip", heads),
         ];

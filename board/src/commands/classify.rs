@@ -1,5 +1,6 @@
 //! `divita classify`: genres of videos.
 
+use std::cell::RefCell;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -35,6 +36,10 @@ pub struct Classify {
     bundle: BundleOption,
     #[command(flatten)]
     method: MethodOptions,
+    /// Threads: one decodes and cuts, the others run networks. Results do not depend on it [default: the processors, at
+    /// most 4]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
     /// Form of the results
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -43,7 +48,7 @@ pub struct Classify {
     output: Option<PathBuf>,
 }
 
-/// How videos are cut and how many threads work on them.
+/// How videos are cut.
 #[derive(Args)]
 pub struct MethodOptions {
     /// Working rate: frames a second that the networks see, and frames in a clip. Higher is more precise and slower
@@ -52,10 +57,6 @@ pub struct MethodOptions {
     /// Clips within shots, or across them (an ablation)
     #[arg(long, value_enum, default_value_t = SegmentationOption::Shot)]
     segmentation: SegmentationOption,
-    /// Threads: one decodes and cuts, the others run networks. Results do not depend on it [default: the processors, at
-    /// most 4]
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
 }
 
 /// [`Segmentation`] on the command line.
@@ -66,16 +67,15 @@ enum SegmentationOption {
 }
 
 impl MethodOptions {
-    /// The options for a pipeline.
-    pub fn pipeline(&self) -> PipelineOptions {
-        let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(4);
+    /// The options for a pipeline of `threads` threads.
+    pub fn pipeline(&self, threads: NonZeroUsize) -> PipelineOptions {
         PipelineOptions {
             rate: self.fps,
             segmentation: match self.segmentation {
                 SegmentationOption::Shot => Segmentation::Shot,
                 SegmentationOption::Seq => Segmentation::Seq,
             },
-            threads: self.threads.or_else(|| NonZeroUsize::new(processors())).unwrap_or(NonZeroUsize::MIN),
+            threads,
         }
     }
 }
@@ -89,7 +89,9 @@ impl Classify {
     /// Classifies every input.
     pub fn run(&self) -> Result<Outcome> {
         let bundle = self.bundle.open()?;
-        let options = self.method.pipeline();
+        let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(4);
+        let threads = self.threads.or_else(|| NonZeroUsize::new(processors())).unwrap_or(NonZeroUsize::MIN);
+        let options = self.method.pipeline(threads);
         let networks = Networks::prepare(&bundle, options.rate)
             .with_context(|| format!("the bundle {} cannot be used", bundle.path().display()))?;
         let mut report = Report { format: self.format, sink: Sink::open(self.output.as_deref())? };
@@ -99,7 +101,7 @@ impl Classify {
             let classified = classify(&input, &bundle, &networks, options, &mut |event| report.add(&input, event));
             if let Err(failure) = classified {
                 let Failure::Input(error) = failure else { return Err(failure.into_error()) };
-                eprintln!("error: {input}: {error:#}");
+                crate::output::say(format_args!("error: {input}: {error:#}"));
                 report.add(&input, &Event::Error { message: format!("{error:#}") })?;
                 outcome = Outcome::SomeFailed;
             }
@@ -137,18 +139,23 @@ fn classify(
     let mut source = source::open(input).map_err(|error| failed(error.into()))?;
     let progress = Progress::of(source.info());
     let mut pipeline = Pipeline::new(bundle, networks, options).map_err(|error| failed(error.into()))?;
-    let mut told = Ok(());
+    // Of no use to go on once nobody takes the results.
+    let told = RefCell::new(Ok(()));
     let mut emit = |event: Event| {
         if let Event::Genres { probabilities, .. } = &event
             && let Some((label, value)) = probabilities.ranked().first()
         {
             progress.say(format!("{label} {value:.2}"));
         }
+        let mut told = told.borrow_mut();
         if told.is_ok() {
-            told = tell(&event);
+            *told = tell(&event);
         }
     };
     let ended = loop {
+        if told.borrow().is_err() {
+            break Ok(());
+        }
         match source.next_frame() {
             Ok(Some(frame)) => {
                 progress.reached(frame.time());
@@ -158,10 +165,11 @@ fn classify(
             Err(error) => break Err(error),
         }
     };
+    told.replace(Ok(())).map_err(Failure::Output)?;
     // What was read before an error is worth a result, unless it was too little for one: then the error says it all.
     let finished = pipeline.finish(ended.is_ok(), &mut emit);
     drop(progress);
-    told.map_err(Failure::Output)?;
+    told.into_inner().map_err(Failure::Output)?;
     ended.map_err(|error| failed(error.into()))?;
     finished.map_err(|error| failed(error.into()))
 }

@@ -2,9 +2,10 @@
 
 use std::io::Write;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
-use divita_board::source;
+use divita_board::source::FrameSource;
+use divita_board::source::mp4::Mp4Source;
 
 use crate::Outcome;
 use crate::bundles::BundleOption;
@@ -31,8 +32,8 @@ impl Doctor {
         )?;
         let decoded = decode();
         match &decoded {
-            Ok(frames) => writeln!(out, "test input   {frames} frames of test:// read")?,
-            Err(error) => writeln!(out, "test input   FAILED: {error}; please report this as a bug")?,
+            Ok(frames) => writeln!(out, "decoding     {frames} frames of H.264 decoded")?,
+            Err(error) => writeln!(out, "decoding     FAILED: {error:#}; please report this as a bug")?,
         }
         let bundle = self.bundle.path().and_then(|path| Ok((self.bundle.open()?, path)));
         let verified = match &bundle {
@@ -54,9 +55,14 @@ impl Doctor {
     }
 }
 
-/// Reads a second of the test pattern.
-fn decode() -> Result<usize, source::SourceError> {
-    let mut source = source::open("test://?seconds=1")?;
+/// Half a second of H.264 in MP4.
+const VIDEO: &[u8] = include_bytes!("../../../tests/media/baseline.mp4");
+
+/// Decodes a short video that is part of the program.
+fn decode() -> Result<usize> {
+    let mut file = tempfile::tempfile().context("no temporary file can be made")?;
+    file.write_all(VIDEO).context("a temporary file cannot be written")?;
+    let mut source = Mp4Source::new("the test video", file)?;
     let mut frames = 0;
     while source.next_frame()?.is_some() {
         frames += 1;

@@ -49,7 +49,7 @@ impl Shots {
         let outcome = match found? {
             None => Outcome::Done,
             Some(error) => {
-                eprintln!("error: {input}: {error}");
+                crate::output::say(format_args!("error: {input}: {error}"));
                 if self.format == Format::Jsonl {
                     sink.write(&jsonl::line(input, &Event::Error { message: error.to_string() })?)?;
                 }

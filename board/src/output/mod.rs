@@ -5,6 +5,8 @@ pub mod jsonl;
 mod sink;
 pub mod table;
 
+use std::io::Write;
+
 use clap::ValueEnum;
 
 pub use sink::Sink;
@@ -25,4 +27,9 @@ pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
     let kind =
         |error: &(dyn std::error::Error + 'static)| error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
     error.chain().any(|error| kind(error) == Some(std::io::ErrorKind::BrokenPipe))
+}
+
+/// Says something to whoever runs the program. That nobody listens any more is no reason to stop.
+pub fn say(message: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{message}");
 }

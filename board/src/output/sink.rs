@@ -1,5 +1,6 @@
 //! Where results go: standard output, line by line, or a file that is there whole or not at all.
 
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,8 @@ use tempfile::{Builder, NamedTempFile};
 pub enum Sink {
     /// Standard output, flushed after each result.
     Standard(io::Stdout),
+    /// A device or a pipe, which cannot take a file's place.
+    Stream(File),
     /// A file beside the one that was asked for, which takes its name in the end.
     File {
         /// What is written so far.
@@ -20,9 +23,15 @@ pub enum Sink {
 }
 
 impl Sink {
-    /// Standard output, or `path`. A file that is there already stays as it is until the new one is complete.
+    /// Standard output, or `path`. A file that is there already stays as it is until the new one is complete; a link stays
+    /// a link, and what is no ordinary file is written to as it is.
     pub fn open(path: Option<&Path>) -> Result<Self> {
-        let Some(path) = path else { return Ok(Sink::Standard(io::stdout())) };
+        let Some(named) = path else { return Ok(Sink::Standard(io::stdout())) };
+        let path = &fs::canonicalize(named).unwrap_or_else(|_| named.to_owned());
+        if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+            let stream = OpenOptions::new().write(true).open(path);
+            return stream.map(Sink::Stream).with_context(|| format!("cannot write {}", named.display()));
+        }
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
@@ -40,13 +49,15 @@ impl Sink {
                 let mut out = out.lock();
                 out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write the results")
             }
+            Sink::Stream(stream) => stream.write_all(text.as_bytes()).context("cannot write the results"),
             Sink::File { partial, path } => {
                 partial.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
             }
         }
     }
 
-    /// Completes the output: a file takes its name now. Without this call nothing of it is left.
+    /// Completes the output: a file takes its name now. Without this call nothing of it is left, but of a program that is
+    /// killed its part, whose name begins with `.divita-`.
     pub fn finish(self) -> Result<()> {
         if let Sink::File { partial, path } = self {
             let complete = || -> Result<()> {

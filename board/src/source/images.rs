@@ -43,7 +43,7 @@ impl ImagesSource {
         let mut files = Vec::new();
         for entry in fs::read_dir(path).map_err(SourceError::io("list the folder"))? {
             let file = entry.map_err(SourceError::io("list the folder"))?.path();
-            if is_picture(&file) {
+            if is_picture(&file) && file.is_file() {
                 files.push(file);
             }
         }

@@ -13,7 +13,7 @@ use divita_models::{
 /// The weights are random numbers, so the genres that come out mean nothing; the networks have the real size and cost.
 /// Use such a bundle to try the program, to test a board or to measure its speed.
 ///
-/// The same seed gives the same files, byte for byte, on every machine:
+/// The same seed gives the same networks, byte for byte, on every machine:
 ///
 ///     divita-models build --seed 12 --output bundles/demo
 ///     divita classify --bundle bundles/demo trailer.mp4

@@ -105,6 +105,8 @@ pub struct Verdict {
     pub time: Timestamp,
     /// What it is.
     pub label: Label,
+    /// Whether it comes after a pause of the stream, of which nobody knows what was shown in it.
+    pub after_gap: bool,
 }
 
 /// One shot.
@@ -116,7 +118,8 @@ pub struct Shot {
     pub kind: ShotKind,
     /// Presentation time of its first frame.
     pub start: Timestamp,
-    /// Presentation time of the first frame after it; at the end of the stream, when its last frame is over.
+    /// Presentation time of the first frame after it; at the end of the stream or before a pause, when its last frame is
+    /// over.
     pub end: Timestamp,
     /// Index of its first frame among the decoded frames, from 0.
     pub first_frame: u64,

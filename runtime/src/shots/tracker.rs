@@ -1,6 +1,6 @@
 //! The tracker: verdicts on frames to shots with a beginning and an end.
 
-use super::{Label, Shot, ShotKind, Verdict};
+use super::{Label, Shot, Verdict};
 use crate::frame::Timestamp;
 
 /// Follows the verdicts of one stream and says when a shot closes.
@@ -20,8 +20,7 @@ impl ShotTracker {
     pub fn push(&mut self, verdict: Verdict) -> Option<Shot> {
         let closed = match verdict.label {
             Label::Content => None,
-            // Nobody knows what was shown in the gap.
-            Label::Opens(ShotKind::Gap) => self.close(self.end()),
+            _ if verdict.after_gap => self.close(self.end()),
             Label::Opens(_) | Label::Transition => self.close(verdict.time),
         };
         if let Label::Opens(kind) = verdict.label {

@@ -257,8 +257,8 @@ impl FrameSource for Mp4Source {
             }
             let time = presented(&self.track, ticks);
             if self.shown && time <= self.last {
-                // Damage put its time among those of pictures that are long gone.
-                self.lose(1);
+                // Shown for no time at all, or damage put its time among those of pictures that are long gone.
+                log::debug!("a picture of {time} comes after that of {} and is left out", self.last);
                 continue;
             }
             break time;
