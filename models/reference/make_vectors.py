@@ -3,8 +3,9 @@
 
 Usage: make_vectors.py WEIGHTS.safetensors VECTORS.safetensors
 
-WEIGHTS comes from `divita-models build --weights`. Needs torch and torchvision and nothing else. The 2D network is
-torchvision's own; the 3D network and the head are written here from their papers, apart from the Rust description.
+WEIGHTS comes from the ignored test `write_weights` of models/tests/networks. Needs torch, torchvision (0.15 or newer, for
+Video Swin) and nothing else. ResNet, R(2+1)D, Swin and the 2D ShuffleNet are torchvision's own; the 3D ShuffleNet, the heads,
+EfficientNet-Lite0 and TransNet V2 are written here from their papers, apart from the Rust descriptions.
 """
 
 import json
@@ -15,9 +16,11 @@ import numpy as np
 import torch
 import torchvision
 from torch import nn
+from torch.nn import functional
 
 FRAMES = (1, 4, 8, 24)
 FEATURES = 1024
+SWIN_FEATURES = 768
 CLIPS = 30
 LABELS = 10
 
@@ -109,10 +112,8 @@ class Attention(nn.Module):
     def __init__(self, width, heads):
         super().__init__()
         self.heads = heads
-        self.query = nn.Linear(width, width, bias=False)
-        self.key = nn.Linear(width, width, bias=False)
-        self.value = nn.Linear(width, width, bias=False)
-        self.output = nn.Linear(width, width, bias=False)
+        for projection in "qkvo":
+            self.add_module(f"W_{projection}", nn.Linear(width, width, bias=False))
 
     def forward(self, x):
         n, clips, width = x.shape
@@ -120,51 +121,187 @@ class Attention(nn.Module):
         mixed = []
         for head in range(self.heads):
             part = slice(head * size, (head + 1) * size)
-            q, k, v = self.query(x)[..., part], self.key(x)[..., part], self.value(x)[..., part]
+            q, k, v = (project(x)[..., part] for project in (self.W_q, self.W_k, self.W_v))
             shares = torch.softmax(torch.einsum("nid,njd->nij", q, k) / size**0.5, dim=-1)
             mixed.append(torch.einsum("nij,njd->nid", shares, v))
-        return self.output(torch.cat(mixed, dim=-1))
+        return self.W_o(torch.cat(mixed, dim=-1))
 
 
-class CatHead(nn.Module):
-    """Clip Aggregation Transformer with its batch norm and classifier; dropout is absent at inference."""
+class Block(nn.Module):
+    """Post-norm transformer block; dropout is absent at inference."""
 
-    def __init__(self, width=128):
+    def __init__(self, width):
         super().__init__()
-        self.norm = nn.BatchNorm1d(FEATURES)
-        self.reduce = nn.Linear(FEATURES, width)
         self.attention = Attention(width, 4)
-        self.attention_norm = nn.LayerNorm(width)
-        self.feed_forward = nn.Sequential(nn.Linear(width, 6 * width), nn.ReLU(), nn.Linear(6 * width, width))
-        self.feed_forward_norm = nn.LayerNorm(width)
-        self.classifier = nn.Linear(width, LABELS)
+        self.norm1 = nn.LayerNorm(width)
+        self.ff = nn.Sequential(nn.Linear(width, 6 * width), nn.ReLU(), nn.Linear(6 * width, width))
+        self.norm2 = nn.LayerNorm(width)
 
     def forward(self, x):
-        x = self.norm(x.transpose(1, 2)).transpose(1, 2)
-        x = self.reduce(x)
-        x = self.attention_norm(x + self.attention(x))
-        x = self.feed_forward_norm(x + self.feed_forward(x))
-        return self.classifier(x.mean(dim=1))
+        x = self.norm1(x + self.attention(x))
+        return self.norm2(x + self.ff(x))
+
+
+class Head(nn.Module):
+    """Batch norm, a clip aggregation module and the classifier; (n, clips, features) to (n, labels)."""
+
+    def __init__(self, kind, features):
+        super().__init__()
+        self.kind = kind
+        self.bn = nn.BatchNorm1d(features)
+        # The place in the sequence is that of the published code, whose other members have no weights.
+        modules = {
+            "cat": {"1": nn.Linear(features, 128), "2": Block(128)},
+            "gru": {"1": nn.GRU(features, 115, batch_first=True)},
+            "conv": {"0": nn.Conv1d(features, 128, 3, padding=1)},
+            "mean": {},
+        }
+        width = {"cat": 128, "gru": 115, "conv": 128, "mean": features}
+        self.cam = nn.ModuleDict(modules[kind])
+        self.cls = nn.Linear(width[kind], LABELS)
+
+    def forward(self, x):
+        x = self.bn(x.transpose(1, 2)).transpose(1, 2)
+        if self.kind == "cat":
+            x = self.cam["2"](self.cam["1"](x)).mean(dim=1)
+        elif self.kind == "gru":
+            x = functional.relu(self.cam["1"](x)[0]).mean(dim=1)
+        elif self.kind == "conv":
+            x = functional.relu(self.cam["0"](x.transpose(1, 2))).mean(dim=2)
+        else:
+            x = functional.relu(x.mean(dim=1))
+        return self.cls(x)
+
+
+def same(x, side, stride):
+    """TensorFlow's padding "same" for the last two axes."""
+    zeros = [max((-(-size // stride) - 1) * stride + side - size, 0) for size in x.shape[:-3:-1]]
+    return functional.pad(x, [part for z in zeros for part in (z // 2, z - z // 2)])
+
+
+class Lite0(nn.Module):
+    """EfficientNet-Lite0 with its classifier, run from a state dict."""
+
+    STAGES = ((16, 1, 3, 1), (24, 2, 3, 2), (40, 2, 5, 2), (80, 3, 3, 2), (112, 3, 5, 1), (192, 4, 5, 2), (320, 1, 3, 1))
+
+    def __init__(self, weights):
+        super().__init__()
+        self.weights = weights
+
+    def layer(self, conv, norm, x, stride=1, groups=1, rectified=True):
+        kernel = self.weights[f"{conv}.weight"]
+        x = functional.conv2d(same(x, kernel.shape[-1], stride), kernel, stride=stride, groups=groups)
+        mean, variance, scale, shift = (
+            self.weights[f"{norm}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")
+        )
+        x = functional.batch_norm(x, mean, variance, scale, shift, eps=1e-3)
+        return functional.relu6(x) if rectified else x
+
+    def forward(self, x):
+        x = self.layer("_conv_stem", "_bn0", x, stride=2)
+        number = 0
+        for stage, (channels, blocks, _, stride) in enumerate(self.STAGES):
+            for index in range(blocks):
+                name, y = f"_blocks.{number}", x
+                if stage > 0:
+                    y = self.layer(f"{name}._expand_conv", f"{name}._bn0", y)
+                step = stride if index == 0 else 1
+                y = self.layer(f"{name}._depthwise_conv", f"{name}._bn1", y, step, y.shape[1])
+                y = self.layer(f"{name}._project_conv", f"{name}._bn2", y, rectified=False)
+                x = x + y if step == 1 and x.shape[1] == channels else y
+                number += 1
+        x = self.layer("_conv_head", "_bn1", x).mean(dim=(2, 3))
+        return functional.linear(x, self.weights["_fc.weight"], self.weights["_fc.bias"])
+
+
+class TransNet(nn.Module):
+    """TransNet V2, run from a state dict; frames (1, 3, t, 27, 48) in [0, 1], histograms (1, t, 512)."""
+
+    def __init__(self, weights):
+        super().__init__()
+        self.weights = weights
+
+    def linear(self, name, x):
+        return functional.linear(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
+
+    def cell(self, name, x):
+        parts = []
+        for step in (1, 2, 4, 8):
+            spatial, temporal = (self.weights[f"{name}.Conv3D_{step}.layers.{k}.weight"] for k in (0, 1))
+            y = functional.conv3d(x, spatial, padding=(0, 1, 1))
+            parts.append(functional.conv3d(y, temporal, padding=(step, 0, 0), dilation=(step, 1, 1)))
+        bn = [self.weights[f"{name}.bn.{part}"] for part in ("running_mean", "running_var", "weight", "bias")]
+        return functional.batch_norm(torch.cat(parts, 1), *bn, eps=1e-3)
+
+    def comparison(self, name, rows):
+        rows = functional.normalize(rows, dim=2)
+        alike = functional.pad(rows @ rows.transpose(1, 2), (50, 50))
+        band = torch.stack([alike[:, t, t : t + 101] for t in range(rows.shape[1])], dim=1)
+        return functional.relu(self.linear(name, band))
+
+    def forward(self, frames, histograms):
+        x, means = frames, []
+        for stage in range(3):
+            first = functional.relu(self.cell(f"SDDCNN.{stage}.DDCNN.0", x))
+            x = functional.relu(self.cell(f"SDDCNN.{stage}.DDCNN.1", first)) + first
+            x = functional.avg_pool3d(x, (1, 2, 2))
+            means.append(x.mean(dim=(3, 4)))
+        vectors = self.linear("frame_sim_layer.projection", torch.cat(means, 1).transpose(1, 2))
+        parts = [
+            self.comparison("color_hist_layer.fc", histograms),
+            self.comparison("frame_sim_layer.fc", vectors),
+            x.permute(0, 2, 3, 4, 1).flatten(2),
+        ]
+        x = functional.relu(self.linear("fc1", torch.cat(parts, 2)))
+        return torch.cat([self.linear(name, x) for name in ("cls_layer1", "cls_layer2")], 2)
 
 
 def main(weights_path, vectors_path):
     weights = read_safetensors(weights_path)
 
+    def state(prefix):
+        return {name[len(prefix) + 1 :]: value for name, value in weights.items() if name.startswith(prefix + ".")}
+
     def loaded(network, prefix):
-        state = {name[len(prefix) :]: value for name, value in weights.items() if name.startswith(prefix)}
-        network.load_state_dict(state, strict=True)
+        missing, unexpected = network.load_state_dict(state(prefix), strict=False)
+        # What follows from the shapes is not among the weights.
+        missing = [name for name in missing if not name.endswith(("num_batches_tracked", "relative_position_index"))]
+        assert not missing and not unexpected, (prefix, missing, unexpected)
         return network.eval()
 
-    classifier = torchvision.models.shufflenet_v2_x1_0(weights=None)
-    classifier.fc = nn.Identity()
-    image = loaded(classifier, "image.")
-    video = loaded(ShuffleNet3d(), "video.")
-    vectors = {"image": image(test_input(1, 3, 224, 224))}
+    models = torchvision.models
+    image = models.shufflenet_v2_x1_0(weights=None)
+    image.fc = nn.Identity()
+    vectors = {"image": loaded(image, "image")(test_input(1, 3, 224, 224))}
+    video = loaded(ShuffleNet3d(), "video")
     for frames in FRAMES:
         vectors[f"video.f{frames}"] = video(test_input(1, 3, frames, 112, 112))
     for stream in ("image", "video"):
-        head = loaded(CatHead(), f"{stream}_head.")
-        vectors[f"{stream}_head"] = head(test_input(1, CLIPS, FEATURES))
+        vectors[f"{stream}_head"] = loaded(Head("cat", FEATURES), f"{stream}_head")(test_input(1, CLIPS, FEATURES))
+    for kind in ("gru", "conv", "mean"):
+        vectors[kind] = loaded(Head(kind, SWIN_FEATURES), kind)(test_input(1, CLIPS, SWIN_FEATURES))
+
+    resnet = models.resnet50(weights=None)
+    resnet.fc = nn.Identity()
+    vectors["resnet"] = loaded(resnet, "resnet")(test_input(1, 3, 224, 224))
+    r2plus1d = models.video.r2plus1d_18(weights=None)
+    r2plus1d.fc = nn.Identity()
+    vectors["r2plus1d"] = loaded(r2plus1d, "r2plus1d")(test_input(1, 3, 5, 112, 112))
+    swin = models.swin_t(weights=None)
+    swin.head = nn.Identity()
+    vectors["swin2d"] = loaded(swin, "swin2d")(test_input(1, 3, 224, 224))
+    swin = models.video.swin_transformer.SwinTransformer3d(
+        patch_size=[2, 4, 4], embed_dim=24, depths=[2, 2, 2, 2], num_heads=[1, 2, 4, 8], window_size=[8, 7, 7]
+    )
+    swin.head = nn.Identity()
+    loaded(swin, "swin3d")
+    for frames in (4, 5, 24):
+        vectors[f"swin3d.f{frames}"] = swin(test_input(1, 3, frames, 224, 224))
+
+    vectors["lite0"] = Lite0(state("lite0"))(test_input(1, 3, 224, 224))
+    frames = (test_input(1, 3, 100, 27, 48) + 2) / 4
+    histograms = ((test_input(1, 100, 512) + 2) * 100).floor()
+    vectors["transnetv2"] = TransNet(state("transnetv2"))(frames, histograms)
     for name, vector in vectors.items():
         print(f"{name:12} {tuple(vector.shape)} mean {vector.mean():+.4f} std {vector.std():.4f} max {vector.abs().max():.4f}")
     metadata = {"torch": torch.__version__, "torchvision": torchvision.__version__}

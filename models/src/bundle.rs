@@ -20,11 +20,11 @@ use crate::{
     Error,
     graph::Graph,
     model_card,
-    networks::{FEATURES, IMAGE_SIZE, SNIPPET_CLIPS, VIDEO_SIZE},
+    networks::{IMAGE_SIZE, SNIPPET_CLIPS, VIDEO_SIZE},
     onnx::{self, Precision},
     seed::seeded,
-    weights::{Weights, write_safetensors},
-    zoo::Stream,
+    weights::Weights,
+    zoo::Backbone,
 };
 
 /// Working rates of the paper's Table 7, frames a second.
@@ -54,7 +54,7 @@ struct Part {
     backbone: &'static str,
     /// The same for its head.
     head: &'static str,
-    stream: Stream,
+    network: Backbone,
     input: StreamInput,
 }
 
@@ -63,7 +63,7 @@ const PARTS: [Part; 2] = [
     Part {
         backbone: "image",
         head: "image_head",
-        stream: Stream::Shufflenet2d,
+        network: Backbone::Shufflenet2d,
         input: StreamInput {
             size: IMAGE_SIZE,
             resize: 256,
@@ -75,7 +75,7 @@ const PARTS: [Part; 2] = [
     Part {
         backbone: "video",
         head: "video_head",
-        stream: Stream::Shufflenet3d,
+        network: Backbone::Shufflenet3d,
         input: StreamInput {
             size: VIDEO_SIZE,
             resize: VIDEO_SIZE,
@@ -142,20 +142,9 @@ pub struct SeededNetwork {
 #[must_use]
 pub fn seeded_networks(seed: u64) -> Vec<SeededNetwork> {
     let graphs =
-        PARTS.iter().flat_map(|part| [(part.backbone, part.stream.backbone(1)), (part.head, part.stream.head())]);
+        PARTS.iter().flat_map(|part| [(part.backbone, part.network.graph(1)), (part.head, part.network.head())]);
     let network = |(name, graph)| SeededNetwork { name, weights: seeded(&graph, seed, name), graph };
     graphs.map(network).collect()
-}
-
-/// Writes the seeded weights of a bundle, batch norm unfolded, into one safetensors file. Names are those of the state
-/// dicts prefixed by `image.`, `image_head.`, `video.` and `video_head.`.
-///
-/// # Errors
-/// [`Error::Safetensors`] where the file cannot be written.
-pub fn write_weights(seed: u64, path: &Path) -> Result<(), Error> {
-    let networks = seeded_networks(seed);
-    let named: Vec<(&str, &Weights)> = networks.iter().map(|network| (network.name, &network.weights)).collect();
-    write_safetensors(&named, path)
 }
 
 fn write_files(options: &BuildOptions, folder: &Path) -> Result<Manifest, Error> {
@@ -184,13 +173,13 @@ fn write_manifest(folder: &Path, manifest: &mut Manifest) -> Result<(), Error> {
 
 impl Part {
     fn entry(&self) -> StreamEntry {
-        let macs = |rate: u32| (rate, self.stream.macs_per_snippet(rate as usize));
+        let macs = |rate: u32| (rate, self.network.macs_per_snippet(rate as usize));
         StreamEntry {
             backbone: onnx_file(self.backbone),
             head: onnx_file(self.head),
-            features: FEATURES,
+            features: self.network.features(),
             input: self.input,
-            parameters: self.stream.parameters(),
+            parameters: self.network.parameters(),
             macs_per_snippet: WORKING_RATES.map(macs).into(),
         }
     }

@@ -6,7 +6,10 @@
 //! folded away, and the others together stay below two in a hundred. Parameters are what training changes: the stored
 //! statistics of batch norm are not among them.
 
-use crate::graph::{Graph, Op, Role};
+use crate::{
+    graph::{Graph, Role},
+    op::Op,
+};
 
 /// Number of trainable parameters, before batch norm is folded.
 #[must_use]
@@ -24,8 +27,10 @@ pub fn macs(graph: &Graph) -> u64 {
         match &layer.op {
             Op::Conv(conv) => output * (input[1] / conv.groups) as u64 * elements(&conv.kernel),
             Op::Linear { .. } => output * input[input.len() - 1] as u64,
-            // Scores (clips x clips) from queries and keys, then as many again from scores and values.
+            // Scores (tokens x tokens) from queries and keys, then as many again from scores and values.
             Op::Attention { .. } => 2 * output * input[1] as u64,
+            Op::Similarity => output * input[2] as u64,
+            Op::Gru { hidden } => output * 3 * (input[2] + hidden) as u64,
             _ => 0,
         }
     };

@@ -21,9 +21,6 @@ pub enum Error {
         /// Shape that was found.
         found: Vec<usize>,
     },
-    /// A batch norm follows no convolution and precedes no linear layer, so it cannot be folded away.
-    #[error("batch norm '{0}' touches no convolution or linear layer that could absorb it")]
-    Unfoldable(String),
     /// A weight is too large (or not a number) for half precision.
     #[error("tensor '{0}' does not fit half precision: write the bundle with --precision f32")]
     HalfOverflow(String),

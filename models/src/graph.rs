@@ -5,68 +5,14 @@
 //! one: (1, channels, height, width) for pictures, (1, channels, time, height, width) for clips and
 //! (1, clips, features) for heads.
 
+use crate::op::{Conv, Op, Windows};
+
 /// A value inside a graph: the input, or what a layer made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value(usize);
 
-/// What a layer does to its inputs.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Op {
-    /// Convolution over all axes after the channels.
-    Conv(Conv),
-    /// Batch norm with stored statistics over the channels, which lie on `axis`.
-    BatchNorm {
-        /// Axis of the channels.
-        axis: usize,
-    },
-    /// Matrix multiplication over the last axis.
-    Linear {
-        /// Whether a bias is added.
-        bias: bool,
-    },
-    /// Layer norm over the last axis.
-    LayerNorm,
-    /// Multi-head scaled dot-product attention of (query, key, value), each (1, clips, features), without projections.
-    Attention {
-        /// Number of heads; divides the features.
-        heads: usize,
-    },
-    /// max(x, 0).
-    Relu,
-    /// Sum of two values of one shape.
-    Add,
-    /// Maximum over windows of side 3, stride 2, padded by one, over all axes after the channels.
-    MaxPool,
-    /// First and second half of the channels.
-    Split,
-    /// The inputs one after the other along the channels.
-    Concat,
-    /// Channel shuffle: channel (g, i) of `groups` groups becomes channel (i, g).
-    Shuffle {
-        /// Number of groups; divides the channels.
-        groups: usize,
-    },
-    /// Mean over these axes, which vanish.
-    Mean {
-        /// The axes, ascending.
-        axes: Vec<usize>,
-    },
-}
-
-/// Geometry of a convolution. The lists hold one entry for each axis after the channels.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Conv {
-    /// Number of output channels.
-    pub channels: usize,
-    /// Sides of the kernel, odd; the padding is half of each, so that stride 1 keeps the size.
-    pub kernel: Vec<usize>,
-    /// Steps between outputs.
-    pub stride: Vec<usize>,
-    /// Number of groups, 1 or the number of input channels (depthwise).
-    pub groups: usize,
-    /// Whether a bias is added.
-    pub bias: bool,
-}
+/// Epsilon of a batch norm or layer norm where its network says no other: PyTorch's default.
+pub const EPSILON: f32 = 1e-5;
 
 /// One layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,10 +61,13 @@ pub struct WeightSpec {
 pub struct Graph {
     /// Name, such as `shufflenet-2d`.
     pub name: &'static str,
-    /// Name of the input in ONNX.
-    pub input: &'static str,
+    /// What it reads: the name in ONNX and the value.
+    pub inputs: Vec<(&'static str, Value)>,
     /// Name of the output in ONNX.
     pub output: &'static str,
+    /// Whether the length of the time axis of clips (axis 2 of five) may be any: the weights do not depend on it, and in ONNX
+    /// it is a symbol.
+    pub any_frames: bool,
     /// The layers in the order in which they can be computed; the last one makes the output.
     pub layers: Vec<Layer>,
     shapes: Vec<Vec<usize>>,
@@ -128,8 +77,18 @@ impl Graph {
     /// A graph without layers, and its input of the given shape.
     #[must_use]
     pub fn new(name: &'static str, input: (&'static str, &[usize]), output: &'static str) -> (Graph, Value) {
-        let (input, shape) = input;
-        (Graph { name, input, output, layers: Vec::new(), shapes: vec![shape.to_vec()] }, Value(0))
+        let mut graph =
+            Graph { name, inputs: Vec::new(), output, any_frames: false, layers: Vec::new(), shapes: Vec::new() };
+        let value = graph.input(input.0, input.1);
+        (graph, value)
+    }
+
+    /// One more input.
+    pub fn input(&mut self, name: &'static str, shape: &[usize]) -> Value {
+        let value = Value(self.shapes.len());
+        self.shapes.push(shape.to_vec());
+        self.inputs.push((name, value));
+        value
     }
 
     /// Shape of a value.
@@ -138,7 +97,7 @@ impl Graph {
         &self.shapes[value.0]
     }
 
-    /// Shape of the input.
+    /// Shape of the first input.
     #[must_use]
     pub fn input_shape(&self) -> &[usize] {
         &self.shapes[0]
@@ -156,10 +115,10 @@ impl Graph {
         self.layers.last().is_some_and(|layer| layer.outputs.contains(&value))
     }
 
-    /// Whether `value` is what the network reads.
+    /// The name of the input that `value` is, if it is one.
     #[must_use]
-    pub fn is_input(&self, value: Value) -> bool {
-        value.0 == 0
+    pub fn input_name(&self, value: Value) -> Option<&'static str> {
+        self.inputs.iter().find(|(_, input)| *input == value).map(|(name, _)| *name)
     }
 
     /// A number for `value`, unique in the graph.
@@ -183,14 +142,22 @@ impl Graph {
     /// Convolution of (1, channels, ...).
     pub fn conv(&mut self, name: impl Into<String>, x: Value, conv: Conv) -> Value {
         let mut shape = vec![1, conv.channels];
-        let sizes = self.shape(x)[2..].iter().zip(&conv.kernel).zip(&conv.stride);
-        shape.extend(sizes.map(|((size, kernel), stride)| (size + 2 * (kernel / 2) - kernel) / stride + 1));
+        let sizes = self.shape(x)[2..].iter().enumerate();
+        shape.extend(sizes.map(|(axis, size)| {
+            let reach = conv.dilation[axis] * (conv.kernel[axis] - 1) + 1;
+            (size + conv.padding[axis].iter().sum::<usize>() - reach) / conv.stride[axis] + 1
+        }));
         self.push(name, Op::Conv(conv), &[x], vec![shape])[0]
     }
 
-    /// Batch norm over the channels on `axis`.
+    /// Batch norm over the channels on `axis`, with PyTorch's usual epsilon.
     pub fn batch_norm(&mut self, name: impl Into<String>, x: Value, axis: usize) -> Value {
-        self.push_same(name, Op::BatchNorm { axis }, &[x])
+        self.batch_norm_of(name, x, axis, EPSILON)
+    }
+
+    /// Batch norm over the channels on `axis`.
+    pub fn batch_norm_of(&mut self, name: impl Into<String>, x: Value, axis: usize, epsilon: f32) -> Value {
+        self.push_same(name, Op::BatchNorm { axis, epsilon }, &[x])
     }
 
     /// Linear layer from the last axis to `outputs` features.
@@ -208,12 +175,50 @@ impl Graph {
 
     /// Attention of (query, key, value).
     pub fn attention(&mut self, [query, key, value]: [Value; 3], heads: usize) -> Value {
-        self.push_same("", Op::Attention { heads }, &[query, key, value])
+        self.push_same("", Op::Attention { heads, windows: None }, &[query, key, value])
+    }
+
+    /// Attention of (query, key, value) within windows; the table of relative positions is a weight.
+    pub fn window_attention(
+        &mut self,
+        name: impl Into<String>,
+        [query, key, value]: [Value; 3],
+        heads: usize,
+        windows: Windows,
+    ) -> Value {
+        self.push_same(name, Op::Attention { heads, windows: Some(windows) }, &[query, key, value])
+    }
+
+    /// Gated recurrent unit over (1, steps, features), to (1, steps, hidden).
+    pub fn gru(&mut self, name: impl Into<String>, x: Value, hidden: usize) -> Value {
+        let shape = vec![1, self.shape(x)[1], hidden];
+        self.push(name, Op::Gru { hidden }, &[x], vec![shape])[0]
     }
 
     /// max(x, 0).
     pub fn relu(&mut self, x: Value) -> Value {
         self.push_same("", Op::Relu, &[x])
+    }
+
+    /// min(max(x, 0), 6).
+    pub fn relu6(&mut self, x: Value) -> Value {
+        self.push_same("", Op::Relu6, &[x])
+    }
+
+    /// x Φ(x).
+    pub fn gelu(&mut self, x: Value) -> Value {
+        self.push_same("", Op::Gelu, &[x])
+    }
+
+    /// x divided by its Euclidean length over the last axis.
+    pub fn normalize(&mut self, x: Value) -> Value {
+        self.push_same("", Op::Normalize, &[x])
+    }
+
+    /// Scalar products of all pairs of rows of (1, rows, features).
+    pub fn similarity(&mut self, x: Value) -> Value {
+        let rows = self.shape(x)[1];
+        self.push("", Op::Similarity, &[x], vec![vec![1, rows, rows]])[0]
     }
 
     /// a + b.
@@ -228,19 +233,45 @@ impl Graph {
         self.push("", Op::MaxPool, &[x], vec![pooled])[0]
     }
 
-    /// First and second half of the channels.
-    pub fn split(&mut self, x: Value) -> [Value; 2] {
-        let mut half = self.shape(x).to_vec();
-        half[1] /= 2;
-        let halves = self.push("", Op::Split, &[x], vec![half.clone(), half]);
-        [halves[0], halves[1]]
+    /// Mean over windows of these sides, side by side.
+    pub fn average_pool(&mut self, x: Value, sides: &[usize]) -> Value {
+        let shape = self.shape(x);
+        let pooled =
+            shape[..2].iter().copied().chain(shape[2..].iter().zip(sides).map(|(size, side)| size / side)).collect();
+        self.push("", Op::AveragePool { sides: sides.to_vec() }, &[x], vec![pooled])[0]
     }
 
-    /// The channels of `a`, then those of `b`.
-    pub fn concat(&mut self, a: Value, b: Value) -> Value {
-        let mut shape = self.shape(a).to_vec();
-        shape[1] += self.shape(b)[1];
-        self.push("", Op::Concat, &[a, b], vec![shape])[0]
+    /// N equal parts along `axis`.
+    pub fn split<const N: usize>(&mut self, x: Value, axis: usize) -> [Value; N] {
+        let mut part = self.shape(x).to_vec();
+        part[axis] /= N;
+        let parts = self.push("", Op::Split { axis }, &[x], vec![part; N]);
+        std::array::from_fn(|k| parts[k])
+    }
+
+    /// The inputs one after the other along `axis`.
+    pub fn concat(&mut self, inputs: &[Value], axis: usize) -> Value {
+        let mut shape = self.shape(inputs[0]).to_vec();
+        shape[axis] = inputs.iter().map(|input| self.shape(*input)[axis]).sum();
+        self.push("", Op::Concat { axis }, inputs, vec![shape])[0]
+    }
+
+    /// The axes in another order: axis k of the output is axis `order[k]` of the input.
+    pub fn transpose(&mut self, x: Value, order: &[usize]) -> Value {
+        let shape = order.iter().map(|axis| self.shape(x)[*axis]).collect();
+        self.push("", Op::Transpose { order: order.to_vec() }, &[x], vec![shape])[0]
+    }
+
+    /// The same elements in another shape.
+    pub fn reshape(&mut self, x: Value, shape: &[usize]) -> Value {
+        self.push("", Op::Reshape, &[x], vec![shape.to_vec()])[0]
+    }
+
+    /// The elements of axis 1 at these indices; the index after the last stands for zeros.
+    pub fn pick(&mut self, x: Value, indices: Vec<usize>) -> Value {
+        let mut shape = self.shape(x).to_vec();
+        shape[1] = indices.len();
+        self.push("", Op::Pick { indices }, &[x], vec![shape])[0]
     }
 
     /// Channel shuffle over `groups` groups.
@@ -278,12 +309,28 @@ impl Graph {
                 let bias = bias.then(|| ("bias", vec![outputs], Role::Bias));
                 [("weight", vec![outputs, last(input)], kernel)].into_iter().chain(bias).collect()
             }
-            Op::BatchNorm { axis } => vec![
+            Op::BatchNorm { axis, .. } => vec![
                 ("weight", vec![input[*axis]], Role::Scale),
                 ("bias", vec![input[*axis]], Role::Bias),
                 ("running_mean", vec![input[*axis]], Role::Mean),
                 ("running_var", vec![input[*axis]], Role::Variance),
             ],
+            Op::Affine { axis } => {
+                vec![("scale", vec![input[*axis]], Role::Scale), ("shift", vec![input[*axis]], Role::Bias)]
+            }
+            Op::Attention { heads, windows: Some(windows) } => {
+                vec![("relative_position_bias_table", vec![windows.table_rows(), *heads], Role::Bias)]
+            }
+            Op::Gru { hidden } => {
+                let gates = 3 * hidden;
+                let recurrent = Role::Kernel { rectified: false };
+                vec![
+                    ("weight_ih_l0", vec![gates, last(input)], kernel),
+                    ("weight_hh_l0", vec![gates, *hidden], recurrent),
+                    ("bias_ih_l0", vec![gates], Role::Bias),
+                    ("bias_hh_l0", vec![gates], Role::Bias),
+                ]
+            }
             Op::LayerNorm => {
                 vec![("weight", vec![last(input)], Role::Scale), ("bias", vec![last(input)], Role::Bias)]
             }
@@ -297,8 +344,8 @@ impl Graph {
     fn is_rectified(&self, value: Value) -> bool {
         let Some(maker) = self.layers.iter().find(|layer| layer.outputs.contains(&value)) else { return false };
         match maker.op {
-            Op::Relu => true,
-            Op::MaxPool | Op::Split | Op::Concat | Op::Shuffle { .. } => {
+            Op::Relu | Op::Relu6 => true,
+            Op::MaxPool | Op::Split { .. } | Op::Concat { .. } | Op::Shuffle { .. } => {
                 maker.inputs.iter().all(|input| self.is_rectified(*input))
             }
             _ => false,

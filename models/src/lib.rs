@@ -12,6 +12,7 @@ pub mod graph;
 mod model_card;
 pub mod networks;
 pub mod onnx;
+pub mod op;
 pub mod seed;
 pub mod weights;
 pub mod zoo;

@@ -1,7 +1,8 @@
 //! A network as an ONNX file: opset 17, IR version 8, batch of one, static shapes but for the time axis of clips.
 //!
-//! Batch norm is folded away first. The time axis (axis 2 of a value of rank 5) is the symbol `f` in the input; where a
-//! channel shuffle reshapes it, its length is left for the reader to infer, so one file serves every working rate.
+//! Batch norm is folded away first. Of a network that takes clips of any length the time axis (axis 2 of a value of rank 5) is
+//! the symbol `f` in the input; where a channel shuffle reshapes it, its length is left for the reader to infer, so one file
+//! serves every working rate.
 
 use prost::Message;
 use tract_onnx::pb::{
@@ -11,8 +12,9 @@ use tract_onnx::pb::{
 
 use crate::{
     Error,
-    fold::{EPSILON, fold},
-    graph::{Conv, Graph, Layer, Op, Value},
+    fold::fold,
+    graph::{EPSILON, Graph, Layer, Value},
+    op::{Conv, Op, Windows},
     weights::Weights,
 };
 
@@ -39,8 +41,8 @@ pub enum Precision {
 /// norm is folded here.
 ///
 /// # Errors
-/// [`Error::MissingWeight`], [`Error::WeightShape`] or [`Error::Unfoldable`] where folding fails,
-/// [`Error::HalfOverflow`] where a weight is beyond half precision.
+/// [`Error::MissingWeight`] or [`Error::WeightShape`] where the weights are not the network's, [`Error::HalfOverflow`] where a
+/// weight is beyond half precision.
 pub fn encode(graph: &Graph, weights: &Weights, precision: Precision) -> Result<Vec<u8>, Error> {
     let (graph, weights) = fold(graph, weights)?;
     let mut writer = Writer { graph: &graph, weights: &weights, precision, proto: GraphProto::default() };
@@ -49,8 +51,10 @@ pub fn encode(graph: &Graph, weights: &Weights, precision: Precision) -> Result<
     }
     let mut proto = writer.proto;
     proto.name = graph.name.to_owned();
-    proto.input = vec![value_info(graph.input, graph.input_shape())];
-    proto.output = vec![value_info(graph.output, graph.output_shape())];
+    let any_frames = graph.any_frames;
+    let input = |(name, value): &(&str, Value)| value_info(name, graph.shape(*value), any_frames);
+    proto.input = graph.inputs.iter().map(input).collect();
+    proto.output = vec![value_info(graph.output, graph.output_shape(), any_frames)];
     let model = ModelProto {
         ir_version: IR_VERSION,
         opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
@@ -78,8 +82,12 @@ impl Writer<'_> {
         let node = match &layer.op {
             Op::Relu => plain("Relu", vec![]),
             Op::Add => plain("Add", vec![]),
-            Op::Split => plain("Split", vec![int("axis", 1)]),
-            Op::Concat => plain("Concat", vec![int("axis", 1)]),
+            Op::Split { axis } => plain("Split", vec![int("axis", *axis as i64)]),
+            Op::Concat { axis } => plain("Concat", vec![int("axis", *axis as i64)]),
+            Op::Transpose { order } => plain("Transpose", vec![ints("perm", order)]),
+            Op::AveragePool { sides } => {
+                plain("AveragePool", vec![ints("kernel_shape", sides), ints("strides", sides)])
+            }
             Op::Mean { axes } => plain("ReduceMean", vec![ints("axes", axes), int("keepdims", 0)]),
             Op::MaxPool => {
                 let rank = self.graph.shape(layer.inputs[0]).len() - 2;
@@ -100,12 +108,29 @@ impl Writer<'_> {
                 self.shuffle(layer, *groups, &inputs[0], &outputs[0]);
                 return Ok(());
             }
-            Op::Attention { heads } => {
-                self.attention(layer, *heads, &inputs, &outputs[0]);
+            Op::Attention { heads, windows } => {
+                return self.attention(layer, *heads, windows.as_ref(), &inputs, &outputs[0]);
+            }
+            Op::Gru { hidden } => return self.gru(layer, *hidden, &inputs[0], &outputs[0]),
+            Op::Affine { axis } => return self.affine(layer, *axis, &inputs[0], &outputs[0]),
+            Op::Relu6 => {
+                let [least, most] = [("zero", 0.0), ("six", 6.0)].map(|(name, value)| self.number(name, value));
+                node("Clip", &name, &[inputs[0].clone(), least, most], &outputs, vec![])
+            }
+            Op::Gelu => self.gelu(&name, &inputs[0], &outputs),
+            Op::Normalize => self.normalize(&name, &inputs[0], &outputs),
+            Op::Similarity => {
+                let turned = self.transpose(&format!("{name}.turned"), &inputs[0], &[0, 2, 1]);
+                node("MatMul", &name, &[inputs[0].clone(), turned], &outputs, vec![])
+            }
+            Op::Reshape => {
+                let shape: Vec<i64> = self.graph.shape(layer.outputs[0]).iter().map(|size| *size as i64).collect();
+                self.reshape_to(&name, &inputs[0], &shape, &outputs[0]);
                 return Ok(());
             }
-            // `fold` removed every one or failed.
-            Op::BatchNorm { .. } => return Err(Error::Unfoldable(layer.name.clone())),
+            Op::Pick { indices } => self.pick(layer, indices, &inputs[0], &outputs),
+            // `fold` left none.
+            Op::BatchNorm { .. } => return Err(Error::MissingWeight(format!("{name}.scale"))),
         };
         self.proto.node.push(node);
         Ok(())
@@ -118,13 +143,16 @@ impl Writer<'_> {
         if conv.bias {
             inputs.push(self.weight(&layer.name, "bias", &[conv.channels])?);
         }
-        let half: Vec<usize> = conv.kernel.iter().map(|side| side / 2).collect();
-        let attributes = vec![
+        let side = |end: usize| conv.padding.iter().map(move |ends| ends[end]);
+        let mut attributes = vec![
             ints("kernel_shape", &conv.kernel),
             ints("strides", &conv.stride),
-            ints("pads", &[half.clone(), half].concat()),
+            ints("pads", &side(0).chain(side(1)).collect::<Vec<_>>()),
             int("group", conv.groups as i64),
         ];
+        if conv.dilation.iter().any(|step| *step != 1) {
+            attributes.push(ints("dilations", &conv.dilation));
+        }
         Ok(node("Conv", &layer.name, &inputs, outputs, attributes))
     }
 
@@ -155,7 +183,7 @@ impl Writer<'_> {
     fn shuffle(&mut self, layer: &Layer, groups: usize, x: &str, output: &str) {
         let shape = self.graph.shape(layer.inputs[0]);
         let mut rest: Vec<i64> = shape[2..].iter().map(|size| *size as i64).collect();
-        if shape.len() == 5 {
+        if self.graph.any_frames && shape.len() == 5 {
             rest[0] = -1;
         }
         let channels = shape[1] as i64;
@@ -169,28 +197,145 @@ impl Writer<'_> {
         self.reshape_to(&name, &swapped, &together, output);
     }
 
-    /// softmax(q kᵀ / √d) v for each head, d the features of a head.
-    fn attention(&mut self, layer: &Layer, heads: usize, inputs: &[String], output: &str) {
-        let &[_, clips, width] = self.graph.shape(layer.inputs[0]) else { return };
+    /// softmax(q kᵀ / √d + position) v for each head, d the features of a head.
+    fn attention(
+        &mut self,
+        layer: &Layer,
+        heads: usize,
+        windows: Option<&Windows>,
+        inputs: &[String],
+        output: &str,
+    ) -> Result<(), Error> {
+        let &[batch, tokens, width] = self.graph.shape(layer.inputs[0]) else { return Ok(()) };
         let name = self.layer_name(layer);
-        let apart = [1, clips as i64, heads as i64, (width / heads) as i64];
+        let apart = [batch as i64, tokens as i64, heads as i64, (width / heads) as i64];
         // Keys are turned once more than queries and values: they are the right side of a product.
         let perms = [[0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]];
-        let mut parts = inputs.iter().zip(["query", "key", "value"]).zip(perms).map(|((input, part), perm)| {
+        let parts = inputs.iter().zip(["query", "key", "value"]).zip(perms).map(|((input, part), perm)| {
             let apart = self.reshape(&format!("{name}.{part}.apart"), input, &apart);
             self.transpose(&format!("{name}.{part}"), &apart, &perm)
         });
-        let (Some(query), Some(key), Some(value)) = (parts.next(), parts.next(), parts.next()) else { return };
-        drop(parts);
-        let factor = format!("{name}.factor");
+        let Ok([query, key, value]) = <[String; 3]>::try_from(parts.collect::<Vec<_>>()) else { return Ok(()) };
         let scale = 1.0 / ((width / heads) as f32).sqrt();
-        self.proto.initializer.push(tensor(&factor, &[], DataType::Float, scale.to_le_bytes().to_vec()));
+        let factor = self.number(&format!("factor.{}", width / heads), scale);
         let scores = self.step("MatMul", format!("{name}.scores"), &[query, key], vec![]);
-        let scaled = self.step("Mul", format!("{name}.scaled"), &[scores, factor], vec![]);
-        let shares = self.step("Softmax", format!("{name}.shares"), &[scaled], vec![int("axis", -1)]);
+        let mut scores = self.step("Mul", format!("{name}.scaled"), &[scores, factor], vec![]);
+        if let Some(windows) = windows {
+            let position = self.positions(&name, heads, windows)?;
+            scores = self.step("Add", format!("{name}.positioned"), &[scores, position], vec![]);
+            if let Some(mask) = windows.mask() {
+                let constant = self.constant(format!("{name}.mask"), &[batch, 1, tokens, tokens], &mask);
+                scores = self.step("Add", format!("{name}.masked"), &[scores, constant], vec![]);
+            }
+        }
+        let shares = self.step("Softmax", format!("{name}.shares"), &[scores], vec![int("axis", -1)]);
         let mixed = self.step("MatMul", format!("{name}.mixed"), &[shares, value], vec![]);
         let turned = self.transpose(&format!("{name}.turned"), &mixed, &[0, 2, 1, 3]);
-        self.reshape_to(&name, &turned, &[1, clips as i64, width as i64], output);
+        self.reshape_to(&name, &turned, &[batch as i64, tokens as i64, width as i64], output);
+        Ok(())
+    }
+
+    /// The table of relative positions spread over all pairs of tokens: (1, heads, tokens, tokens).
+    fn positions(&mut self, name: &str, heads: usize, windows: &Windows) -> Result<String, Error> {
+        let table = format!("{name}.relative_position_bias_table");
+        let table = self.weights.get(&table, &[windows.table_rows(), heads])?;
+        let rows = windows.rows();
+        let spread: Vec<f32> =
+            (0..heads).flat_map(|head| rows.iter().map(move |row| table.data[row * heads + head])).collect();
+        let tokens = windows.window_tokens();
+        self.store(format!("{name}.positions"), &[1, heads, tokens, tokens], &spread)
+    }
+
+    /// PyTorch's gates are in the order reset, update, new; ONNX wants update, reset, new.
+    fn gru(&mut self, layer: &Layer, hidden: usize, x: &str, output: &str) -> Result<(), Error> {
+        let &[_, steps, features] = self.graph.shape(layer.inputs[0]) else { return Ok(()) };
+        let name = &layer.name;
+        let gates = |part: &str, columns: usize, shape: &[usize]| -> Result<Vec<f32>, Error> {
+            let tensor = self.weights.get(&format!("{name}.{part}"), shape)?;
+            let (reset, rest) = tensor.data.split_at(hidden * columns);
+            let (update, new) = rest.split_at(hidden * columns);
+            Ok([update, reset, new].concat())
+        };
+        let input = gates("weight_ih_l0", features, &[3 * hidden, features])?;
+        let state = gates("weight_hh_l0", hidden, &[3 * hidden, hidden])?;
+        let bias = [gates("bias_ih_l0", 1, &[3 * hidden])?, gates("bias_hh_l0", 1, &[3 * hidden])?].concat();
+        let input = self.store(format!("{name}.weight_ih_l0"), &[1, 3 * hidden, features], &input)?;
+        let state = self.store(format!("{name}.weight_hh_l0"), &[1, 3 * hidden, hidden], &state)?;
+        let bias = self.store(format!("{name}.bias"), &[1, 6 * hidden], &bias)?;
+        let steps = steps as i64;
+        let x = self.reshape(&format!("{name}.steps"), x, &[steps, 1, features as i64]);
+        let attributes = vec![int("hidden_size", hidden as i64), int("linear_before_reset", 1)];
+        let states = self.step("GRU", format!("{name}.states"), &[x, input, state, bias], attributes);
+        self.reshape_to(name, &states, &[1, steps, hidden as i64], output);
+        Ok(())
+    }
+
+    /// x · scale + shift over the channels on `axis`.
+    fn affine(&mut self, layer: &Layer, axis: usize, x: &str, output: &str) -> Result<(), Error> {
+        let shape = self.graph.shape(layer.inputs[0]);
+        let mut spread = vec![1; shape.len() - axis];
+        spread[0] = shape[axis];
+        let name = &layer.name;
+        let [scale, shift] = ["scale", "shift"].map(|part| {
+            let tensor = self.weights.get(&format!("{name}.{part}"), &shape[axis..=axis])?;
+            self.store(format!("{name}.{part}"), &spread, &tensor.data)
+        });
+        let scaled = self.step("Mul", format!("{name}.scaled"), &[x.to_owned(), scale?], vec![]);
+        self.proto.node.push(node("Add", name, &[scaled, shift?], &[output.to_owned()], vec![]));
+        Ok(())
+    }
+
+    /// x · (1 + erf(x / √2)) · ½
+    fn gelu(&mut self, name: &str, x: &str, outputs: &[String]) -> NodeProto {
+        let [root, one, half] = [("root_half", std::f32::consts::FRAC_1_SQRT_2), ("one", 1.0), ("half", 0.5)]
+            .map(|(name, value)| self.number(name, value));
+        let scaled = self.step("Mul", format!("{name}.scaled"), &[x.to_owned(), root], vec![]);
+        let erf = self.step("Erf", format!("{name}.erf"), &[scaled], vec![]);
+        let share = self.step("Add", format!("{name}.share"), &[erf, one], vec![]);
+        let product = self.step("Mul", format!("{name}.product"), &[x.to_owned(), share], vec![]);
+        node("Mul", name, &[product, half], outputs, vec![])
+    }
+
+    /// x / max(‖x‖, 10⁻¹²), as PyTorch has it.
+    fn normalize(&mut self, name: &str, x: &str, outputs: &[String]) -> NodeProto {
+        let attributes = vec![int_list("axes", &[-1]), int("keepdims", 1)];
+        let length = self.step("ReduceL2", format!("{name}.length"), &[x.to_owned()], attributes);
+        let least = self.number("least_length", 1e-12);
+        let length = self.step("Max", format!("{name}.divisor"), &[length, least], vec![]);
+        node("Div", name, &[x.to_owned(), length], outputs, vec![])
+    }
+
+    /// A gather along axis 1, behind one more element of zeros where it is wanted.
+    fn pick(&mut self, layer: &Layer, indices: &[usize], x: &str, outputs: &[String]) -> NodeProto {
+        let name = self.layer_name(layer);
+        let shape = self.graph.shape(layer.inputs[0]);
+        let mut source = x.to_owned();
+        if indices.contains(&shape[1]) {
+            let zero: Vec<usize> =
+                shape.iter().enumerate().map(|(axis, size)| if axis == 1 { 1 } else { *size }).collect();
+            let zeros = self.constant(format!("{name}.zeros"), &zero, &vec![0.0; zero.iter().product()]);
+            source = self.step("Concat", format!("{name}.padded"), &[source, zeros], vec![int("axis", 1)]);
+        }
+        let constant = format!("{name}.indices");
+        let bytes = indices.iter().flat_map(|index| (*index as i64).to_le_bytes()).collect();
+        self.proto.initializer.push(tensor(&constant, &[indices.len()], DataType::Int64, bytes));
+        node("Gather", &name, &[source, constant], outputs, vec![int("axis", 1)])
+    }
+
+    /// A number that layers share.
+    fn number(&mut self, name: &str, value: f32) -> String {
+        let name = format!("number.{name}");
+        if !self.proto.initializer.iter().any(|tensor| tensor.name == name) {
+            self.constant(name.clone(), &[], &[value]);
+        }
+        name
+    }
+
+    /// Numbers of the method, in single precision whatever the precision of the weights.
+    fn constant(&mut self, name: String, shape: &[usize], values: &[f32]) -> String {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.proto.initializer.push(tensor(&name, shape, DataType::Float, bytes));
+        name
     }
 
     /// Adds a node whose one output has its own name, and returns that name.
@@ -228,8 +373,7 @@ impl Writer<'_> {
     fn store(&mut self, name: String, shape: &[usize], data: &[f32]) -> Result<String, Error> {
         match self.precision {
             Precision::F32 => {
-                let bytes = data.iter().flat_map(|value| value.to_le_bytes()).collect();
-                self.proto.initializer.push(tensor(&name, shape, DataType::Float, bytes));
+                self.constant(name.clone(), shape, data);
             }
             Precision::F16 => {
                 let halves: Vec<half::f16> = data.iter().map(|value| half::f16::from_f32(*value)).collect();
@@ -259,10 +403,18 @@ impl Writer<'_> {
         }
         let op = match layer.op {
             Op::Relu => "relu",
+            Op::Relu6 => "relu6",
+            Op::Gelu => "gelu",
             Op::Add => "add",
+            Op::Normalize => "normalize",
+            Op::Similarity => "similarity",
             Op::MaxPool => "max_pool",
-            Op::Split => "split",
-            Op::Concat => "concat",
+            Op::AveragePool { .. } => "average_pool",
+            Op::Split { .. } => "split",
+            Op::Concat { .. } => "concat",
+            Op::Transpose { .. } => "transpose",
+            Op::Reshape => "reshape",
+            Op::Pick { .. } => "pick",
             Op::Shuffle { .. } => "shuffle",
             Op::Mean { .. } => "mean",
             Op::Attention { .. } => "attention",
@@ -272,8 +424,8 @@ impl Writer<'_> {
     }
 
     fn value_name(&self, value: Value) -> String {
-        if self.graph.is_input(value) {
-            return self.graph.input.to_owned();
+        if let Some(name) = self.graph.input_name(value) {
+            return name.to_owned();
         }
         if self.graph.is_output(value) {
             return self.graph.output.to_owned();
@@ -302,8 +454,16 @@ fn float(name: &str, f: f32) -> AttributeProto {
 }
 
 fn ints(name: &str, values: &[usize]) -> AttributeProto {
-    let ints = values.iter().map(|value| *value as i64).collect();
-    AttributeProto { name: name.to_owned(), r#type: AttributeType::Ints as i32, ints, ..Default::default() }
+    int_list(name, &values.iter().map(|value| *value as i64).collect::<Vec<_>>())
+}
+
+fn int_list(name: &str, values: &[i64]) -> AttributeProto {
+    AttributeProto {
+        name: name.to_owned(),
+        r#type: AttributeType::Ints as i32,
+        ints: values.to_vec(),
+        ..Default::default()
+    }
 }
 
 fn tensor(name: &str, shape: &[usize], data_type: DataType, raw_data: Vec<u8>) -> TensorProto {
@@ -311,10 +471,10 @@ fn tensor(name: &str, shape: &[usize], data_type: DataType, raw_data: Vec<u8>) -
     TensorProto { name: name.to_owned(), dims, data_type: data_type as i32, raw_data, ..Default::default() }
 }
 
-fn value_info(name: &str, shape: &[usize]) -> ValueInfoProto {
+fn value_info(name: &str, shape: &[usize], any_frames: bool) -> ValueInfoProto {
     use tensor_shape_proto::{Dimension, dimension::Value};
     let dimension = |(axis, size): (usize, &usize)| Dimension {
-        value: Some(if shape.len() == 5 && axis == 2 {
+        value: Some(if any_frames && shape.len() == 5 && axis == 2 {
             Value::DimParam(FRAMES_SYMBOL.to_owned())
         } else {
             Value::DimValue(*size as i64)

@@ -3,71 +3,125 @@
 use crate::{
     cost,
     graph::Graph,
-    networks::{FEATURES, SNIPPET_CLIPS, cat_head, shufflenet_2d, shufflenet_3d},
+    networks::{
+        EFFICIENTNET_LITE_FEATURES, R2PLUS1D_FEATURES, RESNET_FEATURES, SHUFFLENET_FEATURES, SNIPPET_CLIPS,
+        SWIN_FEATURES, cat_head, efficientnet_lite0, r2plus1d, resnet, shufflenet_2d, shufflenet_3d, swin_2d, swin_3d,
+    },
 };
 
-/// A stream of a network: a backbone that sees each clip and a head that sees the snippet.
+/// A backbone: it sees each clip, and a head over its vectors sees the snippet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
+pub enum Backbone {
     /// ShuffleNet V2 on the keyframe.
     Shufflenet2d,
     /// 3D ShuffleNet V2 on all f frames.
     Shufflenet3d,
+    /// ResNet-50 on the keyframe.
+    Resnet,
+    /// R(2+1)D-18 on all f frames.
+    R2plus1d,
+    /// Swin-T on the keyframe.
+    Swin2d,
+    /// Video Swin-T on all f frames.
+    Swin3d,
+    /// EfficientNet-Lite0 on the keyframe.
+    EfficientnetLite0,
 }
 
-impl Stream {
-    /// The backbone for clips of `frames` frames.
+impl Backbone {
+    /// Every backbone.
+    pub const ALL: [Backbone; 7] = [
+        Backbone::Shufflenet2d,
+        Backbone::Shufflenet3d,
+        Backbone::Resnet,
+        Backbone::R2plus1d,
+        Backbone::Swin2d,
+        Backbone::Swin3d,
+        Backbone::EfficientnetLite0,
+    ];
+
+    /// Its description, for clips of `frames` frames.
     #[must_use]
-    pub fn backbone(self, frames: usize) -> Graph {
+    pub fn graph(self, frames: usize) -> Graph {
         match self {
-            Stream::Shufflenet2d => shufflenet_2d(),
-            Stream::Shufflenet3d => shufflenet_3d(frames),
+            Backbone::Shufflenet2d => shufflenet_2d(),
+            Backbone::Shufflenet3d => shufflenet_3d(frames),
+            Backbone::Resnet => resnet(),
+            Backbone::R2plus1d => r2plus1d(frames),
+            Backbone::Swin2d => swin_2d(),
+            Backbone::Swin3d => swin_3d(frames),
+            Backbone::EfficientnetLite0 => efficientnet_lite0(),
         }
     }
 
-    /// The head over the backbone's vectors.
+    /// Length of its vectors (b in the paper).
+    #[must_use]
+    pub fn features(self) -> usize {
+        match self {
+            Backbone::Shufflenet2d | Backbone::Shufflenet3d => SHUFFLENET_FEATURES,
+            Backbone::Resnet => RESNET_FEATURES,
+            Backbone::R2plus1d => R2PLUS1D_FEATURES,
+            Backbone::Swin2d | Backbone::Swin3d => SWIN_FEATURES,
+            Backbone::EfficientnetLite0 => EFFICIENTNET_LITE_FEATURES,
+        }
+    }
+
+    /// The head over its vectors.
     #[must_use]
     pub fn head(self) -> Graph {
-        cat_head(FEATURES)
+        cat_head(self.features())
     }
 
     /// Parameters of backbone and head.
     #[must_use]
     pub fn parameters(self) -> u64 {
-        cost::parameters(&self.backbone(1)) + cost::parameters(&self.head())
+        cost::parameters(&self.graph(1)) + cost::parameters(&self.head())
     }
 
     /// Multiply-accumulates of a snippet: the backbone on each of its 30 clips of `frames` frames, and the head once.
     #[must_use]
     pub fn macs_per_snippet(self, frames: usize) -> u64 {
-        SNIPPET_CLIPS as u64 * cost::macs(&self.backbone(frames)) + cost::macs(&self.head())
+        SNIPPET_CLIPS as u64 * cost::macs(&self.graph(frames)) + cost::macs(&self.head())
     }
 }
 
-/// A network of the paper: one stream, or two fused late.
+/// A network: one stream, or two fused late.
 #[derive(Clone, Copy, Debug)]
 pub struct Network {
     /// Name, as other programs know it.
     pub name: &'static str,
-    /// Its streams.
-    pub streams: &'static [Stream],
-    /// Parameters according to the paper's table, millions.
-    pub paper_parameters_m: f64,
-    /// Multiply-accumulates of a snippet of 30 clips of 24 frames according to the paper's table, thousand millions.
-    pub paper_macs_g: f64,
+    /// The backbones of its streams.
+    pub streams: &'static [Backbone],
+    /// What the paper says of it, if it is one of its networks.
+    pub paper: Option<Paper>,
 }
 
-/// Every network, in the paper's order.
-pub const NETWORKS: [Network; 3] = [
-    Network { name: "shufflenet-2d", streams: &[Stream::Shufflenet2d], paper_parameters_m: 1.7, paper_macs_g: 4.3 },
-    Network { name: "shufflenet-3d", streams: &[Stream::Shufflenet3d], paper_parameters_m: 1.7, paper_macs_g: 8.5 },
-    Network {
-        name: "shufflenet-fusion",
-        streams: &[Stream::Shufflenet2d, Stream::Shufflenet3d],
-        paper_parameters_m: 3.3,
-        paper_macs_g: 12.9,
-    },
+/// A row of the paper's table of costs (Table 10), heads included.
+#[derive(Clone, Copy, Debug)]
+pub struct Paper {
+    /// Parameters, millions.
+    pub parameters_m: f64,
+    /// Multiply-accumulates of a snippet of 30 clips of 24 frames, thousand millions.
+    pub macs_g: f64,
+}
+
+/// Every network, in the paper's order; those that it has not are last.
+pub const NETWORKS: [Network; 10] = [
+    network("shufflenet-2d", &[Backbone::Shufflenet2d], 1.7, 4.3),
+    network("shufflenet-3d", &[Backbone::Shufflenet3d], 1.7, 8.5),
+    network("shufflenet-fusion", &[Backbone::Shufflenet2d, Backbone::Shufflenet3d], 3.3, 12.9),
+    network("resnet", &[Backbone::Resnet], 23.9, 122.7),
+    network("r2plus1d", &[Backbone::R2plus1d], 31.7, 1823.4),
+    network("resnet-fusion", &[Backbone::Resnet, Backbone::R2plus1d], 55.6, 1946.1),
+    network("swin-2d", &[Backbone::Swin2d], 27.9, 114.0),
+    network("swin-3d", &[Backbone::Swin3d], 27.9, 1590.0),
+    Network { name: "swin-fusion", streams: &[Backbone::Swin2d, Backbone::Swin3d], paper: None },
+    Network { name: "efficientnet-lite0", streams: &[Backbone::EfficientnetLite0], paper: None },
 ];
+
+const fn network(name: &'static str, streams: &'static [Backbone], parameters_m: f64, macs_g: f64) -> Network {
+    Network { name, streams, paper: Some(Paper { parameters_m, macs_g }) }
+}
 
 impl Network {
     /// Parameters of all streams, heads included.

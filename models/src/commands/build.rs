@@ -35,11 +35,6 @@ pub struct Build {
     /// Replace the bundle that is in --output already
     #[arg(long)]
     force: bool,
-    /// Also write the weights before batch norm is folded, under PyTorch's names, to this safetensors file
-    ///
-    /// This is what the reference script models/reference/make_vectors.py loads.
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
 }
 
 /// How weights are stored in the ONNX files.
@@ -67,10 +62,6 @@ impl Build {
             bytes as f64 / 1e6,
             output.display()
         );
-        if let Some(path) = self.weights {
-            bundle::write_weights(seed, &path)?;
-            log::info!("wrote unfolded weights: {}", path.display());
-        }
         Ok(())
     }
 }

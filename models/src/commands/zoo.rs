@@ -45,17 +45,18 @@ impl Zoo {
         for network in NETWORKS {
             let parameters = network.parameters() as f64 / 1e6;
             let macs = network.macs_per_snippet(FRAMES) as f64 / 1e9;
-            let difference = |counted: f64, paper: f64| format!("{:+.1} %", 100.0 * (counted / paper - 1.0));
+            let compared = |counted: f64, paper: Option<f64>| match paper {
+                Some(paper) => format!("{paper:>7.1} {:>7}", format!("{:+.1} %", 100.0 * (counted / paper - 1.0))),
+                None => format!("{:>7} {:>7}", "-", ""),
+            };
             writeln!(
                 out,
-                "{:<18} {:>8.3} {:>7.1} {:>7} {:>15.3} {:>7.1} {:>7}",
+                "{:<18} {:>8.3} {} {:>15.3} {}",
                 network.name,
                 parameters,
-                network.paper_parameters_m,
-                difference(parameters, network.paper_parameters_m),
+                compared(parameters, network.paper.map(|paper| paper.parameters_m)),
                 macs,
-                network.paper_macs_g,
-                difference(macs, network.paper_macs_g),
+                compared(macs, network.paper.map(|paper| paper.macs_g)),
             )?;
         }
         Ok(())

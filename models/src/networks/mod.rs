@@ -1,7 +1,26 @@
 //! The networks, each described once, layer by layer.
 
-mod cat;
+mod blocks;
+mod efficientnet_lite;
+mod heads;
+mod r2plus1d;
+mod resnet;
 mod shufflenet;
+mod swin;
+mod transnet;
 
-pub use cat::{LABELS, SNIPPET_CLIPS, cat_head};
-pub use shufflenet::{FEATURES, IMAGE_SIZE, VIDEO_SIZE, shufflenet_2d, shufflenet_3d};
+pub use efficientnet_lite::{
+    EFFICIENTNET_LITE_FEATURES, IMAGENET_CLASSES, efficientnet_lite0, efficientnet_lite0_classifier,
+};
+pub use heads::{LABELS, SNIPPET_CLIPS, cat_head, conv_head, gru_head, mean_head};
+pub use r2plus1d::{R2PLUS1D_FEATURES, r2plus1d};
+pub use resnet::{RESNET_FEATURES, resnet};
+pub use shufflenet::{SHUFFLENET_FEATURES, shufflenet_2d, shufflenet_3d};
+pub use swin::{Proportions, SWIN_FEATURES, swin_2d, swin_2d_of, swin_3d, swin_3d_of};
+pub use transnet::{HISTOGRAM_BINS, TRANSNET_SIZE, WINDOW_FRAMES, transnet};
+
+/// Side of the pictures that the 2D networks read, and the frames that Swin-3D reads, pixels.
+pub const IMAGE_SIZE: usize = 224;
+
+/// Side of the frames that the 3D convolutional networks read, pixels.
+pub const VIDEO_SIZE: usize = 112;

@@ -2,16 +2,14 @@
 //!
 //! The two differ in the number of axes, in the stride of the stem, which keeps time, and in the names of their weights.
 
-use crate::graph::{Conv, Graph, Value};
-
-/// Side of the picture that the 2D network reads, pixels.
-pub const IMAGE_SIZE: usize = 224;
-
-/// Side of the frames that the 3D network reads, pixels.
-pub const VIDEO_SIZE: usize = 112;
+use super::{IMAGE_SIZE, VIDEO_SIZE, blocks};
+use crate::{
+    graph::{Graph, Value},
+    op::Conv,
+};
 
 /// Length of the vector that either network makes (b in the paper).
-pub const FEATURES: usize = 1024;
+pub const SHUFFLENET_FEATURES: usize = 1024;
 
 /// Channels and units of each stage; the first unit halves every axis.
 const STAGES: [(usize, usize); 3] = [(116, 4), (232, 8), (464, 4)];
@@ -48,7 +46,8 @@ struct Names {
 fn shufflenet_v2(name: &'static str, input: &[usize], stem_stride: &[usize], names: &Names) -> Graph {
     let (mut g, x) = Graph::new(name, ("input", input), "features");
     let axes: Vec<usize> = (2..input.len()).collect();
-    let stem = Conv { channels: 24, kernel: vec![3; axes.len()], stride: stem_stride.to_vec(), groups: 1, bias: false };
+    g.any_frames = axes.len() == 3;
+    let stem = Conv::new(24, &vec![3; axes.len()]).stride(stem_stride);
     let x = conv_norm_relu(&mut g, "conv1", 0, x, stem);
     let mut x = g.max_pool(x);
     let mut number = 0;
@@ -59,7 +58,7 @@ fn shufflenet_v2(name: &'static str, input: &[usize], stem_stride: &[usize], nam
             number += 1;
         }
     }
-    let last = pointwise(FEATURES, axes.len());
+    let last = Conv::pointwise(SHUFFLENET_FEATURES, axes.len());
     let x = conv_norm_relu(&mut g, names.last, 0, x, last);
     g.mean(x, &axes);
     g
@@ -73,33 +72,26 @@ fn unit(g: &mut Graph, prefix: &str, x: Value, branch_channels: usize, halves: b
     let (first, second) = (format!("{prefix}1"), format!("{prefix}2"));
     let (kept, x) = if halves {
         let y = depthwise_norm(g, &first, 0, x, stride);
-        (conv_norm_relu(g, &first, 2, y, pointwise(branch_channels, axes)), x)
+        (conv_norm_relu(g, &first, 2, y, Conv::pointwise(branch_channels, axes)), x)
     } else {
-        let [kept, x] = g.split(x);
+        let [kept, x] = g.split(x, 1);
         (kept, x)
     };
-    let y = conv_norm_relu(g, &second, 0, x, pointwise(branch_channels, axes));
+    let y = conv_norm_relu(g, &second, 0, x, Conv::pointwise(branch_channels, axes));
     let y = depthwise_norm(g, &second, 3, y, stride);
-    let y = conv_norm_relu(g, &second, 5, y, pointwise(branch_channels, axes));
-    let joined = g.concat(kept, y);
+    let y = conv_norm_relu(g, &second, 5, y, Conv::pointwise(branch_channels, axes));
+    let joined = g.concat(&[kept, y], 1);
     g.shuffle(joined, 2)
-}
-
-fn pointwise(channels: usize, axes: usize) -> Conv {
-    Conv { channels, kernel: vec![1; axes], stride: vec![1; axes], groups: 1, bias: false }
 }
 
 /// Depthwise convolution of side 3 as member `member` of the sequence `prefix`, and its batch norm as the next.
 fn depthwise_norm(g: &mut Graph, prefix: &str, member: usize, x: Value, stride: usize) -> Value {
     let (channels, axes) = (g.shape(x)[1], g.shape(x).len() - 2);
-    let conv = Conv { channels, kernel: vec![3; axes], stride: vec![stride; axes], groups: channels, bias: false };
-    let y = g.conv(format!("{prefix}.{member}"), x, conv);
-    g.batch_norm(format!("{prefix}.{}", member + 1), y, 1)
+    let conv = Conv::new(channels, &vec![3; axes]).stride(&vec![stride; axes]).groups(channels);
+    blocks::conv_norm(g, format!("{prefix}.{member}"), format!("{prefix}.{}", member + 1), x, conv)
 }
 
 /// Convolution as member `member` of the sequence `prefix`, its batch norm as the next, and a ReLU.
 fn conv_norm_relu(g: &mut Graph, prefix: &str, member: usize, x: Value, conv: Conv) -> Value {
-    let y = g.conv(format!("{prefix}.{member}"), x, conv);
-    let y = g.batch_norm(format!("{prefix}.{}", member + 1), y, 1);
-    g.relu(y)
+    blocks::conv_norm_relu(g, format!("{prefix}.{member}"), format!("{prefix}.{}", member + 1), x, conv)
 }

@@ -4,11 +4,10 @@ use std::{fs, path::Path};
 
 use divita_models::{
     Error,
-    bundle::{BuildOptions, build, write_weights},
+    bundle::{BuildOptions, build},
     onnx::Precision,
 };
 use divita_runtime::bundle::{GENRES, MANIFEST_FILE, Manifest};
-use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 
 fn options(output: &Path, force: bool) -> BuildOptions {
@@ -66,25 +65,4 @@ fn force_replaces_a_bundle() {
     build(&options(&folder, true)).unwrap();
     assert!(!folder.join("stale").exists());
     assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
-}
-
-#[test]
-fn the_weights_have_the_names_of_the_published_state_dicts() {
-    let place = tempfile::tempdir().unwrap();
-    let path = place.path().join("weights.safetensors");
-    write_weights(12, &path).unwrap();
-    let bytes = fs::read(path).unwrap();
-    let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    let expected: [(&str, &[usize]); 7] = [
-        ("image.stage2.0.branch1.0.weight", &[24, 1, 3, 3]),
-        ("image.stage4.3.branch2.6.running_var", &[232]),
-        ("image.conv5.0.weight", &[1024, 464, 1, 1]),
-        ("video.features.0.banch1.0.weight", &[24, 1, 3, 3, 3]),
-        ("video.features.15.banch2.5.weight", &[232, 232, 1, 1, 1]),
-        ("video.conv_last.1.bias", &[1024]),
-        ("video_head.attention.query.weight", &[128, 128]),
-    ];
-    for (name, shape) in expected {
-        assert_eq!(tensors.tensor(name).unwrap().shape(), shape, "{name}");
-    }
 }

@@ -1,11 +1,28 @@
 //! Parameters and multiply-accumulates against the paper's table.
 
-use divita_models::{cost, networks::shufflenet_2d, zoo::NETWORKS};
+use divita_models::{
+    cost,
+    networks::{shufflenet_2d, swin_2d, swin_3d},
+    zoo::NETWORKS,
+};
 
 /// The paper gives one decimal, so half a unit of it is rounding; beyond that, two in a hundred.
 fn agrees(counted: f64, paper: f64) -> bool {
     let difference = (counted - paper).abs();
     difference <= 0.05 || difference <= 0.02 * paper
+}
+
+/// Networks whose multiply-accumulates the paper states lower than the authors of Swin do, with whom these descriptions agree.
+const UNDERSTATED: [&str; 2] = ["swin-2d", "swin-3d"];
+
+/// Swin-T has 4.5 thousand million for a picture (Liu 2021, Table 1) where the paper's table has 114.0 / 30 = 3.8, and Video
+/// Swin-T 88 for 32 frames (Liu 2022, Table 1), three quarters of which are 66 where the table has 1590.0 / 30 = 53.0. With 24
+/// frames it is 75.9, because time is then padded from 12 to 16 tokens in every window.
+#[test]
+fn swin_costs_what_its_authors_say() {
+    let [picture, clip] = [cost::macs(&swin_2d()), cost::macs(&swin_3d(32))].map(|macs| macs as f64 / 1e9);
+    println!("Swin-T {picture:.3} G, Video Swin-T {clip:.3} G");
+    assert!(agrees(picture, 4.5) && agrees(clip, 88.0));
 }
 
 #[test]
@@ -14,8 +31,9 @@ fn counts_are_those_of_the_paper() {
         let parameters = network.parameters() as f64 / 1e6;
         let macs = network.macs_per_snippet(24) as f64 / 1e9;
         println!("{}: {parameters:.3} M parameters, {macs:.3} G MACs", network.name);
-        assert!(agrees(parameters, network.paper_parameters_m), "{}: {parameters} M", network.name);
-        assert!(agrees(macs, network.paper_macs_g), "{}: {macs} G", network.name);
+        let Some(paper) = network.paper else { continue };
+        assert!(agrees(parameters, paper.parameters_m), "{}: {parameters} M", network.name);
+        assert!(agrees(macs, paper.macs_g) || UNDERSTATED.contains(&network.name), "{}: {macs} G", network.name);
     }
 }
 

@@ -1,40 +1,141 @@
-//! The cases: each network of a bundle, the shape of its input, and an input made by a formula.
+//! The cases: each network that is compared with references, its seeded weights, and inputs made by a formula.
 
 use divita_models::{
     bundle::seeded_networks,
+    graph::Graph,
+    networks::{
+        Proportions, SWIN_FEATURES, conv_head, efficientnet_lite0_classifier, gru_head, mean_head, r2plus1d, resnet,
+        shufflenet_3d, swin_2d, swin_3d_of, transnet,
+    },
     onnx::{Precision, encode},
+    seed::seeded,
+    weights::{Weights, write_safetensors},
 };
 
-use crate::{FRAMES, SEED};
+use crate::SEED;
+
+/// Clip lengths that the video backbone is tried with; 1 is the shortest clip there is.
+const FRAMES: [usize; 4] = [1, 4, 8, 24];
 
 /// One network on one input.
 pub struct Case {
-    /// Name of its output in `tests/vectors`.
+    /// Name of its output in `tests/vectors`, and of its weights before the first dot.
     pub name: String,
-    /// The ONNX file.
-    pub onnx: Vec<u8>,
-    /// Shape of the input.
-    pub shape: Vec<usize>,
+    /// The description.
+    pub graph: Graph,
+    /// Its weights.
+    pub weights: Weights,
+}
+
+impl Case {
+    fn new(name: &str, graph: Graph) -> Case {
+        let weights = seeded(&graph, SEED, name);
+        Case { name: name.to_owned(), graph, weights }
+    }
+
+    /// The network as an ONNX file.
+    pub fn onnx(&self, precision: Precision) -> Vec<u8> {
+        encode(&self.graph, &self.weights, precision).unwrap()
+    }
+
+    /// Shape of each input and its elements.
+    pub fn inputs(&self) -> Vec<(Vec<usize>, Vec<f32>)> {
+        let input = |(name, value): &(&str, _)| {
+            let shape = self.graph.shape(*value).to_vec();
+            let elements = match *name {
+                "histograms" => elements(&shape).map(|x| ((x + 2.0) * 100.0).floor()).collect(),
+                "frames" => elements(&shape).map(|x| (x + 2.0) / 4.0).collect(),
+                _ => elements(&shape).collect(),
+            };
+            (shape, elements)
+        };
+        self.graph.inputs.iter().map(input).collect()
+    }
+}
+
+/// Element i is (h >> 8) / 2^22 - 2 with h = (i * 2654435761 + 12345) mod 2^32, as in `reference/make_vectors.py`.
+fn elements(shape: &[usize]) -> impl Iterator<Item = f32> {
+    let hash = |i: usize| (i as u32).wrapping_mul(2_654_435_761).wrapping_add(12_345);
+    (0..shape.iter().product()).map(move |i| (hash(i) >> 8) as f32 / (1 << 22) as f32 - 2.0)
 }
 
 /// Every network of the bundle, the video backbone once for each clip length.
-pub fn cases(precision: Precision) -> Vec<Case> {
+pub fn bundle_cases() -> Vec<Case> {
     let of = |network: divita_models::bundle::SeededNetwork| {
-        let onnx = encode(&network.graph, &network.weights, precision).unwrap();
-        let shape = network.graph.input_shape().to_vec();
+        let case = |name: String, graph: Graph| Case { name, graph, weights: network.weights.clone() };
         if network.name != "video" {
-            return vec![Case { name: network.name.to_owned(), onnx, shape }];
+            return vec![case(network.name.to_owned(), network.graph.clone())];
         }
-        let clip =
-            |frames| Case { name: format!("video.f{frames}"), onnx: onnx.clone(), shape: vec![1, 3, frames, 112, 112] };
-        FRAMES.map(clip).into()
+        FRAMES.map(|frames| case(format!("video.f{frames}"), shufflenet_3d(frames))).into()
     };
     seeded_networks(SEED).into_iter().flat_map(of).collect()
 }
 
-/// Element i is (h >> 8) / 2^22 - 2 with h = (i * 2654435761 + 12345) mod 2^32, as in `reference/make_vectors.py`.
-pub fn input(shape: &[usize]) -> Vec<f32> {
-    let count: usize = shape.iter().product();
-    let hash = |i: usize| (i as u32).wrapping_mul(2_654_435_761).wrapping_add(12_345);
-    (0..count).map(|i| (hash(i) >> 8) as f32 / (1 << 22) as f32 - 2.0).collect()
+/// Video Swin in small proportions, every stage present.
+fn small_swin_3d(frames: usize) -> Graph {
+    let proportions = Proportions { channels: 24, depths: vec![2, 2, 2, 2], heads: vec![1, 2, 4, 8] };
+    swin_3d_of(&proportions, frames, 224)
+}
+
+/// The networks that are not in a bundle yet. Those that take any number of frames are tried with a few: Swin-3D needs
+/// padding at 24, one window covers time at 4, and 5 do not divide into its patches.
+pub fn host_cases() -> Vec<Case> {
+    let mut cases = vec![
+        Case::new("resnet", resnet()),
+        Case::new("r2plus1d", r2plus1d(5)),
+        Case::new("swin2d", swin_2d()),
+        Case::new("lite0", efficientnet_lite0_classifier()),
+        Case::new("transnetv2", transnet()),
+        Case::new("gru", gru_head(SWIN_FEATURES)),
+        Case::new("conv", conv_head(SWIN_FEATURES)),
+        Case::new("mean", mean_head(SWIN_FEATURES)),
+    ];
+    let weights = seeded(&small_swin_3d(24), SEED, "swin3d");
+    let frames = |f| Case { name: format!("swin3d.f{f}"), graph: small_swin_3d(f), weights: weights.clone() };
+    cases.extend([24, 5, 4].map(frames));
+    cases
+}
+
+/// All of them.
+pub fn cases() -> Vec<Case> {
+    let mut cases = bundle_cases();
+    cases.extend(host_cases());
+    cases
+}
+
+/// Not a test: writes the weights of all cases to the file that `DIVITA_WEIGHTS` names, for `reference/make_vectors.py`.
+#[test]
+#[ignore = "writes a file for reference/make_vectors.py"]
+fn write_weights() {
+    let path = std::env::var_os("DIVITA_WEIGHTS").expect("DIVITA_WEIGHTS names the file to write");
+    let cases = cases();
+    let mut named: Vec<(&str, &Weights)> =
+        cases.iter().map(|case| (case.name.split('.').next().unwrap(), &case.weights)).collect();
+    named.dedup_by_key(|(name, _)| *name);
+    write_safetensors(&named, path.as_ref()).unwrap();
+}
+
+#[test]
+fn the_weights_have_the_names_of_the_published_state_dicts() {
+    let expected: [(&str, &str, &[usize]); 14] = [
+        ("image", "stage2.0.branch1.0.weight", &[24, 1, 3, 3]),
+        ("image", "stage4.3.branch2.6.running_var", &[232]),
+        ("image", "conv5.0.weight", &[1024, 464, 1, 1]),
+        ("video.f1", "features.0.banch1.0.weight", &[24, 1, 3, 3, 3]),
+        ("video.f1", "features.15.banch2.5.weight", &[232, 232, 1, 1, 1]),
+        ("video.f1", "conv_last.1.bias", &[1024]),
+        ("video_head", "cam.2.attention.W_q.weight", &[128, 128]),
+        ("resnet", "layer4.0.downsample.0.weight", &[2048, 1024, 1, 1]),
+        ("r2plus1d", "layer2.0.conv1.0.0.weight", &[230, 64, 1, 3, 3]),
+        ("swin2d", "features.1.0.attn.relative_position_bias_table", &[169, 3]),
+        ("swin2d", "features.6.reduction.weight", &[768, 1536]),
+        ("swin3d.f4", "features.2.0.attn.relative_position_bias_table", &[2535, 2]),
+        ("transnetv2", "SDDCNN.2.DDCNN.1.Conv3D_8.layers.1.weight", &[64, 128, 3, 1, 1]),
+        ("lite0", "_blocks.15._expand_conv.weight", &[1152, 192, 1, 1]),
+    ];
+    let cases = cases();
+    for (case, name, shape) in expected {
+        let case = cases.iter().find(|one| one.name == case).unwrap();
+        assert_eq!(case.weights.0[name].shape, shape, "{name}");
+    }
 }

@@ -3,11 +3,7 @@
 use divita_models::onnx::Precision;
 use ort::{session::Session, value::Tensor};
 
-use crate::{
-    TOLERANCE, difference,
-    input::{cases, input},
-    tract,
-};
+use crate::{assert_close, input::cases, tract};
 
 #[test]
 fn tract_agrees_with_onnxruntime() {
@@ -18,17 +14,16 @@ fn tract_agrees_with_onnxruntime() {
         return;
     }
     let environment = ort::init().build().unwrap();
-    for precision in [Precision::F32, Precision::F16] {
-        for case in cases(precision) {
-            let pixels = input(&case.shape);
-            let mut session = Session::builder(&environment).unwrap().commit_from_memory(&case.onnx).unwrap();
-            let tensor = Tensor::from_array((case.shape.clone(), pixels.clone())).unwrap();
-            let outputs = session.run(ort::inputs![tensor]).unwrap();
+    for case in cases() {
+        for precision in [Precision::F32, Precision::F16] {
+            let onnx = case.onnx(precision);
+            let mut session = Session::builder(&environment).unwrap().commit_from_memory(&onnx).unwrap();
+            let inputs = case.graph.inputs.iter().zip(case.inputs());
+            let named = inputs.map(|((name, _), input)| (*name, Tensor::from_array(input).unwrap()));
+            let outputs = session.run(named.collect::<Vec<_>>()).unwrap();
             let (_, expected) = outputs[0].try_extract_tensor::<f32>().unwrap();
-            let found = tract::run(&case.onnx, &case.shape, &pixels);
-            let difference = difference(&found, expected);
-            println!("{} {precision:?}: {difference:e} from ONNX Runtime", case.name);
-            assert!(difference <= TOLERANCE, "{}: {difference:e}", case.name);
+            let what = format!("{} {precision:?}: tract and ONNX Runtime", case.name);
+            assert_close(&what, &tract::run(&case, precision), expected);
         }
     }
 }

@@ -3,23 +3,16 @@
 use divita_models::onnx::Precision;
 use safetensors::SafeTensors;
 
-use crate::{
-    TOLERANCE, difference,
-    input::{cases, input},
-    tract,
-};
+use crate::{assert_close, input::cases, tract};
 
 #[test]
 fn tract_agrees_with_torch() {
     let file = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/torch.safetensors")).unwrap();
     let vectors = SafeTensors::deserialize(&file).unwrap();
-    for case in cases(Precision::F32) {
+    for case in cases() {
         let vector = vectors.tensor(&case.name).unwrap();
         let expected: Vec<f32> =
             vector.data().chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect();
-        let found = tract::run(&case.onnx, &case.shape, &input(&case.shape));
-        let difference = difference(&found, &expected);
-        println!("{}: {difference:e} from torch", case.name);
-        assert!(difference <= TOLERANCE, "{}: {difference:e}", case.name);
+        assert_close(&format!("{}: tract and torch", case.name), &tract::run(&case, Precision::F32), &expected);
     }
 }
