@@ -21,6 +21,18 @@ pub enum Error {
         /// Shape that was found.
         found: Vec<usize>,
     },
+    /// A checkpoint holds another network than it was said to.
+    #[error("these are not the weights of {network}: {}", surprises(missing, reshaped, unknown))]
+    WrongNetwork {
+        /// The network that was asked for.
+        network: &'static str,
+        /// Weights that are missing.
+        missing: Vec<String>,
+        /// Weights of another shape, each with both.
+        reshaped: Vec<String>,
+        /// Tensors that the network does not know.
+        unknown: Vec<String>,
+    },
     /// A weight is too large (or not a number) for half precision.
     #[error("tensor '{0}' does not fit half precision: write the bundle with --precision f32")]
     HalfOverflow(String),
@@ -68,4 +80,16 @@ impl Error {
         let path = path.to_owned();
         move |source| Error::Io { path, source }
     }
+}
+
+/// Says on one line which names were missing, misshapen and unknown, a few of each.
+fn surprises(missing: &[String], reshaped: &[String], unknown: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let kinds = [("missing", missing), ("of another shape", reshaped), ("unknown to it", unknown)];
+    let kind = |(kind, names): (&str, &[String])| {
+        let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = if names.len() > SHOWN { ", ..." } else { "" };
+        format!("{} {kind} ({shown}{more})", names.len())
+    };
+    kinds.into_iter().filter(|(_, names)| !names.is_empty()).map(kind).collect::<Vec<_>>().join(", ")
 }

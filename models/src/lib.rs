@@ -2,13 +2,16 @@
 //!
 //! A network is a [`graph::Graph`]. Everything else follows from it: the names and shapes of its weights
 //! ([`graph::Graph::weights`]), its cost ([`cost`]), seeded values ([`seed`]), the same network without batch norm
-//! ([`fold`]) and its ONNX file ([`onnx`]). A new network is one file in [`networks`] and one line in [`zoo`].
+//! ([`fold`]) and its ONNX file ([`onnx`]). Real values come from a [`checkpoint`] by way of [`import`]. A new network is one file in [`networks`] and one line in [`zoo`].
 
 pub mod bundle;
+pub mod checkpoint;
 pub mod cost;
 mod error;
 pub mod fold;
 pub mod graph;
+pub mod import;
+pub mod known_weights;
 mod model_card;
 pub mod networks;
 pub mod onnx;

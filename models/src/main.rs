@@ -21,13 +21,18 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Build(commands::build::Build),
+    Import(commands::import::Import),
     Zoo(commands::zoo::Zoo),
 }
 
 fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).format_timestamp(None).init();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
+        .format_timestamp(None)
+        .format_target(false)
+        .init();
     let outcome = match Cli::parse().command {
         Command::Build(build) => build.run(),
+        Command::Import(import) => import.run(),
         Command::Zoo(zoo) => zoo.run(),
     };
     match outcome {

@@ -1,6 +1,6 @@
 //! A network's weights by name, in PyTorch's shapes, and their safetensors form.
 
-use std::{borrow::Cow, collections::BTreeMap, path::Path};
+use std::{borrow::Cow, collections::BTreeMap, io::Write, path::Path};
 
 use safetensors::{Dtype, View};
 
@@ -37,16 +37,29 @@ impl Weights {
     }
 }
 
-/// Writes the weights of several networks into one safetensors file, each name prefixed by its network's and a dot.
+/// Writes the weights of several networks into one safetensors file, each name prefixed by its network's and a dot (by nothing
+/// where that is empty), with `facts` beside them. The file appears complete or not at all.
 ///
 /// # Errors
-/// [`Error::Safetensors`] where the file cannot be written.
-pub fn write_safetensors(networks: &[(&str, &Weights)], path: &Path) -> Result<(), Error> {
-    let tensors = networks
-        .iter()
-        .flat_map(|(prefix, weights)| weights.0.iter().map(move |(name, tensor)| (format!("{prefix}.{name}"), tensor)));
-    safetensors::serialize_to_file(tensors, None, path)
-        .map_err(|source| Error::Safetensors { path: path.to_owned(), source })
+/// [`Error::Safetensors`] or [`Error::Io`] where the file cannot be written.
+pub fn write_safetensors(networks: &[(&str, &Weights)], facts: &[(&str, &str)], path: &Path) -> Result<(), Error> {
+    let tensors = networks.iter().flat_map(|(prefix, weights)| {
+        let dot = if prefix.is_empty() { "" } else { "." };
+        weights.0.iter().map(move |(name, tensor)| (format!("{prefix}{dot}{name}"), tensor))
+    });
+    let facts = facts.iter().map(|(name, fact)| ((*name).to_owned(), (*fact).to_owned())).collect();
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // An ordinary file's permissions, less the process's mask, not those of a secret.
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    let mut builder = tempfile::Builder::new();
+    let mut partial =
+        builder.prefix(".divita-").permissions(permissions).tempfile_in(folder).map_err(Error::io(path))?;
+    let bytes = safetensors::serialize(tensors, Some(facts))
+        .map_err(|source| Error::Safetensors { path: path.to_owned(), source })?;
+    partial.as_file_mut().write_all(&bytes).map_err(Error::io(path))?;
+    partial.as_file().sync_all().map_err(Error::io(path))?;
+    partial.persist(path).map_err(|failed| Error::io(path)(failed.error))?;
+    Ok(())
 }
 
 impl View for &Tensor {

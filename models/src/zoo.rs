@@ -5,7 +5,8 @@ use crate::{
     graph::Graph,
     networks::{
         EFFICIENTNET_LITE_FEATURES, R2PLUS1D_FEATURES, RESNET_FEATURES, SHUFFLENET_FEATURES, SNIPPET_CLIPS,
-        SWIN_FEATURES, cat_head, efficientnet_lite0, r2plus1d, resnet, shufflenet_2d, shufflenet_3d, swin_2d, swin_3d,
+        SWIN_FEATURES, cat_head, conv_head, efficientnet_lite0, efficientnet_lite0_classifier, gru_head, mean_head,
+        r2plus1d, resnet, shufflenet_2d, shufflenet_3d, swin_2d, swin_3d, transnet,
     },
 };
 
@@ -121,6 +122,33 @@ pub const NETWORKS: [Network; 10] = [
 
 const fn network(name: &'static str, streams: &'static [Backbone], parameters_m: f64, macs_g: f64) -> Network {
     Network { name, streams, paper: Some(Paper { parameters_m, macs_g }) }
+}
+
+/// Describes a head over vectors of a length.
+type Head = fn(usize) -> Graph;
+
+/// The heads by name.
+const HEADS: [(&str, Head); 4] = [("cat", cat_head), ("gru", gru_head), ("conv", conv_head), ("mean", mean_head)];
+
+/// Every name that [`describe`] knows.
+#[must_use]
+pub fn names() -> Vec<&'static str> {
+    let backbones = Backbone::ALL.iter().map(|backbone| backbone.graph(1).name);
+    let others = ["efficientnet-lite0-classifier", "transnetv2"];
+    backbones.chain(others).chain(HEADS.map(|(name, _)| name)).collect()
+}
+
+/// The description of one network by its name; of a head for vectors of `features` elements, without which it has none.
+#[must_use]
+pub fn describe(name: &str, features: Option<usize>) -> Option<Graph> {
+    if let Some((_, head)) = HEADS.iter().find(|(head, _)| *head == name) {
+        return features.map(head);
+    }
+    match name {
+        "efficientnet-lite0-classifier" => Some(efficientnet_lite0_classifier()),
+        "transnetv2" => Some(transnet()),
+        _ => Backbone::ALL.iter().map(|backbone| backbone.graph(1)).find(|graph| graph.name == name),
+    }
 }
 
 impl Network {

@@ -1,4 +1,5 @@
 //! The sub-commands of `divita-models`, each a struct of its arguments with one `run`.
 
 pub mod build;
+pub mod import;
 pub mod zoo;

@@ -112,7 +112,7 @@ fn write_weights() {
     let mut named: Vec<(&str, &Weights)> =
         cases.iter().map(|case| (case.name.split('.').next().unwrap(), &case.weights)).collect();
     named.dedup_by_key(|(name, _)| *name);
-    write_safetensors(&named, path.as_ref()).unwrap();
+    write_safetensors(&named, &[], path.as_ref()).unwrap();
 }
 
 #[test]

@@ -1,0 +1,128 @@
+//! `divita-models import`: weights out of a published or trained checkpoint.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use divita_models::{
+    checkpoint::{self, Checkpoint},
+    import, known_weights,
+    weights::write_safetensors,
+    zoo,
+};
+
+/// Take a network's weights out of a checkpoint
+///
+/// Reads torch checkpoints (.pth, zip or older) and safetensors, and writes the weights as safetensors under the names that
+/// the network's publisher gave them. Code in a checkpoint is never executed: a file that asks for more than tensors is
+/// refused. Says what was mapped and what is left over; fails, with the names, where weights are missing or there are
+/// tensors that the network does not know.
+///
+///     divita-models import shufflenet-2d shufflenetv2_x1-5666bf0f80.pth --output shufflenet-2d.safetensors
+///     divita-models import --list
+#[derive(Args)]
+#[command(verbatim_doc_comment)]
+pub struct Import {
+    /// The network: one of those that `zoo` lists, `transnetv2`, `efficientnet-lite0-classifier`, or a head: `cat`, `gru`,
+    /// `conv`, `mean`
+    #[arg(required_unless_present = "list")]
+    network: Option<String>,
+    /// The checkpoint
+    #[arg(required_unless_present = "list")]
+    checkpoint: Option<PathBuf>,
+    /// Safetensors file to write; it appears complete or not at all
+    #[arg(long, value_name = "FILE", required_unless_present = "list")]
+    output: Option<PathBuf>,
+    /// List the published weights that are known, with where they are, and stop
+    #[arg(long)]
+    list: bool,
+}
+
+impl Import {
+    /// Imports, or lists.
+    pub fn run(self) -> anyhow::Result<()> {
+        let (Some(network), Some(path), Some(output), false) = (self.network, self.checkpoint, self.output, self.list)
+        else {
+            return list();
+        };
+        if !zoo::names().contains(&network.as_str()) {
+            bail!("no network is called {network}: choose one of {}", zoo::names().join(", "));
+        }
+        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let sum = known_weights::sha256(&bytes);
+        drop(bytes);
+        identify(&path, &network, &sum)?;
+        let checkpoint = checkpoint::read(&path)?;
+        let mapping = map(&network, checkpoint).with_context(|| format!("{} cannot be used", path.display()))?;
+        log::info!(
+            "{} weights of {network} mapped{}",
+            mapping.weights.0.len(),
+            match mapping.prefix.as_str() {
+                "" => String::new(),
+                prefix => format!(", found under {}", prefix.trim_end_matches('.')),
+            }
+        );
+        if !mapping.not_needed.is_empty() {
+            log::info!("left over, as they should be: {}", names(&mapping.not_needed));
+        }
+        if mapping.outside > 0 {
+            log::info!("{} tensors of the training run beside the network are left out", mapping.outside);
+        }
+        let facts = [("network", network.as_str()), ("source_sha256", &sum)];
+        write_safetensors(&[("", &mapping.weights)], &facts, &output)?;
+        log::info!("wrote {}", output.display());
+        Ok(())
+    }
+}
+
+/// Says which published file this is; fails where its name is that of one, or its contents those of another network's.
+fn identify(path: &Path, network: &str, sum: &str) -> anyhow::Result<()> {
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    match (known_weights::with_sum(sum), known_weights::with_name(&file)) {
+        (Some(known), _) if !network.starts_with(known.network) => {
+            bail!("{} holds the published weights of {}, not of {network}", path.display(), known.network)
+        }
+        (Some(known), _) => {
+            let licence = known.licence.map(|licence| format!(", {licence}")).unwrap_or_default();
+            log::info!("{} is the published file, trained on {}{licence}", path.display(), known.trained_on);
+        }
+        (None, Some(known)) => bail!(
+            "{} is named like the published weights of {}, but its SHA-256 begins with {} instead of {}: it is damaged or \
+             another file; fetch it again, or rename it",
+            path.display(),
+            known.network,
+            &sum[..known.sha256.len()],
+            known.sha256
+        ),
+        (None, None) => log::info!("{} is no published file that is known (SHA-256 {sum})", path.display()),
+    }
+    Ok(())
+}
+
+fn map(network: &str, checkpoint: Checkpoint) -> anyhow::Result<import::Mapping> {
+    let Some(graph) = zoo::describe(network, import::head_features(&checkpoint)) else {
+        bail!("it has no batch norm called bn, with which a head begins: is it the checkpoint of a backbone?")
+    };
+    Ok(import::map(&graph, checkpoint)?)
+}
+
+/// A few names, and how many more there are.
+fn names(names: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+fn list() -> anyhow::Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout();
+    for known in known_weights::KNOWN_WEIGHTS {
+        writeln!(out, "{:<19} {:<32} {}", known.network, known.file, known.trained_on)?;
+        writeln!(out, "{:<19} SHA-256 {}", "", known.sha256)?;
+        writeln!(out, "{:<19} {}", "", known.published)?;
+    }
+    Ok(())
+}
