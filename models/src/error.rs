@@ -33,6 +33,14 @@ pub enum Error {
         /// Tensors that the network does not know.
         unknown: Vec<String>,
     },
+    /// A program that runs ONNX files refuses one.
+    #[error("{peer} does not run the network: {reason}")]
+    Peer {
+        /// The program.
+        peer: &'static str,
+        /// What it said.
+        reason: String,
+    },
     /// A weight is too large (or not a number) for half precision.
     #[error("tensor '{0}' does not fit half precision: write the bundle with --precision f32")]
     HalfOverflow(String),
@@ -75,6 +83,11 @@ pub enum Error {
 }
 
 impl Error {
+    pub(crate) fn peer(peer: &'static str, reason: String) -> Error {
+        // Some of them say more than a line.
+        Error::Peer { peer, reason: reason.lines().map(str::trim).collect::<Vec<_>>().join(" ") }
+    }
+
     /// Names the file that an input or output error is about, for `map_err`.
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.to_owned();

@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn every_network_of_the_table_is_described() {
         for known in KNOWN_WEIGHTS {
-            assert!(zoo::describe(known.network, None).is_some(), "{}", known.network);
+            assert!(zoo::describe(known.network, 1, None).is_some(), "{}", known.network);
             assert!(known.sha256.len() >= 8 && with_sum(known.sha256) == Some(&known), "{}", known.file);
         }
     }

@@ -16,6 +16,8 @@ mod model_card;
 pub mod networks;
 pub mod onnx;
 pub mod op;
+pub mod peers;
+pub mod reference_input;
 pub mod seed;
 pub mod weights;
 pub mod zoo;

@@ -22,6 +22,7 @@ struct Cli {
 enum Command {
     Build(commands::build::Build),
     Import(commands::import::Import),
+    Verify(commands::verify::Verify),
     Zoo(commands::zoo::Zoo),
 }
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Build(build) => build.run(),
         Command::Import(import) => import.run(),
+        Command::Verify(verify) => verify.run(),
         Command::Zoo(zoo) => zoo.run(),
     };
     match outcome {

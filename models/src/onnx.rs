@@ -14,8 +14,8 @@ use crate::{
     Error,
     fold::fold,
     graph::{EPSILON, Graph, Layer, Value},
-    op::{Conv, Op, Windows},
-    weights::Weights,
+    op::{APART, Conv, Op, Windows},
+    weights::{Tensor, Weights},
 };
 
 /// Operator set of the files.
@@ -160,8 +160,7 @@ impl Writer<'_> {
     fn linear(&mut self, layer: &Layer, bias: bool, x: &str, output: &str) -> Result<(), Error> {
         let [rows, columns] = [layer.outputs[0], layer.inputs[0]].map(|v| *self.graph.shape(v).last().unwrap_or(&0));
         let matrix = self.weights.get(&format!("{}.weight", layer.name), &[rows, columns])?;
-        let transposed: Vec<f32> =
-            (0..columns).flat_map(|column| matrix.data.iter().skip(column).step_by(columns)).copied().collect();
+        let transposed = transposed(matrix);
         let matrix = self.store(format!("{}.weight", layer.name), &[columns, rows], &transposed)?;
         let product = if bias { format!("{}.product", layer.name) } else { output.to_owned() };
         self.proto.node.push(node(
@@ -223,9 +222,8 @@ impl Writer<'_> {
         if let Some(windows) = windows {
             let position = self.positions(&name, heads, windows)?;
             scores = self.step("Add", format!("{name}.positioned"), &[scores, position], vec![]);
-            if let Some(mask) = windows.mask() {
-                let constant = self.constant(format!("{name}.mask"), &[batch, 1, tokens, tokens], &mask);
-                scores = self.step("Add", format!("{name}.masked"), &[scores, constant], vec![]);
+            if let Some(mask) = self.mask(windows) {
+                scores = self.step("Add", format!("{name}.masked"), &[scores, mask], vec![]);
             }
         }
         let shares = self.step("Softmax", format!("{name}.shares"), &[scores], vec![int("axis", -1)]);
@@ -235,15 +233,34 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// The table of relative positions spread over all pairs of tokens: (1, heads, tokens, tokens).
+    /// The table of relative positions spread over all pairs of tokens, (heads, tokens, tokens). The file holds the table, and
+    /// the rows once for all windows of a shape.
     fn positions(&mut self, name: &str, heads: usize, windows: &Windows) -> Result<String, Error> {
-        let table = format!("{name}.relative_position_bias_table");
-        let table = self.weights.get(&table, &[windows.table_rows(), heads])?;
-        let rows = windows.rows();
-        let spread: Vec<f32> =
-            (0..heads).flat_map(|head| rows.iter().map(move |row| table.data[row * heads + head])).collect();
-        let tokens = windows.window_tokens();
-        self.store(format!("{name}.positions"), &[1, heads, tokens, tokens], &spread)
+        let table_name = format!("{name}.relative_position_bias_table");
+        let rows = windows.table_rows();
+        let table = transposed(self.weights.get(&table_name, &[rows, heads])?);
+        let table = self.store(table_name, &[heads, rows], &table)?;
+        let indices = format!("rows.{}.{}", sizes(&windows.table), sizes(&windows.window));
+        if !self.proto.initializer.iter().any(|tensor| tensor.name == indices) {
+            self.indices(indices.clone(), &[windows.window_tokens(); 2], &windows.rows());
+        }
+        Ok(self.step("Gather", format!("{name}.positions"), &[table, indices], vec![int("axis", 1)]))
+    }
+
+    /// What is added to the score of each pair of tokens of each window, (windows, 1, tokens, tokens), where the grid is moved.
+    /// The file holds the tokens' regions, whose pairs are hundreds of times as many; blocks of one stage share it.
+    fn mask(&mut self, windows: &Windows) -> Option<String> {
+        let regions = windows.regions()?;
+        let name = format!("mask.{}.{}", sizes(&windows.grid), sizes(&windows.window));
+        if self.proto.node.iter().any(|node| node.name == name) {
+            return Some(name);
+        }
+        let (count, tokens) = (windows.count(), windows.window_tokens());
+        let queries = self.constant(format!("{name}.queries"), &[count, 1, tokens, 1], &regions);
+        let keys = self.constant(format!("{name}.keys"), &[count, 1, 1, tokens], &regions);
+        let together = self.step("Equal", format!("{name}.together"), &[queries, keys], vec![]);
+        let [zero, apart] = [("zero", 0.0), ("apart", APART)].map(|(name, value)| self.number(name, value));
+        Some(self.step("Where", name, &[together, zero, apart], vec![]))
     }
 
     /// PyTorch's gates are in the order reset, update, new; ONNX wants update, reset, new.
@@ -317,9 +334,14 @@ impl Writer<'_> {
             source = self.step("Concat", format!("{name}.padded"), &[source, zeros], vec![int("axis", 1)]);
         }
         let constant = format!("{name}.indices");
-        let bytes = indices.iter().flat_map(|index| (*index as i64).to_le_bytes()).collect();
-        self.proto.initializer.push(tensor(&constant, &[indices.len()], DataType::Int64, bytes));
+        self.indices(constant.clone(), &[indices.len()], indices);
         node("Gather", &name, &[source, constant], outputs, vec![int("axis", 1)])
+    }
+
+    /// Indices for a gather.
+    fn indices(&mut self, name: String, shape: &[usize], indices: &[usize]) {
+        let bytes = indices.iter().flat_map(|index| (*index as i64).to_le_bytes()).collect();
+        self.proto.initializer.push(tensor(&name, shape, DataType::Int64, bytes));
     }
 
     /// A number that layers share.
@@ -354,8 +376,7 @@ impl Writer<'_> {
     }
 
     fn reshape_to(&mut self, name: &str, x: &str, shape: &[i64], output: &str) {
-        let sizes: Vec<String> = shape.iter().map(ToString::to_string).collect();
-        let constant = format!("shape.{}", sizes.join("x"));
+        let constant = format!("shape.{}", sizes(shape));
         if !self.proto.initializer.iter().any(|tensor| tensor.name == constant) {
             let bytes = shape.iter().flat_map(|size| size.to_le_bytes()).collect();
             self.proto.initializer.push(tensor(&constant, &[shape.len()], DataType::Int64, bytes));
@@ -432,6 +453,17 @@ impl Writer<'_> {
         }
         format!("value.{}", self.graph.index(value))
     }
+}
+
+/// The elements of a matrix, its columns one after the other.
+fn transposed(matrix: &Tensor) -> Vec<f32> {
+    let columns = matrix.shape.last().copied().unwrap_or(0);
+    (0..columns).flat_map(|column| matrix.data.iter().skip(column).step_by(columns)).copied().collect()
+}
+
+/// Sizes as part of a name.
+fn sizes<T: ToString>(sizes: &[T]) -> String {
+    sizes.iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
 }
 
 fn node(op: &str, name: &str, inputs: &[String], outputs: &[String], attributes: Vec<AttributeProto>) -> NodeProto {

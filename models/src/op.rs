@@ -280,27 +280,24 @@ impl Windows {
         tokens.iter().flat_map(|query| tokens.iter().map(move |key| row(query, key))).collect()
     }
 
-    /// For each window and each pair of its tokens, 0 or, where the shift brought together what lay apart, [`APART`]; `None`
-    /// where nothing is moved. Padding is not masked, as it is not in the published networks.
+    /// For each token of each window, a number of the region of the grid that it lies in, where the shift brought together what
+    /// lay apart: [`APART`] is added to the score of two tokens of different regions. `None` where nothing is moved. Padding
+    /// is of the region beside it, as it is in the published networks.
     #[must_use]
-    pub fn mask(&self) -> Option<Vec<f32>> {
+    pub fn regions(&self) -> Option<Vec<f32>> {
         if self.shift.iter().all(|shift| *shift == 0) {
             return None;
         }
         let padded = self.padded();
         // Along a moved axis there are three regions: before the last window, in it, and what came round.
-        let region = |place: Vec<usize>| -> Vec<u8> {
+        let region = |place: Vec<usize>| -> f32 {
             let axes = place.iter().zip(&padded).zip(self.window.iter().zip(&self.shift));
             let along = |((at, size), (side, shift)): ((&usize, &usize), (&usize, &usize))| {
                 if *shift == 0 { 0 } else { u8::from(*at >= size - side) + u8::from(*at >= size - shift) }
             };
-            axes.map(along).collect()
+            axes.map(along).fold(0.0, |region, along| 3.0 * region + f32::from(along))
         };
-        let regions: Vec<Vec<u8>> = self.places().map(region).collect();
-        let pairs = regions.chunks(self.window_tokens()).flat_map(|window| {
-            window.iter().flat_map(move |query| window.iter().map(move |key| if query == key { 0.0 } else { APART }))
-        });
-        Some(pairs.collect())
+        Some(self.places().map(region).collect())
     }
 }
 
@@ -347,12 +344,12 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_separates_what_the_shift_brought_together() {
+    fn regions_separate_what_the_shift_brought_together() {
         let windows = Windows::new(&[4], &[2], true);
         // Moved by one, the windows are (1, 2) and (3, 0): the second holds both ends.
         assert_eq!(windows.cut(), [1, 2, 3, 0]);
-        assert_eq!(windows.mask().unwrap_or_default(), [0.0, 0.0, 0.0, 0.0, 0.0, APART, APART, 0.0]);
-        assert_eq!(Windows::new(&[4], &[2], false).mask(), None);
+        assert_eq!(windows.regions().unwrap_or_default(), [0.0, 0.0, 1.0, 2.0]);
+        assert_eq!(Windows::new(&[4], &[2], false).regions(), None);
     }
 
     #[test]

@@ -48,15 +48,23 @@ pub fn write_safetensors(networks: &[(&str, &Weights)], facts: &[(&str, &str)], 
         weights.0.iter().map(move |(name, tensor)| (format!("{prefix}{dot}{name}"), tensor))
     });
     let facts = facts.iter().map(|(name, fact)| ((*name).to_owned(), (*fact).to_owned())).collect();
+    let bytes = safetensors::serialize(tensors, Some(facts))
+        .map_err(|source| Error::Safetensors { path: path.to_owned(), source })?;
+    write_whole(path, &bytes)
+}
+
+/// Writes a file that appears complete or not at all.
+///
+/// # Errors
+/// [`Error::Io`] where it cannot be written.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // An ordinary file's permissions, less the process's mask, not those of a secret.
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
     let mut builder = tempfile::Builder::new();
     let mut partial =
         builder.prefix(".divita-").permissions(permissions).tempfile_in(folder).map_err(Error::io(path))?;
-    let bytes = safetensors::serialize(tensors, Some(facts))
-        .map_err(|source| Error::Safetensors { path: path.to_owned(), source })?;
-    partial.as_file_mut().write_all(&bytes).map_err(Error::io(path))?;
+    partial.as_file_mut().write_all(bytes).map_err(Error::io(path))?;
     partial.as_file().sync_all().map_err(Error::io(path))?;
     partial.persist(path).map_err(|failed| Error::io(path)(failed.error))?;
     Ok(())

@@ -138,16 +138,17 @@ pub fn names() -> Vec<&'static str> {
     backbones.chain(others).chain(HEADS.map(|(name, _)| name)).collect()
 }
 
-/// The description of one network by its name; of a head for vectors of `features` elements, without which it has none.
+/// The description of one network by its name: of a 3D backbone for clips of `frames` frames, of a head for vectors of
+/// `features` elements, without which it has none.
 #[must_use]
-pub fn describe(name: &str, features: Option<usize>) -> Option<Graph> {
+pub fn describe(name: &str, frames: usize, features: Option<usize>) -> Option<Graph> {
     if let Some((_, head)) = HEADS.iter().find(|(head, _)| *head == name) {
         return features.map(head);
     }
     match name {
         "efficientnet-lite0-classifier" => Some(efficientnet_lite0_classifier()),
         "transnetv2" => Some(transnet()),
-        _ => Backbone::ALL.iter().map(|backbone| backbone.graph(1)).find(|graph| graph.name == name),
+        _ => Backbone::ALL.iter().map(|backbone| backbone.graph(frames)).find(|graph| graph.name == name),
     }
 }
 

@@ -6,7 +6,9 @@ use anyhow::{Context, bail};
 use clap::Args;
 use divita_models::{
     checkpoint::{self, Checkpoint},
-    import, known_weights,
+    graph::Graph,
+    import::{self, Mapping},
+    known_weights,
     weights::write_safetensors,
     zoo,
 };
@@ -45,15 +47,14 @@ impl Import {
         else {
             return list();
         };
-        if !zoo::names().contains(&network.as_str()) {
-            bail!("no network is called {network}: choose one of {}", zoo::names().join(", "));
-        }
+        known(&network)?;
         let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let sum = known_weights::sha256(&bytes);
         drop(bytes);
         identify(&path, &network, &sum)?;
         let checkpoint = checkpoint::read(&path)?;
-        let mapping = map(&network, checkpoint).with_context(|| format!("{} cannot be used", path.display()))?;
+        // The weights do not depend on the number of frames.
+        let (_, mapping) = map(&network, 1, checkpoint, &path)?;
         log::info!(
             "{} weights of {network} mapped{}",
             mapping.weights.0.len(),
@@ -99,11 +100,27 @@ fn identify(path: &Path, network: &str, sum: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn map(network: &str, checkpoint: Checkpoint) -> anyhow::Result<import::Mapping> {
-    let Some(graph) = zoo::describe(network, import::head_features(&checkpoint)) else {
-        bail!("it has no batch norm called bn, with which a head begins: is it the checkpoint of a backbone?")
-    };
-    Ok(import::map(&graph, checkpoint)?)
+/// Fails where no network is called `network`.
+pub(super) fn known(network: &str) -> anyhow::Result<()> {
+    if !zoo::names().contains(&network) {
+        bail!("no network is called {network}: choose one of {}", zoo::names().join(", "));
+    }
+    Ok(())
+}
+
+/// The network's description, and its weights in the checkpoint that was read from `path`.
+pub(super) fn map(
+    network: &str,
+    frames: usize,
+    checkpoint: Checkpoint,
+    path: &Path,
+) -> anyhow::Result<(Graph, Mapping)> {
+    let of_no_head = "it has no batch norm called bn, with which a head begins: is it the checkpoint of a backbone?";
+    let mapped = zoo::describe(network, frames, import::head_features(&checkpoint))
+        .context(of_no_head)
+        .and_then(|graph| Ok((import::map(&graph, checkpoint)?, graph)));
+    let (mapping, graph) = mapped.with_context(|| format!("{} cannot be used", path.display()))?;
+    Ok((graph, mapping))
 }
 
 /// A few names, and how many more there are.

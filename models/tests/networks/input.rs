@@ -1,4 +1,4 @@
-//! The cases: each network that is compared with references, its seeded weights, and inputs made by a formula.
+//! The cases: each network that is compared with references, its seeded weights, and their inputs.
 
 use divita_models::{
     bundle::seeded_networks,
@@ -8,6 +8,8 @@ use divita_models::{
         shufflenet_3d, swin_2d, swin_3d_of, transnet,
     },
     onnx::{Precision, encode},
+    peers,
+    reference_input::{Input, reference_inputs},
     seed::seeded,
     weights::{Weights, write_safetensors},
 };
@@ -38,25 +40,15 @@ impl Case {
         encode(&self.graph, &self.weights, precision).unwrap()
     }
 
-    /// Shape of each input and its elements.
-    pub fn inputs(&self) -> Vec<(Vec<usize>, Vec<f32>)> {
-        let input = |(name, value): &(&str, _)| {
-            let shape = self.graph.shape(*value).to_vec();
-            let elements = match *name {
-                "histograms" => elements(&shape).map(|x| ((x + 2.0) * 100.0).floor()).collect(),
-                "frames" => elements(&shape).map(|x| (x + 2.0) / 4.0).collect(),
-                _ => elements(&shape).collect(),
-            };
-            (shape, elements)
-        };
-        self.graph.inputs.iter().map(input).collect()
+    /// Shape and elements of each input.
+    pub fn inputs(&self) -> Vec<Input> {
+        reference_inputs(&self.graph)
     }
-}
 
-/// Element i is (h >> 8) / 2^22 - 2 with h = (i * 2654435761 + 12345) mod 2^32, as in `reference/make_vectors.py`.
-fn elements(shape: &[usize]) -> impl Iterator<Item = f32> {
-    let hash = |i: usize| (i as u32).wrapping_mul(2_654_435_761).wrapping_add(12_345);
-    (0..shape.iter().product()).map(move |i| (hash(i) >> 8) as f32 / (1 << 22) as f32 - 2.0)
+    /// The output in tract.
+    pub fn run(&self, precision: Precision) -> Vec<f32> {
+        peers::tract(&self.onnx(precision), &self.inputs()).unwrap()
+    }
 }
 
 /// Every network of the bundle, the video backbone once for each clip length.

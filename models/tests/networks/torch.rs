@@ -3,7 +3,7 @@
 use divita_models::onnx::Precision;
 use safetensors::SafeTensors;
 
-use crate::{assert_close, input::cases, tract};
+use crate::{assert_close, input::cases};
 
 #[test]
 fn tract_agrees_with_torch() {
@@ -13,6 +13,6 @@ fn tract_agrees_with_torch() {
         let vector = vectors.tensor(&case.name).unwrap();
         let expected: Vec<f32> =
             vector.data().chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect();
-        assert_close(&format!("{}: tract and torch", case.name), &tract::run(&case, Precision::F32), &expected);
+        assert_close(&format!("{}: tract and torch", case.name), &case.run(Precision::F32), &expected);
     }
 }

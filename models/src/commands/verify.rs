@@ -1,0 +1,116 @@
+//! `divita-models verify`: does a network compute the same wherever it runs?
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use divita_models::{
+    checkpoint,
+    onnx::{self, Precision},
+    peers::{self, Difference, ORT_LIBRARY, TOLERANCE},
+    reference_input::reference_inputs,
+    seed::seeded,
+    zoo,
+};
+
+/// Compare a network in tract, ONNX Runtime and PyTorch
+///
+/// Writes the network as ONNX, runs it on a fixed input in tract, and compares with ONNX Runtime (where ORT_DYLIB_PATH names
+/// its library) and with the output of the reference implementation, if there is one. Then says what half-precision
+/// weights change. Prints the worst and the mean difference; fails where the worst is more than 1e-4 of the output's
+/// largest value. The weights are those that `import` wrote, or seeded ones.
+///
+///     divita-models verify resnet --seed 12
+///     divita-models verify transnetv2 --weights transnetv2.safetensors --onnx transnetv2.onnx
+#[derive(Args)]
+#[command(verbatim_doc_comment)]
+pub struct Verify {
+    /// The network, as `import` knows it
+    network: String,
+    /// Weights that `import` wrote
+    #[arg(long, value_name = "FILE", required_unless_present = "seed")]
+    weights: Option<PathBuf>,
+    /// Seed of random weights, in place of real ones
+    #[arg(long, value_name = "N", conflicts_with = "weights")]
+    seed: Option<u64>,
+    /// Length of the vectors that a head reads, where the weights are seeded
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    features: usize,
+    /// Frames of the clip that a 3D network sees
+    #[arg(long, value_name = "F", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=256))]
+    frames: u16,
+    /// Safetensors file with the output of the reference implementation on the fixed input, as its one tensor or under the
+    /// network's name
+    #[arg(long, value_name = "FILE")]
+    vectors: Option<PathBuf>,
+    /// Also write the network, in single precision, to this ONNX file
+    #[arg(long, value_name = "FILE")]
+    onnx: Option<PathBuf>,
+}
+
+impl Verify {
+    /// Compares, and prints a line a comparison to standard output.
+    pub fn run(self) -> anyhow::Result<()> {
+        let network = &self.network;
+        super::import::known(network)?;
+        let (graph, weights) = match &self.weights {
+            Some(path) => {
+                let (graph, mapping) =
+                    super::import::map(network, usize::from(self.frames), checkpoint::read(path)?, path)?;
+                (graph, mapping.weights)
+            }
+            None => {
+                let graph = zoo::describe(network, usize::from(self.frames), Some(self.features))
+                    .context("it has no description")?;
+                let weights = seeded(&graph, self.seed.unwrap_or_default(), network);
+                (graph, weights)
+            }
+        };
+        let inputs = reference_inputs(&graph);
+        let names: Vec<&str> = graph.inputs.iter().map(|(name, _)| *name).collect();
+        let single = onnx::encode(&graph, &weights, Precision::F32)?;
+        let half = onnx::encode(&graph, &weights, Precision::F16)?;
+        let found = peers::tract(&single, &inputs)?;
+
+        let mut out = std::io::stdout();
+        writeln!(out, "{network}: {:.1} MB, {:.1} MB in half precision", megabytes(&single), megabytes(&half))?;
+        writeln!(out, "{:<26} {:>10} {:>10} {:>12}", "", "worst", "mean", "of largest")?;
+        let mut agree = true;
+        let mut line = |what: &str, difference: Difference, counts: bool| {
+            agree &= !counts || difference.is_small();
+            let Difference { worst, mean, .. } = difference;
+            writeln!(out, "{what:<26} {worst:>10.2e} {mean:>10.2e} {:>12.2e}", difference.relative())
+        };
+        if let Some(expected) = self.vectors.as_ref().map(|path| self.expected(path)).transpose()? {
+            line("tract, reference vectors", Difference::between(&found, &expected), true)?;
+        }
+        match peers::onnxruntime(&single, &names, &inputs)? {
+            Some(expected) => line("tract, ONNX Runtime", Difference::between(&found, &expected), true)?,
+            None => log::warn!("{ORT_LIBRARY} names no libonnxruntime.so: not compared with ONNX Runtime"),
+        }
+        line("half, single precision", Difference::between(&peers::tract(&half, &inputs)?, &found), false)?;
+        if !agree {
+            bail!("{network} does not compute the same everywhere: more than {TOLERANCE:e} of the largest value");
+        }
+        if let Some(path) = &self.onnx {
+            divita_models::weights::write_whole(path, &single)?;
+            log::info!("wrote {}", path.display());
+        }
+        Ok(())
+    }
+
+    /// What the reference implementation computed.
+    fn expected(&self, path: &std::path::Path) -> anyhow::Result<Vec<f32>> {
+        let mut tensors = checkpoint::read(path)?.tensors;
+        let only = (tensors.len() == 1).then(|| tensors.pop_first()).flatten().map(|(_, tensor)| tensor);
+        let tensor = only.or_else(|| tensors.remove(&self.network));
+        tensor
+            .map(|tensor| tensor.data)
+            .with_context(|| format!("{} has no tensor called {}", path.display(), self.network))
+    }
+}
+
+fn megabytes(bytes: &[u8]) -> f64 {
+    bytes.len() as f64 / 1e6
+}

@@ -1,0 +1,29 @@
+//! The input that every implementation of a network is compared on: made by a formula, so that no file has to hold it.
+
+use crate::graph::Graph;
+
+/// One input of a network: shape and elements.
+pub type Input = (Vec<usize>, Vec<f32>);
+
+/// The inputs of `graph`. Element i of most is (h >> 8) / 2^22 - 2 with h = (i * 2654435761 + 12345) mod 2^32, which lies in
+/// [-2, 2) like a normalised picture and is exact in single precision; frames of TransNet V2 are brought to [0, 1), its
+/// histograms to whole counts from 0 to 399. `reference/make_vectors.py` makes the same.
+#[must_use]
+pub fn reference_inputs(graph: &Graph) -> Vec<Input> {
+    let input = |(name, value): &(&str, _)| {
+        let shape = graph.shape(*value).to_vec();
+        let elements = (0..shape.iter().product()).map(element);
+        let elements = match *name {
+            "histograms" => elements.map(|x| ((x + 2.0) * 100.0).floor()).collect(),
+            "frames" => elements.map(|x| (x + 2.0) / 4.0).collect(),
+            _ => elements.collect(),
+        };
+        (shape, elements)
+    };
+    graph.inputs.iter().map(input).collect()
+}
+
+fn element(i: usize) -> f32 {
+    let hash = (i as u32).wrapping_mul(2_654_435_761).wrapping_add(12_345);
+    (hash >> 8) as f32 / (1 << 22) as f32 - 2.0
+}
