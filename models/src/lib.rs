@@ -18,6 +18,7 @@ pub mod onnx;
 pub mod op;
 pub mod peers;
 pub mod reference_input;
+pub mod representations;
 pub mod seed;
 pub mod weights;
 pub mod zoo;

@@ -13,12 +13,11 @@ use divita_models::{
 /// The weights are random numbers, so the genres that come out mean nothing; the networks have the real size and cost.
 /// Use such a bundle to try the program, to test a board or to measure its speed.
 ///
-/// The same seed gives the same networks, byte for byte, on every machine:
-///
-///     divita-models build --seed 12 --output bundles/demo
-///     divita classify --bundle bundles/demo trailer.mp4
+/// The same seed gives the same networks, byte for byte, on every machine.
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = "Example:\n  \
+    divita-models build --seed 12 --output bundles/demo\n  \
+    divita classify --bundle bundles/demo trailer.mp4")]
 pub struct Build {
     /// Seed of the random weights, any whole number
     #[arg(long, value_name = "N")]

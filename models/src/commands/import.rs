@@ -19,11 +19,10 @@ use divita_models::{
 /// the network's publisher gave them. Code in a checkpoint is never executed: a file that asks for more than tensors is
 /// refused. Says what was mapped and what is left over; fails, with the names, where weights are missing or there are
 /// tensors that the network does not know.
-///
-///     divita-models import shufflenet-2d shufflenetv2_x1-5666bf0f80.pth --output shufflenet-2d.safetensors
-///     divita-models import --list
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = "Examples:\n  \
+    divita-models import shufflenet-2d shufflenetv2_x1-5666bf0f80.pth --output shufflenet-2d.safetensors\n  \
+    divita-models import --list")]
 pub struct Import {
     /// The network: one of those that `zoo` lists, `transnetv2`, `efficientnet-lite0-classifier`, or a head: `cat`, `gru`,
     /// `conv`, `mean`

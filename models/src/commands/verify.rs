@@ -20,11 +20,10 @@ use divita_models::{
 /// its library) and with the output of the reference implementation, if there is one. Then says what half-precision
 /// weights change. Prints the worst and the mean difference; fails where the worst is more than 1e-4 of the output's
 /// largest value. The weights are those that `import` wrote, or seeded ones.
-///
-///     divita-models verify resnet --seed 12
-///     divita-models verify transnetv2 --weights transnetv2.safetensors --onnx transnetv2.onnx
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = "Examples:\n  \
+    divita-models verify resnet --seed 12\n  \
+    divita-models verify transnetv2 --weights transnetv2.safetensors --onnx transnetv2.onnx")]
 pub struct Verify {
     /// The network, as `import` knows it
     network: String,

@@ -1,0 +1,97 @@
+//! A chunk of an array: from its file to values, no more of them at any time than the file or the metadata can account for.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
+
+use flate2::read::{MultiGzDecoder, ZlibDecoder};
+
+use super::{
+    Error, blosc,
+    zarray::{Codec, Order, Zarray},
+};
+
+/// What is wrong with the bytes of a chunk.
+#[derive(Debug, PartialEq)]
+pub(super) enum Fault {
+    /// They were damaged.
+    Damaged(String),
+    /// They were made in a way that is not read here.
+    Unsupported(String),
+}
+
+/// The values of the chunk in the file `path`, row-major, those beyond the array's edges included; `None` where there is no
+/// such file.
+///
+/// # Errors
+/// [`Error::Read`], [`Error::Chunk`] and [`Error::Unsupported`].
+pub(super) fn read(path: &Path, array: &Zarray) -> Result<Option<Vec<f32>>, Error> {
+    let Some(length) = length(path)? else { return Ok(None) };
+    let wanted = array.chunk_bytes();
+    let damaged = |reason: String| Error::Chunk { path: path.to_owned(), reason };
+    let longest = match array.codec {
+        Codec::Raw => wanted as u64,
+        // What does not compress grows a little.
+        _ => 2 * wanted as u64 + (1 << 16),
+    };
+    if array.codec == Codec::Raw && length != wanted as u64 || length > longest {
+        return Err(damaged(format!(
+            "it has {length} bytes, and its {wanted} bytes of values do not come from as many"
+        )));
+    }
+    let mut stored = Vec::new();
+    let file = File::open(path).map_err(Error::read(path))?;
+    file.take(longest + 1).read_to_end(&mut stored).map_err(Error::read(path))?;
+    let bytes = decode(array.codec, stored, wanted).map_err(|fault| match fault {
+        Fault::Damaged(reason) => damaged(reason),
+        Fault::Unsupported(what) => Error::Unsupported { path: path.to_owned(), what },
+    })?;
+    if bytes.len() != wanted {
+        return Err(damaged(format!("it holds {} bytes of values, not {wanted}", bytes.len())));
+    }
+    let (fours, _) = bytes.as_chunks::<4>();
+    let values = fours.iter().map(|four| f32::from_le_bytes(*four));
+    Ok(Some(match array.order {
+        Order::Features => values.collect(),
+        Order::Clips => {
+            let columns: Vec<f32> = values.collect();
+            let row = |row| columns.iter().skip(row).step_by(array.chunk_clips).copied();
+            (0..array.chunk_clips).flat_map(row).collect()
+        }
+    }))
+}
+
+/// Bytes of the file `path`; `None` where there is none.
+///
+/// # Errors
+/// [`Error::Read`] where that cannot be seen, [`Error::Chunk`] where it is no file.
+pub(super) fn length(path: &Path) -> Result<Option<u64>, Error> {
+    match path.metadata() {
+        Ok(there) if there.is_file() => Ok(Some(there.len())),
+        Ok(_) => Err(Error::Chunk { path: path.to_owned(), reason: "it is not a file".into() }),
+        Err(source) if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(source) => Err(Error::read(path)(source)),
+    }
+}
+
+/// The bytes that `stored` stands for; where they are more than `wanted` (or fewer), it is for the caller to see.
+fn decode(codec: Codec, stored: Vec<u8>, wanted: usize) -> Result<Vec<u8>, Fault> {
+    match codec {
+        Codec::Raw => Ok(stored),
+        Codec::Zlib => inflate(ZlibDecoder::new(&stored[..]), wanted),
+        Codec::Gzip => inflate(MultiGzDecoder::new(&stored[..]), wanted),
+        Codec::Blosc => blosc::decode(&stored, wanted),
+    }
+}
+
+/// All that `decoder` gives, but at most one byte more than `wanted`: what is read grows with what is there, and the end is
+/// looked for, with the checksum behind it.
+pub(super) fn inflate(decoder: impl Read, wanted: usize) -> Result<Vec<u8>, Fault> {
+    let mut bytes = Vec::new();
+    match decoder.take(wanted as u64 + 1).read_to_end(&mut bytes) {
+        Ok(_) => Ok(bytes),
+        Err(source) => Err(Fault::Damaged(format!("it does not decompress: {source}"))),
+    }
+}
