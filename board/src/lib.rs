@@ -1,3 +1,4 @@
 //! Everything of `divita` that touches a device, a file or the operating system.
 
+pub mod inputs;
 pub mod source;

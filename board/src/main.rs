@@ -2,7 +2,6 @@
 
 mod bundles;
 mod commands;
-mod inputs;
 mod meter;
 mod output;
 mod progress;

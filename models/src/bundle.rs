@@ -8,8 +8,8 @@ use std::{
 
 use divita_runtime::{
     bundle::{
-        BUNDLE_SCHEMA, Bundle, Channels, FileEntry, GENRES, GOLDEN_FILE, MANIFEST_FILE, Manifest, Provenance,
-        Stream as StreamEntry, StreamInput, Streams,
+        BUNDLE_SCHEMA, Bundle, FileEntry, GENRES, GOLDEN_FILE, MANIFEST_FILE, Manifest, Provenance,
+        Stream as StreamEntry, Streams,
     },
     golden,
     sampler::WorkingRate,
@@ -20,7 +20,7 @@ use crate::{
     Error,
     graph::Graph,
     model_card,
-    networks::{IMAGE_SIZE, SNIPPET_CLIPS, VIDEO_SIZE},
+    networks::SNIPPET_CLIPS,
     onnx::{self, Precision},
     seed::seeded,
     weights::Weights,
@@ -55,35 +55,11 @@ struct Part {
     /// The same for its head.
     head: &'static str,
     network: Backbone,
-    input: StreamInput,
 }
 
-/// The image stream reads pictures as ImageNet's networks do, the video stream with the statistics of Kinetics.
 const PARTS: [Part; 2] = [
-    Part {
-        backbone: "image",
-        head: "image_head",
-        network: Backbone::Shufflenet2d,
-        input: StreamInput {
-            size: IMAGE_SIZE,
-            resize: 256,
-            channels: Channels::Rgb,
-            mean: [0.485, 0.456, 0.406],
-            std: [0.229, 0.224, 0.225],
-        },
-    },
-    Part {
-        backbone: "video",
-        head: "video_head",
-        network: Backbone::Shufflenet3d,
-        input: StreamInput {
-            size: VIDEO_SIZE,
-            resize: VIDEO_SIZE,
-            channels: Channels::Rgb,
-            mean: [0.43387, 0.40455, 0.37761],
-            std: [0.15199, 0.14856, 0.15698],
-        },
-    },
+    Part { backbone: "image", head: "image_head", network: Backbone::Shufflenet2d },
+    Part { backbone: "video", head: "video_head", network: Backbone::Shufflenet3d },
 ];
 
 /// Writes a bundle of untrained networks. It is made beside its place and moved there when it is complete, so no one
@@ -178,7 +154,7 @@ impl Part {
             backbone: onnx_file(self.backbone),
             head: onnx_file(self.head),
             features: self.network.features(),
-            input: self.input,
+            input: self.network.input(),
             parameters: self.network.parameters(),
             macs_per_snippet: WORKING_RATES.map(macs).into(),
         }

@@ -8,6 +8,7 @@ pub mod bundle;
 pub mod checkpoint;
 pub mod cost;
 mod error;
+pub mod extract;
 pub mod fold;
 pub mod graph;
 pub mod import;

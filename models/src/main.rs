@@ -21,6 +21,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Build(commands::build::Build),
+    Extract(commands::extract::Extract),
     Import(commands::import::Import),
     Verify(commands::verify::Verify),
     Zoo(commands::zoo::Zoo),
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         .init();
     let outcome = match Cli::parse().command {
         Command::Build(build) => build.run(),
+        Command::Extract(extract) => extract.run(),
         Command::Import(import) => import.run(),
         Command::Verify(verify) => verify.run(),
         Command::Zoo(zoo) => zoo.run(),

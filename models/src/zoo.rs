@@ -1,12 +1,17 @@
 //! The table of the networks that this tool knows, with what each costs and what the paper says it costs.
 
+use divita_runtime::{
+    bundle::{Channels, StreamInput},
+    network::StreamName,
+};
+
 use crate::{
     cost,
     graph::Graph,
     networks::{
-        EFFICIENTNET_LITE_FEATURES, R2PLUS1D_FEATURES, RESNET_FEATURES, SHUFFLENET_FEATURES, SNIPPET_CLIPS,
-        SWIN_FEATURES, cat_head, conv_head, efficientnet_lite0, efficientnet_lite0_classifier, gru_head, mean_head,
-        r2plus1d, resnet, shufflenet_2d, shufflenet_3d, swin_2d, swin_3d, transnet,
+        EFFICIENTNET_LITE_FEATURES, IMAGE_SIZE, R2PLUS1D_FEATURES, RESNET_FEATURES, SHUFFLENET_FEATURES, SNIPPET_CLIPS,
+        SWIN_FEATURES, VIDEO_SIZE, cat_head, conv_head, efficientnet_lite0, efficientnet_lite0_classifier, gru_head,
+        mean_head, r2plus1d, resnet, shufflenet_2d, shufflenet_3d, swin_2d, swin_3d, transnet,
     },
 };
 
@@ -64,6 +69,35 @@ impl Backbone {
             Backbone::R2plus1d => R2PLUS1D_FEATURES,
             Backbone::Swin2d | Backbone::Swin3d => SWIN_FEATURES,
             Backbone::EfficientnetLite0 => EFFICIENTNET_LITE_FEATURES,
+        }
+    }
+
+    /// Whether it sees the keyframe or all frames of a clip.
+    #[must_use]
+    pub fn stream(self) -> StreamName {
+        match self {
+            Backbone::Shufflenet2d | Backbone::Resnet | Backbone::Swin2d | Backbone::EfficientnetLite0 => {
+                StreamName::Image
+            }
+            Backbone::Shufflenet3d | Backbone::R2plus1d | Backbone::Swin3d => StreamName::Video,
+        }
+    }
+
+    /// How frames become its input: as its publisher makes them.
+    #[must_use]
+    pub fn input(self) -> StreamInput {
+        let input = |size, resize, mean, std| StreamInput { size, resize, channels: Channels::Rgb, mean, std };
+        let imagenet = |resize| input(IMAGE_SIZE, resize, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+        match self {
+            Backbone::Shufflenet2d | Backbone::Resnet | Backbone::Swin3d => imagenet(256),
+            Backbone::Swin2d => imagenet(232),
+            // The statistics of Kinetics, as Efficient-3DCNNs and torchvision have them.
+            Backbone::Shufflenet3d => {
+                input(VIDEO_SIZE, VIDEO_SIZE, [0.43387, 0.40455, 0.37761], [0.15199, 0.14856, 0.15698])
+            }
+            Backbone::R2plus1d => input(VIDEO_SIZE, 128, [0.43216, 0.394666, 0.37645], [0.22803, 0.22145, 0.216989]),
+            // (code - 127) / 128
+            Backbone::EfficientnetLite0 => input(IMAGE_SIZE, 256, [127.0 / 255.0; 3], [128.0 / 255.0; 3]),
         }
     }
 

@@ -68,8 +68,14 @@ struct Network {
 }
 
 impl Network {
-    /// Loads `file` for inputs of shape `input`, which must give outputs of shape `output`.
-    fn prepare(bundle: &Bundle, file: &str, input: Vec<usize>, output: &[usize]) -> Result<Self, NetworkError> {
+    /// Loads `file` of a bundle for inputs of shape `input`, which must give outputs of shape `output`.
+    fn of_bundle(bundle: &Bundle, file: &str, input: Vec<usize>, output: &[usize]) -> Result<Self, NetworkError> {
+        let missing = || NetworkError::Load { file: file.to_owned(), reason: "it is not in the bundle".into() };
+        Network::prepare(file, bundle.file(file).ok_or_else(missing)?, input, output)
+    }
+
+    /// Loads the ONNX file `data`, called `file`, for inputs of shape `input`, which must give outputs of shape `output`.
+    fn prepare(file: &str, data: &[u8], input: Vec<usize>, output: &[usize]) -> Result<Self, NetworkError> {
         let load = |reason: String| NetworkError::Load { file: file.to_owned(), reason };
         let chain = |error: TractError| load(format!("{error:#}").replace('\n', " "));
         let shape = |what, found: String, expected: &[usize]| NetworkError::Shape {
@@ -78,7 +84,6 @@ impl Network {
             found,
             expected: expected.to_vec(),
         };
-        let data = bundle.file(file).ok_or_else(|| load("it is not in the bundle".into()))?;
         let model = tract_onnx::onnx().model_for_read(&mut &*data).map_err(chain)?;
         if model.inputs.len() != 1 || model.outputs.len() != 1 {
             return Err(load(format!("it has {} inputs and {} outputs", model.inputs.len(), model.outputs.len())));
@@ -145,16 +150,20 @@ struct StreamNetworks {
 impl StreamNetworks {
     /// The networks of `stream` for clips of `frames` frames; none for a single picture.
     fn prepare(bundle: &Bundle, stream: &Stream, frames: Option<usize>) -> Result<Self, NetworkError> {
-        let (size, features, manifest) = (stream.input.size, stream.features, bundle.manifest());
-        let input = [1, 3].into_iter().chain(frames).chain([size, size]).collect();
+        let (features, manifest) = (stream.features, bundle.manifest());
         let snippet = vec![1, manifest.snippet_clips, features];
         Ok(StreamNetworks {
-            backbone: Network::prepare(bundle, &stream.backbone, input, &[1, features])?,
-            head: Network::prepare(bundle, &stream.head, snippet, &[1, manifest.labels.len()])?,
+            backbone: Network::of_bundle(bundle, &stream.backbone, shape(&stream.input, frames), &[1, features])?,
+            head: Network::of_bundle(bundle, &stream.head, snippet, &[1, manifest.labels.len()])?,
             input: stream.input,
             features,
         })
     }
+}
+
+/// Shape of a backbone's input: a picture, or a clip of `frames`.
+fn shape(input: &StreamInput, frames: Option<usize>) -> Vec<usize> {
+    [1, 3].into_iter().chain(frames).chain([input.size; 2]).collect()
 }
 
 /// Every network of a bundle at one working rate.
@@ -249,6 +258,31 @@ pub struct Backbones {
 }
 
 impl Backbones {
+    /// The backbone of one stream alone, without a bundle, from the bytes of its ONNX file: vectors of `features` numbers for
+    /// clips of `rate`.
+    ///
+    /// # Errors
+    /// When the network is not what is said of it.
+    pub fn alone(
+        stream: StreamName,
+        onnx: &[u8],
+        input: StreamInput,
+        features: usize,
+        rate: WorkingRate,
+    ) -> Result<Self, NetworkError> {
+        let frames = rate.clip_frames();
+        let (file, length) = match stream {
+            StreamName::Image => ("the image backbone", None),
+            StreamName::Video => ("the video backbone", Some(frames)),
+        };
+        let network = Network::prepare(file, onnx, shape(&input, length), &[1, features])?;
+        let backbone = Some(Backbone { runner: network.spawn()?, input });
+        Ok(match stream {
+            StreamName::Image => Backbones { image: backbone, video: None, frames },
+            StreamName::Video => Backbones { image: None, video: backbone, frames },
+        })
+    }
+
     /// Runs the streams that are present on `clip`: the image stream on its keyframe, the video stream on all frames.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! The sampler: which decoded frames the networks see, one at each interval of the working rate.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -58,6 +60,14 @@ impl TryFrom<u32> for WorkingRate {
     type Error = UnknownRate;
     fn try_from(fps: u32) -> Result<Self, UnknownRate> {
         WorkingRate::new(fps)
+    }
+}
+
+impl FromStr for WorkingRate {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fps = text.parse().map_err(|_| "choose 4, 6, 8, 12 or 24".to_owned())?;
+        WorkingRate::new(fps).map_err(|error| error.to_string())
     }
 }
 

@@ -1,8 +1,10 @@
 //! The segmenter: decoded frames in; shots and clips out. Everything of the way of a frame that comes before the networks.
 
 use std::collections::VecDeque;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::bundle::{Manifest, StreamInput};
 use crate::clips::{Clip, ClipAssembler, Sample};
@@ -20,6 +22,22 @@ pub enum Segmentation {
     Shot,
     /// Contiguous runs of f frames across cuts (Seq-f, the ablation of Table 6): the whole stream is one shot.
     Seq,
+}
+
+/// A segmentation that there is not.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("choose shot or seq")]
+pub struct UnknownSegmentation;
+
+impl FromStr for Segmentation {
+    type Err = UnknownSegmentation;
+    fn from_str(text: &str) -> Result<Self, UnknownSegmentation> {
+        match text {
+            "shot" => Ok(Segmentation::Shot),
+            "seq" => Ok(Segmentation::Seq),
+            _ => Err(UnknownSegmentation),
+        }
+    }
 }
 
 /// What the segmenter needs to know.

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::{Context, Error, Result};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use divita_board::source;
 use divita_runtime::bundle::Bundle;
 use divita_runtime::event::Event;
@@ -52,37 +52,18 @@ pub struct Classify {
 #[derive(Args)]
 pub struct MethodOptions {
     /// Working rate: frames a second that the networks see, and frames in a clip. Higher is more precise and slower
-    #[arg(long, value_name = "4|6|8|12|24", default_value = "4", value_parser = working_rate)]
+    #[arg(long, value_name = "4|6|8|12|24", default_value = "4")]
     fps: WorkingRate,
     /// Clips within shots, or across them (an ablation)
-    #[arg(long, value_enum, default_value_t = SegmentationOption::Shot)]
-    segmentation: SegmentationOption,
-}
-
-/// [`Segmentation`] on the command line.
-#[derive(Clone, Copy, ValueEnum)]
-enum SegmentationOption {
-    Shot,
-    Seq,
+    #[arg(long, value_name = "shot|seq", default_value = "shot")]
+    segmentation: Segmentation,
 }
 
 impl MethodOptions {
     /// The options for a pipeline of `threads` threads.
     pub fn pipeline(&self, threads: NonZeroUsize) -> PipelineOptions {
-        PipelineOptions {
-            rate: self.fps,
-            segmentation: match self.segmentation {
-                SegmentationOption::Shot => Segmentation::Shot,
-                SegmentationOption::Seq => Segmentation::Seq,
-            },
-            threads,
-        }
+        PipelineOptions { rate: self.fps, segmentation: self.segmentation, threads }
     }
-}
-
-fn working_rate(text: &str) -> Result<WorkingRate, String> {
-    let fps = text.parse().map_err(|_| "choose 4, 6, 8, 12 or 24".to_owned())?;
-    WorkingRate::new(fps).map_err(|error| error.to_string())
 }
 
 impl Classify {
@@ -97,7 +78,7 @@ impl Classify {
         let mut report = Report { format: self.format, sink: Sink::open(self.output.as_deref())? };
         report.begin(&bundle)?;
         let mut outcome = Outcome::Done;
-        for input in crate::inputs::expand(&self.inputs) {
+        for input in divita_board::inputs::expand(&self.inputs) {
             let classified = classify(&input, &bundle, &networks, options, &mut |event| report.add(&input, event));
             if let Err(failure) = classified {
                 let Failure::Input(error) = failure else { return Err(failure.into_error()) };

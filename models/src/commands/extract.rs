@@ -1,0 +1,184 @@
+//! `divita-models extract`: the vectors of many videos' clips, into a store.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use divita_board::{inputs::expand, source};
+use divita_models::{
+    checkpoint,
+    extract::Extractor,
+    known_weights::sha256,
+    onnx::{self, Precision},
+    representations::{Error, Store},
+    seed::seeded,
+    zoo::Backbone,
+};
+use divita_runtime::{sampler::WorkingRate, segmenter::Segmentation};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Map, Value};
+
+/// Turn videos into representations
+///
+/// Decodes each video, cuts it into shots and clips as `divita` does, runs a backbone on every clip, and adds the vectors to a
+/// store: a Zarr 2 group with one array of (clips, features) a video, named like the video's file, as Trailers12k is published.
+///
+/// What is in the store already is not made again, so a run that was stopped, in whatever way, goes on where it was; it loses
+/// the video in hand at most. Several runs, on several machines, may fill one store: --shard K/N makes each do its part.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    divita-models extract trailers/ --network swin-3d --weights swin-3d.safetensors --fps 24 --store ik_swin_fps24_fpc24.zarr\n  \
+    divita-models extract trailers/ --network shufflenet-2d --seed 1 --store test.zarr --shard 3/8")]
+pub struct Extract {
+    /// Videos, or folders of videos
+    #[arg(value_name = "INPUT", required = true)]
+    inputs: Vec<String>,
+    /// The backbone
+    #[arg(long, value_parser = backbone)]
+    network: Backbone,
+    /// Weights that `import` wrote
+    #[arg(long, value_name = "FILE", required_unless_present = "seed")]
+    weights: Option<PathBuf>,
+    /// Seed of random weights in place of real ones, to try things out
+    #[arg(long, value_name = "N", conflicts_with = "weights")]
+    seed: Option<u64>,
+    /// Store to add to; made if there is none
+    #[arg(long, value_name = "DIR")]
+    store: PathBuf,
+    /// Working rate: frames a second that the network sees, and frames in a clip
+    #[arg(long, value_name = "4|6|8|12|24", default_value = "24")]
+    fps: WorkingRate,
+    /// Clips within shots, or across them (an ablation)
+    #[arg(long, value_name = "shot|seq", default_value = "shot")]
+    segmentation: Segmentation,
+    /// Do part K of N of the videos, counted from 1
+    #[arg(long, value_name = "K/N", default_value = "1/1")]
+    shard: Shard,
+}
+
+/// One of several parts of the work.
+#[derive(Clone, Copy, Debug)]
+struct Shard {
+    /// From 0.
+    part: usize,
+    parts: usize,
+}
+
+impl FromStr for Shard {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.split_once('/').and_then(|(k, n)| Some((k.parse::<usize>().ok()?, n.parse::<usize>().ok()?)));
+        match parsed {
+            Some((k, n)) if (1..=n).contains(&k) => Ok(Shard { part: k - 1, parts: n }),
+            _ => Err("give it as K/N with K from 1 to N, such as 3/8".to_owned()),
+        }
+    }
+}
+
+fn backbone(name: &str) -> Result<Backbone, String> {
+    let names: Vec<&str> = Backbone::ALL.iter().map(|backbone| backbone.graph(1).name).collect();
+    let at = names.iter().position(|one| *one == name);
+    at.map(|at| Backbone::ALL[at]).ok_or_else(|| format!("choose one of {}", names.join(", ")))
+}
+
+impl Extract {
+    /// Extracts; fails in the end where a video failed.
+    pub fn run(self) -> anyhow::Result<()> {
+        let videos = self.videos()?;
+        let graph = self.network.graph(self.fps.clip_frames());
+        let (weights, from) = match &self.weights {
+            Some(path) => {
+                let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+                let checkpoint = checkpoint::read(path)?;
+                let (_, mapping) = super::import::map(graph.name, self.fps.clip_frames(), checkpoint, path)?;
+                (mapping.weights, format!("SHA-256 {}", sha256(&bytes)))
+            }
+            None => {
+                let seed = self.seed.unwrap_or_default();
+                (seeded(&graph, seed, graph.name), format!("seeded, untrained: {seed}"))
+            }
+        };
+        let segmentation = serde_json::to_value(self.segmentation)?;
+        let attributes: Map<String, Value> = [
+            ("network", Value::from(graph.name)),
+            ("weights", from.into()),
+            ("fps", self.fps.fps().into()),
+            ("segmentation", segmentation),
+            ("detector", "histogram".into()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into_iter()
+        .collect();
+        let store = Store::create_or_open(&self.store, self.network.features(), &attributes)?;
+        let onnx = onnx::encode(&graph, &weights, Precision::F32)?;
+        drop(weights);
+        let mut extractor = Extractor::new(self.network, &onnx, self.fps, self.segmentation)?;
+
+        let shard = videos.iter().skip(self.shard.part).step_by(self.shard.parts);
+        let (there, todo): (Vec<_>, Vec<_>) = shard.partition(|(id, _)| store.contains(id));
+        log::info!("{} videos to do, {} are in the store", todo.len(), there.len());
+        let bar = bar(&todo);
+        let mut failed = 0;
+        let mut clips = 0;
+        for (id, video) in &todo {
+            bar.set_message((*id).clone());
+            let before = bar.position();
+            let made = extractor.extract(video, |time| bar.set_position(before + milliseconds(time)));
+            bar.set_position(before + duration(video));
+            let written = made.map_err(anyhow::Error::from).and_then(|made| {
+                clips += made.clips;
+                Ok(store.write(id, made.clips, &made.data)?)
+            });
+            if let Err(error) = written {
+                failed += 1;
+                bar.suspend(|| log::error!("{video}: {error:#}"));
+                // A full disk is full for the next video too.
+                if matches!(error.downcast_ref(), Some(Error::DiskFull { .. } | Error::Write { .. })) {
+                    bail!("stopped; what is done is in {}", self.store.display());
+                }
+            }
+        }
+        bar.finish_and_clear();
+        log::info!("{} videos done, {clips} clips: {}", todo.len() - failed, self.store.display());
+        if failed > 0 {
+            bail!("{failed} of {} videos failed", todo.len());
+        }
+        Ok(())
+    }
+
+    /// The videos by their names in the store, in the order of these: the same for every part of the work.
+    fn videos(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let mut videos = BTreeMap::new();
+        for input in expand(&self.inputs) {
+            let id = Path::new(&input).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            if let Some(other) = videos.insert(id.clone(), input.clone()) {
+                bail!("{other} and {input} would both be called {id} in the store: rename one");
+            }
+        }
+        Ok(videos)
+    }
+}
+
+/// A bar over the presentation time of all videos that are to be done, with the time left.
+fn bar(todo: &[(&String, &String)]) -> ProgressBar {
+    let length = todo.iter().map(|(_, video)| duration(video)).sum();
+    let bar = ProgressBar::new(length);
+    let template = "{msg} [{wide_bar}] {percent:>3} %  {eta} left";
+    // The template is a constant: it parses.
+    bar.set_style(ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar()).progress_chars("=> "));
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
+}
+
+/// Length of a video as its file says it, milliseconds; of one that cannot be opened 0.
+fn duration(video: &str) -> u64 {
+    let length = source::open(video).ok().and_then(|source| source.info().duration);
+    length.map_or(0, milliseconds)
+}
+
+fn milliseconds(time: divita_runtime::frame::Timestamp) -> u64 {
+    (time.as_nanos() / 1_000_000).max(0) as u64
+}
