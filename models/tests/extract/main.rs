@@ -1,6 +1,8 @@
 //! The command `extract` as a whole: what it stores, and that nothing that befalls it is seen in the store.
 #![allow(clippy::unwrap_used)]
 
+mod slurm;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
