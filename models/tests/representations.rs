@@ -187,7 +187,7 @@ fn arguments_that_cannot_be_are_refused() {
 
     let store = Store::create_or_open(&path, 3, &Map::new()).unwrap();
     let long = "a".repeat(201);
-    for id in ["", ".", "..", ".tt1", "../tt1", "a/b", "/tmp/x", "a\\b", "a\0b", "a b", "ä", "a\nb", &long] {
+    for id in ["", ".", "..", ".tt1", "../tt1", "a/b", "/x", "a\\b", "a\0b", "a b", "ä", "a\nb", &long] {
         assert!(matches!(store.write(id, 1, &[0.0; 3]), Err(Error::Id(_))), "{id}");
         assert!(message(store.read(id)).contains("cannot be the id"));
         assert!(!store.contains(id));

@@ -30,7 +30,7 @@ use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
 
 pub use error::{CheckpointError, Problem};
 
-use crate::weights::Tensor;
+use crate::{known_weights::sha256, weights::Tensor};
 
 /// The longest file that is read: 4 GiB.
 pub const MAX_FILE_BYTES: u64 = 4 << 30;
@@ -47,6 +47,8 @@ pub struct Checkpoint {
     /// Every type of number becomes `f32`, rounded to nearest. Integers are such counters as `num_batches_tracked`, and are
     /// exact up to 2^24; a bool is 0 or 1.
     pub tensors: BTreeMap<String, Tensor>,
+    /// SHA-256 of the file they were read from, in hexadecimal digits.
+    pub sha256: String,
 }
 
 /// Reads the checkpoint at `path`; its kind is found from its first bytes, not from its name.
@@ -55,8 +57,7 @@ pub struct Checkpoint {
 /// Where the file cannot be read, is no checkpoint, is damaged, or holds what is not read: see [`Problem`].
 pub fn read(path: &Path) -> Result<Checkpoint, CheckpointError> {
     file_bytes(path)
-        .and_then(|bytes| tensors(&bytes))
-        .map(|tensors| Checkpoint { tensors })
+        .and_then(|bytes| Ok(Checkpoint { tensors: tensors(&bytes)?, sha256: sha256(&bytes) }))
         .map_err(|problem| CheckpointError { path: path.to_owned(), problem })
 }
 

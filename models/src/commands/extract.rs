@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use divita_board::{inputs::expand, source};
 use divita_models::{
     checkpoint,
     extract::Extractor,
-    known_weights::sha256,
     onnx::{self, Precision},
     representations::{Error, Store},
     seed::seeded,
@@ -91,10 +90,10 @@ impl Extract {
         let graph = self.network.graph(self.fps.clip_frames());
         let (weights, from) = match &self.weights {
             Some(path) => {
-                let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
                 let checkpoint = checkpoint::read(path)?;
+                let from = format!("SHA-256 {}", checkpoint.sha256);
                 let (_, mapping) = super::import::map(graph.name, self.fps.clip_frames(), checkpoint, path)?;
-                (mapping.weights, format!("SHA-256 {}", sha256(&bytes)))
+                (mapping.weights, from)
             }
             None => {
                 let seed = self.seed.unwrap_or_default();
@@ -120,14 +119,15 @@ impl Extract {
         let shard = videos.iter().skip(self.shard.part).step_by(self.shard.parts);
         let (there, todo): (Vec<_>, Vec<_>) = shard.partition(|(id, _)| store.contains(id));
         log::info!("{} videos to do, {} are in the store", todo.len(), there.len());
-        let bar = bar(&todo);
+        let durations: Vec<u64> = todo.iter().map(|(_, video)| duration(video)).collect();
+        let bar = bar(durations.iter().sum());
         let mut failed = 0;
         let mut clips = 0;
-        for (id, video) in &todo {
+        for ((id, video), duration) in todo.iter().zip(durations) {
             bar.set_message((*id).clone());
             let before = bar.position();
             let made = extractor.extract(video, |time| bar.set_position(before + milliseconds(time)));
-            bar.set_position(before + duration(video));
+            bar.set_position(before + duration);
             let written = made.map_err(anyhow::Error::from).and_then(|made| {
                 clips += made.clips;
                 Ok(store.write(id, made.clips, &made.data)?)
@@ -162,9 +162,8 @@ impl Extract {
     }
 }
 
-/// A bar over the presentation time of all videos that are to be done, with the time left.
-fn bar(todo: &[(&String, &String)]) -> ProgressBar {
-    let length = todo.iter().map(|(_, video)| duration(video)).sum();
+/// A bar over the presentation time of all videos that are to be done, milliseconds, with the time left.
+fn bar(length: u64) -> ProgressBar {
     let bar = ProgressBar::new(length);
     let template = "{msg} [{wide_bar}] {percent:>3} %  {eta} left";
     // The template is a constant: it parses.

@@ -47,11 +47,9 @@ impl Import {
             return list();
         };
         known(&network)?;
-        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let sum = known_weights::sha256(&bytes);
-        drop(bytes);
-        identify(&path, &network, &sum)?;
         let checkpoint = checkpoint::read(&path)?;
+        let sum = checkpoint.sha256.clone();
+        identify(&path, &network, &sum)?;
         // The weights do not depend on the number of frames.
         let (_, mapping) = map(&network, 1, checkpoint, &path)?;
         log::info!(
@@ -79,6 +77,7 @@ impl Import {
 fn identify(path: &Path, network: &str, sum: &str) -> anyhow::Result<()> {
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     match (known_weights::with_sum(sum), known_weights::with_name(&file)) {
+        // A network with its classifier has the same file and a longer name.
         (Some(known), _) if !network.starts_with(known.network) => {
             bail!("{} holds the published weights of {}, not of {network}", path.display(), known.network)
         }
