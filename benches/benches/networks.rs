@@ -11,7 +11,7 @@ use divita_runtime::preprocess::Picture;
 /// A picture that is not all one colour.
 fn picture(size: usize) -> Picture {
     let data = (0..3 * size * size).map(|at| (at as u32).wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
-    Picture::from_planar(size, data).unwrap()
+    Picture::from_planar(size, size, data).unwrap()
 }
 
 fn backbones(criterion: &mut Criterion) {

@@ -9,7 +9,7 @@ use divita_board::source::{self, FrameSource};
 use divita_runtime::network::Networks;
 use divita_runtime::pipeline::{Pipeline, PipelineOptions};
 use divita_runtime::segmenter::Segmentation;
-use divita_runtime::shots::{ShotDetector, ShotSettings};
+use divita_runtime::shots::{HistogramDetector, ShotDetector, ShotSettings};
 
 const FRAMES: u64 = 1253;
 
@@ -34,12 +34,12 @@ fn whole(criterion: &mut Criterion) {
     });
     group.bench_function("decode and find shots", |bencher| {
         bencher.iter(|| {
-            let (mut source, mut detector) = (open(), ShotDetector::new(ShotSettings::default()));
+            let (mut source, mut detector) = (open(), HistogramDetector::new(ShotSettings::default()));
             let mut verdicts = 0;
             while let Some(frame) = source.next_frame().unwrap() {
-                detector.push(&frame, |_| verdicts += 1);
+                let Ok(()) = detector.push(&frame, |_| verdicts += 1);
             }
-            detector.finish(|_| verdicts += 1);
+            let Ok(()) = detector.finish(|_| verdicts += 1);
             assert_eq!(verdicts, FRAMES);
         });
     });

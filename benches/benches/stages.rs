@@ -9,7 +9,7 @@ use divita_runtime::histogram::Histogram;
 use divita_runtime::keyframe::{ColourHistogram, keyframe};
 use divita_runtime::preprocess::{Picture, Preprocessor};
 use divita_runtime::segmenter::{Segment, Segmentation, Segmenter, SegmenterOptions};
-use divita_runtime::shots::{ShotDetector, ShotSettings};
+use divita_runtime::shots::{HistogramDetector, ShotDetector, ShotSettings};
 
 fn histogram(criterion: &mut Criterion) {
     let film = Film::new();
@@ -25,10 +25,10 @@ fn shots(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("shots");
     group.throughput(Throughput::Elements(1));
     // One detector for all rounds, so that what is measured is the steady state: its window full, a cut now and then.
-    let (mut detector, mut index) = (ShotDetector::new(ShotSettings::default()), 0);
+    let (mut detector, mut index) = (HistogramDetector::new(ShotSettings::default()), 0);
     group.bench_function("detector, a frame", |bencher| {
         bencher.iter(|| {
-            detector.push(&film.frame(index), |verdict| _ = black_box(verdict));
+            let Ok(()) = detector.push(&film.frame(index), |verdict| _ = black_box(verdict));
             index += 1;
         });
     });
@@ -45,7 +45,7 @@ fn clips(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("shots, sampling, resize, clips: a second of video", fps), |bencher| {
             bencher.iter(|| {
                 for _ in 0..Film::RATE {
-                    segmenter.push(&film.frame(index), |segment| {
+                    let Ok(()) = segmenter.push(&film.frame(index), |segment| {
                         if let Segment::Clip(clip) = segment {
                             done.push(clip);
                         }
@@ -63,7 +63,7 @@ fn keyframes(criterion: &mut Criterion) {
     let (film, bundle) = (Film::new(), bundle());
     let input = bundle.manifest().streams.image.as_ref().unwrap().input;
     let mut preprocessor = Preprocessor::new(&input);
-    let mut picture = Picture::black(input.size);
+    let mut picture = Picture::black(input.size, input.size);
     let mut group = criterion.benchmark_group("keyframe");
     let histograms: Vec<ColourHistogram> = (0..24)
         .map(|index| {
@@ -92,7 +92,7 @@ fn resize(criterion: &mut Criterion) {
     for (name, stream) in [("image", &streams.image), ("video", &streams.video)] {
         let input = stream.as_ref().unwrap().input;
         let mut preprocessor = Preprocessor::new(&input);
-        let mut picture = Picture::black(input.size);
+        let mut picture = Picture::black(input.size, input.size);
         group.bench_function(BenchmarkId::new(format!("1280x720 for the {name} stream"), input.size), |bencher| {
             bencher.iter(|| preprocessor.make(black_box(&film.frame(7)), &mut picture));
         });

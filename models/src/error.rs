@@ -34,10 +34,10 @@ pub enum Error {
         unknown: Vec<String>,
     },
     /// A program that runs ONNX files refuses one.
-    #[error("{peer} does not run the network: {reason}")]
-    Peer {
+    #[error("{engine} does not run the network: {reason}")]
+    Engine {
         /// The program.
-        peer: &'static str,
+        engine: &'static str,
         /// What it said.
         reason: String,
     },
@@ -83,9 +83,9 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn peer(peer: &'static str, reason: String) -> Error {
+    pub(crate) fn engine(engine: &'static str, reason: String) -> Error {
         // Some of them say more than a line.
-        Error::Peer { peer, reason: reason.lines().map(str::trim).collect::<Vec<_>>().join(" ") }
+        Error::Engine { engine, reason: reason.lines().map(str::trim).collect::<Vec<_>>().join(" ") }
     }
 
     /// Names the file that an input or output error is about, for `map_err`.

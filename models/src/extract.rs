@@ -1,22 +1,48 @@
 //! From a video to the vectors of its clips, by the runtime's own decoding, shots, clips and preprocessing.
 
+use std::convert::Infallible;
+
 use divita_board::source::{self, SourceError};
 use divita_runtime::{
+    clips::Clip,
     frame::Timestamp,
+    input::{fill_clip, fill_picture},
     network::{Backbones, NetworkError, StreamName},
     sampler::WorkingRate,
     segmenter::{Segment, Segmentation, Segmenter, SegmenterOptions},
-    shots::ShotSettings,
+    shots::{ShotDetector, ShotSettings},
 };
 
-use crate::zoo::Backbone;
+use crate::{
+    Error,
+    session::{Device, Session},
+    transnet_detector::TransnetDetector,
+    zoo::Backbone,
+};
+
+/// What finds the shots.
+pub enum Detector {
+    /// The detector of the edge.
+    Histogram,
+    /// TransNet V2, as [`TransnetDetector::network`] makes it ready.
+    Transnet(Session),
+}
 
 /// Makes the vectors of videos with one backbone.
 pub struct Extractor {
     network: Backbone,
-    backbones: Backbones,
+    engine: Engine,
+    detector: Detector,
     rate: WorkingRate,
     segmentation: Segmentation,
+}
+
+/// What runs the backbone.
+enum Engine {
+    /// The runtime, as on a board.
+    Runtime(Backbones),
+    /// Another device.
+    Session(Session),
 }
 
 /// Why a video has no vectors.
@@ -26,12 +52,21 @@ pub enum ExtractError {
     /// It cannot be read, or not to its end: vectors of a part of it would be taken for all of it.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// The network failed.
+    /// The backbone failed in the runtime.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// A network failed elsewhere.
+    #[error(transparent)]
+    Session(#[from] Error),
     /// Every frame is black or part of a transition.
     #[error("it has no clip")]
     NoClip,
+}
+
+impl From<Infallible> for ExtractError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
 }
 
 /// The vectors of a video's clips in their order.
@@ -44,61 +79,116 @@ pub struct Representations {
 }
 
 impl Extractor {
-    /// An extractor with the ONNX file of `network`.
+    /// An extractor with the ONNX file of `network`, run on `device`; the detector is asked only for clips within shots.
     ///
     /// # Errors
-    /// When the file is not that of the network.
+    /// When the file is not that of the network, or the device is not there.
     pub fn new(
         network: Backbone,
         onnx: &[u8],
+        device: Device,
         rate: WorkingRate,
         segmentation: Segmentation,
-    ) -> Result<Self, NetworkError> {
-        let backbones = Backbones::alone(network.stream(), onnx, network.input(), network.features(), rate)?;
-        Ok(Extractor { network, backbones, rate, segmentation })
+        detector: Detector,
+    ) -> Result<Self, ExtractError> {
+        let (input, frames) = (network.input(), rate.clip_frames());
+        let engine = match device {
+            Device::Cpu => Engine::Runtime(Backbones::alone(network.stream(), onnx, input, network.features(), rate)?),
+            Device::Cuda => Engine::Session(Session::on(device, onnx, [&*shape(network, frames)])?),
+        };
+        Ok(Extractor { network, engine, detector, rate, segmentation })
     }
 
     /// The vectors of the video `input`; `reached` gets the time that it has been read up to.
     ///
     /// # Errors
     /// [`ExtractError`].
-    pub fn extract(
-        &mut self,
-        input: &str,
-        mut reached: impl FnMut(Timestamp),
-    ) -> Result<Representations, ExtractError> {
-        let mut source = source::open(input)?;
+    pub fn extract(&mut self, input: &str, reached: impl FnMut(Timestamp)) -> Result<Representations, ExtractError> {
         let stream_input = |stream| (self.network.stream() == stream).then(|| self.network.input());
-        let mut segmenter = Segmenter::new(SegmenterOptions {
+        let options = SegmenterOptions {
             rate: self.rate,
             segmentation: self.segmentation,
             shots: ShotSettings::default(),
             image: stream_input(StreamName::Image),
             video: stream_input(StreamName::Video),
-        });
-        let mut found = Representations { clips: 0, data: Vec::new() };
-        let mut clips = Vec::new();
-        let mut run = |clips: &mut Vec<_>, segmenter: &mut Segmenter| -> Result<(), NetworkError> {
-            for clip in clips.drain(..) {
-                let features = self.backbones.run(&clip)?;
-                found.data.extend_from_slice(features.of(self.network.stream()));
-                found.clips += 1;
-                segmenter.recycle(clip);
-            }
-            Ok(())
         };
-        let keep = |clips: &mut Vec<_>, segment| {
+        let (network, engine) = (self.network, &mut self.engine);
+        let run = |clip: &Clip| engine.run(network, clip);
+        let found = match &mut self.detector {
+            Detector::Histogram => extract(input, Segmenter::new(options), run, reached),
+            Detector::Transnet(session) => {
+                let detector = TransnetDetector::new(session, options.shots.gap_s);
+                extract(input, Segmenter::with_detector(options, detector), run, reached)
+            }
+        }?;
+        if found.clips == 0 { Err(ExtractError::NoClip) } else { Ok(found) }
+    }
+}
+
+/// Shape of the input of `network` for clips of `frames` frames.
+fn shape(network: Backbone, frames: usize) -> Vec<usize> {
+    let graph = network.graph(frames);
+    graph.inputs.iter().flat_map(|&(_, value)| graph.shape(value).to_vec()).collect()
+}
+
+impl Engine {
+    /// The vector of `clip`.
+    fn run(&mut self, network: Backbone, clip: &Clip) -> Result<Vec<f32>, ExtractError> {
+        match self {
+            Engine::Runtime(backbones) => {
+                let features = backbones.run(clip)?;
+                Ok(match network.stream() {
+                    StreamName::Image => features.image,
+                    StreamName::Video => features.video,
+                })
+            }
+            Engine::Session(session) => {
+                let (input, shape) = (network.input(), shape(network, clip.frames));
+                let mut data = vec![0.0; shape.iter().product()];
+                match (network.stream(), &clip.keyframe().image) {
+                    (StreamName::Image, Some(picture)) => fill_picture(picture, &input, &mut data),
+                    _ => fill_clip(clip.pictures(), clip.frames, &input, &mut data),
+                }
+                Ok(session.run(vec![(shape, data)])?)
+            }
+        }
+    }
+}
+
+/// The vectors that `run` makes of the clips that `segmenter` cuts the video `input` into.
+fn extract<D: ShotDetector>(
+    input: &str,
+    mut segmenter: Segmenter<D>,
+    mut run: impl FnMut(&Clip) -> Result<Vec<f32>, ExtractError>,
+    mut reached: impl FnMut(Timestamp),
+) -> Result<Representations, ExtractError>
+where
+    ExtractError: From<D::Error>,
+{
+    let mut source = source::open(input)?;
+    let mut found = Representations { clips: 0, data: Vec::new() };
+    let mut clips = Vec::new();
+    loop {
+        let keep = |segment| {
             if let Segment::Clip(clip) = segment {
                 clips.push(clip);
             }
         };
-        while let Some(frame) = source.next_frame()? {
-            reached(frame.time());
-            segmenter.push(&frame, |segment| keep(&mut clips, segment));
-            run(&mut clips, &mut segmenter)?;
+        let frame = source.next_frame()?;
+        match &frame {
+            Some(frame) => {
+                reached(frame.time());
+                segmenter.push(frame, keep)?;
+            }
+            None => segmenter.finish(keep)?,
         }
-        segmenter.finish(|segment| keep(&mut clips, segment));
-        run(&mut clips, &mut segmenter)?;
-        if found.clips == 0 { Err(ExtractError::NoClip) } else { Ok(found) }
+        for clip in clips.drain(..) {
+            found.data.extend(run(&clip)?);
+            found.clips += 1;
+            segmenter.recycle(clip);
+        }
+        if frame.is_none() {
+            return Ok(found);
+        }
     }
 }

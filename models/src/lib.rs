@@ -7,6 +7,7 @@
 pub mod bundle;
 pub mod checkpoint;
 pub mod cost;
+pub mod difference;
 mod error;
 pub mod extract;
 pub mod fold;
@@ -17,10 +18,11 @@ mod model_card;
 pub mod networks;
 pub mod onnx;
 pub mod op;
-pub mod peers;
 pub mod reference_input;
 pub mod representations;
 pub mod seed;
+pub mod session;
+pub mod transnet_detector;
 pub mod weights;
 pub mod zoo;
 

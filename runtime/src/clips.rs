@@ -60,6 +60,13 @@ impl Clip {
         &self.samples[self.keyframe]
     }
 
+    /// The pictures of the video stream, each as often as it stands in the clip.
+    pub fn pictures(&self) -> impl Iterator<Item = &Picture> {
+        self.samples.iter().flat_map(|sample| {
+            sample.video.iter().flat_map(|picture| std::iter::repeat_n(picture, sample.times as usize))
+        })
+    }
+
     /// Black frames at the end.
     pub fn padded(&self) -> usize {
         self.frames - self.content

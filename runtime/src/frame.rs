@@ -207,6 +207,13 @@ pub enum Rotation {
     Clockwise270,
 }
 
+impl Rotation {
+    /// Whether pictures are stored lying on a side, so that their width is the upright picture's height.
+    pub fn lies(self) -> bool {
+        matches!(self, Rotation::Clockwise90 | Rotation::Clockwise270)
+    }
+}
+
 /// A picture that cannot be what it says it is.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]

@@ -119,13 +119,12 @@ pub fn record(bundle: &Bundle, rate: WorkingRate) -> Result<Vec<u8>, GoldenError
     };
     let mut entries = BTreeMap::from([(PROBABILITIES, floats(&output.probabilities))]);
     if let Some(picture) = &input.image {
-        let size = picture.size();
-        entries.insert(IMAGE_INPUT, codes(vec![3, size, size], picture.data().to_vec()));
+        entries.insert(IMAGE_INPUT, codes(vec![3, picture.height(), picture.width()], picture.data().to_vec()));
         entries.insert(IMAGE_FEATURES, floats(&output.image));
     }
     if let Some(first) = input.video.first() {
         let data = input.video.iter().flat_map(|picture| picture.data().iter().copied()).collect();
-        entries.insert(VIDEO_INPUT, codes(vec![input.video.len(), 3, first.size(), first.size()], data));
+        entries.insert(VIDEO_INPUT, codes(vec![input.video.len(), 3, first.height(), first.width()], data));
         entries.insert(VIDEO_FEATURES, floats(&output.video));
     }
     Ok(serialize(&entries, None)?)
@@ -202,7 +201,7 @@ fn waves(size: usize, time: usize) -> Picture {
             picture.extend((0..size).map(|x| pixel(channel, y, x)));
         }
     }
-    Picture::from_planar(size, picture).unwrap_or_else(|| Picture::black(size))
+    Picture::from_planar(size, size, picture).unwrap_or_else(|| Picture::black(size, size))
 }
 
 /// The pictures of tensor `name`, each (3, size, size).
@@ -213,7 +212,7 @@ fn pictures(golden: &SafeTensors<'_>, name: &'static str, size: usize) -> Result
     if data.is_empty() || !chunks.remainder().is_empty() {
         return Err(GoldenError::Tensor(name));
     }
-    Ok(chunks.filter_map(|chunk| Picture::from_planar(size, chunk.to_vec())).collect())
+    Ok(chunks.filter_map(|chunk| Picture::from_planar(size, size, chunk.to_vec())).collect())
 }
 
 /// The values of tensor `name`.

@@ -28,6 +28,11 @@ impl Default for ColourHistogram {
 }
 
 impl ColourHistogram {
+    /// The counts, red's bins outermost.
+    pub fn counts(&self) -> &[u32] {
+        &self.counts[..]
+    }
+
     /// Counts `picture` anew.
     pub fn count(&mut self, picture: &Picture) {
         self.counts.fill(0);
@@ -68,7 +73,7 @@ mod tests {
             }
         }
         let mut histogram = ColourHistogram::default();
-        histogram.count(&Picture::from_planar(8, data).expect("8 x 8"));
+        histogram.count(&Picture::from_planar(8, 8, data).expect("8 x 8"));
         histogram
     }
 

@@ -9,6 +9,7 @@ pub mod frame;
 pub mod golden;
 pub mod heads;
 pub mod histogram;
+pub mod input;
 pub mod keyframe;
 pub mod network;
 pub mod pipeline;

@@ -9,7 +9,8 @@ use tract_onnx::tract_hir::infer::Factoid;
 
 use crate::bundle::{Bundle, Stream, StreamInput};
 use crate::clips::Clip;
-use crate::preprocess::{Picture, normalise};
+use crate::input::{fill_clip, fill_picture};
+use crate::preprocess::Picture;
 use crate::sampler::WorkingRate;
 
 /// Why the networks of a bundle cannot be run.
@@ -292,10 +293,7 @@ impl Backbones {
         if let Some(picture) = &clip.keyframe().image {
             features.image = self.image(picture)?;
         }
-        let frames = clip.samples().iter().flat_map(|sample| {
-            sample.video.iter().flat_map(move |picture| std::iter::repeat_n(picture, sample.times as usize))
-        });
-        features.video = self.video(frames)?;
+        features.video = self.video(clip.pictures())?;
         Ok(features)
     }
 
@@ -306,8 +304,7 @@ impl Backbones {
     pub fn image(&mut self, picture: &Picture) -> Result<Vec<f32>, NetworkError> {
         let mut features = Vec::new();
         if let Some(Backbone { runner, input }) = &mut self.image {
-            let plane = input.size * input.size;
-            runner.run(|data| normalise(picture, input, data, plane), |out| features.extend_from_slice(out))?;
+            runner.run(|data| fill_picture(picture, input, data), |out| features.extend_from_slice(out))?;
         }
         Ok(features)
     }
@@ -319,17 +316,9 @@ impl Backbones {
     /// When tract fails.
     pub fn video<'a>(&mut self, pictures: impl Iterator<Item = &'a Picture>) -> Result<Vec<f32>, NetworkError> {
         let mut features = Vec::new();
-        let count = self.frames;
+        let frames = self.frames;
         if let Some(Backbone { runner, input }) = &mut self.video {
-            let plane = input.size * input.size;
-            let black = Picture::black(input.size);
-            let fill = |data: &mut [f32]| {
-                let mut pictures = pictures.fuse();
-                for time in 0..count {
-                    normalise(pictures.next().unwrap_or(&black), input, &mut data[time * plane..], count * plane);
-                }
-            };
-            runner.run(fill, |out| features.extend_from_slice(out))?;
+            runner.run(|data| fill_clip(pictures, frames, input, data), |out| features.extend_from_slice(out))?;
         }
         Ok(features)
     }

@@ -94,7 +94,7 @@ impl Pipeline {
     pub fn push(&mut self, frame: &Frame<'_>, mut emit: impl FnMut(Event)) -> Result<(), PipelineError> {
         let Pipeline { segmenter, flow, .. } = self;
         let mut outcome = Ok(());
-        segmenter.push(frame, |segment| {
+        let Ok(()) = segmenter.push(frame, |segment| {
             if outcome.is_ok() {
                 outcome = flow.take(segment, &mut emit);
             }
@@ -113,7 +113,7 @@ impl Pipeline {
     pub fn finish(self, complete: bool, mut emit: impl FnMut(Event)) -> Result<(), PipelineError> {
         let Pipeline { options, bundle, trained, mut segmenter, mut flow } = self;
         let mut outcome = Ok(());
-        segmenter.finish(|segment| {
+        let Ok(()) = segmenter.finish(|segment| {
             if outcome.is_ok() {
                 outcome = flow.take(segment, &mut emit);
             }

@@ -1,71 +1,64 @@
-//! The preprocessor: a frame's planes to the small square picture that a backbone looks at, and that picture to its input.
+//! The preprocessor: a frame's planes to the small picture that a network looks at.
 //!
-//! The rule, the same here and in the host tool: scale so that the shorter side is `resize`, cut the middle `size` x `size`
-//! out, turn it upright, to 8-bit RGB. The filter is a triangle as wide as the scale (bilinear with antialiasing, what PIL
+//! The rule for a backbone, the same here and in the host tool: scale so that the shorter side is `resize`, cut the middle
+//! `size` x `size` out, turn it upright, to 8-bit RGB. The filter is a triangle as wide as the scale (bilinear with antialiasing, what PIL
 //! and torchvision do), applied to each component before the change to RGB, so that only a few thousand pixels are
 //! converted. Sums are taken in one fixed order in single precision: the same bytes on every machine.
 
-use crate::bundle::{Channels, StreamInput};
+use crate::bundle::StreamInput;
 use crate::colour::{ToRgb, to_code};
 use crate::components::{Component, Components};
 use crate::frame::{Frame, Rotation};
 
-/// A square 8-bit RGB picture, planar: (3, size, size), red first.
+/// A small 8-bit RGB picture, planar: (3, height, width), red first.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Picture {
-    size: usize,
+    width: usize,
+    height: usize,
     data: Vec<u8>,
 }
 
 impl Clone for Picture {
     fn clone(&self) -> Self {
-        Picture { size: self.size, data: self.data.clone() }
+        Picture { width: self.width, height: self.height, data: self.data.clone() }
     }
     /// In the buffer that is there, which the derived one would not use.
     fn clone_from(&mut self, other: &Self) {
-        self.size = other.size;
+        (self.width, self.height) = (other.width, other.height);
         self.data.clone_from(&other.data);
     }
 }
 
 impl Picture {
-    /// A black picture of `size` x `size` pixels.
-    pub fn black(size: usize) -> Self {
-        Picture { size, data: vec![0; 3 * size * size] }
+    /// A black picture of `width` x `height` pixels.
+    pub fn black(width: usize, height: usize) -> Self {
+        Picture { width, height, data: vec![0; 3 * width * height] }
     }
 
-    /// A picture from its samples, (3, size, size); none when they are not that many.
-    pub fn from_planar(size: usize, data: Vec<u8>) -> Option<Self> {
-        (data.len() == 3 * size * size).then_some(Picture { size, data })
+    /// A picture from its samples, (3, height, width); none when they are not that many.
+    pub fn from_planar(width: usize, height: usize, data: Vec<u8>) -> Option<Self> {
+        (data.len() == 3 * width * height).then_some(Picture { width, height, data })
     }
 
-    /// Side in pixels.
-    pub fn size(&self) -> usize {
-        self.size
+    /// Width in pixels.
+    pub fn width(&self) -> usize {
+        self.width
     }
 
-    /// The samples, (3, size, size), red first.
+    /// Height in pixels.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// The samples, (3, height, width), red first.
     pub fn data(&self) -> &[u8] {
         &self.data
     }
 
-    /// Channel 0 (red) to 2 (blue), (size, size).
+    /// Channel 0 (red) to 2 (blue), (height, width).
     pub fn channel(&self, channel: usize) -> &[u8] {
-        let plane = self.size * self.size;
+        let plane = self.width * self.height;
         &self.data[channel * plane..][..plane]
-    }
-}
-
-/// Normalises `picture` as `input` says: channel k goes to the size x size values from `k * stride` on.
-pub(crate) fn normalise(picture: &Picture, input: &StreamInput, data: &mut [f32], stride: usize) {
-    for (k, (mean, std)) in input.mean.into_iter().zip(input.std).enumerate() {
-        let channel = match input.channels {
-            Channels::Rgb => k,
-            Channels::Bgr => 2 - k,
-        };
-        for (value, &code) in data[k * stride..].iter_mut().zip(picture.channel(channel)) {
-            *value = (f32::from(code) / 255.0 - mean) / std;
-        }
     }
 }
 
@@ -125,39 +118,62 @@ struct Filters {
     down: Filter,
 }
 
-/// Makes pictures of one stream's size from frames. Allocates when the size of the frames changes, and never otherwise.
+/// What of a frame a picture shows.
+#[derive(Clone, Copy, Debug)]
+enum View {
+    /// The middle square, its side `size / resize` of the frame's shorter one.
+    Square { size: usize, resize: usize },
+    /// All of it, drawn out to the picture's shape.
+    Whole,
+}
+
+/// Makes pictures of one size from frames. Allocates when the size of the frames changes, and never otherwise.
 #[derive(Clone, Debug)]
 pub struct Preprocessor {
-    size: usize,
-    resize: usize,
+    /// Of the upright picture.
+    width: usize,
+    height: usize,
+    view: View,
     /// Luma's (or RGB's) filters and chroma's.
     filters: [Filters; 2],
-    frame_size: (usize, usize),
+    /// Width and height of the frames that the filters are for, and whether these lie on their side.
+    fitted: (usize, usize, bool),
     /// One output row of a plane before it is filtered across.
     row: Vec<f32>,
-    /// The three components at the output's size, (3, size, size).
+    /// The three components at the output's size, before they are turned upright.
     small: Vec<f32>,
 }
 
 impl Preprocessor {
     /// A preprocessor for a stream's input.
     pub fn new(input: &StreamInput) -> Self {
+        let StreamInput { size, resize, .. } = *input;
+        Preprocessor::of(size, size, View::Square { size, resize })
+    }
+
+    /// A preprocessor for pictures of `width` x `height` pixels that show the whole frame, whatever its shape.
+    pub fn whole(width: usize, height: usize) -> Self {
+        Preprocessor::of(width, height, View::Whole)
+    }
+
+    fn of(width: usize, height: usize, view: View) -> Self {
         Preprocessor {
-            size: input.size,
-            resize: input.resize,
+            width,
+            height,
+            view,
             filters: Default::default(),
-            frame_size: (0, 0),
+            fitted: (0, 0, false),
             row: Vec::new(),
-            small: vec![0.0; 3 * input.size * input.size],
+            small: vec![0.0; 3 * width * height],
         }
     }
 
-    /// Makes `picture`, of this stream's size, from `frame`.
+    /// Makes `picture`, of this preprocessor's size, from `frame`.
     pub fn make(&mut self, frame: &Frame<'_>, picture: &mut Picture) {
-        debug_assert_eq!(picture.size, self.size);
+        debug_assert_eq!((picture.width, picture.height), (self.width, self.height));
         let components = Components::of(frame);
         self.fit(frame, &components);
-        let plane = self.size * self.size;
+        let plane = self.width * self.height;
         for (k, component) in components.as_slice().iter().enumerate() {
             let filters =
                 &self.filters[usize::from(component.width != frame.width() || component.height != frame.height())];
@@ -169,32 +185,46 @@ impl Preprocessor {
     /// Fits the filters to the frame's size: the same share of every component is covered, centred.
     fn fit(&mut self, frame: &Frame<'_>, components: &Components<'_>) {
         let (width, height) = (frame.width(), frame.height());
+        let lies = frame.rotation().lies();
         let pieces = components.as_slice();
         let (first, last) = (&pieces[0], &pieces[pieces.len() - 1]);
         let fits = |filters: &Filters, component: &Component<'_>| {
             (filters.width, filters.height) == (component.width, component.height)
         };
-        if self.frame_size == (width, height) && fits(&self.filters[0], first) && fits(&self.filters[1], last) {
+        if self.fitted == (width, height, lies) && fits(&self.filters[0], first) && fits(&self.filters[1], last) {
             return;
         }
-        let side = width.min(height) as f64 * self.size as f64 / self.resize as f64;
+        let (span_across, span_down) = match self.view {
+            View::Square { size, resize } => {
+                let side = width.min(height) as f64 * size as f64 / resize as f64;
+                (side, side)
+            }
+            View::Whole => (width as f64, height as f64),
+        };
+        let (columns, rows) = self.lying(lies);
         for (filters, component) in self.filters.iter_mut().zip([first, last]) {
             (filters.width, filters.height) = (component.width, component.height);
-            filters.across.fit(component.width, side * component.width as f64 / width as f64, self.size);
-            filters.down.fit(component.height, side * component.height as f64 / height as f64, self.size);
+            filters.across.fit(component.width, span_across * component.width as f64 / width as f64, columns);
+            filters.down.fit(component.height, span_down * component.height as f64 / height as f64, rows);
         }
-        self.frame_size = (width, height);
+        self.fitted = (width, height, lies);
     }
 
-    /// The small components to 8-bit RGB, turned upright. The middle square is the same before and after the turn.
+    /// Width and height of the picture before it is turned upright.
+    fn lying(&self, lies: bool) -> (usize, usize) {
+        if lies { (self.height, self.width) } else { (self.width, self.height) }
+    }
+
+    /// The small components to 8-bit RGB, turned upright.
     fn colour(&self, frame: &Frame<'_>, components: &Components<'_>, picture: &mut Picture) {
-        let (size, plane) = (self.size, self.size * self.size);
+        let (columns, rows) = self.lying(frame.rotation().lies());
+        let plane = columns * rows;
         let to_rgb = ToRgb::new(frame.colour());
         let (red, rest) = picture.data.split_at_mut(plane);
         let (green, blue) = rest.split_at_mut(plane);
-        for y in 0..size {
-            for x in 0..size {
-                let at = y * size + x;
+        for y in 0..rows {
+            for x in 0..columns {
+                let at = y * columns + x;
                 let sample = |k: usize| self.small[k * plane + at];
                 let [r, g, b] = match components {
                     Components::Yuv(_) => to_rgb.rgb(sample(0), sample(1), sample(2)),
@@ -203,18 +233,18 @@ impl Preprocessor {
                 };
                 let (x, y) = match frame.rotation() {
                     Rotation::None => (x, y),
-                    Rotation::Clockwise90 => (size - 1 - y, x),
-                    Rotation::Half => (size - 1 - x, size - 1 - y),
-                    Rotation::Clockwise270 => (y, size - 1 - x),
+                    Rotation::Clockwise90 => (rows - 1 - y, x),
+                    Rotation::Half => (columns - 1 - x, rows - 1 - y),
+                    Rotation::Clockwise270 => (y, columns - 1 - x),
                 };
-                let to = y * size + x;
+                let to = y * self.width + x;
                 (red[to], green[to], blue[to]) = (to_code(r), to_code(g), to_code(b));
             }
         }
     }
 }
 
-/// Filters one component to (size, size). Down first: whole rows are added up, which the compiler turns into vector code,
+/// Filters one component to the size of its filters. Down first: whole rows are added up, which the compiler turns into vector code,
 /// and only the few rows that are left are filtered across.
 fn shrink(component: &Component<'_>, filters: &Filters, row: &mut Vec<f32>, out: &mut [f32]) {
     let (first, last) = filters.across.reach();

@@ -11,7 +11,7 @@ use crate::clips::{Clip, ClipAssembler, Sample};
 use crate::frame::{Frame, Timestamp};
 use crate::preprocess::{Picture, Preprocessor};
 use crate::sampler::{Sampler, WorkingRate};
-use crate::shots::{Label, Shot, ShotDetector, ShotKind, ShotSettings, ShotTracker, Verdict};
+use crate::shots::{HistogramDetector, Label, Shot, ShotDetector, ShotKind, ShotSettings, ShotTracker, Verdict};
 
 /// Whether clips respect shots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ pub struct SegmenterOptions {
     pub rate: WorkingRate,
     /// Whether clips respect shots.
     pub segmentation: Segmentation,
-    /// Settings of the shot detector.
+    /// Settings of the histogram detector; the length of a pause that ends a shot is every detector's.
     pub shots: ShotSettings,
     /// Input of the image stream, where there is one.
     pub image: Option<StreamInput>,
@@ -78,10 +78,11 @@ pub enum Segment {
     Shot(Shot),
 }
 
-/// Cuts one stream into shots and clips. In steady state it allocates nothing as long as its clips are given back.
-pub struct Segmenter {
+/// Cuts one stream into shots and clips. In steady state it allocates nothing as long as its clips are given back and the
+/// detector allocates nothing.
+pub struct Segmenter<D = HistogramDetector> {
     options: SegmenterOptions,
-    detector: ShotDetector,
+    detector: D,
     sampler: Sampler,
     image: Option<Preprocessor>,
     video: Option<Preprocessor>,
@@ -91,11 +92,18 @@ pub struct Segmenter {
 }
 
 impl Segmenter {
-    /// A segmenter at the start of a stream.
+    /// A segmenter at the start of a stream, with the detector of the edge.
     pub fn new(options: SegmenterOptions) -> Self {
+        Segmenter::with_detector(options, HistogramDetector::new(options.shots))
+    }
+}
+
+impl<D: ShotDetector> Segmenter<D> {
+    /// A segmenter at the start of a stream.
+    pub fn with_detector(options: SegmenterOptions, detector: D) -> Self {
         Segmenter {
             options,
-            detector: ShotDetector::new(options.shots),
+            detector,
             sampler: Sampler::new(options.rate, Timestamp::from_secs_f64(options.shots.gap_s)),
             image: options.image.as_ref().map(Preprocessor::new),
             video: options.video.as_ref().map(Preprocessor::new),
@@ -113,11 +121,14 @@ impl Segmenter {
 
     /// Takes the next decoded frame. A frame that is not later than the one before was never shown: it is counted by
     /// [`Segmenter::skipped`] and otherwise ignored.
-    pub fn push(&mut self, frame: &Frame<'_>, mut segment: impl FnMut(Segment)) {
+    ///
+    /// # Errors
+    /// When the detector fails.
+    pub fn push(&mut self, frame: &Frame<'_>, mut segment: impl FnMut(Segment)) -> Result<(), D::Error> {
         let time = frame.time();
         if self.last.is_some_and(|last| time <= last) {
             self.skipped += 1;
-            return;
+            return Ok(());
         }
         let gap = self.last.is_some_and(|last| time.since(last).as_secs_f64() > self.options.shots.gap_s);
         let first = self.last.is_none();
@@ -137,17 +148,22 @@ impl Segmenter {
                     _ => Label::Content,
                 };
                 cutter.settle(Verdict { time, label, after_gap: gap }, &mut segment);
+                Ok(())
             }
         }
     }
 
     /// Ends the stream: decides what is left and closes the last shot.
-    pub fn finish(&mut self, mut segment: impl FnMut(Segment)) {
+    ///
+    /// # Errors
+    /// When the detector fails.
+    pub fn finish(&mut self, mut segment: impl FnMut(Segment)) -> Result<(), D::Error> {
         let cutter = &mut self.cutter;
-        self.detector.finish(|verdict| cutter.settle(verdict, &mut segment));
+        self.detector.finish(|verdict| cutter.settle(verdict, &mut segment))?;
         if let Some(shot) = cutter.tracker.finish() {
             cutter.close(shot, &mut segment);
         }
+        Ok(())
     }
 
     /// Takes back a clip whose networks have run.
@@ -185,7 +201,7 @@ impl Segmenter {
         ];
         for (preprocessor, input, picture) in streams {
             if let (Some(preprocessor), Some(input)) = (preprocessor, input) {
-                preprocessor.make(frame, picture.get_or_insert_with(|| Picture::black(input.size)));
+                preprocessor.make(frame, picture.get_or_insert_with(|| Picture::black(input.size, input.size)));
             }
         }
         if let Some(picture) = sample.image.as_ref().or(sample.video.as_ref()) {

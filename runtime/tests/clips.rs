@@ -69,9 +69,9 @@ fn run(stream: &Stream, rate: WorkingRate, segmentation: Segmentation) -> (Vec<C
     for (value, time, _) in stream.frames() {
         let data = [value; 16 * 16];
         let frame = Frame::new(Pixels::Grey(Plane { data: &data, stride: 16 }), 16, 16, time).unwrap();
-        segmenter.push(&frame, &mut keep);
+        let Ok(()) = segmenter.push(&frame, &mut keep);
     }
-    segmenter.finish(&mut keep);
+    let Ok(()) = segmenter.finish(&mut keep);
     (clips, shots)
 }
 
@@ -151,9 +151,9 @@ fn frames_that_do_not_go_forward_are_counted_and_not_shown() {
     for millis in [0, 250, 250, 100, 500, 750] {
         let plane = Plane { data: &data, stride: 8 };
         let frame = Frame::new(Pixels::Grey(plane), 8, 8, Timestamp::from_millis(millis)).unwrap();
-        segmenter.push(&frame, |_| {});
+        let Ok(()) = segmenter.push(&frame, |_| {});
     }
-    segmenter.finish(|segment| {
+    let Ok(()) = segmenter.finish(|segment| {
         if let Segment::Clip(clip) = segment {
             clips.push(clip)
         }

@@ -20,7 +20,7 @@ fn picture(width: usize, height: usize) -> Vec<u8> {
 
 fn small(frame: &Frame<'_>) -> Picture {
     let input = StreamInput { size: SIZE, resize: 40, channels: Channels::Rgb, mean: [0.5; 3], std: [0.5; 3] };
-    let mut picture = Picture::black(SIZE);
+    let mut picture = Picture::black(SIZE, SIZE);
     Preprocessor::new(&input).make(frame, &mut picture);
     picture
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use divita_runtime::frame::{Frame, Pixels, Plane, Subsampling};
+use serde_json::Value;
 
 /// Root of the project.
 pub fn root() -> &'static Path {
@@ -31,6 +32,19 @@ pub fn shared_video(name: &str) -> Option<PathBuf> {
         return None;
     }
     Some(path)
+}
+
+/// The first frame after each cut of a [`shared_video`], as `cuts.json` beside it says.
+pub fn known_cuts(video: &Path) -> Vec<u64> {
+    let truth = known_boundaries(video);
+    truth["cuts"].as_array().unwrap().iter().map(|cut| cut.as_u64().unwrap()).collect()
+}
+
+/// Everything that `cuts.json` says of a [`shared_video`].
+pub fn known_boundaries(video: &Path) -> Value {
+    let text = std::fs::read_to_string(video.with_file_name("cuts.json")).unwrap();
+    let all: Value = serde_json::from_str(&text).unwrap();
+    all[video.file_name().unwrap().to_str().unwrap()].clone()
 }
 
 /// `ffmpeg`, whose pictures ours are held against. Where it is not installed, the test that needs it says so and passes.

@@ -48,7 +48,7 @@ fn allocations(mut source: Box<dyn FrameSource>, rate: u32, from: u64) -> Vec<(u
     for index in 0.. {
         let before = COUNT.with(Cell::get);
         let Some(frame) = source.next_frame().unwrap() else { break };
-        segmenter.push(&frame, |segment| segments.push(segment));
+        let Ok(()) = segmenter.push(&frame, |segment| segments.push(segment));
         let allocated = COUNT.with(Cell::get) - before;
         if allocated > 0 && index >= from {
             found.push((index, allocated));

@@ -261,7 +261,7 @@ const SIDE: usize = 16;
 /// The middle of a picture as a network would see it: upright, 8-bit RGB.
 fn small(frame: &Frame<'_>) -> Picture {
     let input = StreamInput { size: SIDE, resize: SIDE, channels: Channels::Rgb, mean: [0.0; 3], std: [1.0; 3] };
-    let mut picture = Picture::black(SIDE);
+    let mut picture = Picture::black(SIDE, SIDE);
     Preprocessor::new(&input).make(frame, &mut picture);
     picture
 }
@@ -285,7 +285,7 @@ fn differences<const N: usize>(
     while frames < limit {
         let Some(frame) = source.next_frame().unwrap() else { break };
         let (mut width, mut height) = (frame.width(), frame.height());
-        if matches!(frame.rotation(), Rotation::Clockwise90 | Rotation::Clockwise270) {
+        if frame.rotation().lies() {
             (width, height) = (height, width);
         }
         let mut rgb = vec![0; 3 * width * height];

@@ -179,7 +179,7 @@ impl Bench {
         loop {
             let Some(frame) = timed(&mut decode, || source.next_frame())? else { break };
             timed(&mut histogram, || std::hint::black_box(Histogram::of(&frame)));
-            timed(&mut cut, || segmenter.push(&frame, |segment| segments.push(segment)));
+            let Ok(()) = timed(&mut cut, || segmenter.push(&frame, |segment| segments.push(segment)));
             for segment in segments.drain(..) {
                 if let Segment::Clip(done) = segment {
                     let features = timed(&mut clip, || backbones.run(&done))?;

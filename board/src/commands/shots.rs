@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use divita_board::source;
 use divita_runtime::event::Event;
-use divita_runtime::shots::{Shot, ShotDetector, ShotSettings, ShotTracker};
+use divita_runtime::shots::{HistogramDetector, Shot, ShotDetector, ShotSettings, ShotTracker};
 
 use crate::Outcome;
 use crate::output::{Format, Sink, csv, jsonl, table};
@@ -68,7 +68,7 @@ fn find(input: &str, tell: &mut dyn FnMut(&Shot) -> Result<()>) -> Result<Option
         Err(error) => return Ok(Some(error)),
     };
     let progress = Progress::of(source.info());
-    let mut detector = ShotDetector::new(ShotSettings::default());
+    let mut detector = HistogramDetector::new(ShotSettings::default());
     let mut tracker = ShotTracker::default();
     let mut last = None;
     let mut closed = Vec::new();
@@ -78,14 +78,14 @@ fn find(input: &str, tell: &mut dyn FnMut(&Shot) -> Result<()>) -> Result<Option
             Ok(Some(frame)) => {
                 last = Some(frame.time());
                 progress.reached(frame.time());
-                detector.push(&frame, |verdict| closed.extend(tracker.push(verdict)));
+                let Ok(()) = detector.push(&frame, |verdict| closed.extend(tracker.push(verdict)));
                 closed.drain(..).try_for_each(|shot| tell(&shot))?;
             }
             Ok(None) => break None,
             Err(error) => break Some(error),
         }
     };
-    detector.finish(|verdict| closed.extend(tracker.push(verdict)));
+    let Ok(()) = detector.finish(|verdict| closed.extend(tracker.push(verdict)));
     closed.extend(tracker.finish());
     closed.iter().try_for_each(tell)?;
     Ok(failure)

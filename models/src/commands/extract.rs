@@ -10,10 +10,13 @@ use clap::Args;
 use divita_board::{inputs::expand, source};
 use divita_models::{
     checkpoint,
-    extract::Extractor,
+    extract::{Detector, Extractor},
     onnx::{self, Precision},
     representations::{Error, Store},
     seed::seeded,
+    session::Device,
+    transnet_detector::TransnetDetector,
+    weights::Weights,
     zoo::Backbone,
 };
 use divita_runtime::{sampler::WorkingRate, segmenter::Segmentation};
@@ -53,6 +56,16 @@ pub struct Extract {
     /// Clips within shots, or across them (an ablation)
     #[arg(long, value_name = "shot|seq", default_value = "shot")]
     segmentation: Segmentation,
+    /// What finds the shots: colour histograms as on a board, or the network of the paper, which is slower
+    #[arg(long, value_name = "histogram|transnetv2", default_value = "histogram", value_parser = ["histogram", "transnetv2"], hide_possible_values = true)]
+    detector: String,
+    /// Weights of TransNet V2 that `import` wrote
+    #[arg(long, value_name = "FILE", required_if_eq("detector", "transnetv2"))]
+    detector_weights: Option<PathBuf>,
+    /// Where the networks run; cuda needs ORT_DYLIB_PATH to name the libonnxruntime.so of onnxruntime-gpu, and a program
+    /// built with the feature `cuda`
+    #[arg(long, value_name = "cpu|cuda", default_value = "cpu")]
+    device: Device,
     /// Do part K of N of the videos, counted from 1
     #[arg(long, value_name = "K/N", default_value = "1/1")]
     shard: Shard,
@@ -89,24 +102,20 @@ impl Extract {
         let videos = self.videos()?;
         let graph = self.network.graph(self.fps.clip_frames());
         let (weights, from) = match &self.weights {
-            Some(path) => {
-                let checkpoint = checkpoint::read(path)?;
-                let from = format!("SHA-256 {}", checkpoint.sha256);
-                let (_, mapping) = super::import::map(graph.name, self.fps.clip_frames(), checkpoint, path)?;
-                (mapping.weights, from)
-            }
+            Some(path) => read_weights(graph.name, self.fps.clip_frames(), path)?,
             None => {
                 let seed = self.seed.unwrap_or_default();
                 (seeded(&graph, seed, graph.name), format!("seeded, untrained: {seed}"))
             }
         };
         let segmentation = serde_json::to_value(self.segmentation)?;
+        let (detector, detector_name) = self.detector()?;
         let attributes: Map<String, Value> = [
             ("network", Value::from(graph.name)),
             ("weights", from.into()),
             ("fps", self.fps.fps().into()),
             ("segmentation", segmentation),
-            ("detector", "histogram".into()),
+            ("detector", detector_name),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into_iter()
@@ -114,7 +123,7 @@ impl Extract {
         let store = Store::create_or_open(&self.store, self.network.features(), &attributes)?;
         let onnx = onnx::encode(&graph, &weights, Precision::F32)?;
         drop(weights);
-        let mut extractor = Extractor::new(self.network, &onnx, self.fps, self.segmentation)?;
+        let mut extractor = Extractor::new(self.network, &onnx, self.device, self.fps, self.segmentation, detector)?;
 
         let shard = videos.iter().skip(self.shard.part).step_by(self.shard.parts);
         let (there, todo): (Vec<_>, Vec<_>) = shard.partition(|(id, _)| store.contains(id));
@@ -149,6 +158,23 @@ impl Extract {
         Ok(())
     }
 
+    /// What finds the shots, and what the store says of it.
+    fn detector(&self) -> anyhow::Result<(Detector, Value)> {
+        match (self.segmentation, &self.detector_weights) {
+            (Segmentation::Seq, Some(_)) => bail!("clips across shots need no detector: leave --detector out"),
+            (Segmentation::Seq, None) => Ok((Detector::Histogram, Value::Null)),
+            (Segmentation::Shot, None) => Ok((Detector::Histogram, "histogram".into())),
+            (Segmentation::Shot, Some(_)) if self.detector == "histogram" => {
+                bail!("--detector-weights are for --detector transnetv2")
+            }
+            (Segmentation::Shot, Some(path)) => {
+                let (weights, from) = read_weights("transnetv2", 1, path)?;
+                let network = TransnetDetector::network(&weights, self.device)?;
+                Ok((Detector::Transnet(network), format!("transnetv2, {from}").into()))
+            }
+        }
+    }
+
     /// The videos by their names in the store, in the order of these: the same for every part of the work.
     fn videos(&self) -> anyhow::Result<BTreeMap<String, String>> {
         let mut videos = BTreeMap::new();
@@ -160,6 +186,14 @@ impl Extract {
         }
         Ok(videos)
     }
+}
+
+/// The weights of `network` that `import` wrote to `path`, and how the store calls them.
+fn read_weights(network: &str, frames: usize, path: &Path) -> anyhow::Result<(Weights, String)> {
+    let checkpoint = checkpoint::read(path)?;
+    let from = format!("SHA-256 {}", checkpoint.sha256);
+    let (_, mapping) = super::import::map(network, frames, checkpoint, path)?;
+    Ok((mapping.weights, from))
 }
 
 /// A bar over the presentation time of all videos that are to be done, milliseconds, with the time left.

@@ -7,10 +7,11 @@ use anyhow::{Context, bail};
 use clap::Args;
 use divita_models::{
     checkpoint,
+    difference::{Difference, TOLERANCE},
     onnx::{self, Precision},
-    peers::{self, Difference, ORT_LIBRARY, TOLERANCE},
     reference_input::reference_inputs,
     seed::seeded,
+    session::{Device, ORT_LIBRARY, Session},
     zoo,
 };
 
@@ -43,6 +44,10 @@ pub struct Verify {
     /// network's name
     #[arg(long, value_name = "FILE")]
     vectors: Option<PathBuf>,
+    /// Compare with ONNX Runtime on this device too; cuda needs ORT_DYLIB_PATH to name the libonnxruntime.so of
+    /// onnxruntime-gpu, and a program built with the feature `cuda`
+    #[arg(long, value_name = "cpu|cuda", default_value = "cpu")]
+    device: Device,
     /// Also write the network, in single precision, to this ONNX file
     #[arg(long, value_name = "FILE")]
     onnx: Option<PathBuf>,
@@ -67,28 +72,35 @@ impl Verify {
             }
         };
         let inputs = reference_inputs(&graph);
-        let names: Vec<&str> = graph.inputs.iter().map(|(name, _)| *name).collect();
         let single = onnx::encode(&graph, &weights, Precision::F32)?;
         let half = onnx::encode(&graph, &weights, Precision::F16)?;
-        let found = peers::tract(&single, &inputs)?;
+        let shapes = || inputs.iter().map(|(shape, _)| shape.as_slice());
+        let tract = |onnx: &[u8]| Session::tract(onnx, shapes())?.run(inputs.clone());
+        let found = tract(&single)?;
 
         let mut out = std::io::stdout();
         writeln!(out, "{network}: {:.1} MB, {:.1} MB in half precision", megabytes(&single), megabytes(&half))?;
-        writeln!(out, "{:<26} {:>10} {:>10} {:>12}", "", "worst", "mean", "of largest")?;
+        writeln!(out, "{:<27} {:>10} {:>10} {:>12}", "", "worst", "mean", "of largest")?;
         let mut agree = true;
         let mut line = |what: &str, difference: Difference, counts: bool| {
             agree &= !counts || difference.is_small();
             let Difference { worst, mean, .. } = difference;
-            writeln!(out, "{what:<26} {worst:>10.2e} {mean:>10.2e} {:>12.2e}", difference.relative())
+            writeln!(out, "{what:<27} {worst:>10.2e} {mean:>10.2e} {:>12.2e}", difference.relative())
         };
         if let Some(expected) = self.vectors.as_ref().map(|path| self.expected(path)).transpose()? {
             line("tract, reference vectors", Difference::between(&found, &expected), true)?;
         }
-        match peers::onnxruntime(&single, &names, &inputs)? {
-            Some(expected) => line("tract, ONNX Runtime", Difference::between(&found, &expected), true)?,
+        match Session::onnxruntime(&single, Device::Cpu)? {
+            Some(mut onnxruntime) => {
+                line("tract, ONNX Runtime", Difference::between(&found, &onnxruntime.run(inputs.clone())?), true)?;
+            }
             None => log::warn!("{ORT_LIBRARY} names no libonnxruntime.so: not compared with ONNX Runtime"),
         }
-        line("half, single precision", Difference::between(&peers::tract(&half, &inputs)?, &found), false)?;
+        if self.device == Device::Cuda {
+            let expected = Session::on(self.device, &single, shapes())?.run(inputs.clone())?;
+            line("tract, ONNX Runtime on CUDA", Difference::between(&found, &expected), true)?;
+        }
+        line("half, single precision", Difference::between(&tract(&half)?, &found), false)?;
         if !agree {
             bail!("{network} does not compute the same everywhere: more than {TOLERANCE:e} of the largest value");
         }

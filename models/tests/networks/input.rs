@@ -8,9 +8,9 @@ use divita_models::{
         shufflenet_3d, swin_2d, swin_3d_of, transnet,
     },
     onnx::{Precision, encode},
-    peers,
     reference_input::{Input, reference_inputs},
     seed::seeded,
+    session::Session,
     weights::{Weights, write_safetensors},
 };
 
@@ -47,8 +47,15 @@ impl Case {
 
     /// The output in tract.
     pub fn run(&self, precision: Precision) -> Vec<f32> {
-        peers::tract(&self.onnx(precision), &self.inputs()).unwrap()
+        let inputs = self.inputs();
+        let session = Session::tract(&self.onnx(precision), shapes(&inputs));
+        session.and_then(|mut session| session.run(inputs)).unwrap()
     }
+}
+
+/// The shapes of `inputs`.
+pub fn shapes(inputs: &[Input]) -> impl Iterator<Item = &[usize]> {
+    inputs.iter().map(|(shape, _)| shape.as_slice())
 }
 
 /// Every network of the bundle, the video backbone once for each clip length.

@@ -11,7 +11,7 @@ mod structure;
 mod torch;
 mod tract;
 
-use divita_models::peers::Difference;
+use divita_models::difference::Difference;
 
 /// Seed of the weights behind `tests/vectors`.
 const SEED: u64 = 12;

@@ -2,7 +2,7 @@
 
 use divita_models::{
     onnx::Precision,
-    peers::{self, ORT_LIBRARY},
+    session::{Device, ORT_LIBRARY, Session},
 };
 
 use crate::{assert_close, input::cases};
@@ -16,9 +16,9 @@ fn tract_agrees_with_onnxruntime() {
         return;
     }
     for case in cases() {
-        let names: Vec<&str> = case.graph.inputs.iter().map(|(name, _)| *name).collect();
         for precision in [Precision::F32, Precision::F16] {
-            let expected = peers::onnxruntime(&case.onnx(precision), &names, &case.inputs()).unwrap().unwrap();
+            let mut onnxruntime = Session::onnxruntime(&case.onnx(precision), Device::Cpu).unwrap().unwrap();
+            let expected = onnxruntime.run(case.inputs()).unwrap();
             let what = format!("{} {precision:?}: tract and ONNX Runtime", case.name);
             assert_close(&what, &case.run(precision), &expected);
         }

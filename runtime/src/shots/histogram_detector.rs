@@ -1,4 +1,4 @@
-//! The shot detector: cuts, fades and black, found on every decoded frame from its histogram alone.
+//! The histogram detector: cuts, fades and black, found on every decoded frame from its histogram alone.
 //!
 //! A frame is decided once the half second after it has been seen, so every verdict comes in order, a bounded time late,
 //! and from a window of fixed capacity. The verdicts of one stream are the same however it is read.
@@ -11,7 +11,9 @@
 
 use heapless::Deque;
 
-use super::{Label, ShotKind, ShotSettings, Verdict};
+use std::convert::Infallible;
+
+use super::{Label, ShotDetector, ShotKind, ShotSettings, Verdict};
 use crate::frame::{Frame, Timestamp};
 use crate::histogram::Histogram;
 
@@ -42,8 +44,8 @@ struct Seen {
     after_gap: bool,
 }
 
-/// The detector. Give it every decoded frame in order; it gives back one verdict a frame, in the same order.
-pub struct ShotDetector {
+/// The detector of the edge.
+pub struct HistogramDetector {
     settings: ShotSettings,
     /// Oldest first; the first `decided` have their verdict.
     window: Box<Deque<Seen, WINDOW>>,
@@ -56,10 +58,26 @@ pub struct ShotDetector {
     opened: Timestamp,
 }
 
-impl ShotDetector {
+impl ShotDetector for HistogramDetector {
+    type Error = Infallible;
+
+    fn push(&mut self, frame: &Frame<'_>, verdict: impl FnMut(Verdict)) -> Result<(), Infallible> {
+        self.push_histogram(Histogram::of(frame), frame.time(), verdict);
+        Ok(())
+    }
+
+    fn finish(&mut self, mut verdict: impl FnMut(Verdict)) -> Result<(), Infallible> {
+        while self.decided < self.window.len() {
+            verdict(self.decide());
+        }
+        Ok(())
+    }
+}
+
+impl HistogramDetector {
     /// A detector at the start of a stream.
     pub fn new(settings: ShotSettings) -> Self {
-        ShotDetector {
+        HistogramDetector {
             settings,
             window: Box::new(Deque::new()),
             decided: 0,
@@ -67,11 +85,6 @@ impl ShotDetector {
             fading_in: false,
             opened: Timestamp::ZERO,
         }
-    }
-
-    /// Takes the next frame and hands `verdict` those that can now be decided. Times must increase.
-    pub fn push(&mut self, frame: &Frame<'_>, verdict: impl FnMut(Verdict)) {
-        self.push_histogram(Histogram::of(frame), frame.time(), verdict);
     }
 
     fn push_histogram(&mut self, histogram: Histogram, time: Timestamp, mut verdict: impl FnMut(Verdict)) {
@@ -99,13 +112,6 @@ impl ShotDetector {
         {
             verdict(self.decide());
             self.forget(self.decided.saturating_sub(LOOK_BACK));
-        }
-    }
-
-    /// Decides what is left at the end of the stream.
-    pub fn finish(&mut self, mut verdict: impl FnMut(Verdict)) {
-        while self.decided < self.window.len() {
-            verdict(self.decide());
         }
     }
 
@@ -239,15 +245,15 @@ mod tests {
 
     /// One grey frame a sample at `fps`: its value is the picture.
     fn verdicts(values: impl IntoIterator<Item = u8>, fps: u64) -> Vec<Label> {
-        let mut detector = ShotDetector::new(ShotSettings::default());
+        let mut detector = HistogramDetector::new(ShotSettings::default());
         let mut labels = Vec::new();
         for (k, value) in values.into_iter().enumerate() {
             let data = [value; 64 * 36];
             let time = Timestamp::from_ticks(k as i64, fps);
             let frame = Frame::new(Pixels::Grey(Plane { data: &data, stride: 64 }), 64, 36, time);
-            detector.push(&frame.expect("a good frame"), |verdict| labels.push(verdict.label));
+            let Ok(()) = detector.push(&frame.expect("a good frame"), |verdict| labels.push(verdict.label));
         }
-        detector.finish(|verdict| labels.push(verdict.label));
+        let Ok(()) = detector.finish(|verdict| labels.push(verdict.label));
         labels
     }
 
@@ -321,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_pause_of_the_stream_ends_the_shot() {
-        let mut detector = ShotDetector::new(ShotSettings::default());
+        let mut detector = HistogramDetector::new(ShotSettings::default());
         let mut labels = Vec::new();
         for seconds in [0, 1, 2, 13, 14] {
             let data = [90; 64];
@@ -331,9 +337,9 @@ mod tests {
                 8,
                 Timestamp::from_millis(1000 * seconds),
             );
-            detector.push(&frame.expect("a good frame"), |verdict| labels.push(verdict.label));
+            let Ok(()) = detector.push(&frame.expect("a good frame"), |verdict| labels.push(verdict.label));
         }
-        detector.finish(|verdict| labels.push(verdict.label));
+        let Ok(()) = detector.finish(|verdict| labels.push(verdict.label));
         assert_eq!(openings(&labels), [(0, ShotKind::Start), (3, ShotKind::Gap)]);
     }
 }
