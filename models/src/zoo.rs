@@ -158,6 +158,46 @@ const fn network(name: &'static str, streams: &'static [Backbone], parameters_m:
     Network { name, streams, paper: Some(Paper { parameters_m, macs_g }) }
 }
 
+/// A network that is part of others or stands beside them.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    /// Name, as other programs know it.
+    pub name: &'static str,
+    /// What it is run on at a time.
+    pub per: &'static str,
+}
+
+/// Every network that is none of [`NETWORKS`]; heads are those of vectors of 1024 numbers.
+pub const PARTS: [Part; 5] = [
+    part("cat", "snippet"),
+    part("gru", "snippet"),
+    part("conv", "snippet"),
+    part("mean", "snippet"),
+    part("transnetv2", "window of 100 frames, 50 of which are decided"),
+];
+
+const fn part(name: &'static str, per: &'static str) -> Part {
+    Part { name, per }
+}
+
+impl Part {
+    fn graph(&self) -> Option<Graph> {
+        describe(self.name, 1, Some(SHUFFLENET_FEATURES))
+    }
+
+    /// Parameters.
+    #[must_use]
+    pub fn parameters(&self) -> u64 {
+        self.graph().as_ref().map_or(0, cost::parameters)
+    }
+
+    /// Multiply-accumulates of a run.
+    #[must_use]
+    pub fn macs(&self) -> u64 {
+        self.graph().as_ref().map_or(0, cost::macs)
+    }
+}
+
 /// Describes a head over vectors of a length.
 type Head = fn(usize) -> Graph;
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes vectors/*.rgb: what Pillow makes of a picture by a formula, for tests/preprocess.rs. Needs Pillow and numpy.
 
-Resized so that the shorter side is 40 (Image.BILINEAR, which smooths as it shrinks), the middle 32 x 32 cut out.
+Resized so that the shorter side is 40 (Image.BILINEAR, which smooths as it shrinks), the middle 32 x 32 cut out; and one
+whole to 48 x 27.
 """
 
 import pathlib
@@ -28,3 +29,6 @@ for width, height in ((96, 64), (60, 90), (25, 20)):
     left, top = (new[0] - 32) // 2, (new[1] - 32) // 2
     small = Image.fromarray(picture(width, height)).resize(new, Image.BILINEAR).crop((left, top, left + 32, top + 32))
     (FOLDER / f"{width}x{height}.rgb").write_bytes(np.asarray(small).tobytes())
+
+whole = Image.fromarray(picture(96, 64)).resize((48, 27), Image.BILINEAR)
+(FOLDER / "96x64.whole.rgb").write_bytes(np.asarray(whole).tobytes())

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use divita_runtime::bundle::{Channels, StreamInput};
-use divita_runtime::frame::{Colour, Frame, Matrix, Pixels, Plane, Range, Subsampling, Timestamp};
+use divita_runtime::frame::{Colour, Frame, Matrix, Pixels, Plane, Range, Rotation, Subsampling, Timestamp};
 use divita_runtime::preprocess::{Picture, Preprocessor};
 
 const SIZE: usize = 32;
@@ -45,6 +45,61 @@ fn pictures_are_resized_as_pillow_does() {
         // Pillow rounds to whole code values between the two directions, we do not: one sample in four may fall on the
         // other side.
         assert!(worst <= 1 && mean < 0.3, "{width}x{height}: {worst}, {mean}");
+    }
+}
+
+/// The whole of a frame, 48 x 27.
+fn whole(frame: &Frame<'_>) -> Picture {
+    let mut picture = Picture::black(48, 27);
+    Preprocessor::whole(48, 27).make(frame, &mut picture);
+    picture
+}
+
+#[test]
+fn a_whole_frame_is_resized_as_pillow_does() {
+    let (width, height) = (96, 64);
+    let expected = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/96x64.whole.rgb")).unwrap();
+    let data = picture(width, height);
+    let plane = Plane { data: &data, stride: 3 * width };
+    let found = whole(&Frame::new(Pixels::Rgb8(plane), width, height, Timestamp::ZERO).unwrap());
+    assert_eq!(expected.len(), found.data().len());
+    for (at, pixel) in expected.chunks_exact(3).enumerate() {
+        for (channel, &expected) in pixel.iter().enumerate() {
+            assert!(found.channel(channel)[at].abs_diff(expected) <= 1, "pixel {at}, channel {channel}");
+        }
+    }
+}
+
+#[test]
+fn a_whole_frame_that_lies_on_its_side_is_turned_first() {
+    let (width, height) = (96, 64);
+    let upright = picture(width, height);
+    let pixel = |x: usize, y: usize| &upright[3 * (y * width + x)..][..3];
+    let upright_frame =
+        |data| Frame::new(Pixels::Rgb8(Plane { data, stride: 3 * width }), width, height, Timestamp::ZERO);
+    let expected = whole(&upright_frame(&upright).unwrap());
+    // As they are stored: what a turn as said makes upright.
+    let lying = |at: &dyn Fn(usize, usize) -> (usize, usize)| -> Vec<u8> {
+        let rows = (0..width).flat_map(|y| (0..height).map(move |x| (x, y)));
+        rows.flat_map(|(x, y)| {
+            let (x, y) = at(x, y);
+            pixel(x, y).to_vec()
+        })
+        .collect()
+    };
+    let clockwise = lying(&|x, y| (width - 1 - y, x));
+    let counter = lying(&|x, y| (y, height - 1 - x));
+    let half: Vec<u8> = upright.chunks_exact(3).rev().flatten().copied().collect();
+    for (data, across, down, turn) in [
+        (clockwise, height, width, Rotation::Clockwise90),
+        (counter, height, width, Rotation::Clockwise270),
+        (half, width, height, Rotation::Half),
+    ] {
+        let plane = Plane { data: &data, stride: 3 * across };
+        let frame = Frame::new(Pixels::Rgb8(plane), across, down, Timestamp::ZERO).unwrap().with_rotation(turn);
+        let found = whole(&frame);
+        let worst = found.data().iter().zip(expected.data()).map(|(a, b)| a.abs_diff(*b)).max();
+        assert!(worst <= Some(1), "{turn:?}: off by {worst:?}");
     }
 }
 

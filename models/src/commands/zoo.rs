@@ -3,20 +3,25 @@
 use std::io::Write;
 
 use clap::Args;
-use divita_models::zoo::NETWORKS;
+use divita_models::zoo::{NETWORKS, Network, PARTS};
+use divita_runtime::sampler::WorkingRate;
 use serde_json::json;
 
 /// Frames of a clip that the paper's figures are for.
-const FRAMES: usize = 24;
+const PAPER_FRAMES: usize = 24;
 
 /// List the networks with their parameters and multiply-accumulates
 ///
 /// Counted from the networks' own descriptions for a snippet of 30 clips of 24 frames, heads included, and set beside
 /// the figures of the paper's table. A multiply-accumulate is one product of a convolution, a linear layer or an
-/// attention, added up; norms, activations and pooling are not counted.
+/// attention, added up; norms, activations and pooling are not counted. Below stand what is no network of its own: the heads, for
+/// vectors of 1024 numbers, and the network that finds shots.
 #[derive(Args)]
 pub struct Zoo {
-    /// Print a JSON list of objects with `name`, `parameters` and `macs_per_snippet` instead of a table
+    /// Working rate to count for, which is also the frames in a clip; the paper's figures are for 24
+    #[arg(long, value_name = "4|6|8|12|24", default_value = "24")]
+    fps: WorkingRate,
+    /// Print a JSON list of objects with `name`, `parameters`, `macs` and what these are counted `per`, instead of a table
     #[arg(long)]
     json: bool,
 }
@@ -26,13 +31,13 @@ impl Zoo {
     pub fn run(self) -> anyhow::Result<()> {
         let mut out = std::io::stdout();
         if self.json {
-            let entries = NETWORKS.map(|network| {
-                json!({
-                    "name": network.name,
-                    "parameters": network.parameters(),
-                    "macs_per_snippet": network.macs_per_snippet(FRAMES),
-                })
+            let entry = |name: &str, parameters, macs, per| json!({"name": name, "parameters": parameters, "macs": macs, "per": per});
+            let networks = NETWORKS.iter().map(|network| {
+                let macs = network.macs_per_snippet(self.fps.clip_frames());
+                entry(network.name, network.parameters(), macs, "snippet")
             });
+            let parts = PARTS.iter().map(|part| entry(part.name, part.parameters(), part.macs(), part.per));
+            let entries: Vec<_> = networks.chain(parts).collect();
             writeln!(out, "{}", serde_json::to_string_pretty(&entries)?)?;
             return Ok(());
         }
@@ -43,26 +48,36 @@ impl Zoo {
             "network", "counted", "paper", "diff", "counted", "paper", "diff"
         )?;
         for network in NETWORKS {
-            let parameters = network.parameters() as f64 / 1e6;
-            let macs = network.macs_per_snippet(FRAMES) as f64 / 1e9;
-            let compared = |counted: f64, paper: Option<f64>| match paper {
-                Some(paper) => format!("{paper:>7.1} {:>7}", format!("{:+.1} %", 100.0 * (counted / paper - 1.0))),
-                None => format!("{:>7} {:>7}", "-", ""),
-            };
-            writeln!(
-                out,
-                "{:<18} {:>8.3} {} {:>15.3} {}",
-                network.name,
-                parameters,
-                compared(parameters, network.paper.map(|paper| paper.parameters_m)),
-                macs,
-                compared(macs, network.paper.map(|paper| paper.macs_g)),
-            )?;
+            self.line(&network, &mut out)?;
         }
         writeln!(
             out,
             "Swin-T's authors count 4.5 for a picture, 135 for 30, as here; the paper's table has 114.0 and 1590.0."
         )?;
+        writeln!(out)?;
+        for part in PARTS {
+            let (parameters, macs) = (part.parameters() as f64 / 1e6, part.macs() as f64 / 1e9);
+            writeln!(out, "{:<18} {parameters:>8.3} {:>15} {macs:>15.3} a {}", part.name, "", part.per)?;
+        }
         Ok(())
+    }
+
+    /// A network's line of the table.
+    fn line(&self, network: &Network, out: &mut impl Write) -> std::io::Result<()> {
+        let frames = self.fps.clip_frames();
+        let (parameters, macs) = (network.parameters() as f64 / 1e6, network.macs_per_snippet(frames) as f64 / 1e9);
+        let compared = |counted: f64, paper: Option<f64>| match paper {
+            Some(paper) => format!("{paper:>7.1} {:>7}", format!("{:+.1} %", 100.0 * (counted / paper - 1.0))),
+            None => format!("{:>7} {:>7}", "-", ""),
+        };
+        let same = frames == PAPER_FRAMES || network.macs_per_snippet(PAPER_FRAMES) == network.macs_per_snippet(frames);
+        let paper = network.paper;
+        writeln!(
+            out,
+            "{:<18} {parameters:>8.3} {} {macs:>15.3} {}",
+            network.name,
+            compared(parameters, paper.map(|paper| paper.parameters_m)),
+            compared(macs, paper.filter(|_| same).map(|paper| paper.macs_g)),
+        )
     }
 }

@@ -68,7 +68,7 @@ impl Store {
             path: path.join(ATTRIBUTES),
             reason: format!("the attributes do not survive as JSON: {source}"),
         })?;
-        wanted.remove(NUM_FEATURES);
+        wanted.shift_remove(NUM_FEATURES);
         store.compare(num_features, &wanted)?;
         Ok(store)
     }

@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use divita_models::representations::Store;
+use divita_models::{networks::cat_head, representations::Store, seed::seeded, weights::write_safetensors};
 
 /// Writes a Y4M video of `seconds` at 8 frames a second, grey stripes that move, with a cut after each second and a half.
 fn video(path: &Path, seed: usize, seconds: usize) {
@@ -150,4 +150,69 @@ fn a_store_of_other_settings_and_videos_of_one_name_are_refused() {
     let output = command(&folder, &store, &[other.to_str().unwrap()]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("would both be called a"), "{}", said(&output));
+}
+
+#[test]
+fn a_disk_that_fills_up_is_one_clear_line() {
+    let place = tempfile::tempdir().unwrap();
+    let [folder, disk] = ["videos", "disk"].map(|name| place.path().join(name));
+    videos(&folder);
+    fs::create_dir(&disk).unwrap();
+    let inner = command(&folder, &disk.join("store"), &[]);
+    // The disk is gone when the run is, so the store is looked at from within.
+    let script =
+        "mount -t tmpfs -o size=100k tmpfs \"$1\" || exit 77; shift; \"$@\"; status=$?; ls -A \"$5\"; exit $status";
+    let mut shell = Command::new("unshare");
+    shell.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]).arg(&disk);
+    shell.arg(inner.get_program()).args(inner.get_args()).env_remove("RUST_LOG");
+    let output = match shell.output() {
+        Ok(output) if output.status.code() != Some(77) && !said(&output).contains("unshare") => output,
+        _ => {
+            eprintln!("SKIPPED: a full disk needs unshare and mount without privileges");
+            return;
+        }
+    };
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(said.matches("no space left to write ").count(), 1, "{said}");
+    assert!(said.contains("stopped; what is done is in ") && !said.contains("panicked"), "{said}");
+    // Some were done, not all, and nothing is half-written.
+    let listed = String::from_utf8(output.stdout).unwrap();
+    let done = listed.lines().filter(|name| name.starts_with("tt")).count();
+    assert!((1..9).contains(&done), "{listed}");
+    assert!(!listed.lines().any(|name| name.starts_with(".divita-") && name != ".divita-store"), "{listed}");
+}
+
+#[test]
+fn a_detector_has_its_own_weights_and_no_others() {
+    let place = tempfile::tempdir().unwrap();
+    let [folder, store, other] = ["videos", "store", "cat.safetensors"].map(|name| place.path().join(name));
+    fs::create_dir(&folder).unwrap();
+    video(&folder.join("a.y4m"), 1, 3);
+    write_safetensors(&[("", &seeded(&cat_head(64), 5, "cat"))], &[], &other).unwrap();
+    let other = other.to_str().unwrap();
+    for (more, status, words) in [
+        (&["--detector", "transnetv2"][..], 2, "--detector-weights"),
+        (&["--detector", "scenes"], 2, "transnetv2"),
+        (&["--detector-weights", other], 1, "are for --detector transnetv2"),
+        (&["--detector", "transnetv2", "--detector-weights", other], 1, "not the weights of transnetv2"),
+        (&["--detector", "transnetv2", "--detector-weights", other, "--segmentation", "seq"], 1, "need no detector"),
+    ] {
+        let output = command(&folder, &store, more).output().unwrap();
+        assert_eq!(output.status.code(), Some(status), "{}", said(&output));
+        assert!(said(&output).contains(words), "{}", said(&output));
+        assert!(!store.exists());
+    }
+}
+
+#[test]
+fn a_device_that_is_not_there_is_one_clear_line() {
+    let place = tempfile::tempdir().unwrap();
+    let [folder, store] = ["videos", "store"].map(|name| place.path().join(name));
+    fs::create_dir(&folder).unwrap();
+    video(&folder.join("a.y4m"), 1, 3);
+    let output = command(&folder, &store, &["--device", "cuda"]).env_remove("ORT_DYLIB_PATH").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("set ORT_DYLIB_PATH"), "{}", said(&output));
+    assert!(arrays(&store).is_empty());
 }

@@ -3,7 +3,7 @@
 use divita_models::{
     cost,
     networks::{shufflenet_2d, swin_2d, swin_3d},
-    zoo::NETWORKS,
+    zoo::{NETWORKS, PARTS},
 };
 
 /// The paper gives one decimal, so half a unit of it is rounding; beyond that, two in a hundred.
@@ -41,4 +41,12 @@ fn counts_are_those_of_the_paper() {
 #[test]
 fn the_2d_backbone_has_torchvisions_parameters() {
     assert_eq!(cost::parameters(&shufflenet_2d()), 2_278_604 - 1_025_000);
+}
+
+#[test]
+fn every_part_has_a_cost() {
+    for part in PARTS {
+        println!("{}: {} parameters, {} MACs a {}", part.name, part.parameters(), part.macs(), part.per);
+        assert!(part.parameters() > 10_000 && part.macs() > 10_000, "{}", part.name);
+    }
 }
