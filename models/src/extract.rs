@@ -40,7 +40,7 @@ pub struct Extractor {
 /// What runs the backbone.
 enum Engine {
     /// The runtime, as on a board.
-    Runtime(Backbones),
+    Runtime(Box<Backbones>),
     /// Another device.
     Session(Session),
 }
@@ -93,7 +93,10 @@ impl Extractor {
     ) -> Result<Self, ExtractError> {
         let (input, frames) = (network.input(), rate.clip_frames());
         let engine = match device {
-            Device::Cpu => Engine::Runtime(Backbones::alone(network.stream(), onnx, input, network.features(), rate)?),
+            Device::Cpu => {
+                let backbones = Backbones::alone(network.stream(), onnx, input, network.features(), rate)?;
+                Engine::Runtime(Box::new(backbones))
+            }
             Device::Cuda => Engine::Session(Session::on(device, onnx, [&*shape(network, frames)])?),
         };
         Ok(Extractor { network, engine, detector, rate, segmentation })
