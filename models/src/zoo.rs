@@ -163,7 +163,7 @@ const fn network(name: &'static str, streams: &'static [Backbone], parameters_m:
 pub struct Part {
     /// Name, as other programs know it.
     pub name: &'static str,
-    /// What it is run on at a time.
+    /// What it is run on at a time: a snippet of 30 clips, or a window of 100 frames, of which 50 are decided.
     pub per: &'static str,
 }
 
@@ -173,7 +173,7 @@ pub const PARTS: [Part; 5] = [
     part("gru", "snippet"),
     part("conv", "snippet"),
     part("mean", "snippet"),
-    part("transnetv2", "window of 100 frames, 50 of which are decided"),
+    part("transnetv2", "window"),
 ];
 
 const fn part(name: &'static str, per: &'static str) -> Part {

@@ -21,7 +21,8 @@ pub struct Zoo {
     /// Working rate to count for, which is also the frames in a clip; the paper's figures are for 24
     #[arg(long, value_name = "4|6|8|12|24", default_value = "24")]
     fps: WorkingRate,
-    /// Print a JSON list of objects with `name`, `parameters`, `macs` and what these are counted `per`, instead of a table
+    /// Print a JSON list of objects with `name`, `parameters` and `macs_per_snippet`, instead of a table; that of
+    /// TransNet V2 has `macs_per_window`, 100 frames of which it decides 50
     #[arg(long)]
     json: bool,
 }
@@ -31,7 +32,7 @@ impl Zoo {
     pub fn run(self) -> anyhow::Result<()> {
         let mut out = std::io::stdout();
         if self.json {
-            let entry = |name: &str, parameters, macs, per| json!({"name": name, "parameters": parameters, "macs": macs, "per": per});
+            let entry = |name: &str, parameters: u64, macs: u64, per: &str| json!({"name": name, "parameters": parameters, format!("macs_per_{per}"): macs});
             let networks = NETWORKS.iter().map(|network| {
                 let macs = network.macs_per_snippet(self.fps.clip_frames());
                 entry(network.name, network.parameters(), macs, "snippet")
