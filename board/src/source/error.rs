@@ -146,6 +146,26 @@ pub enum SourceError {
         /// The picture's file name.
         file: String,
     },
+    /// A camera or stream that has been heard of nothing for too long.
+    #[error("no picture has come for {seconds} s; check the cable, the camera or the network")]
+    Stalled {
+        /// How long it was waited.
+        seconds: u64,
+    },
+    /// A camera that was unplugged, a server that hung up, a decoder that stopped.
+    #[error("it is gone: {reason}; check that it is plugged in, running and reachable")]
+    Gone {
+        /// The words of whoever noticed.
+        reason: String,
+    },
+    /// A camera or stream that gives nothing that could be looked at.
+    #[error("it gives no pictures that can be used: {problem}; {hint}")]
+    Unsuitable {
+        /// What it gives, or lacks.
+        problem: String,
+        /// What to do.
+        hint: &'static str,
+    },
     /// A decoded picture that is not one.
     #[error("a decoded picture is not valid: {0}; convert it: {CONVERT}")]
     Frame(#[from] FrameError),
