@@ -20,7 +20,7 @@ fn open() -> Box<dyn FrameSource> {
 fn whole(criterion: &mut Criterion) {
     let bundle = bundle();
     let rate = rate(4);
-    let networks = Networks::prepare(&bundle, rate).unwrap();
+    let networks = Networks::prepare(&bundle, &[rate]).unwrap();
     let mut group = criterion.benchmark_group("sample");
     group.throughput(Throughput::Elements(FRAMES)).sampling_mode(SamplingMode::Flat).sample_size(10);
     group.bench_function("decode alone", |bencher| {
@@ -44,8 +44,12 @@ fn whole(criterion: &mut Criterion) {
         });
     });
     for threads in [1, 2] {
-        let options =
-            PipelineOptions { rate, segmentation: Segmentation::Shot, threads: NonZeroUsize::new(threads).unwrap() };
+        let options = PipelineOptions {
+            rate,
+            segmentation: Segmentation::Shot,
+            threads: NonZeroUsize::new(threads).unwrap(),
+            latest: None,
+        };
         group.bench_function(BenchmarkId::new("classify, threads", threads), |bencher| {
             bencher.iter(|| {
                 let mut pipeline = Pipeline::new(&bundle, &networks, options).unwrap();

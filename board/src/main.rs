@@ -2,9 +2,11 @@
 
 mod bundles;
 mod commands;
+mod feed;
 mod meter;
 mod output;
 mod progress;
+mod stop;
 
 use std::process::ExitCode;
 

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use divita_board::source::SourceInfo;
+use divita_runtime::event::{Event, LiveState};
 use divita_runtime::frame::Timestamp;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A bar over the presentation time of an input, drawn on standard error.
 pub struct Progress {
     bar: ProgressBar,
+    name: String,
 }
 
 impl Progress {
@@ -31,7 +33,7 @@ impl Progress {
         let name = info.name.rsplit('/').next().unwrap_or(&info.name).to_owned();
         bar.set_prefix(name);
         bar.enable_steady_tick(Duration::from_millis(200));
-        Progress { bar }
+        Progress { bar, name: info.name.clone() }
     }
 
     /// The source has been read up to `time`.
@@ -39,9 +41,31 @@ impl Progress {
         self.bar.set_position(milliseconds(time));
     }
 
+    /// Tells what befell a live input, in a line that stays.
+    pub fn tell(&self, event: &Event) {
+        if let Some(line) = line(event) {
+            self.bar.suspend(|| log::warn!("{}: {line}", self.name));
+        }
+    }
+
     /// What there is to say right now, in a few words.
     pub fn say(&self, message: String) {
         self.bar.set_message(message);
+    }
+}
+
+/// What befalls a live input, for people.
+fn line(event: &Event) -> Option<String> {
+    match event {
+        Event::Live { state: LiveState::Waiting, message, fault, retry_s, .. } => {
+            let what = message.as_deref().or(fault.as_deref()).unwrap_or("it failed");
+            Some(format!("{what}; trying again in {:.1} s", retry_s.unwrap_or(0.0)))
+        }
+        Event::Live { width, height, .. } => {
+            Some(format!("pictures of {}x{}", width.unwrap_or(0), height.unwrap_or(0)))
+        }
+        Event::Rate { message, .. } => Some(message.clone()),
+        _ => None,
     }
 }
 

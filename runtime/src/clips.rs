@@ -12,6 +12,8 @@ pub struct Sample {
     pub time: Timestamp,
     /// Intervals of the working rate that it stands for: more than one where the picture stood still.
     pub times: u32,
+    /// Working rate at which it was taken.
+    pub rate: WorkingRate,
     /// The picture for the image stream, where there is one.
     pub image: Option<Picture>,
     /// The picture for the video stream, where there is one.
@@ -23,7 +25,7 @@ pub struct Sample {
 impl Sample {
     /// Makes this sample a copy of `other` that stands for `times` intervals, in the buffers it has.
     fn copy_from(&mut self, other: &Sample, times: u32) {
-        (self.time, self.times) = (other.time, times);
+        (self.time, self.times, self.rate) = (other.time, times, other.rate);
         self.image.clone_from(&other.image);
         self.video.clone_from(&other.video);
         self.histogram.clone_from(&other.histogram);
@@ -110,8 +112,18 @@ impl ClipAssembler {
         self.clips
     }
 
-    /// Adds a sample of shot `shot` that is seen until `until`; hands out every clip that this completes.
+    /// Frames of content in the clip that is being filled.
+    pub fn content(&self) -> usize {
+        self.clip.content
+    }
+
+    /// Adds a sample of shot `shot` that is seen until `until`; hands out every clip that this completes. A sample of another
+    /// working rate begins a clip.
     pub fn push(&mut self, mut sample: Sample, until: Timestamp, shot: usize, clip: &mut impl FnMut(Clip)) {
+        if sample.rate != self.rate {
+            self.close(clip);
+            self.rate = sample.rate;
+        }
         loop {
             let room = (self.rate.clip_frames() - self.clip.content) as u32;
             if self.clip.content == 0 {

@@ -107,9 +107,10 @@ impl fmt::Debug for Plane<'_> {
 }
 
 /// How much coarser than luma the chroma planes of a planar picture are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Subsampling {
     /// 4:2:0, halved in both directions.
+    #[default]
     Both,
     /// 4:2:2, halved across.
     Across,

@@ -177,13 +177,17 @@ pub fn replay(bundle: &Bundle) -> Result<Vec<Comparison>, GoldenError> {
 
 fn run(bundle: &Bundle, rate: WorkingRate, input: &Input) -> Result<Output, NetworkError> {
     let manifest = bundle.manifest();
-    let networks = Networks::prepare(bundle, rate)?;
+    let networks = Networks::prepare(bundle, &[rate])?;
     let mut backbones = networks.backbones()?;
     let features = crate::network::Features {
         image: input.image.as_ref().map_or(Ok(Vec::new()), |picture| backbones.image(picture))?,
-        video: if input.video.is_empty() { Vec::new() } else { backbones.video(input.video.iter())? },
+        video: if input.video.is_empty() {
+            Vec::new()
+        } else {
+            backbones.video(input.video.iter(), rate.clip_frames())?
+        },
     };
-    let mut snippets = Snippets::new(networks.heads()?, manifest.snippet_clips, manifest.labels.len());
+    let mut snippets = Snippets::new(networks.heads()?, manifest.snippet_clips, manifest.labels.len(), None);
     let probabilities = snippets.push(&features)?.to_vec();
     Ok(Output { image: features.image, video: features.video, probabilities })
 }

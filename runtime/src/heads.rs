@@ -1,6 +1,9 @@
 //! Snippets and late fusion: the vectors of c clips at a time through the heads, logits averaged over the streams, the
 //! sigmoid, and the genre-wise mean over snippets (paper, section 5).
 
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+
 use ndarray::Array2;
 
 use crate::network::{Features, Head, NetworkError};
@@ -16,24 +19,25 @@ pub struct Snippets {
     windows: Vec<Window>,
     clips: usize,
     filled: usize,
-    snippets: usize,
     /// Of the snippet that is being filled, as if the stream ended here, (labels).
     current: Vec<f32>,
-    /// Sum over the full snippets, (labels).
-    sum: Vec<f64>,
+    /// Of the full snippets, oldest first, (labels) each: all of them, or as many as count.
+    past: VecDeque<Vec<f32>>,
+    latest: Option<NonZeroUsize>,
 }
 
 impl Snippets {
-    /// Snippets of `clips` clips through `heads` to `labels` probabilities.
-    pub fn new(heads: Vec<Head>, clips: usize, labels: usize) -> Self {
+    /// Snippets of `clips` clips through `heads` to `labels` probabilities. The result is a mean over the `latest`, or over
+    /// all of them.
+    pub fn new(heads: Vec<Head>, clips: usize, labels: usize, latest: Option<NonZeroUsize>) -> Self {
         let window = |head: Head| Window { features: Array2::zeros((clips, head.features())), head };
         Snippets {
             windows: heads.into_iter().map(window).collect(),
             clips,
             filled: 0,
-            snippets: 0,
             current: vec![0.0; labels],
-            sum: vec![0.0; labels],
+            past: VecDeque::new(),
+            latest,
         }
     }
 
@@ -65,28 +69,34 @@ impl Snippets {
         Ok(&self.current)
     }
 
-    /// The probabilities (labels) of everything so far: the genre-wise mean over the snippets, the one that is not full
+    /// The probabilities (labels) of everything that counts: the genre-wise mean over the snippets, the one that is not full
     /// padded with zero vectors. None before the first clip.
     pub fn result(&self) -> Option<Vec<f32>> {
         let count = self.count();
-        let open = if self.filled > 0 { 1.0 } else { 0.0 };
-        let mean = |(sum, current): (&f64, &f32)| ((sum + open * f64::from(*current)) / count as f64) as f32;
-        (count > 0).then(|| self.sum.iter().zip(&self.current).map(mean).collect())
+        let open = (self.filled > 0).then_some(&self.current);
+        let mean = |label: usize| {
+            let sum: f64 = self.past.iter().chain(open).map(|values| f64::from(values[label])).sum();
+            (sum / count as f64) as f32
+        };
+        (count > 0).then(|| (0..self.current.len()).map(mean).collect())
     }
 
-    /// Snippets so far, the one that is being filled included.
+    /// Snippets that the result is a mean over, the one that is being filled included.
     pub fn count(&self) -> usize {
-        self.snippets + usize::from(self.filled > 0)
+        self.past.len() + usize::from(self.filled > 0)
     }
 
     fn close(&mut self) {
-        for (sum, value) in self.sum.iter_mut().zip(&self.current) {
-            *sum += f64::from(*value);
+        // The one that is being filled counts too.
+        let full = self.latest.is_some_and(|latest| self.past.len() + 1 >= latest.get());
+        let mut values = if full { self.past.pop_front() } else { None }.unwrap_or_default();
+        values.clone_from(&self.current);
+        if self.latest.is_none_or(|latest| latest.get() > 1) {
+            self.past.push_back(values);
         }
         for window in &mut self.windows {
             window.features.fill(0.0);
         }
-        self.snippets += 1;
         self.filled = 0;
     }
 }

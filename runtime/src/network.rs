@@ -18,9 +18,7 @@ use crate::sampler::WorkingRate;
 #[non_exhaustive]
 pub enum NetworkError {
     /// The working rate is not one that the bundle was made for.
-    #[error(
-        "the bundle has no networks for {fps} frames a second, only for {offered:?}; choose one of these with --fps"
-    )]
+    #[error("there are no networks for {fps} frames a second, only for {offered:?}; choose one of these with --fps")]
     Rate {
         /// The rate asked for.
         fps: u32,
@@ -142,19 +140,26 @@ impl Runner {
 
 /// A stream's networks and what they take and give.
 struct StreamNetworks {
-    backbone: Network,
+    /// One, or of the video stream one for each clip length.
+    backbones: Vec<Network>,
     head: Network,
     input: StreamInput,
     features: usize,
 }
 
 impl StreamNetworks {
-    /// The networks of `stream` for clips of `frames` frames; none for a single picture.
-    fn prepare(bundle: &Bundle, stream: &Stream, frames: Option<usize>) -> Result<Self, NetworkError> {
+    /// The networks of `stream` for clips of these lengths; none for a single picture.
+    fn prepare(
+        bundle: &Bundle,
+        stream: &Stream,
+        lengths: impl IntoIterator<Item = Option<usize>>,
+    ) -> Result<Self, NetworkError> {
         let (features, manifest) = (stream.features, bundle.manifest());
         let snippet = vec![1, manifest.snippet_clips, features];
+        let backbone =
+            |frames| Network::of_bundle(bundle, &stream.backbone, shape(&stream.input, frames), &[1, features]);
         Ok(StreamNetworks {
-            backbone: Network::of_bundle(bundle, &stream.backbone, shape(&stream.input, frames), &[1, features])?,
+            backbones: lengths.into_iter().map(backbone).collect::<Result<_, _>>()?,
             head: Network::of_bundle(bundle, &stream.head, snippet, &[1, manifest.labels.len()])?,
             input: stream.input,
             features,
@@ -167,27 +172,26 @@ fn shape(input: &StreamInput, frames: Option<usize>) -> Vec<usize> {
     [1, 3].into_iter().chain(frames).chain([input.size; 2]).collect()
 }
 
-/// Every network of a bundle at one working rate.
+/// Every network of a bundle at one working rate or several.
 pub struct Networks {
     image: Option<StreamNetworks>,
     video: Option<StreamNetworks>,
-    frames: usize,
 }
 
 impl Networks {
-    /// Loads and optimises the networks of `bundle` for clips of `rate`.
+    /// Loads and optimises the networks of `bundle` for clips of each of `rates`.
     ///
     /// # Errors
-    /// When the bundle was not made for `rate`, or a network is not what the manifest says.
-    pub fn prepare(bundle: &Bundle, rate: WorkingRate) -> Result<Self, NetworkError> {
+    /// When the bundle was not made for one of `rates`, or a network is not what the manifest says.
+    pub fn prepare(bundle: &Bundle, rates: &[WorkingRate]) -> Result<Self, NetworkError> {
         let manifest = bundle.manifest();
-        if !manifest.working_rates.contains(&rate.fps()) {
+        if let Some(rate) = rates.iter().find(|rate| !manifest.working_rates.contains(&rate.fps())) {
             return Err(NetworkError::Rate { fps: rate.fps(), offered: manifest.working_rates.clone() });
         }
-        let frames = rate.clip_frames();
-        let image = manifest.streams.image.as_ref().map(|stream| StreamNetworks::prepare(bundle, stream, None));
-        let video = manifest.streams.video.as_ref().map(|stream| StreamNetworks::prepare(bundle, stream, Some(frames)));
-        Ok(Networks { image: image.transpose()?, video: video.transpose()?, frames })
+        let lengths = || rates.iter().map(|rate| Some(rate.clip_frames()));
+        let image = manifest.streams.image.as_ref().map(|stream| StreamNetworks::prepare(bundle, stream, [None]));
+        let video = manifest.streams.video.as_ref().map(|stream| StreamNetworks::prepare(bundle, stream, lengths()));
+        Ok(Networks { image: image.transpose()?, video: video.transpose()? })
     }
 
     /// Backbones for one thread.
@@ -198,10 +202,13 @@ impl Networks {
         let spawn = |stream: &Option<StreamNetworks>| {
             stream
                 .as_ref()
-                .map(|stream| Ok(Backbone { runner: stream.backbone.spawn()?, input: stream.input }))
+                .map(|stream| {
+                    let runners = stream.backbones.iter().map(Network::spawn).collect::<Result<_, _>>()?;
+                    Ok(Backbone { runners, input: stream.input })
+                })
                 .transpose()
         };
-        Ok(Backbones { image: spawn(&self.image)?, video: spawn(&self.video)?, frames: self.frames })
+        Ok(Backbones { image: spawn(&self.image)?, video: spawn(&self.video)? })
     }
 
     /// Heads for one thread.
@@ -245,9 +252,9 @@ impl Features {
     }
 }
 
-/// A backbone and the preprocessing of its input.
+/// A backbone, once for each clip length, and the preprocessing of its input.
 struct Backbone {
-    runner: Runner,
+    runners: Vec<Runner>,
     input: StreamInput,
 }
 
@@ -255,7 +262,6 @@ struct Backbone {
 pub struct Backbones {
     image: Option<Backbone>,
     video: Option<Backbone>,
-    frames: usize,
 }
 
 impl Backbones {
@@ -271,16 +277,15 @@ impl Backbones {
         features: usize,
         rate: WorkingRate,
     ) -> Result<Self, NetworkError> {
-        let frames = rate.clip_frames();
         let (file, length) = match stream {
             StreamName::Image => ("the image backbone", None),
-            StreamName::Video => ("the video backbone", Some(frames)),
+            StreamName::Video => ("the video backbone", Some(rate.clip_frames())),
         };
         let network = Network::prepare(file, onnx, shape(&input, length), &[1, features])?;
-        let backbone = Some(Backbone { runner: network.spawn()?, input });
+        let backbone = Some(Backbone { runners: vec![network.spawn()?], input });
         Ok(match stream {
-            StreamName::Image => Backbones { image: backbone, video: None, frames },
-            StreamName::Video => Backbones { image: None, video: backbone, frames },
+            StreamName::Image => Backbones { image: backbone, video: None },
+            StreamName::Video => Backbones { image: None, video: backbone },
         })
     }
 
@@ -293,7 +298,7 @@ impl Backbones {
         if let Some(picture) = &clip.keyframe().image {
             features.image = self.image(picture)?;
         }
-        features.video = self.video(clip.pictures())?;
+        features.video = self.video(clip.pictures(), clip.frames)?;
         Ok(features)
     }
 
@@ -303,22 +308,32 @@ impl Backbones {
     /// When tract fails.
     pub fn image(&mut self, picture: &Picture) -> Result<Vec<f32>, NetworkError> {
         let mut features = Vec::new();
-        if let Some(Backbone { runner, input }) = &mut self.image {
+        if let Some(Backbone { runners, input }) = &mut self.image
+            && let Some(runner) = runners.first_mut()
+        {
             runner.run(|data| fill_picture(picture, input, data), |out| features.extend_from_slice(out))?;
         }
         Ok(features)
     }
 
-    /// The video stream's vector (b) of up to f pictures of its size, filled up with black; empty where the stream is
+    /// The video stream's vector (b) of up to `frames` pictures of its size, filled up with black; empty where the stream is
     /// absent.
     ///
     /// # Errors
-    /// When tract fails.
-    pub fn video<'a>(&mut self, pictures: impl Iterator<Item = &'a Picture>) -> Result<Vec<f32>, NetworkError> {
+    /// When no network is prepared for clips of so many frames, or tract fails.
+    pub fn video<'a>(
+        &mut self,
+        pictures: impl Iterator<Item = &'a Picture>,
+        frames: usize,
+    ) -> Result<Vec<f32>, NetworkError> {
         let mut features = Vec::new();
-        let frames = self.frames;
-        if let Some(Backbone { runner, input }) = &mut self.video {
-            runner.run(|data| fill_clip(pictures, frames, input, data), |out| features.extend_from_slice(out))?;
+        if let Some(Backbone { runners, input }) = &mut self.video {
+            let length = |runner: &Runner| runner.network.input[2];
+            let Some(at) = runners.iter().position(|runner| length(runner) == frames) else {
+                let offered = runners.iter().map(|runner| length(runner) as u32).collect();
+                return Err(NetworkError::Rate { fps: frames as u32, offered });
+            };
+            runners[at].run(|data| fill_clip(pictures, frames, input, data), |out| features.extend_from_slice(out))?;
         }
         Ok(features)
     }

@@ -19,12 +19,14 @@ use crate::workers::Workers;
 /// How a stream is to be classified.
 #[derive(Clone, Copy, Debug)]
 pub struct PipelineOptions {
-    /// Working rate; one that the bundle was made for.
+    /// Working rate to begin with; one that the networks are prepared for.
     pub rate: WorkingRate,
     /// Whether clips respect shots.
     pub segmentation: Segmentation,
     /// Threads in all. The one that pushes frames cuts shots and clips; the others run backbones. With one, it does both.
     pub threads: NonZeroUsize,
+    /// The result is a mean over this many of the latest snippets: for streams that do not end. None: over all.
+    pub latest: Option<NonZeroUsize>,
 }
 
 /// Why a stream could not be classified.
@@ -78,7 +80,12 @@ impl Pipeline {
             segmenter: Segmenter::new(SegmenterOptions::of(manifest, options.rate, options.segmentation)),
             flow: Flow {
                 engine,
-                snippets: Snippets::new(networks.heads()?, manifest.snippet_clips, manifest.labels.len()),
+                snippets: Snippets::new(
+                    networks.heads()?,
+                    manifest.snippet_clips,
+                    manifest.labels.len(),
+                    options.latest,
+                ),
                 labels: manifest.labels.clone().into(),
                 pending: VecDeque::new(),
                 done: Vec::new(),
@@ -103,6 +110,17 @@ impl Pipeline {
         flow.collect_ready(&mut emit)?;
         flow.done.drain(..).for_each(|clip| segmenter.recycle(clip));
         Ok(())
+    }
+
+    /// Asks for another working rate, one that the networks are prepared for, from the end of the clip on that is being
+    /// filled.
+    pub fn set_rate(&mut self, rate: WorkingRate) {
+        self.segmenter.set_rate(rate);
+    }
+
+    /// Clips completed so far.
+    pub fn clips(&self) -> usize {
+        self.segmenter.clips()
     }
 
     /// Ends the stream and hands out what is left, the result last. `complete` says whether the source was read to its
@@ -131,7 +149,7 @@ impl Pipeline {
             clips: segmenter.clips(),
             snippets: flow.snippets.count(),
             duration_s: segmenter.end().as_secs_f64(),
-            fps: options.rate,
+            fps: segmenter.rate(),
             segmentation: options.segmentation,
             bundle,
             trained,

@@ -56,6 +56,13 @@ impl WorkingRate {
     }
 }
 
+/// The lowest, which every board can do.
+impl Default for WorkingRate {
+    fn default() -> Self {
+        Self::ALL[0]
+    }
+}
+
 impl TryFrom<u32> for WorkingRate {
     type Error = UnknownRate;
     fn try_from(fps: u32) -> Result<Self, UnknownRate> {
@@ -101,6 +108,18 @@ impl Sampler {
     /// A sampler at the start of a stream. A pause of more than `gap` is not filled: the intervals start anew after it.
     pub fn new(rate: WorkingRate, gap: Timestamp) -> Self {
         Sampler { rate, gap, origin: Timestamp::ZERO, last: None, next: 0 }
+    }
+
+    /// The rate at which frames are taken.
+    pub fn rate(&self) -> WorkingRate {
+        self.rate
+    }
+
+    /// Takes frames at another rate from the next interval on.
+    pub fn set_rate(&mut self, rate: WorkingRate) {
+        let boundary = i128::from(self.next) * 1_000_000_000 / i128::from(self.rate.0);
+        self.origin = self.origin.plus(Timestamp::from_nanos(boundary as i64));
+        (self.rate, self.next) = (rate, 0);
     }
 
     /// Whether the frame shown at `time` is taken. Times must increase.
@@ -157,6 +176,22 @@ mod tests {
         let (indices, held) = taken(24, (0..=10).map(|k| Timestamp::from_millis(k * 100)));
         assert_eq!(indices.len(), 11);
         assert_eq!(held, 14);
+    }
+
+    #[test]
+    fn another_rate_goes_on_from_the_next_interval() {
+        let mut sampler = Sampler::new(WorkingRate(4), Timestamp::from_millis(10_000));
+        let mut taken = Vec::new();
+        for frame in 0..96 {
+            if frame == 40 {
+                sampler.set_rate(WorkingRate(12));
+            }
+            if sampler.offer(Timestamp::from_ticks(1000 + frame, 24)).is_some() {
+                taken.push(frame);
+            }
+        }
+        let expected: Vec<i64> = (0..42).step_by(6).chain((42..96).step_by(2)).collect();
+        assert_eq!(taken, expected);
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl FromStr for Segmentation {
 /// What the segmenter needs to know.
 #[derive(Clone, Copy, Debug)]
 pub struct SegmenterOptions {
-    /// Working rate.
+    /// Working rate to begin with.
     pub rate: WorkingRate,
     /// Whether clips respect shots.
     pub segmentation: Segmentation,
@@ -87,6 +87,8 @@ pub struct Segmenter<D = HistogramDetector> {
     image: Option<Preprocessor>,
     video: Option<Preprocessor>,
     cutter: Cutter,
+    /// Working rate that was asked for and waits for the end of a clip.
+    asked: Option<WorkingRate>,
     last: Option<Timestamp>,
     skipped: u64,
 }
@@ -108,12 +110,12 @@ impl<D: ShotDetector> Segmenter<D> {
             image: options.image.as_ref().map(Preprocessor::new),
             video: options.video.as_ref().map(Preprocessor::new),
             cutter: Cutter {
-                rate: options.rate,
                 tracker: ShotTracker::default(),
                 undecided: VecDeque::new(),
                 newest: None,
                 assembler: ClipAssembler::new(options.rate),
             },
+            asked: None,
             last: None,
             skipped: 0,
         }
@@ -133,6 +135,9 @@ impl<D: ShotDetector> Segmenter<D> {
         let gap = self.last.is_some_and(|last| time.since(last).as_secs_f64() > self.options.shots.gap_s);
         let first = self.last.is_none();
         self.last = Some(time);
+        if let Some(rate) = self.asked.take_if(|_| self.cutter.is_between_clips(self.sampler.rate())) {
+            self.sampler.set_rate(rate);
+        }
         if let Some(taken) = self.sampler.offer(time) {
             self.cutter.hold(taken.held);
             let sample = self.sample(frame);
@@ -166,6 +171,17 @@ impl<D: ShotDetector> Segmenter<D> {
         Ok(())
     }
 
+    /// Asks for another working rate, from the end of the clip on that is being filled. Where a cut is found in what has been
+    /// seen of it, the clip before the change ends in black like the last one of a shot.
+    pub fn set_rate(&mut self, rate: WorkingRate) {
+        self.asked = (rate != self.sampler.rate()).then_some(rate);
+    }
+
+    /// The working rate at which frames are taken now.
+    pub fn rate(&self) -> WorkingRate {
+        self.sampler.rate()
+    }
+
     /// Takes back a clip whose networks have run.
     pub fn recycle(&mut self, clip: Clip) {
         self.cutter.assembler.recycle(clip);
@@ -194,7 +210,7 @@ impl<D: ShotDetector> Segmenter<D> {
     /// The frame as the networks will see it, in reused buffers.
     fn sample(&mut self, frame: &Frame<'_>) -> Sample {
         let mut sample = self.cutter.assembler.spare_sample();
-        (sample.time, sample.times) = (frame.time(), 1);
+        (sample.time, sample.times, sample.rate) = (frame.time(), 1, self.sampler.rate());
         let streams = [
             (&mut self.image, self.options.image, &mut sample.image),
             (&mut self.video, self.options.video, &mut sample.video),
@@ -213,7 +229,6 @@ impl<D: ShotDetector> Segmenter<D> {
 
 /// Brings samples and verdicts together: shots, and the clips of each.
 struct Cutter {
-    rate: WorkingRate,
     tracker: ShotTracker,
     /// Samples whose frame has no verdict yet, oldest first.
     undecided: VecDeque<Sample>,
@@ -223,6 +238,12 @@ struct Cutter {
 }
 
 impl Cutter {
+    /// Whether the samples taken so far fill their clips, unless a cut is found among those that have no verdict yet.
+    fn is_between_clips(&self, rate: WorkingRate) -> bool {
+        let waiting = self.newest.iter().chain(&self.undecided).map(|sample| sample.times as usize).sum::<usize>();
+        (self.assembler.content() + waiting).is_multiple_of(rate.clip_frames())
+    }
+
     /// The newest sample stood still for `intervals` more.
     fn hold(&mut self, intervals: u32) {
         if let Some(sample) = self.undecided.back_mut().or(self.newest.as_mut()) {
@@ -256,7 +277,7 @@ impl Cutter {
         let mut clip = |clip| segment(Segment::Clip(clip));
         if let Some(mut sample) = self.newest.take() {
             // No sample follows, from which to learn how long the last one was seen.
-            sample.times = sample.times.max(self.rate.intervals(sample.time, shot.end));
+            sample.times = sample.times.max(sample.rate.intervals(sample.time, shot.end));
             self.assembler.push(sample, shot.end, shot.index, &mut clip);
         }
         self.assembler.close(&mut clip);

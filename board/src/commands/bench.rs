@@ -94,7 +94,7 @@ impl Bench {
         if self.input == "-" {
             bail!("standard input can be read only once, and is read five times here: name a file");
         }
-        let options = self.method.pipeline(NonZeroUsize::MIN);
+        let options = self.method.pipeline(&self.method.rates(&bundle), NonZeroUsize::MIN);
         let (mut whole, mut decode) = (Whole::default(), Duration::MAX);
         let mut networks = None;
         // In turn, because the machine may be busier in one minute than in the next.
@@ -150,7 +150,7 @@ impl Bench {
     fn classify(&self, bundle: &Bundle, options: PipelineOptions) -> Result<(Networks, Whole)> {
         let mut whole = Whole::default();
         let (cpu, prepare) = (cpu_time(), Instant::now());
-        let networks = Networks::prepare(bundle, options.rate).context("the bundle cannot be used")?;
+        let networks = Networks::prepare(bundle, &[options.rate]).context("the bundle cannot be used")?;
         whole.prepare = prepare.elapsed();
         let run = Instant::now();
         let mut source = source::open(&self.input)?;
@@ -173,7 +173,7 @@ impl Bench {
         let mut source = source::open(&self.input)?;
         let mut segmenter = Segmenter::new(SegmenterOptions::of(manifest, options.rate, options.segmentation));
         let mut backbones = networks.backbones()?;
-        let mut snippets = Snippets::new(networks.heads()?, manifest.snippet_clips, manifest.labels.len());
+        let mut snippets = Snippets::new(networks.heads()?, manifest.snippet_clips, manifest.labels.len(), None);
         let [mut decode, mut histogram, mut cut, mut clip, mut heads] = [const { Vec::new() }; 5];
         let mut segments = Vec::new();
         loop {

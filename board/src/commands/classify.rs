@@ -3,33 +3,41 @@
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result};
 use clap::Args;
-use divita_board::source;
+use divita_board::live::{Ladder, Load, Move, Reason, paper_muap};
+use divita_board::{source, thermal};
 use divita_runtime::bundle::Bundle;
 use divita_runtime::event::Event;
+use divita_runtime::frame::Timestamp;
 use divita_runtime::network::Networks;
-use divita_runtime::pipeline::{Pipeline, PipelineOptions};
+use divita_runtime::pipeline::{Pipeline, PipelineError, PipelineOptions};
 use divita_runtime::sampler::WorkingRate;
 use divita_runtime::segmenter::Segmentation;
 
 use crate::Outcome;
 use crate::bundles::BundleOption;
+use crate::feed::{Feed, Heard};
 use crate::output::{Format, Sink, csv, jsonl, table};
 use crate::progress::Progress;
+use crate::stop::Stop;
 
 /// Genres of videos: probabilities for each input, and with --format jsonl every shot and clip on the way.
 ///
+/// A live input goes on until --duration is over or Ctrl-C (or SIGTERM) comes, and is opened again whenever it fails.
 /// An input that fails does not stop the others. What was read of a damaged one is still classified and marked incomplete.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita classify samples/sintel-trailer.mp4\n  \
     divita classify --fps 8 --format jsonl trailers/ > genres.jsonl\n  \
+    divita classify --fps auto --duration 60 v4l2:///dev/video0\n  \
     ffmpeg -i film.mkv -f yuv4mpegpipe -pix_fmt yuv420p - | divita classify -")]
 pub struct Classify {
     /// A video (MP4 or MOV with H.264, Y4M), a folder of videos or of numbered pictures, `-` for Y4M on standard input,
-    /// or a URI (file://, test://)
+    /// or a URI: file://, test://, and in the builds for boards v4l2:///dev/video0, rtsp://, csi://0 and others
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<String>,
     #[command(flatten)]
@@ -40,6 +48,12 @@ pub struct Classify {
     /// most 4]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
+    /// Stop after this many seconds of each input, and print the result
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    duration: Option<f64>,
+    /// The result of a live input is over this many of its latest snippets of 30 clips
+    #[arg(long, value_name = "N", default_value = "10")]
+    latest: NonZeroUsize,
     /// Form of the results
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -51,45 +65,90 @@ pub struct Classify {
 /// How videos are cut.
 #[derive(Args)]
 pub struct MethodOptions {
-    /// Working rate: frames a second that the networks see, and frames in a clip. Higher is more precise and slower
-    #[arg(long, value_name = "4|6|8|12|24", default_value = "4")]
-    fps: WorkingRate,
+    /// Working rate: frames a second that the networks see, and frames in a clip. Higher is more precise and slower. With `auto` a
+    /// live input begins at the bundle's highest and steps down where the board cannot keep up, and up again where it can
+    #[arg(long, value_name = "4|6|8|12|24|auto", default_value = "4")]
+    fps: Rate,
     /// Clips within shots, or across them (an ablation)
     #[arg(long, value_name = "shot|seq", default_value = "shot")]
     segmentation: Segmentation,
 }
 
+/// A working rate, or whatever can be kept up with.
+#[derive(Clone, Copy, Debug)]
+enum Rate {
+    Fixed(WorkingRate),
+    Auto,
+}
+
+impl FromStr for Rate {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Rate::Auto),
+            text => text.parse().map(Rate::Fixed).map_err(|error| format!("{error}, or auto")),
+        }
+    }
+}
+
 impl MethodOptions {
-    /// The options for a pipeline of `threads` threads.
-    pub fn pipeline(&self, threads: NonZeroUsize) -> PipelineOptions {
-        PipelineOptions { rate: self.fps, segmentation: self.segmentation, threads }
+    /// The working rates that `bundle` is to be prepared for; at least one.
+    pub fn rates(&self, bundle: &Bundle) -> Vec<WorkingRate> {
+        match self.fps {
+            Rate::Fixed(rate) => vec![rate],
+            Rate::Auto => {
+                bundle.manifest().working_rates.iter().filter_map(|&fps| WorkingRate::new(fps).ok()).collect()
+            }
+        }
+    }
+
+    /// The options for a pipeline of `threads` threads, begun at the highest of `rates`.
+    pub fn pipeline(&self, rates: &[WorkingRate], threads: NonZeroUsize) -> PipelineOptions {
+        let rate = rates.iter().max().copied().unwrap_or_default();
+        PipelineOptions { rate, segmentation: self.segmentation, threads, latest: None }
     }
 }
 
 impl Classify {
     /// Classifies every input.
     pub fn run(&self) -> Result<Outcome> {
+        let stop = Stop::on_signals().context("signals cannot be listened to")?;
         let bundle = self.bundle.open()?;
         let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(4);
         let threads = self.threads.or_else(|| NonZeroUsize::new(processors())).unwrap_or(NonZeroUsize::MIN);
-        let options = self.method.pipeline(threads);
-        let networks = Networks::prepare(&bundle, options.rate)
+        let rates = self.method.rates(&bundle);
+        let networks = Networks::prepare(&bundle, &rates)
             .with_context(|| format!("the bundle {} cannot be used", bundle.path().display()))?;
+        let options = self.method.pipeline(&rates, threads);
+        let until = self.duration.map(Timestamp::from_secs_f64);
         let mut report = Report { format: self.format, sink: Sink::open(self.output.as_deref())? };
         report.begin(&bundle)?;
         let mut outcome = Outcome::Done;
         for input in divita_board::inputs::expand(&self.inputs) {
-            let classified = classify(&input, &bundle, &networks, options, &mut |event| report.add(&input, event));
+            let latest = source::is_live(&input).then_some(self.latest);
+            let ladder = matches!(self.method.fps, Rate::Auto).then(|| Ladder::new(rates.clone())).flatten();
+            let run =
+                Run { bundle: &bundle, networks: &networks, options: PipelineOptions { latest, ..options }, ladder };
+            let classified = run.classify(&input, until, &stop, &mut |event| report.add(&input, event));
             if let Err(failure) = classified {
                 let Failure::Input(error) = failure else { return Err(failure.into_error()) };
                 crate::output::say(format_args!("error: {input}: {error:#}"));
                 report.add(&input, &Event::Error { message: format!("{error:#}") })?;
                 outcome = Outcome::SomeFailed;
             }
+            if stop.is_asked() {
+                break;
+            }
         }
         report.sink.finish()?;
         Ok(outcome)
     }
+}
+
+/// Seconds of an input, more than none.
+fn seconds(text: &str) -> Result<f64, String> {
+    let good = |seconds: &f64| *seconds > 0.0 && *seconds <= 1e9;
+    text.parse().ok().filter(good).ok_or_else(|| "give it in seconds, such as 60 or 2.5".to_owned())
 }
 
 /// What went wrong with one input.
@@ -108,51 +167,131 @@ impl Failure {
     }
 }
 
-/// Classifies one input; `tell` gets its events.
-fn classify(
-    input: &str,
-    bundle: &Bundle,
-    networks: &Networks,
+/// How one input is classified.
+struct Run<'a> {
+    bundle: &'a Bundle,
+    networks: &'a Networks,
     options: PipelineOptions,
-    tell: &mut dyn FnMut(&Event) -> Result<()>,
-) -> Result<(), Failure> {
-    let failed = |error: Error| Failure::Input(error);
-    let mut source = source::open(input).map_err(|error| failed(error.into()))?;
-    let progress = Progress::of(source.info());
-    let mut pipeline = Pipeline::new(bundle, networks, options).map_err(|error| failed(error.into()))?;
-    // Of no use to go on once nobody takes the results.
-    let told = RefCell::new(Ok(()));
-    let mut emit = |event: Event| {
-        if let Event::Genres { probabilities, .. } = &event
-            && let Some((label, value)) = probabilities.ranked().first()
-        {
-            progress.say(format!("{label} {value:.2}"));
-        }
-        let mut told = told.borrow_mut();
-        if told.is_ok() {
-            *told = tell(&event);
-        }
-    };
-    let ended = loop {
-        if told.borrow().is_err() {
-            break Ok(());
-        }
-        match source.next_frame() {
-            Ok(Some(frame)) => {
-                progress.reached(frame.time());
-                pipeline.push(&frame, &mut emit).map_err(|error| failed(error.into()))?;
+    /// What the working rate of a live input follows.
+    ladder: Option<Ladder>,
+}
+
+impl Run<'_> {
+    /// Classifies `input` up to its time `until`; `tell` gets its events.
+    fn classify(
+        mut self,
+        input: &str,
+        until: Option<Timestamp>,
+        stop: &Stop,
+        tell: &mut dyn FnMut(&Event) -> Result<()>,
+    ) -> Result<(), Failure> {
+        let failed = |error: Error| Failure::Input(error);
+        let mut feed = Feed::open(input, until, stop).map_err(|error| failed(error.into()))?;
+        let live = feed.info().live;
+        let mut pace = self.ladder.take_if(|_| live).map(Pace::new);
+        let progress = Progress::of(feed.info());
+        let pipeline = Pipeline::new(self.bundle, self.networks, self.options);
+        let mut pipeline = pipeline.map_err(|error| failed(error.into()))?;
+        // Of no use to go on once nobody takes the results.
+        let told = RefCell::new(Ok(()));
+        let mut emit = |event: Event| {
+            match &event {
+                Event::Genres { probabilities, .. } => {
+                    if let Some((label, value)) = probabilities.ranked().first() {
+                        progress.say(format!("{label} {value:.2}"));
+                    }
+                }
+                Event::Live { .. } | Event::Rate { .. } => progress.tell(&event),
+                _ => {}
             }
-            Ok(None) => break Ok(()),
-            Err(error) => break Err(error),
+            let mut told = told.borrow_mut();
+            if told.is_ok() {
+                *told = tell(&event);
+            }
+        };
+        let ended = loop {
+            if told.borrow().is_err() {
+                break Ok(true);
+            }
+            match feed.next() {
+                Ok(Heard::Frame(frame)) => {
+                    progress.reached(frame.time());
+                    pipeline.push(&frame, &mut emit).map_err(|error| failed(error.into()))?;
+                    let at = frame.time();
+                    if let Some(pace) = &mut pace
+                        && let Some(step) = pace.clips(pipeline.clips(), feed.waited(), feed.dropped())
+                    {
+                        pipeline.set_rate(step.to);
+                        emit(rate_event(at, step));
+                    }
+                }
+                Ok(Heard::Event(event)) => emit(event),
+                Ok(Heard::Nothing) => {}
+                Ok(Heard::End | Heard::TimeIsUp) => break Ok(true),
+                // A camera has no end that could be missed.
+                Ok(Heard::Stopped) => break Ok(live),
+                Err(error) => break Err(error),
+            }
+        };
+        told.replace(Ok(())).map_err(Failure::Output)?;
+        // What was read before an error is worth a result, unless it was too little for one: then the error says it all.
+        let finished = pipeline.finish(matches!(ended, Ok(true)), &mut emit);
+        drop(progress);
+        told.into_inner().map_err(Failure::Output)?;
+        ended.map_err(|error| failed(error.into()))?;
+        match finished {
+            Err(PipelineError::NoClip { .. }) if stop.is_asked() => {
+                crate::output::say(format_args!("{input}: stopped before its first clip"));
+                Ok(())
+            }
+            finished => finished.map_err(|error| failed(error.into())),
         }
+    }
+}
+
+/// How a live input's working rate follows what the board can do.
+struct Pace {
+    ladder: Ladder,
+    begun: Instant,
+    clips: usize,
+    /// When the clip before was done, how long had been waited until then, and how many frames dropped.
+    before: (Duration, Duration, u64),
+}
+
+impl Pace {
+    fn new(ladder: Ladder) -> Self {
+        Pace { ladder, begun: Instant::now(), clips: 0, before: Default::default() }
+    }
+
+    /// The step that follows once `clips` clips are done, `waited` has been spent waiting and `dropped` frames were dropped.
+    fn clips(&mut self, clips: usize, waited: Duration, dropped: u64) -> Option<Move> {
+        if clips == self.clips {
+            return None;
+        }
+        let now = self.begun.elapsed();
+        let (since, waited_since) = (now - self.before.0, waited - self.before.1);
+        let busy = 1.0 - waited_since.as_secs_f64() / since.as_secs_f64().max(1e-9);
+        let load = Load { busy, dropped: dropped - self.before.2, degrees_left: thermal::degrees_left() };
+        (self.clips, self.before) = (clips, (now, waited, dropped));
+        self.ladder.clip(now, load)
+    }
+}
+
+fn rate_event(at: Timestamp, step: Move) -> Event {
+    let Move { from, to, reason } = step;
+    let why = match reason {
+        Reason::Behind => "the board falls behind",
+        Reason::Hot => "the board is near its temperature limit",
+        Reason::Room => "the board has had room for a while",
     };
-    told.replace(Ok(())).map_err(Failure::Output)?;
-    // What was read before an error is worth a result, unless it was too little for one: then the error says it all.
-    let finished = pipeline.finish(ended.is_ok(), &mut emit);
-    drop(progress);
-    told.into_inner().map_err(Failure::Output)?;
-    ended.map_err(|error| failed(error.into()))?;
-    finished.map_err(|error| failed(error.into()))
+    let message = format!(
+        "{why}: {} frames a second instead of {}, of which the paper says {:.1} muAP instead of {:.1} (Swin-3D, Table 7)",
+        to.fps(),
+        from.fps(),
+        paper_muap(to),
+        paper_muap(from)
+    );
+    Event::Rate { at_s: at.as_secs_f64(), fps: to, from_fps: from, reason: reason.to_string(), message }
 }
 
 /// The results, in the form that was asked for.

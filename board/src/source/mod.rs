@@ -74,6 +74,18 @@ pub fn open(input: &str) -> Result<Box<dyn FrameSource>, SourceError> {
     }
 }
 
+/// Schemes of sources that come at their own pace and may come and go.
+const LIVE: &[&str] = &["v4l2", "csi", "rtsp", "rtsps"];
+
+/// Whether `input` is a live source: a camera or a stream, which is kept alive and never waited for (see [`crate::live`]).
+pub fn is_live(input: &str) -> bool {
+    Uri::parse(input).is_some_and(|uri| {
+        LIVE.iter().any(|scheme| uri.scheme.eq_ignore_ascii_case(scheme))
+            || uri.scheme.eq_ignore_ascii_case("test")
+                && uri::options(uri.query).any(|(_, name, value)| (name, value) == ("live", "1"))
+    })
+}
+
 /// The schemes that this build answers to, as in `file://, test://`.
 fn supported_schemes() -> String {
     SCHEMES.iter().map(|(scheme, _)| format!("{scheme}://")).collect::<Vec<_>>().join(", ")

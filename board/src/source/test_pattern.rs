@@ -1,5 +1,7 @@
 //! `test://`: moving shots with known cuts, drawn from nothing, for tests, benches and trying the program out.
 
+use std::time::{Duration, Instant};
+
 use divita_runtime::frame::{Colour, Frame, Matrix, Pixels, Plane, Range, Subsampling, Timestamp};
 
 use super::uri::{self, Uri};
@@ -34,7 +36,8 @@ const LOOKS: [Look; 6] = [
 const WAVE: usize = 64;
 
 /// What the options may be, for the error messages.
-const EXPECTED: &str = "use seconds=1 to 86400, fps=24 or fps=30000/1001, size=320x180 (2 to 8192 each)";
+const EXPECTED: &str =
+    "use seconds=1 to 86400, fps=24 or fps=30000/1001, size=320x180 (2 to 8192 each), live=1 for a camera's pace";
 
 /// What is drawn: length, rate and size.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,6 +50,8 @@ pub struct TestPattern {
     pub width: usize,
     /// Height in pixels.
     pub height: usize,
+    /// Whether it comes at its own pace, as a camera's pictures do.
+    pub live: bool,
 }
 
 impl TestPattern {
@@ -55,18 +60,19 @@ impl TestPattern {
     /// # Errors
     /// When an option is unknown or out of bounds.
     pub fn from_query(query: Option<&str>) -> Result<Self, SourceError> {
-        let (mut seconds, mut rate, mut size) = (8.0, (24, 1), (320, 180));
+        let (mut seconds, mut rate, mut size, mut live) = (8.0, (24, 1), (320, 180), false);
         for (option, name, value) in uri::options(query) {
             let read = match name {
                 "seconds" => read_seconds(value).map(|value| seconds = value),
                 "fps" => uri::rate(value).filter(|(frames, per)| frames / per <= 1000).map(|value| rate = value),
+                "live" => Some(live = value == "1").filter(|()| matches!(value, "0" | "1")),
                 "size" => read_size(value).map(|value| size = value),
                 _ => None,
             };
             read.ok_or_else(|| SourceError::BadOption { option: option.to_owned(), expected: EXPECTED })?;
         }
         let frames = (seconds * f64::from(rate.0) / f64::from(rate.1)).round().max(1.0) as u64;
-        Ok(TestPattern { frames, rate, width: size.0, height: size.1 })
+        Ok(TestPattern { frames, rate, width: size.0, height: size.1, live })
     }
 
     /// The first frame of each new shot, counted from 0 over all frames; the very first shot is not in it.
@@ -129,23 +135,25 @@ pub struct TestPatternSource {
     stripes: Vec<u8>,
     samples: Vec<u8>,
     next: u64,
+    /// When the first picture was asked for.
+    begun: Option<Instant>,
 }
 
 impl TestPatternSource {
     /// Starts drawing `pattern`; `name` is what the information will show.
     pub fn new(name: &str, pattern: TestPattern) -> Self {
-        let TestPattern { frames, rate, width, height } = pattern;
+        let TestPattern { frames, rate, width, height, live } = pattern;
         let info = SourceInfo {
             name: name.to_owned(),
             width,
             height,
             frame_rate: Some(f64::from(rate.0) / f64::from(rate.1)),
-            frames: Some(frames),
-            duration: Some(pattern.time(frames)),
-            live: false,
+            frames: (!live).then_some(frames),
+            duration: (!live).then(|| pattern.time(frames)),
+            live,
         };
         let samples = vec![0; width * height + 2 * width.div_ceil(2) * height.div_ceil(2)];
-        TestPatternSource { info, pattern, stripes: vec![0; width + WAVE], samples, next: 0 }
+        TestPatternSource { info, pattern, stripes: vec![0; width + WAVE], samples, next: 0, begun: None }
     }
 
     /// Draws frame `index` into `samples`.
@@ -181,6 +189,10 @@ impl FrameSource for TestPatternSource {
             return Ok(None);
         }
         self.next += 1;
+        if self.pattern.live {
+            let due = Duration::from_nanos(self.pattern.time(index).as_nanos().max(0) as u64);
+            std::thread::sleep(due.saturating_sub(self.begun.get_or_insert_with(Instant::now).elapsed()));
+        }
         self.draw(index);
         let TestPattern { width, height, .. } = self.pattern;
         let (y, chroma) = self.samples.split_at(width * height);

@@ -1,0 +1,266 @@
+//! The rate ladder: which working rate a board can keep up with, decided at the end of each clip from how busy and how hot it is.
+//!
+//! A lower rate costs little (paper, Table 7), a dropped frame may hide a cut. So the rate goes down as soon as the board falls
+//! behind, and up again only when there has been room for a while. A step up that does not hold makes the next wait
+//! twice as long, so that the rate does not swing.
+
+use std::fmt;
+use std::time::Duration;
+
+use divita_runtime::sampler::WorkingRate;
+
+/// Clips in a row that must fall behind, or be hot, for a step down: one slow moment is none.
+const TROUBLE: u32 = 3;
+
+/// Share of the time spent at work from which a board is about to fall behind.
+const FULL: f64 = 0.95;
+
+/// Share of the time that the next rate up may be expected to take.
+const ROOM: f64 = 0.8;
+
+/// The shortest wait for a step up, and the longest.
+const WAITS: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(1200));
+
+/// After this many waits a step up is tried even where not all of the work is known to grow with the rate.
+const TRY: u32 = 5;
+
+/// Degrees below the limit from which the board is near it, and below which it is cool again.
+const NEAR: (f64, f64) = (5.0, 12.0);
+
+/// What the last clip cost.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Load {
+    /// Share of the time since the clip before that was spent at work, in [0, 1].
+    pub busy: f64,
+    /// Frames dropped since then.
+    pub dropped: u64,
+    /// Degrees Celsius that are left to the limit of the hottest zone, where it is known.
+    pub degrees_left: Option<f64>,
+}
+
+/// Why the rate changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Frames were dropped, or nearly.
+    Behind,
+    /// The temperature limit is near.
+    Hot,
+    /// There has been room for a while.
+    Room,
+}
+
+/// In the form of the events.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::Behind => "behind",
+            Reason::Hot => "hot",
+            Reason::Room => "room",
+        })
+    }
+}
+
+/// A step of the rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// The rate until now.
+    pub from: WorkingRate,
+    /// The rate from the next clip on.
+    pub to: WorkingRate,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// muAP of Swin-3D at a working rate (paper, Table 7), in points: what a lower rate costs.
+#[must_use]
+pub fn paper_muap(rate: WorkingRate) -> f64 {
+    match rate.fps() {
+        24 => 75.57,
+        12 => 73.34,
+        8 => 73.04,
+        6 => 72.93,
+        _ => 72.55,
+    }
+}
+
+/// The ladder and where on it a stream is. Times are since any fixed moment.
+#[derive(Clone, Debug)]
+pub struct Ladder {
+    /// Lowest first.
+    rates: Vec<WorkingRate>,
+    at: usize,
+    behind: u32,
+    hot: u32,
+    /// Since when there has been room for the next rate up, and since when no trouble.
+    room: Option<Duration>,
+    calm: Option<Duration>,
+    wait: Duration,
+    /// When the last step up was.
+    rose: Option<Duration>,
+}
+
+impl Ladder {
+    /// A ladder of `rates`, begun at the highest; none without a rate.
+    pub fn new(mut rates: Vec<WorkingRate>) -> Option<Self> {
+        rates.sort();
+        rates.dedup();
+        let at = rates.len().checked_sub(1)?;
+        Some(Ladder { rates, at, behind: 0, hot: 0, room: None, calm: None, wait: WAITS.0, rose: None })
+    }
+
+    /// The rate now.
+    pub fn rate(&self) -> WorkingRate {
+        self.rates[self.at]
+    }
+
+    /// Takes the load of a clip that was done at `now`; the step that it leads to.
+    pub fn clip(&mut self, now: Duration, load: Load) -> Option<Move> {
+        let behind = load.dropped > 0 || load.busy > FULL;
+        let hot = load.degrees_left.is_some_and(|left| left < NEAR.0);
+        self.behind = if behind { self.behind + 1 } else { 0 };
+        self.hot = if hot { self.hot + 1 } else { 0 };
+        if self.behind >= TROUBLE || self.hot >= TROUBLE {
+            let reason = if self.behind >= TROUBLE { Reason::Behind } else { Reason::Hot };
+            if self.rose.is_some_and(|rose| now.saturating_sub(rose) < 2 * self.wait) {
+                // It was too soon.
+                self.wait = (2 * self.wait).min(WAITS.1);
+            }
+            return self.go(self.at.checked_sub(1)?, reason);
+        }
+        let calm = !behind && load.degrees_left.is_none_or(|left| left >= NEAR.1);
+        let next = self.rates.get(self.at + 1)?;
+        // As if all work grew with the rate: the networks' does, decoding does not.
+        let expected = load.busy * f64::from(next.fps()) / f64::from(self.rate().fps());
+        let since = |mark: &mut Option<Duration>, holds: bool| match holds {
+            true => now.saturating_sub(*mark.get_or_insert(now)),
+            false => {
+                *mark = None;
+                Duration::ZERO
+            }
+        };
+        let calm_for = since(&mut self.calm, calm && load.busy < ROOM);
+        let room_for = since(&mut self.room, calm && expected < ROOM);
+        if room_for >= self.wait || calm_for >= TRY * self.wait {
+            self.rose = Some(now);
+            return self.go(self.at + 1, Reason::Room);
+        }
+        None
+    }
+
+    fn go(&mut self, to: usize, reason: Reason) -> Option<Move> {
+        let from = self.rate();
+        (self.at, self.behind, self.hot, self.room, self.calm) = (to, 0, 0, None, None);
+        Some(Move { from, to: self.rate(), reason })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A board: the share of a second that it needs for a second of video, whatever the rate and per frame of it.
+    #[derive(Clone, Copy)]
+    struct Board {
+        fixed: f64,
+        per_frame: f64,
+    }
+
+    impl Board {
+        fn load(&self, rate: WorkingRate) -> Load {
+            let work = self.fixed + self.per_frame * f64::from(rate.fps());
+            // What does not fit is dropped, of 24 frames a second.
+            Load { busy: work.min(1.0), dropped: ((work - 1.0).max(0.0) * 24.0).ceil() as u64, degrees_left: None }
+        }
+
+        /// The highest rate that it can keep up with.
+        fn best(&self) -> u32 {
+            let fits = |rate: &&WorkingRate| self.load(**rate).busy <= FULL;
+            WorkingRate::ALL.iter().rev().find(fits).map_or(4, |rate| rate.fps())
+        }
+    }
+
+    /// A clip a second; the moves with their times in seconds.
+    fn run(
+        ladder: &mut Ladder,
+        seconds: std::ops::Range<u64>,
+        load: impl Fn(u64, WorkingRate) -> Load,
+    ) -> Vec<(u64, Move)> {
+        let at = |second| Some((second, ladder.clip(Duration::from_secs(second), load(second, ladder.rate()))?));
+        seconds.filter_map(at).collect()
+    }
+
+    fn ladder() -> Ladder {
+        Ladder::new(WorkingRate::ALL.to_vec()).expect("rates")
+    }
+
+    #[test]
+    fn a_slow_board_goes_down_to_what_it_can_do_in_seconds() {
+        let board = Board { fixed: 0.3, per_frame: 0.07 };
+        let mut ladder = ladder();
+        let moves = run(&mut ladder, 0..60, |_, rate| board.load(rate));
+        assert_eq!(ladder.rate().fps(), board.best());
+        assert!(moves.iter().all(|(_, step)| step.reason == Reason::Behind));
+        assert!(moves.last().expect("moves").0 < 15, "{moves:?}");
+    }
+
+    #[test]
+    fn one_slow_moment_is_none() {
+        let slow =
+            |second: u64, _| Load { dropped: if second % 10 < 2 { 5 } else { 0 }, busy: 0.5, degrees_left: None };
+        assert_eq!(run(&mut ladder(), 0..600, slow), []);
+    }
+
+    #[test]
+    fn a_board_that_is_free_again_goes_up_again() {
+        let (busy, free) = (Board { fixed: 0.5, per_frame: 0.1 }, Board { fixed: 0.1, per_frame: 0.02 });
+        let mut ladder = ladder();
+        run(&mut ladder, 0..100, |_, rate| busy.load(rate));
+        assert_eq!(ladder.rate().fps(), 4);
+        let moves = run(&mut ladder, 100..1000, |_, rate| free.load(rate));
+        assert_eq!(ladder.rate().fps(), 24);
+        assert!(moves.iter().all(|(_, step)| step.reason == Reason::Room) && moves.len() == 4, "{moves:?}");
+        assert!(moves.windows(2).all(|pair| pair[1].0 - pair[0].0 >= 20), "{moves:?}");
+    }
+
+    #[test]
+    fn heat_steps_down_and_only_coolness_up() {
+        // Each step down cools by four degrees.
+        let left = |limit: f64| {
+            move |_: u64, rate: WorkingRate| {
+                let step = WorkingRate::ALL.iter().position(|one| *one == rate).unwrap_or(0) as f64;
+                Load { busy: 0.2, dropped: 0, degrees_left: Some(limit - 4.0 * step) }
+            }
+        };
+        let mut ladder = ladder();
+        let moves = run(&mut ladder, 0..100, left(14.0));
+        assert_eq!(moves.iter().map(|(_, step)| step.reason).collect::<Vec<_>>(), [Reason::Hot; 2]);
+        assert_eq!(ladder.rate().fps(), 8, "six degrees are left, which is neither near nor cool");
+        run(&mut ladder, 100..1000, left(40.0));
+        assert_eq!(ladder.rate().fps(), 24);
+    }
+
+    proptest! {
+        /// Any board ends at the highest rate that it can keep up with, or tries it now and then and no more.
+        #[test]
+        fn every_board_settles(fixed in 0.0f64..0.7, per_frame in 0.001f64..0.2) {
+            let board = Board { fixed, per_frame };
+            let mut ladder = ladder();
+            run(&mut ladder, 0..36_000, |_, rate| board.load(rate));
+            let day = run(&mut ladder, 36_000..72_000, |_, rate| board.load(rate));
+            prop_assert!(day.len() <= 60, "{} moves in ten hours", day.len());
+            let mut seconds = [0; 25];
+            run(&mut ladder, 72_000..76_000, |_, rate| board.load(rate));
+            for second in 76_000..80_000 {
+                seconds[ladder.rate().fps() as usize] += 1;
+                ladder.clip(Duration::from_secs(second), board.load(ladder.rate()));
+            }
+            let settled = (0..25).max_by_key(|&fps| seconds[fps]).unwrap_or(0) as u32;
+            prop_assert!(settled <= board.best(), "{settled} is more than {}", board.best());
+            // Where the next rate fills the board to the brim, one below is as good.
+            let rates: Vec<u32> = WorkingRate::ALL.iter().map(|rate| rate.fps()).collect();
+            let below = rates.iter().position(|&fps| fps == board.best()).unwrap_or(0).saturating_sub(1);
+            prop_assert!(settled >= rates[below], "{settled} where {} is possible", board.best());
+        }
+    }
+}
