@@ -161,3 +161,40 @@ fn frames_that_do_not_go_forward_are_counted_and_not_shown() {
     assert_eq!((segmenter.skipped(), segmenter.frames()), (2, 6));
     assert_eq!((clips.len(), clips[0].content), (1, 4));
 }
+
+/// Down and up again in the middle of shots: every clip has the length of its rate, none is padded but at the end of a shot, and
+/// nothing of the stream is in no clip or in two.
+#[test]
+fn the_working_rate_changes_between_clips() {
+    let mut segmenter = Segmenter::new(options(WorkingRate::new(24).unwrap(), Segmentation::Shot));
+    let mut clips: Vec<Clip> = Vec::new();
+    let mut keep = |segment| {
+        if let Segment::Clip(clip) = segment {
+            clips.push(clip);
+        }
+    };
+    for index in 0..24 * 60 {
+        match index {
+            250 => segmenter.set_rate(WorkingRate::new(8).unwrap()),
+            // Another wish before the first is fulfilled.
+            700 => segmenter.set_rate(WorkingRate::new(4).unwrap()),
+            701 => segmenter.set_rate(WorkingRate::new(12).unwrap()),
+            _ => {}
+        }
+        let data = [if index < 1000 { 60 } else { 200 }; 16 * 16];
+        let time = Timestamp::from_ticks(index, 24);
+        let frame = Frame::new(Pixels::Grey(Plane { data: &data, stride: 16 }), 16, 16, time).unwrap();
+        let Ok(()) = segmenter.push(&frame, &mut keep);
+    }
+    let Ok(()) = segmenter.finish(&mut keep);
+    assert_eq!(segmenter.rate().fps(), 12);
+    let lengths: Vec<usize> = clips.iter().map(|clip| clip.frames).collect();
+    // Frame 250 is in the eleventh second, frame 700 in the thirtieth.
+    let expected: Vec<usize> = [vec![24; 11], vec![8; 19], vec![12; 60 - 30 + 1]].concat();
+    assert_eq!(lengths, expected);
+    for (at, clip) in clips.iter().enumerate() {
+        let last = clips.get(at + 1).is_none_or(|next| next.shot != clip.shot);
+        assert!(clip.padded() == 0 || last, "clip {at} is padded");
+        assert!(at == 0 || clips[at - 1].end == clip.start, "between clips {} and {at} something is missing", at - 1);
+    }
+}

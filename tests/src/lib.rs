@@ -111,6 +111,12 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// What every line of `--format jsonl` must fit.
+pub fn event_schema() -> jsonschema::Validator {
+    let schema = std::fs::read_to_string(root().join("runtime/schema/events.json")).unwrap();
+    jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap()
+}
+
 /// What every failure must look like: exit status `status`, one line that begins with `error:` and holds each of
 /// `words`, and no panic.
 pub fn assert_fails(output: &Output, status: i32, words: &[&str]) {

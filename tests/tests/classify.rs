@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::Stdio;
 
-use divita_tests::{assert_fails, divita, program, root, sample, stderr, stdout};
+use divita_tests::{assert_fails, divita, event_schema, program, root, sample, stderr, stdout};
 use serde_json::Value;
 
 fn events(text: &str) -> Vec<Value> {
@@ -33,8 +33,7 @@ fn the_sample_is_classified() {
 
 #[test]
 fn every_line_fits_the_schema() {
-    let schema = std::fs::read_to_string(root().join("runtime/schema/events.json")).unwrap();
-    let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+    let validator = event_schema();
     let sample = sample();
     let mut text = classify(&[sample.to_str().unwrap(), PATTERN]);
     text += &stdout(&divita(&["shots", "--format", "jsonl", PATTERN]));

@@ -1,0 +1,232 @@
+//! Live inputs: the program on a camera that comes and goes, signals, a result over the latest snippets, and ten thousand failures.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::num::NonZeroUsize;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use divita_board::live::{Change, Fault, LiveSource, Next, Patience};
+use divita_board::source::test_pattern::{TestPattern, TestPatternSource};
+use divita_board::source::{self, FrameSource, SourceError, SourceInfo};
+use divita_runtime::bundle::Bundle;
+use divita_runtime::event::Event;
+use divita_runtime::frame::{Frame, Timestamp};
+use divita_runtime::network::Networks;
+use divita_runtime::pipeline::{Pipeline, PipelineOptions};
+use divita_runtime::sampler::WorkingRate;
+use divita_runtime::segmenter::Segmentation;
+use divita_tests::{assert_fails, demo_bundle, divita, event_schema, program, stdout};
+use serde_json::Value;
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn of<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    events.iter().filter(|event| event["event"] == kind).collect()
+}
+
+#[test]
+fn an_input_that_ends_again_and_again_is_one_result() {
+    // Two seconds of a camera, half a second and a second of none between.
+    let input = "test://?live=1&seconds=2&size=64x36";
+    let output = stdout(&divita(&["classify", input, "--duration", "7", "--format", "jsonl"]));
+    let events = lines(&output);
+    let schema = event_schema();
+    events.iter().for_each(|event| assert!(schema.is_valid(event), "{event}"));
+    let live = of(&events, "live");
+    let states: Vec<&str> = live.iter().map(|event| event["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["connected", "waiting", "connected", "waiting", "connected"], "{output}");
+    assert_eq!((&live[1]["fault"], &live[1]["retry_s"]), (&"ended".into(), &0.5.into()));
+    assert_eq!((&live[4]["reconnects"], &live[4]["failures"], &live[4]["dropped"]), (&2.into(), &2.into(), &0.into()));
+    let results = of(&events, "result");
+    assert_eq!((results.len(), &results[0]["complete"]), (1, &true.into()));
+    let (frames, duration) = (results[0]["frames"].as_u64().unwrap(), results[0]["duration_s"].as_f64().unwrap());
+    assert!((110..=145).contains(&frames) && (6.0..7.5).contains(&duration), "{frames} frames in {duration} s");
+}
+
+#[test]
+fn an_address_that_makes_no_sense_is_not_tried_again() {
+    assert_fails(&divita(&["classify", "test://?live=1&colour=red", "--duration", "5"]), 1, &["colour=red"]);
+}
+
+/// The program on an input that does not end, once its first clip is there.
+fn begun(arguments: &[&str]) -> (Child, Vec<String>, impl BufRead + use<>) {
+    let mut command: Command = program("divita");
+    command.args(["classify", "--format", "jsonl"]).args(arguments);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    let mut lines = Vec::new();
+    loop {
+        let mut line = String::new();
+        assert!(reader.read_line(&mut line).unwrap() > 0, "it ended before its first clip: {lines:?}");
+        lines.push(line);
+        if lines.last().is_some_and(|line| line.contains("\"genres\"")) {
+            return (child, lines, reader);
+        }
+    }
+}
+
+#[test]
+fn a_signal_is_answered_with_a_result_within_two_seconds() {
+    for (signal, input, complete) in
+        [("TERM", "test://?live=1&seconds=600", true), ("INT", "test://?seconds=86400&size=16x16", false)]
+    {
+        let (mut child, _, mut reader) = begun(&[input]);
+        let sent = Instant::now();
+        let kill = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        let mut rest = String::new();
+        std::io::Read::read_to_string(&mut reader, &mut rest).unwrap();
+        let status = child.wait().unwrap();
+        assert!(sent.elapsed() < Duration::from_secs(2), "{:?}", sent.elapsed());
+        assert_eq!(status.code(), Some(0), "{signal}");
+        let events = lines(&rest);
+        let results = of(&events, "result");
+        assert_eq!((results.len(), &results[0]["complete"]), (1, &complete.into()), "{rest}");
+        assert!(of(&events, "error").is_empty(), "{rest}");
+    }
+}
+
+#[test]
+fn a_camera_that_is_absent_is_waited_for() {
+    let mut live = LiveSource::start(Box::new(|| Err(SourceError::NoVideoTrack)), Patience::default()).unwrap();
+    let begun = Instant::now();
+    let mut waiting = 0;
+    while begun.elapsed() < Duration::from_millis(800) {
+        match live.next(Duration::from_millis(50)).unwrap() {
+            Next::Change { change: Change::Waiting { fault: Fault::Absent, .. }, message, .. } => {
+                assert!(message.unwrap().contains("no video track"));
+                waiting += 1;
+            }
+            Next::Nothing => {}
+            Next::Frame(_) | Next::Change { .. } => panic!("there is nothing to connect to"),
+        }
+    }
+    assert_eq!(waiting, 2);
+}
+
+/// Fails in every way in turn, after no, one or two frames; holds a file and a buffer while it is open.
+struct Failing {
+    inner: TestPatternSource,
+    _file: fs::File,
+    _buffer: Vec<u8>,
+    left: u32,
+    way: u64,
+}
+
+impl FrameSource for Failing {
+    fn info(&self) -> &SourceInfo {
+        self.inner.info()
+    }
+    fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError> {
+        if self.left > 0 {
+            self.left -= 1;
+            return self.inner.next_frame();
+        }
+        match self.way % 4 {
+            0 => Ok(None),
+            1 => Err(SourceError::Gone { reason: "unplugged".to_owned() }),
+            2 => Err(SourceError::Stalled { seconds: 5 }),
+            _ => Err(SourceError::Damaged { at: Timestamp::ZERO }),
+        }
+    }
+}
+
+fn open_files() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// Bytes of memory that this process holds for itself.
+fn resident() -> u64 {
+    let text = fs::read_to_string("/proc/self/smaps_rollup").unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("Anonymous:")).unwrap();
+    1024 * line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap()
+}
+
+#[test]
+fn ten_thousand_failures_leave_nothing_behind() {
+    let mut attempt = 0;
+    let open = move || -> Result<Box<dyn FrameSource>, SourceError> {
+        attempt += 1;
+        if attempt % 5 == 0 {
+            return Err(SourceError::Gone { reason: "absent".to_owned() });
+        }
+        // Every seventh time in another size.
+        let size = if attempt % 7 == 0 { "size=48x32" } else { "size=64x36" };
+        let inner = TestPatternSource::new("test", TestPattern::from_query(Some(size))?);
+        let file = fs::File::open("/dev/null").map_err(|source| SourceError::Io { doing: "open it", source })?;
+        let buffer = vec![1; 100_000];
+        Ok(Box::new(Failing { inner, _file: file, _buffer: buffer, left: (attempt % 3) as u32, way: attempt }))
+    };
+    let patience = Patience { first: Duration::ZERO, longest: Duration::ZERO, steady: Duration::from_secs(5) };
+    let mut live = LiveSource::start(Box::new(open), patience).unwrap();
+    let (mut failures, mut frames, mut last) = (0, 0, Timestamp::from_nanos(-1));
+    let mut early = None;
+    while failures < 10_000 {
+        match live.next(Duration::from_secs(20)).unwrap() {
+            Next::Frame(frame) => {
+                assert!(frame.time() > last, "times must increase whatever happens");
+                (last, frames) = (frame.time(), frames + 1);
+            }
+            Next::Change { counters, .. } => failures = counters.failures,
+            Next::Nothing => panic!("nothing came for 20 s"),
+        }
+        if failures >= 2000 && early.is_none() {
+            early = Some((open_files(), resident()));
+        }
+    }
+    let (files, bytes) = early.unwrap();
+    println!(
+        "{frames} frames taken, {} dropped, {} files, {} kB more",
+        live.dropped(),
+        open_files(),
+        resident().saturating_sub(bytes) / 1024
+    );
+    assert!(open_files() <= files + 2, "{} files are open, {files} were", open_files());
+    assert!(resident() < bytes + 2_000_000, "{} bytes more are held", resident() - bytes);
+    assert!(frames > 0);
+    drop(live);
+}
+
+/// The probabilities of the last provisional event and of the result.
+fn classified(latest: Option<usize>) -> (Vec<f32>, Vec<f32>) {
+    let bundle = Bundle::open(demo_bundle()).unwrap();
+    let rate = WorkingRate::new(4).unwrap();
+    let networks = Networks::prepare(&bundle, &[rate]).unwrap();
+    let latest = latest.and_then(NonZeroUsize::new);
+    let options = PipelineOptions { rate, segmentation: Segmentation::Seq, threads: NonZeroUsize::MIN, latest };
+    let mut pipeline = Pipeline::new(&bundle, &networks, options).unwrap();
+    // 70 clips: two snippets and a third of one.
+    let mut source = source::open("test://?seconds=70&fps=4&size=32x32").unwrap();
+    let (mut provisional, mut result) = (Vec::new(), Vec::new());
+    let mut emit = |event: Event| match event {
+        Event::Genres { probabilities, .. } => {
+            provisional.push(probabilities.iter().map(|(_, value)| value).collect::<Vec<f32>>());
+        }
+        Event::Result { probabilities, snippets, .. } => {
+            assert_eq!(snippets, latest.map_or(3, |latest| latest.get().min(3)));
+            result = probabilities.iter().map(|(_, value)| value).collect();
+        }
+        _ => {}
+    };
+    while let Some(frame) = source.next_frame().unwrap() {
+        pipeline.push(&frame, &mut emit).unwrap();
+    }
+    pipeline.finish(true, &mut emit).unwrap();
+    assert_eq!(provisional.len(), 70);
+    let of_snippets: Vec<&Vec<f32>> = [&provisional[29], &provisional[59], &provisional[69]].into();
+    let taken = &of_snippets[3 - latest.map_or(3, |latest| latest.get().min(3))..];
+    let mean = |k: usize| (taken.iter().map(|one| f64::from(one[k])).sum::<f64>() / taken.len() as f64) as f32;
+    ((0..result.len()).map(mean).collect(), result)
+}
+
+#[test]
+fn the_result_is_a_mean_over_the_latest_snippets() {
+    for latest in [None, Some(1), Some(2), Some(3), Some(10)] {
+        let (expected, found) = classified(latest);
+        assert_eq!(found, expected, "{latest:?}");
+    }
+}
