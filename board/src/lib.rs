@@ -2,5 +2,6 @@
 
 pub mod inputs;
 pub mod live;
+pub mod profile;
 pub mod source;
 pub mod thermal;

@@ -2,15 +2,17 @@
 
 mod bundles;
 mod commands;
+mod config;
 mod feed;
 mod meter;
 mod output;
 mod progress;
 mod stop;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Says what genres a video is, shot by shot and as a whole, on small computers.
 ///
@@ -22,6 +24,9 @@ use clap::{Parser, Subcommand};
 #[command(after_help = "Exit status: 0 done, 1 some input failed (the others were still done), 2 wrong usage.\n\
     Log messages: RUST_LOG=debug divita ...")]
 struct Divita {
+    /// Take the options' defaults from this TOML file; `divita config` prints one
+    #[arg(long, global = true, value_name = "FILE", env = CONFIG)]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -34,6 +39,7 @@ enum Command {
     Inspect(commands::inspect::Inspect),
     Verify(commands::verify::Verify),
     Doctor(commands::doctor::Doctor),
+    Config(commands::config::Config),
 }
 
 /// How a command ended.
@@ -43,8 +49,42 @@ enum Outcome {
     SomeFailed,
 }
 
+/// The environment variable that names the configuration.
+const CONFIG: &str = "DIVITA_CONFIG";
+
+/// The configuration that is named on the command line or in the environment. It must be known before the rest of the command line
+/// is read, whose defaults are in it.
+fn named_config() -> Option<PathBuf> {
+    let mut arguments = std::env::args_os().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.to_str() {
+            Some("--") => break,
+            Some("--config") => return arguments.next().map(PathBuf::from),
+            Some(argument) => {
+                if let Some(path) = argument.strip_prefix("--config=") {
+                    return Some(path.into());
+                }
+            }
+            None => {}
+        }
+    }
+    std::env::var_os(CONFIG).filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
 fn main() -> ExitCode {
-    let divita = Divita::parse();
+    let command_line = Divita::command();
+    let configured = match named_config() {
+        Some(path) => config::apply(command_line.clone(), &path),
+        None => Ok(command_line.clone()),
+    };
+    let divita = match configured {
+        // What is wrong with the arguments, clap says itself.
+        Ok(command) => Divita::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit()),
+        Err(error) => {
+            output::say(format_args!("error: {error:#}"));
+            return ExitCode::from(2);
+        }
+    };
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,tract=error"))
         .format_timestamp(None)
         .format_target(false)
@@ -56,6 +96,7 @@ fn main() -> ExitCode {
         Command::Inspect(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Doctor(command) => command.run(),
+        Command::Config(command) => command.run(&command_line),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Error, Result};
 use clap::Args;
 use divita_board::live::{Ladder, Load, Move, Reason, paper_muap};
+use divita_board::profile::{self, Machine, Profile};
 use divita_board::{source, thermal};
 use divita_runtime::bundle::Bundle;
 use divita_runtime::event::Event;
@@ -44,10 +45,13 @@ pub struct Classify {
     bundle: BundleOption,
     #[command(flatten)]
     method: MethodOptions,
-    /// Threads: one decodes and cuts, the others run networks. Results do not depend on it [default: the processors, at
-    /// most 4]
+    /// Threads: one decodes and cuts, the others run networks. Results do not depend on it [default: the profile's, at most
+    /// the processors]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
+    /// What board this is, which sets threads, processors and the rate that `--fps auto` begins with; `auto` asks the kernel
+    #[arg(long, value_name = "NAME", default_value = "auto", value_parser = board)]
+    profile: Board,
     /// Stop after this many seconds of each input, and print the result
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     duration: Option<f64>,
@@ -66,7 +70,7 @@ pub struct Classify {
 #[derive(Args)]
 pub struct MethodOptions {
     /// Working rate: frames a second that the networks see, and frames in a clip. Higher is more precise and slower. With `auto` a
-    /// live input begins at the bundle's highest and steps down where the board cannot keep up, and up again where it can
+    /// live input begins with what suits the board, steps down where it cannot keep up, and up where it can
     #[arg(long, value_name = "4|6|8|12|24|auto", default_value = "4")]
     fps: Rate,
     /// Clips within shots, or across them (an ablation)
@@ -114,8 +118,10 @@ impl Classify {
     pub fn run(&self) -> Result<Outcome> {
         let stop = Stop::on_signals().context("signals cannot be listened to")?;
         let bundle = self.bundle.open()?;
-        let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(4);
-        let threads = self.threads.or_else(|| NonZeroUsize::new(processors())).unwrap_or(NonZeroUsize::MIN);
+        let profile = self.profile.0;
+        pin(&profile.cores);
+        let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let threads = self.threads.unwrap_or(profile.threads.min(processors));
         let rates = self.method.rates(&bundle);
         let networks = Networks::prepare(&bundle, &rates)
             .with_context(|| format!("the bundle {} cannot be used", bundle.path().display()))?;
@@ -126,9 +132,15 @@ impl Classify {
         let mut outcome = Outcome::Done;
         for input in divita_board::inputs::expand(&self.inputs) {
             let latest = source::is_live(&input).then_some(self.latest);
-            let ladder = matches!(self.method.fps, Rate::Auto).then(|| Ladder::new(rates.clone())).flatten();
-            let run =
-                Run { bundle: &bundle, networks: &networks, options: PipelineOptions { latest, ..options }, ladder };
+            let ladder =
+                matches!(self.method.fps, Rate::Auto).then(|| Ladder::new(rates.clone(), profile.fps)).flatten();
+            let rate = ladder.as_ref().filter(|_| latest.is_some()).map_or(options.rate, Ladder::rate);
+            let run = Run {
+                bundle: &bundle,
+                networks: &networks,
+                options: PipelineOptions { rate, latest, ..options },
+                ladder,
+            };
             let classified = run.classify(&input, until, &stop, &mut |event| report.add(&input, event));
             if let Err(failure) = classified {
                 let Failure::Input(error) = failure else { return Err(failure.into_error()) };
@@ -142,6 +154,29 @@ impl Classify {
         }
         report.sink.finish()?;
         Ok(outcome)
+    }
+}
+
+/// The profile to go by.
+#[derive(Clone, Copy, Debug)]
+struct Board(&'static Profile);
+
+fn board(name: &str) -> Result<Board, String> {
+    let found = if name == "auto" { Machine::here().profile() } else { profile::named(name) };
+    let names = || profile::PROFILES.iter().map(|profile| profile.name.as_str()).collect::<Vec<_>>().join(", ");
+    found.map(Board).ok_or_else(|| format!("choose auto or one of {}", names()))
+}
+
+/// Keeps this thread, and those that it starts, on these processors. That they are not there or cannot be chosen is no reason
+/// to stop.
+fn pin(cores: &[usize]) {
+    use rustix::thread::{CpuSet, sched_setaffinity};
+    let mut set = CpuSet::new();
+    cores.iter().filter(|&&core| core < CpuSet::MAX_CPU).for_each(|&core| set.set(core));
+    if !cores.is_empty()
+        && let Err(error) = sched_setaffinity(None, &set)
+    {
+        log::warn!("cannot run on the processors {cores:?} alone ({error}): running on all");
     }
 }
 

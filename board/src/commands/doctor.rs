@@ -4,8 +4,10 @@ use std::io::Write;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use divita_board::profile::Machine;
 use divita_board::source::FrameSource;
 use divita_board::source::mp4::Mp4Source;
+use divita_board::thermal;
 
 use crate::Outcome;
 use crate::bundles::BundleOption;
@@ -25,6 +27,22 @@ impl Doctor {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         writeln!(out, "program      divita {} for {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH)?;
         writeln!(out, "processors   {processors}, with {}", features().join(", "))?;
+        let machine = Machine::here();
+        let named =
+            [machine.model.as_deref(), machine.l4t.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let profile = machine.profile().map_or("none", |profile| &profile.name);
+        writeln!(
+            out,
+            "board        {}; profile {profile}",
+            if named.is_empty() { "not named by the kernel" } else { &named }
+        )?;
+        writeln!(out, "cores        {}", machine.processors.join(", "))?;
+        let zones = thermal::zones();
+        let zone = |zone: &thermal::Zone| format!("{} {:.0} of {:.0}", zone.name, zone.celsius, zone.limit);
+        match zones.is_empty() {
+            true => writeln!(out, "temperature  not shown by the kernel: --fps auto does not look at it")?,
+            false => writeln!(out, "temperature  {} degrees", zones.iter().map(zone).collect::<Vec<_>>().join(", "))?,
+        }
         writeln!(out, "memory       {}", memory().unwrap_or_else(|| "unknown".into()))?;
         writeln!(
             out,

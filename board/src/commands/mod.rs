@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod classify;
+pub mod config;
 pub mod doctor;
 pub mod inspect;
 pub mod shots;

@@ -100,11 +100,12 @@ pub struct Ladder {
 }
 
 impl Ladder {
-    /// A ladder of `rates`, begun at the highest; none without a rate.
-    pub fn new(mut rates: Vec<WorkingRate>) -> Option<Self> {
+    /// A ladder of `rates`, begun at the highest that is not above `first`, or the lowest; none without a rate.
+    pub fn new(mut rates: Vec<WorkingRate>, first: WorkingRate) -> Option<Self> {
         rates.sort();
         rates.dedup();
-        let at = rates.len().checked_sub(1)?;
+        rates.first()?;
+        let at = rates.iter().rposition(|&rate| rate <= first).unwrap_or(0);
         Some(Ladder { rates, at, behind: 0, hot: 0, room: None, calm: None, wait: WAITS.0, rose: None })
     }
 
@@ -191,7 +192,7 @@ mod tests {
     }
 
     fn ladder() -> Ladder {
-        Ladder::new(WorkingRate::ALL.to_vec()).expect("rates")
+        Ladder::new(WorkingRate::ALL.to_vec(), WorkingRate::ALL[4]).expect("rates")
     }
 
     #[test]
@@ -202,6 +203,18 @@ mod tests {
         assert_eq!(ladder.rate().fps(), board.best());
         assert!(moves.iter().all(|(_, step)| step.reason == Reason::Behind));
         assert!(moves.last().expect("moves").0 < 15, "{moves:?}");
+    }
+
+    #[test]
+    fn it_begins_where_it_is_told_to() {
+        let rate = |fps| WorkingRate::new(fps).expect("a rate");
+        let first = |rates: &[u32], fps| {
+            Ladder::new(rates.iter().map(|&fps| rate(fps)).collect(), rate(fps)).map(|ladder| ladder.rate().fps())
+        };
+        assert_eq!(first(&[24, 4, 8], 12), Some(8));
+        assert_eq!(first(&[24, 8], 4), Some(8));
+        assert_eq!(first(&[4], 24), Some(4));
+        assert_eq!(first(&[], 24), None);
     }
 
     #[test]

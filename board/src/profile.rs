@@ -1,0 +1,165 @@
+//! Which board this is and what suits it: `profiles.toml`, and the kernel's word on the machine.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::sync::LazyLock;
+
+use divita_runtime::sampler::WorkingRate;
+use serde::Deserialize;
+
+/// What suits a board.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Its name, as in `jetson-nano`.
+    pub name: String,
+    /// Parts of the model names that the kernel gives it.
+    models: Vec<String>,
+    /// Threads in all, on a board that has as many processors.
+    pub threads: NonZeroUsize,
+    /// The processors to run on; empty for all.
+    pub cores: Vec<usize>,
+    /// The working rate that a live input begins with where it follows the board.
+    pub fps: WorkingRate,
+    /// Which GStreamer elements decode and convert.
+    pub elements: Elements,
+}
+
+/// A family of GStreamer elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Elements {
+    /// NVIDIA's for Jetson.
+    Jetson,
+    /// Whatever GStreamer ranks highest.
+    Generic,
+}
+
+#[derive(Deserialize)]
+struct Profiles {
+    board: Vec<Profile>,
+}
+
+/// Every profile, in the order in which they are tried.
+pub static PROFILES: LazyLock<Vec<Profile>> = LazyLock::new(|| {
+    // Part of the program, and read by a test.
+    let profiles = toml::from_str::<Profiles>(include_str!("../profiles.toml"));
+    profiles.map(|profiles| profiles.board).unwrap_or_default()
+});
+
+/// What the kernel says of the machine.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Machine {
+    /// The model of the board, where the kernel has a device tree.
+    pub model: Option<String>,
+    /// The release of NVIDIA's software for Jetson, as in "R36 (release), REVISION: 3.0".
+    pub l4t: Option<String>,
+    /// The names or part numbers of its processors, each once.
+    pub processors: Vec<String>,
+}
+
+impl Machine {
+    /// This machine.
+    pub fn here() -> Self {
+        let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        Machine::of(&text("/proc/device-tree/model"), &text("/etc/nv_tegra_release"), &text("/proc/cpuinfo"))
+    }
+
+    fn of(model: &str, tegra: &str, cpuinfo: &str) -> Self {
+        let some =
+            |text: &str| Some(text.trim_matches(['\0', '\n', ' '])).filter(|text| !text.is_empty()).map(str::to_owned);
+        let release = tegra.lines().next().unwrap_or("").trim_start_matches('#');
+        let release = release.split(", GCID").next().unwrap_or("");
+        let mut processors = Vec::new();
+        for line in cpuinfo.lines() {
+            let Some((key, value)) = line.split_once(':') else { continue };
+            let name = match key.trim() {
+                "CPU part" => part(value.trim()),
+                "model name" => value.trim().to_owned(),
+                _ => continue,
+            };
+            if !processors.contains(&name) {
+                processors.push(name);
+            }
+        }
+        Machine { model: some(model), l4t: some(release), processors }
+    }
+
+    /// The profile that suits the machine.
+    pub fn profile(&self) -> Option<&'static Profile> {
+        let model = self.model.as_deref().unwrap_or("");
+        let of_model = |profile: &&Profile| profile.models.iter().any(|part| model.contains(part));
+        let generic = || named(if cfg!(target_arch = "aarch64") { "generic-aarch64" } else { "generic-x86-64" });
+        PROFILES.iter().find(of_model).or_else(generic)
+    }
+}
+
+/// The profile called `name`.
+pub fn named(name: &str) -> Option<&'static Profile> {
+    PROFILES.iter().find(|profile| profile.name == name)
+}
+
+/// The processor of ARM's that a part number means, where a board that is known has it.
+fn part(number: &str) -> String {
+    let name = match number {
+        "0xd03" => "Cortex-A53",
+        "0xd05" => "Cortex-A55",
+        "0xd07" => "Cortex-A57",
+        "0xd08" => "Cortex-A72",
+        "0xd0b" => "Cortex-A76",
+        "0xd42" => "Cortex-A78AE",
+        "0x003" => "Denver 2",
+        "0x004" => "Carmel",
+        other => return format!("part {other}"),
+    };
+    name.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_profile_can_be_read() {
+        let read: Result<Profiles, _> = toml::from_str(include_str!("../profiles.toml"));
+        assert_eq!(read.unwrap().board.len(), PROFILES.len());
+        assert!(PROFILES.len() == 11 && named("generic-aarch64").is_some() && named("generic-x86-64").is_some());
+    }
+
+    #[test]
+    fn boards_are_known_by_the_model_that_their_kernel_names() {
+        for (model, name) in [
+            ("NVIDIA Jetson Nano Developer Kit\0", "jetson-nano"),
+            ("NVIDIA Orin Nano Developer Kit\0", "jetson-orin-nano"),
+            ("NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super\0", "jetson-orin-nano"),
+            ("NVIDIA Jetson Orin NX Engineering Reference Developer Kit\0", "jetson-orin-nx"),
+            ("NVIDIA Jetson AGX Orin Developer Kit\0", "jetson-agx-orin"),
+            ("NVIDIA Jetson Xavier NX Developer Kit\0", "jetson-xavier-nx"),
+            ("Jetson-AGX\0", "jetson-agx-xavier"),
+            ("NVIDIA Jetson AGX Xavier Developer Kit\0", "jetson-agx-xavier"),
+            ("quill\0", "jetson-tx2"),
+            ("Raspberry Pi 4 Model B Rev 1.4\0", "raspberry-pi-4"),
+            ("Raspberry Pi 5 Model B Rev 1.0\0", "raspberry-pi-5"),
+        ] {
+            let machine = Machine::of(model, "", "");
+            assert_eq!(machine.profile().map(|profile| profile.name.as_str()), Some(name), "{model}");
+        }
+        let unknown = Machine::of("Some board\0", "", "").profile().unwrap();
+        assert!(unknown.name.starts_with("generic-"));
+    }
+
+    #[test]
+    fn the_kernels_words_are_read() {
+        let tegra = "# R35 (release), REVISION: 4.1, GCID: 33958178, BOARD: t186ref, EABI: aarch64, DATE: Tue Aug  1\n";
+        let cpuinfo =
+            "processor : 0\nCPU part\t: 0x004\n\nprocessor : 1\nCPU part\t: 0x004\nprocessor : 2\nCPU part : 0xfff\n";
+        let machine = Machine::of("Board\0", tegra, cpuinfo);
+        let expected = Machine {
+            model: Some("Board".into()),
+            l4t: Some("R35 (release), REVISION: 4.1".into()),
+            processors: vec!["Carmel".into(), "part 0xfff".into()],
+        };
+        assert_eq!(machine, expected);
+        assert_eq!(Machine::of("", "", ""), Machine::default());
+    }
+}

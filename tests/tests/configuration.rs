@@ -1,0 +1,39 @@
+//! The configuration file through the program.
+#![allow(clippy::unwrap_used)]
+
+use divita_tests::{assert_fails, divita, stdout};
+
+#[test]
+fn what_config_prints_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("divita.toml");
+    let printed = stdout(&divita(&["config"]));
+    std::fs::write(&path, &printed).unwrap();
+    for option in ["fps = 4", "segmentation = \"shot\"", "latest = 10", "profile = \"auto\"", "[bench]", "# duration ="] {
+        assert!(printed.contains(option), "no {option} in {printed}");
+    }
+    let input = "test://?seconds=3&size=32x32";
+    let with = divita(&["--config", path.to_str().unwrap(), "classify", input, "--format", "jsonl"]);
+    assert_eq!(stdout(&with), stdout(&divita(&["classify", input, "--format", "jsonl"])));
+}
+
+#[test]
+fn a_file_sets_and_the_command_line_wins() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("divita.toml");
+    let file = "[classify]\ninputs = [\"test://?seconds=3&size=32x32\"]\nfps = 8\nformat = \"jsonl\"\n";
+    std::fs::write(&path, file).unwrap();
+    let path = path.to_str().unwrap();
+    assert!(stdout(&divita(&["classify", "--config", path])).contains("\"fps\":8"));
+    assert!(stdout(&divita(&["classify", "--config", path, "--fps", "12"])).contains("\"fps\":12"));
+}
+
+#[test]
+fn a_key_that_is_none_and_a_file_that_is_not_there_are_one_clear_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("divita.toml");
+    std::fs::write(&path, "[classify]\nsegmentatoin = \"seq\"\n").unwrap();
+    let path = path.to_str().unwrap();
+    assert_fails(&divita(&["--config", path, "classify", "x.mp4"]), 2, &["divita.toml", "did you mean segmentation?"]);
+    assert_fails(&divita(&["--config", "no-such.toml", "classify", "x.mp4"]), 2, &["no-such.toml", "cannot be read"]);
+}
