@@ -65,14 +65,11 @@ pub fn template(command: &Command) -> String {
         "# Configuration of divita: give it with --config FILE, or name it in DIVITA_CONFIG. What is on the command line wins.\n",
     );
     for command in subcommands(command) {
-        text += &format!(
-            "\n# {}\n[{}]\n",
-            command.get_about().map(ToString::to_string).unwrap_or_default(),
-            command.get_name()
-        );
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        text += &format!("\n{}[{}]\n", comment(&about), command.get_name());
         for argument in options(command) {
             let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-            help.lines().for_each(|line| text += &format!("# {line}\n"));
+            text += &comment(&help);
             let several = matches!(argument.get_action(), ArgAction::Append);
             let defaults: Vec<String> =
                 argument.get_default_values().iter().map(|value| written(&value.to_string_lossy())).collect();
@@ -87,6 +84,18 @@ pub fn template(command: &Command) -> String {
         }
     }
     text
+}
+
+/// `text` as comments of at most 100 characters a line.
+fn comment(text: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.len() + 1 + word.len() <= 100 => *line += &format!(" {word}"),
+            _ => lines.push(format!("# {word}")),
+        }
+    }
+    lines.into_iter().map(|line| line + "\n").collect()
 }
 
 fn subcommands(command: &Command) -> impl Iterator<Item = &Command> {
