@@ -5,3 +5,6 @@ pub mod live;
 pub mod profile;
 pub mod source;
 pub mod thermal;
+
+/// Whether this build reads what GStreamer reads.
+pub const WITH_GSTREAMER: bool = cfg!(feature = "gstreamer");

@@ -44,10 +44,12 @@ impl Doctor {
             false => writeln!(out, "temperature  {} degrees", zones.iter().map(zone).collect::<Vec<_>>().join(", "))?,
         }
         writeln!(out, "memory       {}", memory().unwrap_or_else(|| "unknown".into()))?;
-        writeln!(
-            out,
-            "video input  files (MP4 and MOV with H.264, Y4M, numbered pictures); no cameras or streams in this build"
-        )?;
+        writeln!(out, "video input  files (MP4 and MOV with H.264, Y4M, numbered pictures){}", beyond_files())?;
+        let gstreamer = gstreamer();
+        match &gstreamer {
+            Ok(report) => writeln!(out, "gstreamer    {}", report.replace('\n', "\n             "))?,
+            Err(error) => writeln!(out, "gstreamer    FAILED: {error:#}")?,
+        }
         let decoded = decode();
         match &decoded {
             Ok(frames) => writeln!(out, "decoding     {frames} frames of H.264 decoded")?,
@@ -67,10 +69,32 @@ impl Doctor {
         if let Err(error) = &verified {
             writeln!(out, "networks     FAILED: {error:#}")?;
         }
-        let well = decoded.is_ok() && verified.unwrap_or(false);
+        let well = gstreamer.is_ok() && decoded.is_ok() && verified.unwrap_or(false);
         writeln!(out, "{}", if well { "all is well" } else { "something is wrong: see above" })?;
         Ok(if well { Outcome::Done } else { Outcome::SomeFailed })
     }
+}
+
+/// What this build reads beside the files that it always does.
+fn beyond_files() -> &'static str {
+    if divita_board::WITH_GSTREAMER {
+        "; through GStreamer other files, rtsp://, http:// and csi://"
+    } else {
+        "; no streams in this build"
+    }
+}
+
+/// What GStreamer would use here.
+#[cfg(feature = "gstreamer")]
+fn gstreamer() -> Result<String> {
+    Ok(divita_board::source::gstreamer::elements::report()?.to_string())
+}
+
+/// That it is not built in.
+#[cfg(not(feature = "gstreamer"))]
+fn gstreamer() -> Result<String> {
+    Ok("not built in; for other files, streams and CSI cameras: cargo build --release --features divita-board/gstreamer"
+        .to_owned())
 }
 
 /// Half a second of H.264 in MP4.

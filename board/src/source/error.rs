@@ -27,6 +27,14 @@ pub enum SourceError {
         /// The schemes of this build, as in "file://, test://".
         supported: String,
     },
+    /// A URI whose scheme needs a feature that is not in this build.
+    #[error("`{scheme}://` is not in this build; build it in: cargo build --release --features divita-board/{feature}")]
+    NotBuiltIn {
+        /// The scheme as written.
+        scheme: String,
+        /// The feature of divita-board that brings it.
+        feature: &'static str,
+    },
     /// A URI that cannot be read as one.
     #[error("the address is not valid: {problem}")]
     BadUri {
@@ -165,6 +173,34 @@ pub enum SourceError {
         problem: String,
         /// What to do.
         hint: &'static str,
+    },
+    /// GStreamer does not run here.
+    #[error("GStreamer could not start ({reason}); check its installation with gst-inspect-1.0")]
+    GStreamer {
+        /// Its own words.
+        reason: String,
+    },
+    /// A part of GStreamer that the input needs is not installed.
+    #[error("GStreamer has no {missing} here; install it (on Debian it is in {packages})")]
+    MissingPlugin {
+        /// What is missing, as in "H.265 decoder".
+        missing: String,
+        /// The packages to look in.
+        packages: &'static str,
+    },
+    /// A file that GStreamer cannot make pictures of.
+    #[error("GStreamer finds no pictures in it ({reason}); check that it is a video, or convert it: {CONVERT}")]
+    Undecodable {
+        /// GStreamer's words.
+        reason: String,
+    },
+    /// A file that GStreamer could read only a part of. Every frame before that was lent out.
+    #[error("it breaks off after {at} ({reason}); copy or download it again")]
+    BrokenOff {
+        /// The time of the last good frame.
+        at: Timestamp,
+        /// GStreamer's words.
+        reason: String,
     },
     /// A decoded picture that is not one.
     #[error("a decoded picture is not valid: {0}; convert it: {CONVERT}")]

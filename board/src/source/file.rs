@@ -44,10 +44,32 @@ fn open(name: &str, path: &str, query: Option<&str>) -> Result<Box<dyn FrameSour
     let mut start = Vec::with_capacity(SNIFFED);
     file.by_ref().take(SNIFFED as u64).read_to_end(&mut start).map_err(SourceError::io("read it"))?;
     file.rewind().map_err(SourceError::io("read it"))?;
-    match Format::of(&start) {
-        Format::Mp4 => Ok(Box::new(Mp4Source::new(name, file)?)),
-        Format::Y4m => Ok(Box::new(Y4mSource::from_file(name, file)?)),
+    let built_in: Result<Box<dyn FrameSource>, _> = match Format::of(&start) {
+        Format::Mp4 => Mp4Source::new(name, file).map(|source| Box::new(source) as _),
+        Format::Y4m => Y4mSource::from_file(name, file).map(|source| Box::new(source) as _),
         Format::Other { found, hint } => Err(SourceError::UnknownFormat { found, hint }),
+    };
+    #[cfg(feature = "gstreamer")]
+    if let Err(refusal) = &built_in
+        && others_may_read(refusal)
+    {
+        log::info!("read through GStreamer, since by itself {refusal}: {name}");
+        return super::gstreamer::open_path(name, path);
+    }
+    built_in
+}
+
+/// Whether a refusal is for want of skill, and not because the file is no good.
+#[cfg(feature = "gstreamer")]
+fn others_may_read(refusal: &SourceError) -> bool {
+    use SourceError as Error;
+    match refusal {
+        Error::UnknownFormat { hint, .. } => *hint == CONVERT,
+        Error::UnsupportedCodec { .. } | Error::UnsupportedPictures { .. } | Error::Fragmented | Error::EditList => {
+            true
+        }
+        Error::TooLarge { .. } => true,
+        _ => false,
     }
 }
 

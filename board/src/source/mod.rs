@@ -2,6 +2,8 @@
 
 mod error;
 mod file;
+#[cfg(feature = "gstreamer")]
+pub mod gstreamer;
 mod h264;
 pub mod images;
 pub mod mp4;
@@ -56,10 +58,31 @@ pub trait FrameSource: Send {
 type Opener = fn(&Uri<'_>) -> Result<Box<dyn FrameSource>, SourceError>;
 
 /// Which source answers to which scheme: one line each.
-const SCHEMES: &[(&str, Opener)] = &[("file", file::open_uri), ("test", test_pattern::open_uri)];
+const SCHEMES: &[(&str, Opener)] = &[
+    ("file", file::open_uri),
+    ("test", test_pattern::open_uri),
+    #[cfg(feature = "gstreamer")]
+    ("gst", gstreamer::open_file),
+    #[cfg(feature = "gstreamer")]
+    ("rtsp", gstreamer::open_rtsp),
+    #[cfg(feature = "gstreamer")]
+    ("rtsps", gstreamer::open_rtsp),
+    #[cfg(feature = "gstreamer")]
+    ("http", gstreamer::open_http),
+    #[cfg(feature = "gstreamer")]
+    ("https", gstreamer::open_http),
+    #[cfg(feature = "gstreamer")]
+    ("csi", gstreamer::open_csi),
+    #[cfg(feature = "gstreamer")]
+    ("gst-launch", gstreamer::open_launch),
+];
+
+/// Which feature brings which schemes, for those who ask for one that was left out.
+const FEATURES: &[(&str, &[&str])] = &[("gstreamer", &["gst", "rtsp", "rtsps", "http", "https", "csi", "gst-launch"])];
 
 /// Opens `input`: a path to an MP4, MOV or Y4M file, a folder of pictures (with an optional `?fps=12`), `-` for Y4M on
-/// standard input, or a URI (`file://`, `test://`).
+/// standard input, or a URI (`file://`, `test://`). With the feature `gstreamer` also any other video file, and `gst://` (a file through
+/// GStreamer), `rtsp://`, `rtsps://`, `http://`, `https://`, `csi://` and `gst-launch://`.
 ///
 /// # Errors
 /// When the input does not exist, is of no known kind or cannot be decoded; the message says what to do.
@@ -68,9 +91,14 @@ pub fn open(input: &str) -> Result<Box<dyn FrameSource>, SourceError> {
         return Ok(Box::new(y4m::Y4mSource::from_reader(input, std::io::stdin())?));
     }
     let Some(uri) = Uri::parse(input) else { return file::open_path(input) };
-    match SCHEMES.iter().find(|(scheme, _)| uri.scheme.eq_ignore_ascii_case(scheme)) {
-        Some((_, open)) => open(&uri),
-        None => Err(SourceError::UnknownScheme { scheme: uri.scheme.to_owned(), supported: supported_schemes() }),
+    if let Some((_, open)) = SCHEMES.iter().find(|(scheme, _)| uri.scheme.eq_ignore_ascii_case(scheme)) {
+        return open(&uri);
+    }
+    let scheme = uri.scheme.to_owned();
+    let left_out = |(_, schemes): &&(_, &[&str])| schemes.iter().any(|left| scheme.eq_ignore_ascii_case(left));
+    match FEATURES.iter().find(left_out) {
+        Some(&(feature, _)) => Err(SourceError::NotBuiltIn { scheme, feature }),
+        None => Err(SourceError::UnknownScheme { scheme, supported: supported_schemes() }),
     }
 }
 
@@ -103,6 +131,20 @@ mod tests {
     fn a_scheme_nobody_answers_to_is_an_error_that_lists_those_that_do() {
         assert!(message("gopher://x").contains("file://, test://"), "{}", message("gopher://x"));
         assert!(message("v4l2:///dev/video0").contains("v4l2"));
+    }
+
+    #[test]
+    #[cfg(not(feature = "gstreamer"))]
+    fn a_scheme_that_was_left_out_says_how_to_build_it_in() {
+        for input in
+            ["rtsp://camera/1", "HTTPS://example.org/a.webm", "csi://0", "gst:///a.mkv", "gst-launch://fakesrc"]
+        {
+            assert!(
+                message(input).contains("cargo build --release --features divita-board/gstreamer"),
+                "{}",
+                message(input)
+            );
+        }
     }
 
     #[test]

@@ -27,14 +27,14 @@ impl<'a> Uri<'a> {
         Some(Uri { input, scheme, path, query })
     }
 
-    /// The path on this machine that a `file://` URI means.
+    /// The path on this machine that a `file://` (or `gst://`) URI means.
     ///
     /// # Errors
     /// When it names another machine, or its percent-encoding is broken.
     pub fn local_path(&self) -> Result<String, SourceError> {
         let path = self.path.strip_prefix("localhost").unwrap_or(self.path);
         if !path.starts_with('/') {
-            let problem = "file:// needs three slashes and a full path, as in file:///home/me/trailer.mp4";
+            let problem = "a file needs three slashes and its full path, as in file:///home/me/trailer.mp4";
             return Err(SourceError::BadUri { problem });
         }
         percent_decode(path)
@@ -65,7 +65,7 @@ pub(super) fn rate(value: &str) -> Option<(u32, u32)> {
 }
 
 /// Undoes percent-encoding.
-fn percent_decode(text: &str) -> Result<String, SourceError> {
+pub(super) fn percent_decode(text: &str) -> Result<String, SourceError> {
     let bad =
         || SourceError::BadUri { problem: "each % must be followed by two hexadecimal digits, and the whole be UTF-8" };
     let mut bytes = Vec::with_capacity(text.len());

@@ -1,0 +1,324 @@
+//! What is asked of GStreamer: a file, a stream, a camera or a whole pipeline, with the options of its address.
+
+use std::time::Duration;
+
+use super::super::SourceError;
+use super::super::uri::{self, Uri};
+
+/// Shorter side of the pictures of a live source, where none is asked for: what the networks look at is smaller still.
+const LIVE_SHORTER: u32 = 360;
+
+/// How long a live source, or a server, may be silent. Those who wait for it want to know soon.
+const LIVE_STALL: Duration = Duration::from_secs(5);
+
+/// How long a file may take. A disk that sleeps needs ten seconds to spin up, and a file does not run away.
+const FILE_STALL: Duration = Duration::from_secs(30);
+
+/// How long packets of a stream are held to put them in order, where nothing else is asked for.
+const LATENCY_MS: u32 = 200;
+
+/// Where pictures are to come from.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Place {
+    /// A file, by its path.
+    File(String),
+    /// A stream of a network camera, by its address without our options.
+    Rtsp { url: String, transport: Transport, latency_ms: u32 },
+    /// A file or stream of a web server, by its address without our options.
+    Http(String),
+    /// A camera on the board's own connector.
+    Csi { camera: Camera, size: Option<(u32, u32)>, rate: Option<(u32, u32)> },
+    /// A pipeline in the words of gst-launch-1.0, up to where its pictures come out.
+    Launch(String),
+}
+
+/// What carries the pictures of RTSP.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Transport {
+    /// Everything in one connection: nothing is lost.
+    Tcp,
+    /// Packets: nothing waits for what was lost.
+    Udp,
+}
+
+impl Transport {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "tcp" => Some(Transport::Tcp),
+            "udp" => Some(Transport::Udp),
+            _ => None,
+        }
+    }
+}
+
+/// Which camera of a board.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Camera {
+    /// By its number, from 0.
+    Number(u32),
+    /// By the name that libcamera gives it.
+    Named(String),
+}
+
+/// A place and what holds for all of them.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Address {
+    /// The input as it was given, but for a password.
+    pub name: String,
+    pub place: Place,
+    /// Pictures whose shorter side is longer are made smaller; none: as they are.
+    pub shorter: Option<u32>,
+    /// How long to wait for a picture.
+    pub stall: Duration,
+}
+
+impl Address {
+    /// A file, as it is.
+    pub fn of_file(name: &str, path: &str) -> Self {
+        Address { name: name.to_owned(), place: Place::File(path.to_owned()), shorter: None, stall: FILE_STALL }
+    }
+
+    /// `gst:///full/path?shorter=360&stall_s=30`.
+    pub fn file(uri: &Uri<'_>) -> Result<Self, SourceError> {
+        let mut address = Address::of_file(uri.input, &uri.local_path()?);
+        let expected = "use shorter=360 (16 to 8192) or stall_s=30 (0.1 to 600)";
+        each_option(uri, expected, |name, value| address.set(name, value))?;
+        Ok(address)
+    }
+
+    /// `rtsp://host/path?transport=udp&latency_ms=100`. Options that are not ours are the server's.
+    pub fn rtsp(uri: &Uri<'_>) -> Result<Self, SourceError> {
+        let (mut transport, mut latency_ms) = (Transport::Tcp, LATENCY_MS);
+        let mut address = Address::live(uri, Place::Http(String::new()));
+        let expected =
+            "use transport=tcp or udp, latency_ms=200 (0 to 10000), shorter=360 (16 to 8192), stall_s=5 (0.1 to 600)";
+        let url = server_url(uri, expected, |name, value| match (name, value) {
+            ("transport", _) => Transport::named(value).map(|value| transport = value),
+            ("latency_ms", _) => whole(value, 0, 10_000).map(|value| latency_ms = value),
+            _ => address.set(name, value),
+        })?;
+        address.place = Place::Rtsp { url, transport, latency_ms };
+        Ok(address)
+    }
+
+    /// `http://host/path?stall_s=20`. Options that are not ours are the server's.
+    pub fn http(uri: &Uri<'_>) -> Result<Self, SourceError> {
+        let mut address = Address { shorter: None, ..Address::live(uri, Place::Http(String::new())) };
+        let expected = "use shorter=360 (16 to 8192) or stall_s=5 (0.1 to 600)";
+        address.place = Place::Http(server_url(uri, expected, |name, value| address.set(name, value))?);
+        Ok(address)
+    }
+
+    /// `csi://0?size=1280x720&fps=30`, or with the name that libcamera gives the camera in place of the number.
+    pub fn csi(uri: &Uri<'_>) -> Result<Self, SourceError> {
+        let camera = match uri.path {
+            "" => return Err(SourceError::BadUri { problem: "a camera needs its number, as in csi://0" }),
+            number if number.bytes().all(|byte| byte.is_ascii_digit()) => Camera::Number(
+                whole(number, 0, 63).ok_or(SourceError::BadUri { problem: "cameras are numbered from 0 to 63" })?,
+            ),
+            name => Camera::Named(uri::percent_decode(name)?),
+        };
+        let (mut size, mut rate) = (None, None);
+        let mut address = Address::live(uri, Place::Http(String::new()));
+        let expected = "use size=1280x720, fps=30, shorter=360 (16 to 8192), stall_s=5 (0.1 to 600)";
+        each_option(uri, expected, |name, value| match name {
+            "size" => read_size(value).map(|value| size = Some(value)),
+            "fps" => uri::rate(value).map(|value| rate = Some(value)),
+            _ => address.set(name, value),
+        })?;
+        address.place = Place::Csi { camera, size, rate };
+        Ok(address)
+    }
+
+    /// `gst-launch://v4l2src ! jpegdec?stall_s=10`: the text up to the `?`, percent-decoded.
+    pub fn launch(uri: &Uri<'_>) -> Result<Self, SourceError> {
+        let text = uri::percent_decode(uri.path)?;
+        if text.trim().is_empty() {
+            let problem = "a pipeline is needed, as in 'gst-launch://videotestsrc num-buffers=100'";
+            return Err(SourceError::BadUri { problem });
+        }
+        let mut address = Address { shorter: None, ..Address::live(uri, Place::Launch(text)) };
+        let expected = "use shorter=360 (16 to 8192) or stall_s=5 (0.1 to 600), and write a ? of the pipeline as %3F";
+        each_option(uri, expected, |name, value| address.set(name, value))?;
+        Ok(address)
+    }
+
+    /// Whether pictures come at their own pace. Of a pipeline only GStreamer knows.
+    pub fn is_live(&self) -> bool {
+        matches!(self.place, Place::Rtsp { .. } | Place::Csi { .. })
+    }
+
+    /// Whether it lies on this machine and can be read again.
+    pub fn is_file(&self) -> bool {
+        matches!(self.place, Place::File(_))
+    }
+
+    fn live(uri: &Uri<'_>, place: Place) -> Self {
+        Address { name: without_password(uri), place, shorter: Some(LIVE_SHORTER), stall: LIVE_STALL }
+    }
+
+    /// Sets an option that all addresses have; none when it makes no sense or is not one.
+    fn set(&mut self, name: &str, value: &str) -> Option<()> {
+        match name {
+            "shorter" => whole(value, 16, 8192).map(|value| self.shorter = Some(value)),
+            "stall_s" => {
+                let seconds = value.parse().ok().filter(|seconds| (0.1..=600.0).contains(seconds))?;
+                self.stall = Duration::from_secs_f64(seconds);
+                Some(())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Gives each option of `uri` to `set`, which takes all that there are.
+fn each_option(
+    uri: &Uri<'_>,
+    expected: &'static str,
+    mut set: impl FnMut(&str, &str) -> Option<()>,
+) -> Result<(), SourceError> {
+    for (option, name, value) in uri::options(uri.query) {
+        set(name, value).ok_or_else(|| SourceError::BadOption { option: option.to_owned(), expected })?;
+    }
+    Ok(())
+}
+
+/// Names of the options that are ours; a server never sees them.
+const OURS: [&str; 4] = ["transport", "latency_ms", "shorter", "stall_s"];
+
+/// The address without our options, which are given to `set`.
+fn server_url(
+    uri: &Uri<'_>,
+    expected: &'static str,
+    mut set: impl FnMut(&str, &str) -> Option<()>,
+) -> Result<String, SourceError> {
+    let host = uri.path.split('/').next().unwrap_or_default();
+    if host.rsplit('@').next().unwrap_or_default().is_empty() {
+        return Err(SourceError::BadUri { problem: "a server is needed, as in rtsp://192.168.1.20/stream" });
+    }
+    let mut theirs = Vec::new();
+    for (option, name, value) in uri::options(uri.query) {
+        if OURS.contains(&name) {
+            set(name, value).ok_or_else(|| SourceError::BadOption { option: option.to_owned(), expected })?;
+        } else {
+            theirs.push(option);
+        }
+    }
+    let mark = if theirs.is_empty() { "" } else { "?" };
+    Ok(format!("{}://{}{mark}{}", uri.scheme.to_ascii_lowercase(), uri.path, theirs.join("&")))
+}
+
+/// The input with `***` in place of a password: names end up in results and logs.
+fn without_password(uri: &Uri<'_>) -> String {
+    let host = uri.path.split('/').next().unwrap_or_default();
+    match host.rsplit_once('@').and_then(|(login, _)| Some((login, login.split_once(':')?.1))) {
+        Some((login, password)) if !password.is_empty() => {
+            let start = uri.scheme.len() + "://".len() + login.len() - password.len();
+            format!("{}***{}", &uri.input[..start], &uri.input[start + password.len()..])
+        }
+        _ => uri.input.to_owned(),
+    }
+}
+
+/// A whole number from `least` to `most`.
+fn whole(value: &str, least: u32, most: u32) -> Option<u32> {
+    value.parse().ok().filter(|value| (least..=most).contains(value))
+}
+
+/// `1280x720`: each side 16 to 8192.
+fn read_size(value: &str) -> Option<(u32, u32)> {
+    let (width, height) = value.split_once('x')?;
+    Some((whole(width, 16, 8192)?, whole(height, 16, 8192)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(input: &str) -> Result<Address, SourceError> {
+        let uri = Uri::parse(input).unwrap();
+        match uri.scheme {
+            "gst" => Address::file(&uri),
+            "rtsp" | "rtsps" => Address::rtsp(&uri),
+            "csi" => Address::csi(&uri),
+            "gst-launch" => Address::launch(&uri),
+            _ => Address::http(&uri),
+        }
+    }
+
+    #[test]
+    fn a_server_gets_its_own_options_and_none_of_ours() {
+        let address =
+            read("rtsp://10.0.0.7:554/cam?channel=1&transport=udp&subtype=0&latency_ms=50&stall_s=2").unwrap();
+        let url = "rtsp://10.0.0.7:554/cam?channel=1&subtype=0".to_owned();
+        assert_eq!(address.place, Place::Rtsp { url, transport: Transport::Udp, latency_ms: 50 });
+        assert_eq!((address.shorter, address.stall), (Some(360), Duration::from_secs(2)));
+
+        let address = read("rtsps://cam?transport=tcp").unwrap();
+        let url = "rtsps://cam".to_owned();
+        assert_eq!(address.place, Place::Rtsp { url, transport: Transport::Tcp, latency_ms: 200 });
+
+        let address = read("https://example.org/a.webm?token=x%20y&shorter=240").unwrap();
+        assert_eq!(address.place, Place::Http("https://example.org/a.webm?token=x%20y".to_owned()));
+        assert_eq!(address.shorter, Some(240));
+    }
+
+    #[test]
+    fn a_password_is_in_the_address_but_not_in_the_name() {
+        let address = read("rtsp://me:s:cr%40t@cam:554/a?transport=tcp").unwrap();
+        assert_eq!(address.name, "rtsp://me:***@cam:554/a?transport=tcp");
+        let Place::Rtsp { url, .. } = address.place else { panic!("rtsp") };
+        assert_eq!(url, "rtsp://me:s:cr%40t@cam:554/a");
+        for plain in ["rtsp://cam/a", "rtsp://me@cam/a", "rtsp://cam/x:y@z"] {
+            assert_eq!(read(plain).unwrap().name, plain);
+        }
+    }
+
+    #[test]
+    fn files_keep_their_size_and_wait_longer() {
+        let address = read("gst:///a%20b/c.mkv").unwrap();
+        assert_eq!(address.place, Place::File("/a b/c.mkv".to_owned()));
+        assert_eq!((address.shorter, address.stall, address.is_live()), (None, FILE_STALL, false));
+        assert_eq!(read("gst:///c.mkv?shorter=360").unwrap().shorter, Some(360));
+    }
+
+    #[test]
+    fn cameras_have_numbers_or_names() {
+        let address = read("csi://1?size=1280x720&fps=30").unwrap();
+        let (size, rate) = (Some((1280, 720)), Some((30, 1)));
+        assert_eq!(address.place, Place::Csi { camera: Camera::Number(1), size, rate });
+        let address = read("csi:///base/soc/i2c%400/imx219@10").unwrap();
+        let camera = Camera::Named("/base/soc/i2c@0/imx219@10".to_owned());
+        assert_eq!(address.place, Place::Csi { camera, size: None, rate: None });
+    }
+
+    #[test]
+    fn a_pipeline_is_taken_as_it_is_written() {
+        let address = read("gst-launch://multifilesrc location=%2505d.png ! pngdec?stall_s=9").unwrap();
+        assert_eq!(address.place, Place::Launch("multifilesrc location=%05d.png ! pngdec".to_owned()));
+        assert_eq!((address.shorter, address.stall), (None, Duration::from_secs(9)));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named() {
+        for bad in [
+            "rtsp://cam?transport=pigeon",
+            "rtsp://cam?latency_ms=-1",
+            "rtsp://cam?stall_s=NaN",
+            "rtsp://cam?shorter=8",
+            "gst:///a?transport=tcp",
+            "csi://0?size=9",
+            "csi://0?fps=0",
+            "gst-launch://fakesrc?fps=1",
+        ] {
+            let option = bad.split_once('?').unwrap().1;
+            let message = read(bad).unwrap_err().to_string();
+            assert!(message.contains(option) && message.contains("shorter="), "{message}");
+        }
+        for bad in
+            ["rtsp://", "rtsp:///a", "rtsp://me:x@/a", "http://?a=b", "csi://", "csi://64", "gst://a", "gst-launch:// "]
+        {
+            assert!(matches!(read(bad), Err(SourceError::BadUri { .. })), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! Files of any kind, network streams and cameras on the board's connector, through an installed GStreamer.
+//!
+//! ```text
+//! address ──► plan ──► pipeline, running in GStreamer's own threads ──► appsink ──► picture, lent as it lies
+//! address.rs  pipeline.rs     size.rs bounds the pictures on the way    mod.rs      colour.rs says what it means
+//! ```
+//!
+//! Nothing here runs between two calls but GStreamer itself, which decodes a few pictures ahead: of a file it then waits, of a live
+//! source it drops the oldest. What it has to say (`messages.rs`) is read when a picture is asked for, so no main loop is needed.
+
+mod address;
+mod colour;
+pub mod elements;
+mod messages;
+mod pipeline;
+mod size;
+
+use std::time::{Duration, Instant};
+
+use divita_runtime::frame::{Frame, Pixels, Plane, Rotation, Subsampling, Timestamp};
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+use gstreamer_video::prelude::*;
+
+use self::address::Address;
+use self::messages::Messages;
+use super::uri::Uri;
+use super::{FrameSource, SourceError, SourceInfo};
+
+/// How long a picture is waited for before the messages are looked at again. It delays no picture, only an error.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Opens a `gst://` URI: a file.
+pub(super) fn open_file(uri: &Uri<'_>) -> Result<Box<dyn FrameSource>, SourceError> {
+    open(Address::file(uri)?)
+}
+
+/// Opens an `rtsp://` or `rtsps://` URI.
+pub(super) fn open_rtsp(uri: &Uri<'_>) -> Result<Box<dyn FrameSource>, SourceError> {
+    open(Address::rtsp(uri)?)
+}
+
+/// Opens an `http://` or `https://` URI.
+pub(super) fn open_http(uri: &Uri<'_>) -> Result<Box<dyn FrameSource>, SourceError> {
+    open(Address::http(uri)?)
+}
+
+/// Opens a `csi://` URI.
+pub(super) fn open_csi(uri: &Uri<'_>) -> Result<Box<dyn FrameSource>, SourceError> {
+    open(Address::csi(uri)?)
+}
+
+/// Opens a `gst-launch://` URI.
+pub(super) fn open_launch(uri: &Uri<'_>) -> Result<Box<dyn FrameSource>, SourceError> {
+    open(Address::launch(uri)?)
+}
+
+/// Opens the file at `path`, named `name`.
+pub(super) fn open_path(name: &str, path: &str) -> Result<Box<dyn FrameSource>, SourceError> {
+    open(Address::of_file(name, path))
+}
+
+fn open(address: Address) -> Result<Box<dyn FrameSource>, SourceError> {
+    Ok(Box::new(GStreamerSource::start(&address)?))
+}
+
+/// Starts GStreamer, if it has not been started.
+fn started() -> Result<(), SourceError> {
+    gst::init().map_err(|error| SourceError::GStreamer { reason: error.message().to_owned() })
+}
+
+/// A pipeline that stops when it goes out of scope, whatever became of it.
+struct Pipeline(gst::Pipeline);
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        if self.0.set_state(gst::State::Null).is_err() {
+            log::debug!("a pipeline did not stop");
+        }
+    }
+}
+
+/// A pipeline that gives pictures.
+struct GStreamerSource {
+    info: SourceInfo,
+    // Before the pipeline, so that the picture goes back to its pool while there is one.
+    lent: Option<gst_video::VideoFrame<gst_video::video_frame::Readable>>,
+    /// The first picture, which was looked at to know the size.
+    first: Option<gst::Sample>,
+    /// The caps of the picture before, what they say, and how it lies.
+    looks: Option<Looks>,
+    clock: Clock,
+    feed: Feed,
+}
+
+/// What holds for all pictures with the same caps.
+struct Looks {
+    caps: gst::Caps,
+    info: gst_video::VideoInfo,
+    rotation: Rotation,
+}
+
+/// The running pipeline and what is known of its end.
+struct Feed {
+    sink: gst_app::AppSink,
+    messages: Messages,
+    stall: Duration,
+    ended: bool,
+    // Last, so that it stops when nothing else of it is used any more.
+    pipeline: Pipeline,
+}
+
+/// Turns the times of buffers into times since the first.
+#[derive(Default)]
+struct Clock {
+    first: Option<gst::ClockTime>,
+    last: Option<Timestamp>,
+}
+
+impl GStreamerSource {
+    /// Builds the pipeline, starts it and waits for its first picture.
+    fn start(address: &Address) -> Result<Self, SourceError> {
+        started()?;
+        if let address::Place::File(path) = &address.place {
+            // The system's words are better than GStreamer's.
+            std::fs::File::open(path).map_err(SourceError::io("open it"))?;
+        }
+        let plan = pipeline::plan(&address.place, address.shorter.is_some(), elements::board())?;
+        elements::require(&plan.elements)?;
+        log::debug!("pipeline: {}", plan.text);
+        let mut feed = Feed::start(address, &plan)?;
+        let Some(first) = feed.pull(None)? else {
+            return Err(feed.messages.missing().unwrap_or(SourceError::Empty {
+                hint: "check that it is a video and is complete, with gst-discoverer-1.0",
+            }));
+        };
+        let looks = Looks::of(&first, &feed.sink)?;
+        let info = describe(address, &looks.info, &feed);
+        Ok(GStreamerSource { info, lent: None, first: Some(first), looks: Some(looks), clock: Clock::default(), feed })
+    }
+
+    /// The next picture, into `lent`, and its time.
+    fn advance(&mut self) -> Result<Option<Timestamp>, SourceError> {
+        self.lent = None;
+        loop {
+            let sample = match self.first.take() {
+                Some(sample) => sample,
+                None => match self.feed.pull(self.clock.last)? {
+                    Some(sample) => sample,
+                    None if self.clock.last.is_none() => {
+                        return Err(SourceError::Unsuitable {
+                            problem: "none of its pictures says when it is shown".to_owned(),
+                            hint: "write it out with times: ffmpeg -i IN -c:v libx264 OUT.mp4",
+                        });
+                    }
+                    None => return Ok(None),
+                },
+            };
+            let Some(time) = self.clock.tell(&sample) else { continue };
+            if self.looks.as_ref().is_none_or(|looks| sample.caps() != Some(looks.caps.as_ref())) {
+                self.looks = Some(Looks::of(&sample, &self.feed.sink)?);
+            }
+            if let (Some(looks), Some(buffer)) = (&self.looks, sample.buffer_owned()) {
+                let frame = gst_video::VideoFrame::from_buffer_readable(buffer, &looks.info);
+                self.lent = Some(frame.map_err(|_| unreadable("a picture's memory cannot be read"))?);
+                return Ok(Some(time));
+            }
+        }
+    }
+}
+
+impl FrameSource for GStreamerSource {
+    fn info(&self) -> &SourceInfo {
+        &self.info
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError> {
+        if self.feed.ended {
+            self.lent = None;
+            return Ok(None);
+        }
+        let time = match self.advance() {
+            Ok(Some(time)) => time,
+            other => {
+                self.feed.end();
+                return other.map(|_| None);
+            }
+        };
+        let (Some(frame), Some(looks)) = (&self.lent, &self.looks) else { return Ok(None) };
+        match lend(frame, looks, time) {
+            Ok(frame) => Ok(Some(frame)),
+            Err(error) => {
+                self.feed.ended = true;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Feed {
+    /// Builds what is planned and sets it running.
+    fn start(address: &Address, plan: &pipeline::Plan) -> Result<Self, SourceError> {
+        let pipeline = build(plan)?;
+        let element = |name| pipeline.0.by_name(name).ok_or_else(|| unreadable("a part of the pipeline is missing"));
+        let sink = element(pipeline::FRAMES)?;
+        let sink = sink.downcast::<gst_app::AppSink>().map_err(|_| unreadable("a part of the pipeline is missing"))?;
+        if let Some((property, value)) = &plan.place {
+            element(pipeline::SOURCE)?.set_property(property, value);
+        }
+        if let address::Place::Rtsp { .. } = address.place {
+            watch_over_rtsp(&element(pipeline::SOURCE)?, address.stall);
+        }
+        if let Some(shorter) = address.shorter {
+            size::bound(&element(pipeline::SCALER)?, &element(pipeline::SIZE)?, shorter);
+        }
+        let bus = pipeline.0.bus().ok_or_else(|| unreadable("a part of the pipeline is missing"))?;
+        let mut messages = Messages::new(bus, address.is_live(), address.is_file());
+        let failed = |messages: &mut Messages| {
+            messages.error(None).unwrap_or_else(|| unreadable("the pipeline does not start, and does not say why"))
+        };
+        let paused = pipeline.0.set_state(gst::State::Paused).map_err(|_| failed(&mut messages))?;
+        // Only a live source has nothing to show before it runs.
+        if paused == gst::StateChangeSuccess::NoPreroll {
+            messages.live = true;
+            sink.set_drop(true);
+        }
+        pipeline.0.set_state(gst::State::Playing).map_err(|_| failed(&mut messages))?;
+        Ok(Feed { sink, messages, stall: address.stall, ended: false, pipeline })
+    }
+
+    /// Waits for a picture; none at the end. `last` is the time of the picture before.
+    fn pull(&mut self, last: Option<Timestamp>) -> Result<Option<gst::Sample>, SourceError> {
+        let begun = Instant::now();
+        loop {
+            let left = self.stall.saturating_sub(begun.elapsed());
+            let wait = left.min(LOOK_AGAIN);
+            let wait = gst::ClockTime::from_nseconds(u64::try_from(wait.as_nanos()).unwrap_or_default());
+            if let Some(sample) = self.sink.try_pull_sample(wait) {
+                return Ok(Some(sample));
+            }
+            let at_end = self.sink.is_eos();
+            if let Some(error) = self.messages.error(last) {
+                return Err(error);
+            }
+            if at_end {
+                return Ok(None);
+            }
+            if left.is_zero() {
+                return Err(SourceError::Stalled { seconds: self.stall.as_secs_f64().ceil() as u64 });
+            }
+        }
+    }
+
+    /// Stops the pipeline: nothing more will be asked of it.
+    fn end(&mut self) {
+        self.ended = true;
+        if self.pipeline.0.set_state(gst::State::Null).is_err() {
+            log::debug!("a pipeline did not stop");
+        }
+    }
+}
+
+impl Looks {
+    fn of(sample: &gst::Sample, sink: &gst_app::AppSink) -> Result<Self, SourceError> {
+        let caps = sample.caps_owned().ok_or_else(|| unreadable("a picture does not say what it is"))?;
+        let info =
+            gst_video::VideoInfo::from_caps(&caps).map_err(|_| unreadable("a picture does not say what it is"))?;
+        let rotation = sink.static_pad("sink").map_or(Rotation::None, |pad| colour::rotation(&pad));
+        Ok(Looks { caps, info, rotation })
+    }
+}
+
+impl Clock {
+    /// The time of `sample` since the first; none when it has none or is not later than the one before.
+    fn tell(&mut self, sample: &gst::Sample) -> Option<Timestamp> {
+        let shown = sample.buffer()?.pts()?;
+        let running = match sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>()) {
+            Some(segment) => segment.to_running_time(shown)?,
+            None => shown,
+        };
+        let first = *self.first.get_or_insert(running);
+        let time = running.checked_sub(first)?.nseconds();
+        let time = Timestamp::from_nanos(i64::try_from(time).unwrap_or(i64::MAX));
+        if self.last.is_some_and(|last| time <= last) {
+            log::debug!("a picture of {time} does not come after the one before and is left out");
+            return None;
+        }
+        self.last = Some(time);
+        Some(time)
+    }
+}
+
+/// Builds a pipeline.
+fn build(plan: &pipeline::Plan) -> Result<Pipeline, SourceError> {
+    let wrong = |problem: String| SourceError::Unsuitable { problem, hint: "try the pipeline with gst-launch-1.0" };
+    let built = gst::parse::launch_full(&plan.text, None, gst::ParseFlags::FATAL_ERRORS);
+    let element = built.map_err(|error| wrong(error.message().to_owned()))?;
+    match element.downcast::<gst::Pipeline>() {
+        Ok(pipeline) => Ok(Pipeline(pipeline)),
+        Err(_) => Err(wrong("what was described is no pipeline".to_owned())),
+    }
+}
+
+/// Has an `rtspsrc` give up when the stall time is over, and take pictures only.
+fn watch_over_rtsp(source: &gst::Element, stall: Duration) {
+    let micros = u64::try_from(stall.as_micros()).unwrap_or(u64::MAX);
+    source.set_property("tcp-timeout", micros);
+    source.set_property("timeout", micros);
+    source.connect("select-stream", false, |values| {
+        let caps = values.get(2).and_then(|value| value.get::<gst::Caps>().ok());
+        let media = caps.as_ref().and_then(|caps| caps.structure(0)).and_then(|caps| caps.get::<String>("media").ok());
+        Some((media.as_deref() == Some("video")).to_value())
+    });
+}
+
+/// What is known before the first picture is lent.
+fn describe(address: &Address, video: &gst_video::VideoInfo, feed: &Feed) -> SourceInfo {
+    let live = feed.messages.live;
+    let (frames, seconds) = (video.fps().numer(), video.fps().denom());
+    let frame_rate = (frames > 0 && seconds > 0).then(|| f64::from(frames) / f64::from(seconds));
+    let duration = if live { None } else { feed.pipeline.0.query_duration::<gst::ClockTime>() };
+    let duration = duration.and_then(|length| i64::try_from(length.nseconds()).ok()).map(Timestamp::from_nanos);
+    let count = |(rate, length): (f64, Timestamp)| (rate * length.as_secs_f64()).round() as u64;
+    SourceInfo {
+        name: address.name.clone(),
+        width: video.width() as usize,
+        height: video.height() as usize,
+        frame_rate,
+        frames: frame_rate.zip(duration).map(count),
+        duration,
+        live,
+    }
+}
+
+/// The planes of `frame`, wherever they lie in its buffer.
+fn lend<'a>(
+    frame: &'a gst_video::VideoFrame<gst_video::video_frame::Readable>,
+    looks: &Looks,
+    time: Timestamp,
+) -> Result<Frame<'a>, SourceError> {
+    let plane = |k: u32| -> Result<Plane<'a>, SourceError> {
+        let stride = frame.plane_stride().get(k as usize).and_then(|&stride| usize::try_from(stride).ok());
+        match (frame.plane_data(k), stride) {
+            (Ok(data), Some(stride)) => Ok(Plane { data, stride }),
+            _ => Err(unreadable("a picture's memory cannot be read")),
+        }
+    };
+    let pixels = match frame.format() {
+        gst_video::VideoFormat::Nv12 => Pixels::Nv12 { y: plane(0)?, uv: plane(1)? },
+        gst_video::VideoFormat::I420 => {
+            Pixels::Planar { y: plane(0)?, u: plane(1)?, v: plane(2)?, subsampling: Subsampling::Both }
+        }
+        _ => return Err(unreadable("its pictures are neither I420 nor NV12")),
+    };
+    let frame = Frame::new(pixels, frame.width() as usize, frame.height() as usize, time)?;
+    Ok(frame.with_colour(colour::colour(&looks.info)).with_rotation(looks.rotation))
+}
+
+/// Something that GStreamer promises and did not keep.
+fn unreadable(problem: &str) -> SourceError {
+    SourceError::Unsuitable { problem: problem.to_owned(), hint: "try it with gst-play-1.0" }
+}

@@ -1,0 +1,156 @@
+//! A camera on the network: an RTSP server on the loopback interface, over TCP and UDP, joined late, killed, absent, opened again and again.
+#![cfg(feature = "gstreamer")]
+#![allow(clippy::unwrap_used)]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use divita_board::source::{self, FrameSource, SourceError};
+use divita_runtime::frame::{Frame, Timestamp};
+use divita_tests::{raw_planes, root, sample};
+
+/// What the server's program says when it lacks something.
+const SKIP: i32 = 77;
+
+/// A server, killed when it goes out of scope.
+struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Server {
+    /// Serves `video`; none, and it says so, where the server cannot run.
+    fn start(video: &Path) -> Option<Self> {
+        let mut command = Command::new("/usr/bin/python3");
+        command.arg(root().join("tests/rtsp/server.py")).arg(video).stdin(Stdio::null()).stdout(Stdio::piped());
+        let Ok(mut child) = command.spawn() else {
+            eprintln!("SKIPPED: there is no /usr/bin/python3 to run the RTSP server");
+            return None;
+        };
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        if line.is_empty() && child.wait().unwrap().code() == Some(SKIP) {
+            eprintln!("SKIPPED: no RTSP server; install python3-gi and gir1.2-gst-rtsp-server-1.0");
+            return None;
+        }
+        Some(Server { child, port: line.trim().parse().unwrap() })
+    }
+
+    fn input(&self, query: &str) -> String {
+        format!("rtsp://127.0.0.1:{}/live?{query}", self.port)
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn open(input: &str) -> Box<dyn FrameSource> {
+    source::open(input).unwrap_or_else(|error| panic!("{input}: {error}"))
+}
+
+/// How much the luma of a picture varies, in code values: nearly nothing where a picture is one grey.
+fn contrast(frame: &Frame<'_>) -> f64 {
+    let luma = &raw_planes(frame)[0];
+    let mean = luma.iter().map(|&code| f64::from(code)).sum::<f64>() / luma.len() as f64;
+    (luma.iter().map(|&code| (f64::from(code) - mean).powi(2)).sum::<f64>() / luma.len() as f64).sqrt()
+}
+
+/// Looks at `source` for `seconds`: the times of its frames, and the greatest contrast.
+fn watch(source: &mut dyn FrameSource, seconds: f64) -> (Vec<Timestamp>, f64) {
+    let begun = Instant::now();
+    let (mut times, mut most) = (Vec::new(), 0.0f64);
+    while begun.elapsed().as_secs_f64() < seconds {
+        let frame = source.next_frame().unwrap().unwrap();
+        times.push(frame.time());
+        most = most.max(contrast(&frame));
+    }
+    (times, most)
+}
+
+#[test]
+fn a_stream_is_watched_over_tcp_and_udp_from_the_middle() {
+    let Some(server) = Server::start(&sample()) else { return };
+    // The first client starts the broadcast; those after it come in while it runs.
+    let mut first = open(&server.input("transport=tcp"));
+    assert!(first.info().live && first.info().duration.is_none());
+    watch(&mut *first, 2.3);
+    for transport in ["tcp", "udp"] {
+        let mut late = open(&server.input(&format!("transport={transport}&latency_ms=100")));
+        let (width, height) = (late.info().width, late.info().height);
+        assert!(width.min(height) <= 360 && width > height, "{width}x{height}");
+        let (times, contrast) = watch(&mut *late, 3.0);
+        assert_eq!(times[0], Timestamp::ZERO);
+        assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{transport}: {times:?}");
+        // 24 a second; what was decoded at once after joining, and what a busy machine drops, is the rest.
+        let length = times.last().unwrap().as_secs_f64();
+        assert!((1.5..6.0).contains(&length) && times.len() > 30, "{transport}: {} frames in {length} s", times.len());
+        assert!(contrast > 10.0, "{transport}: grey pictures, contrast {contrast}");
+    }
+}
+
+#[test]
+fn a_server_that_dies_is_noticed_within_the_stall_time() {
+    for transport in ["tcp", "udp"] {
+        let Some(mut server) = Server::start(&sample()) else { return };
+        let mut source = open(&server.input(&format!("transport={transport}&stall_s=3")));
+        watch(&mut *source, 0.5);
+        server.kill();
+        let begun = Instant::now();
+        let end = loop {
+            match source.next_frame() {
+                Ok(Some(_)) => assert!(begun.elapsed() < Duration::from_secs(3), "frames of a dead server"),
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            }
+        };
+        assert!(begun.elapsed() < Duration::from_secs(5), "{transport}: {:?}", begun.elapsed());
+        println!("{transport}: after {:?}: {:?}", begun.elapsed(), end.as_ref().map(ToString::to_string));
+        match end {
+            None | Some(SourceError::Gone { .. }) => {}
+            Some(SourceError::Stalled { .. }) if transport == "udp" => {}
+            Some(other) => panic!("{transport}: {other}"),
+        }
+        assert!(source.next_frame().unwrap().is_none(), "after the end comes nothing");
+    }
+}
+
+#[test]
+fn an_absent_server_is_told_in_one_line() {
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let begun = Instant::now();
+    let Err(error) = source::open(&format!("rtsp://me:secret@127.0.0.1:{port}/live")) else { panic!("it opened") };
+    let message = error.to_string();
+    println!("{message}");
+    assert!(matches!(error, SourceError::Gone { .. }) && message.contains("reachable"), "{message}");
+    assert!(!message.contains('\n') && !message.contains("secret"), "{message}");
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_server_that_never_answers_stalls() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let begun = Instant::now();
+    let Err(error) = source::open(&format!("rtsp://127.0.0.1:{port}/live?stall_s=1")) else { panic!("it opened") };
+    assert!(matches!(error, SourceError::Stalled { .. } | SourceError::Gone { .. }), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_path_that_the_server_has_not_is_told() {
+    let Some(server) = Server::start(&sample()) else { return };
+    let Err(error) = source::open(&format!("rtsp://127.0.0.1:{}/nothing", server.port)) else { panic!("it opened") };
+    assert!(error.to_string().to_lowercase().contains("not found"), "{error}");
+}
