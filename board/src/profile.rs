@@ -21,18 +21,6 @@ pub struct Profile {
     pub cores: Vec<usize>,
     /// The working rate that a live input begins with where it follows the board.
     pub fps: WorkingRate,
-    /// Which GStreamer elements decode and convert.
-    pub elements: Elements,
-}
-
-/// A family of GStreamer elements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Elements {
-    /// NVIDIA's for Jetson.
-    Jetson,
-    /// Whatever GStreamer ranks highest.
-    Generic,
 }
 
 #[derive(Deserialize)]

@@ -175,7 +175,16 @@ fn fault(error: &SourceError) -> Fault {
     }
 }
 
-/// Whether opening again cannot help: what was asked for makes no sense.
+/// Whether opening again cannot help: what was asked for makes no sense, or is not in this build or on this machine.
 fn is_lasting(error: &SourceError) -> bool {
-    matches!(error, SourceError::BadOption { .. } | SourceError::BadUri { .. } | SourceError::UnknownScheme { .. })
+    use SourceError::{BadOption, BadUri, GStreamer, MissingPlugin, NotBuiltIn, UnknownScheme};
+    matches!(
+        error,
+        BadOption { .. }
+            | BadUri { .. }
+            | UnknownScheme { .. }
+            | NotBuiltIn { .. }
+            | MissingPlugin { .. }
+            | GStreamer { .. }
+    )
 }
