@@ -59,14 +59,12 @@ fn begun(arguments: &[&str]) -> (Child, Vec<String>, impl BufRead + use<>) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut reader = BufReader::new(child.stdout.take().unwrap());
     let mut lines = Vec::new();
-    loop {
+    while !lines.last().is_some_and(|line: &String| line.contains("\"genres\"")) {
         let mut line = String::new();
         assert!(reader.read_line(&mut line).unwrap() > 0, "it ended before its first clip: {lines:?}");
         lines.push(line);
-        if lines.last().is_some_and(|line| line.contains("\"genres\"")) {
-            return (child, lines, reader);
-        }
     }
+    (child, lines, reader)
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl TestPattern {
             let read = match name {
                 "seconds" => read_seconds(value).map(|value| seconds = value),
                 "fps" => uri::rate(value).filter(|(frames, per)| frames / per <= 1000).map(|value| rate = value),
-                "live" => Some(live = value == "1").filter(|()| matches!(value, "0" | "1")),
+                "live" => matches!(value, "0" | "1").then(|| live = value == "1"),
                 "size" => read_size(value).map(|value| size = value),
                 _ => None,
             };
