@@ -38,6 +38,7 @@ enum Command {
     Bench(commands::bench::Bench),
     Inspect(commands::inspect::Inspect),
     Verify(commands::verify::Verify),
+    Devices(commands::devices::Devices),
     Doctor(commands::doctor::Doctor),
     Config(commands::config::Config),
 }
@@ -95,6 +96,7 @@ fn main() -> ExitCode {
         Command::Bench(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Verify(command) => command.run(),
+        Command::Devices(command) => command.run(),
         Command::Doctor(command) => command.run(),
         Command::Config(command) => command.run(&command_line),
     };

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod classify;
 pub mod config;
+pub mod devices;
 pub mod doctor;
 pub mod inspect;
 pub mod shots;

@@ -177,7 +177,7 @@ fn fault(error: &SourceError) -> Fault {
 
 /// Whether opening again cannot help: what was asked for makes no sense, or is not in this build or on this machine.
 fn is_lasting(error: &SourceError) -> bool {
-    use SourceError::{BadOption, BadUri, GStreamer, MissingPlugin, NotBuiltIn, UnknownScheme};
+    use SourceError::{BadOption, BadUri, GStreamer, MissingPlugin, NoCamera, NotBuiltIn, UnknownScheme};
     matches!(
         error,
         BadOption { .. }
@@ -185,6 +185,7 @@ fn is_lasting(error: &SourceError) -> bool {
             | UnknownScheme { .. }
             | NotBuiltIn { .. }
             | MissingPlugin { .. }
+            | NoCamera { .. }
             | GStreamer { .. }
     )
 }

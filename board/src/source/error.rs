@@ -154,6 +154,20 @@ pub enum SourceError {
         /// The picture's file name.
         file: String,
     },
+    /// A device that is something else than a camera.
+    #[error("{device}; take one that `divita devices` lists")]
+    NoCamera {
+        /// What it is, as a sentence.
+        device: &'static str,
+    },
+    /// A camera that cannot be had.
+    #[error("{problem}; {hint}")]
+    Camera {
+        /// What is wrong.
+        problem: &'static str,
+        /// What to do.
+        hint: &'static str,
+    },
     /// A camera or stream that has been heard of nothing for too long.
     #[error("no picture has come for {seconds} s; check the cable, the camera or the network")]
     Stalled {

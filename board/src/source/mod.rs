@@ -9,6 +9,8 @@ pub mod images;
 pub mod mp4;
 pub mod test_pattern;
 mod uri;
+#[cfg(feature = "v4l")]
+pub mod v4l2;
 pub mod y4m;
 
 pub use error::SourceError;
@@ -57,32 +59,24 @@ pub trait FrameSource: Send {
 /// Opens the source of a URI.
 type Opener = fn(&Uri<'_>) -> Result<Box<dyn FrameSource>, SourceError>;
 
-/// Which source answers to which scheme: one line each.
-const SCHEMES: &[(&str, Opener)] = &[
-    ("file", file::open_uri),
-    ("test", test_pattern::open_uri),
+/// Which source answers to which scheme: one line for each feature that brings some.
+const SCHEMES: &[&[(&str, Opener)]] = &[
+    &[("file", file::open_uri), ("test", test_pattern::open_uri)],
+    #[cfg(feature = "v4l")]
+    &[("v4l2", v4l2::open_uri)],
     #[cfg(feature = "gstreamer")]
-    ("gst", gstreamer::open_file),
-    #[cfg(feature = "gstreamer")]
-    ("rtsp", gstreamer::open_rtsp),
-    #[cfg(feature = "gstreamer")]
-    ("rtsps", gstreamer::open_rtsp),
-    #[cfg(feature = "gstreamer")]
-    ("http", gstreamer::open_http),
-    #[cfg(feature = "gstreamer")]
-    ("https", gstreamer::open_http),
-    #[cfg(feature = "gstreamer")]
-    ("csi", gstreamer::open_csi),
-    #[cfg(feature = "gstreamer")]
-    ("gst-launch", gstreamer::open_launch),
+    gstreamer::SCHEMES,
 ];
 
 /// Which feature brings which schemes, for those who ask for one that was left out.
-const FEATURES: &[(&str, &[&str])] = &[("gstreamer", &["gst", "rtsp", "rtsps", "http", "https", "csi", "gst-launch"])];
+const FEATURES: &[(&str, &[&str])] = &[
+    ("gstreamer", &["gst", "rtsp", "rtsps", "http", "https", "csi", "gst-launch"]),
+    ("v4l", &["v4l2"]),
+];
 
 /// Opens `input`: a path to an MP4, MOV or Y4M file, a folder of pictures (with an optional `?fps=12`), `-` for Y4M on
-/// standard input, or a URI (`file://`, `test://`). With the feature `gstreamer` also any other video file, and `gst://` (a file through
-/// GStreamer), `rtsp://`, `rtsps://`, `http://`, `https://`, `csi://` and `gst-launch://`.
+/// standard input, or a URI (`file://`, `test://`). With the feature `v4l` also `v4l2://`; with the feature `gstreamer` any other
+/// video file, and `gst://` (a file through GStreamer), `rtsp://`, `rtsps://`, `http://`, `https://`, `csi://` and `gst-launch://`.
 ///
 /// # Errors
 /// When the input does not exist, is of no known kind or cannot be decoded; the message says what to do.
@@ -91,7 +85,7 @@ pub fn open(input: &str) -> Result<Box<dyn FrameSource>, SourceError> {
         return Ok(Box::new(y4m::Y4mSource::from_reader(input, std::io::stdin())?));
     }
     let Some(uri) = Uri::parse(input) else { return file::open_path(input) };
-    if let Some((_, open)) = SCHEMES.iter().find(|(scheme, _)| uri.scheme.eq_ignore_ascii_case(scheme)) {
+    if let Some((_, open)) = SCHEMES.iter().copied().flatten().find(|(scheme, _)| uri.scheme.eq_ignore_ascii_case(scheme)) {
         return open(&uri);
     }
     let scheme = uri.scheme.to_owned();
@@ -116,7 +110,7 @@ pub fn is_live(input: &str) -> bool {
 
 /// The schemes that this build answers to, as in `file://, test://`.
 fn supported_schemes() -> String {
-    SCHEMES.iter().map(|(scheme, _)| format!("{scheme}://")).collect::<Vec<_>>().join(", ")
+    SCHEMES.iter().copied().flatten().map(|(scheme, _)| format!("{scheme}://")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -130,20 +124,20 @@ mod tests {
     #[test]
     fn a_scheme_nobody_answers_to_is_an_error_that_lists_those_that_do() {
         assert!(message("gopher://x").contains("file://, test://"), "{}", message("gopher://x"));
-        assert!(message("v4l2:///dev/video0").contains("v4l2"));
     }
 
     #[test]
-    #[cfg(not(feature = "gstreamer"))]
     fn a_scheme_that_was_left_out_says_how_to_build_it_in() {
-        for input in
-            ["rtsp://camera/1", "HTTPS://example.org/a.webm", "csi://0", "gst:///a.mkv", "gst-launch://fakesrc"]
-        {
-            assert!(
-                message(input).contains("cargo build --release --features divita-board/gstreamer"),
-                "{}",
-                message(input)
-            );
+        let streams = ["rtsp://camera/1", "HTTPS://example.org/a.webm", "csi://0", "gst:///a.mkv", "gst-launch://fakesrc"];
+        let left_out = [
+            (cfg!(feature = "gstreamer"), "gstreamer", &streams[..]),
+            (cfg!(feature = "v4l"), "v4l", &["v4l2:///dev/video0"]),
+        ];
+        for (_, feature, inputs) in left_out.iter().filter(|(built_in, ..)| !built_in) {
+            for input in *inputs {
+                let text = message(input);
+                assert!(text.ends_with(&format!("cargo build --release --features divita-board/{feature}")), "{text}");
+            }
         }
     }
 

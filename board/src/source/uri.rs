@@ -39,6 +39,15 @@ impl<'a> Uri<'a> {
         }
         percent_decode(path)
     }
+
+    /// The path without its percent-encoding.
+    ///
+    /// # Errors
+    /// When the percent-encoding is broken.
+    #[cfg(feature = "v4l")]
+    pub fn decoded_path(&self) -> Result<String, SourceError> {
+        percent_decode(self.path)
+    }
 }
 
 /// Splits at the first `?`.

@@ -26,36 +26,21 @@ use gstreamer_video::prelude::*;
 
 use self::address::Address;
 use self::messages::Messages;
-use super::uri::Uri;
-use super::{FrameSource, SourceError, SourceInfo};
+use super::{FrameSource, Opener, SourceError, SourceInfo};
 
 /// How long a picture is waited for before the messages are looked at again. It delays no picture, only an error.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Opens a `gst://` URI: a file.
-pub(super) fn open_file(uri: &Uri<'_>) -> Result<Box<dyn FrameSource>, SourceError> {
-    open(Address::file(uri)?)
-}
-
-/// Opens an `rtsp://` or `rtsps://` URI.
-pub(super) fn open_rtsp(uri: &Uri<'_>) -> Result<Box<dyn FrameSource>, SourceError> {
-    open(Address::rtsp(uri)?)
-}
-
-/// Opens an `http://` or `https://` URI.
-pub(super) fn open_http(uri: &Uri<'_>) -> Result<Box<dyn FrameSource>, SourceError> {
-    open(Address::http(uri)?)
-}
-
-/// Opens a `csi://` URI.
-pub(super) fn open_csi(uri: &Uri<'_>) -> Result<Box<dyn FrameSource>, SourceError> {
-    open(Address::csi(uri)?)
-}
-
-/// Opens a `gst-launch://` URI.
-pub(super) fn open_launch(uri: &Uri<'_>) -> Result<Box<dyn FrameSource>, SourceError> {
-    open(Address::launch(uri)?)
-}
+/// The schemes that GStreamer answers to: one line each.
+pub(super) const SCHEMES: &[(&str, Opener)] = &[
+    ("gst", |uri| open(Address::file(uri)?)),
+    ("rtsp", |uri| open(Address::rtsp(uri)?)),
+    ("rtsps", |uri| open(Address::rtsp(uri)?)),
+    ("http", |uri| open(Address::http(uri)?)),
+    ("https", |uri| open(Address::http(uri)?)),
+    ("csi", |uri| open(Address::csi(uri)?)),
+    ("gst-launch", |uri| open(Address::launch(uri)?)),
+];
 
 /// Opens the file at `path`, named `name`.
 pub(super) fn open_path(name: &str, path: &str) -> Result<Box<dyn FrameSource>, SourceError> {
