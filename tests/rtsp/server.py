@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Serves a file over RTSP on the loopback interface, over and over, to all who come as one broadcast: who comes late joins in the middle.
 
-    server.py VIDEO
+    server.py VIDEO [PORT]
 
-Prints the port it listens on, and runs until it is killed. Needs Debian's python3-gi, gir1.2-gst-rtsp-server-1.0 and
+Prints the port it listens on, a free one if none is given, and runs until it is killed. Needs Debian's python3-gi, gir1.2-gst-rtsp-server-1.0 and
 gstreamer1.0-plugins-good. The exit status is 77 where these are absent.
 """
 
@@ -38,7 +38,7 @@ class Broadcast(GstRtspServer.RTSPMediaFactory):
 Gst.init(None)
 server = GstRtspServer.RTSPServer()
 server.set_address("127.0.0.1")
-server.set_service("0")
+server.set_service(sys.argv[2] if len(sys.argv) > 2 else "0")
 server.get_mount_points().add_factory("/live", Broadcast(sys.argv[1]))
 if server.attach(None) == 0:
     print("the server does not start", file=sys.stderr)

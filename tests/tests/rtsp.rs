@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use divita_board::source::{self, FrameSource, SourceError};
 use divita_runtime::frame::{Frame, Timestamp};
-use divita_tests::{raw_planes, root, sample};
+use divita_tests::{program, raw_planes, root, sample};
+use serde_json::Value;
 
 /// What the server's program says when it lacks something.
 const SKIP: i32 = 77;
@@ -23,8 +24,14 @@ struct Server {
 impl Server {
     /// Serves `video`; none, and it says so, where the server cannot run.
     fn start(video: &Path) -> Option<Self> {
+        Server::start_at(video, 0)
+    }
+
+    /// The same, at `port`, or at a free one for 0.
+    fn start_at(video: &Path, port: u16) -> Option<Self> {
         let mut command = Command::new("/usr/bin/python3");
-        command.arg(root().join("tests/rtsp/server.py")).arg(video).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.arg(root().join("tests/rtsp/server.py")).arg(video).arg(port.to_string());
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
         let Ok(mut child) = command.spawn() else {
             eprintln!("SKIPPED: there is no /usr/bin/python3 to run the RTSP server");
             return None;
@@ -153,4 +160,53 @@ fn a_path_that_the_server_has_not_is_told() {
     let Some(server) = Server::start(&sample()) else { return };
     let Err(error) = source::open(&format!("rtsp://127.0.0.1:{}/nothing", server.port)) else { panic!("it opened") };
     assert!(error.to_string().to_lowercase().contains("not found"), "{error}");
+}
+
+/// The program on a server that is killed three times and comes back each time: one result, and every change is told.
+fn survives_restarts(transport: &str) {
+    let Some(mut server) = Server::start(&sample()) else { return };
+    let port = server.port;
+    let mut command = program("divita");
+    command.args(["classify", "--format", "jsonl", &server.input(&format!("transport={transport}&stall_s=2"))]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = |kind: &str, state: Option<&str>| -> Value {
+        for line in &mut lines {
+            let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            assert_ne!(event["event"], "error", "{event}");
+            if event["event"] == kind && state.is_none_or(|state| event["state"] == state) {
+                return event;
+            }
+        }
+        panic!("it ended before a {kind} event, {state:?}");
+    };
+    for restart in 0..3 {
+        let connected = next("live", Some("connected"));
+        assert_eq!(connected["reconnects"], restart, "{connected}");
+        assert!(connected["height"].as_u64().unwrap() <= 360);
+        next("clip", None);
+        server.kill();
+        let waiting = next("live", Some("waiting"));
+        assert!(["gone", "ended", "stalled"].contains(&waiting["fault"].as_str().unwrap()), "{waiting}");
+        server = Server::start_at(&sample(), port).unwrap();
+    }
+    assert_eq!(next("live", Some("connected"))["reconnects"], 3);
+    next("clip", None);
+    let asked = Instant::now();
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    let result = next("result", None);
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(result["clips"].as_u64().unwrap() >= 4 && result["complete"] == true, "{result}");
+    println!("{transport}: {result}");
+}
+
+#[test]
+fn a_server_that_is_killed_three_times_is_one_result_over_tcp() {
+    survives_restarts("tcp");
+}
+
+#[test]
+fn a_server_that_is_killed_three_times_is_one_result_over_udp() {
+    survives_restarts("udp");
 }
