@@ -40,10 +40,10 @@ fn times(source: &mut dyn FrameSource) -> (Vec<Timestamp>, Result<(), SourceErro
 
 /// Everything that the library says of `input`.
 fn events(input: &str) -> Vec<Event> {
-    let bundle = Bundle::open(&demo_bundle()).unwrap();
+    let bundle = Bundle::open(demo_bundle()).unwrap();
     let rate = WorkingRate::new(4).unwrap();
-    let networks = Networks::prepare(&bundle, rate).unwrap();
-    let options = PipelineOptions { rate, segmentation: Segmentation::Shot, threads: NonZeroUsize::MIN };
+    let networks = Networks::prepare(&bundle, &[rate]).unwrap();
+    let options = PipelineOptions { rate, segmentation: Segmentation::Shot, threads: NonZeroUsize::MIN, latest: None };
     let mut pipeline = Pipeline::new(&bundle, &networks, options).unwrap();
     let mut source = open(input);
     let mut events = Vec::new();

@@ -5,8 +5,8 @@ use std::io::Write;
 use anyhow::{Context, Result};
 use clap::Args;
 use divita_board::profile::Machine;
-use divita_board::source::FrameSource;
 use divita_board::source::mp4::Mp4Source;
+use divita_board::source::{self, FrameSource};
 use divita_board::thermal;
 
 use crate::Outcome;
@@ -44,7 +44,9 @@ impl Doctor {
             false => writeln!(out, "temperature  {} degrees", zones.iter().map(zone).collect::<Vec<_>>().join(", "))?,
         }
         writeln!(out, "memory       {}", memory().unwrap_or_else(|| "unknown".into()))?;
-        writeln!(out, "video input  files (MP4 and MOV with H.264, Y4M, numbered pictures){}", beyond_files())?;
+        writeln!(out, "video input  files (MP4 and MOV with H.264, Y4M, numbered pictures)")?;
+        writeln!(out, "addresses    {}", source::schemes())?;
+        writeln!(out, "cameras      {}", cameras())?;
         let gstreamer = gstreamer();
         match &gstreamer {
             Ok(report) => writeln!(out, "gstreamer    {}", report.replace('\n', "\n             "))?,
@@ -75,13 +77,21 @@ impl Doctor {
     }
 }
 
-/// What this build reads beside the files that it always does.
-fn beyond_files() -> &'static str {
-    if divita_board::WITH_GSTREAMER {
-        "; through GStreamer other files, rtsp://, http:// and csi://"
-    } else {
-        "; no streams in this build"
-    }
+/// The cameras that can be used here, and what is wrong with the others.
+#[cfg(feature = "v4l")]
+fn cameras() -> String {
+    let describe = |device: divita_board::source::v4l2::devices::Device| {
+        let problem = device.problem.map(|problem| format!(": {problem}")).unwrap_or_default();
+        format!("v4l2://{} {}{problem}", device.path, device.name)
+    };
+    let found: Vec<_> = divita_board::source::v4l2::devices::list().into_iter().map(describe).collect();
+    if found.is_empty() { "none is plugged in".to_owned() } else { found.join("\n             ") }
+}
+
+/// That they are not built in.
+#[cfg(not(feature = "v4l"))]
+fn cameras() -> String {
+    "not built in; for USB cameras: cargo build --release --features divita-board/v4l".to_owned()
 }
 
 /// What GStreamer would use here.

@@ -69,10 +69,8 @@ const SCHEMES: &[&[(&str, Opener)]] = &[
 ];
 
 /// Which feature brings which schemes, for those who ask for one that was left out.
-const FEATURES: &[(&str, &[&str])] = &[
-    ("gstreamer", &["gst", "rtsp", "rtsps", "http", "https", "csi", "gst-launch"]),
-    ("v4l", &["v4l2"]),
-];
+const FEATURES: &[(&str, &[&str])] =
+    &[("gstreamer", &["gst", "rtsp", "rtsps", "http", "https", "csi", "gst-launch"]), ("v4l", &["v4l2"])];
 
 /// Opens `input`: a path to an MP4, MOV or Y4M file, a folder of pictures (with an optional `?fps=12`), `-` for Y4M on
 /// standard input, or a URI (`file://`, `test://`). With the feature `v4l` also `v4l2://`; with the feature `gstreamer` any other
@@ -85,14 +83,16 @@ pub fn open(input: &str) -> Result<Box<dyn FrameSource>, SourceError> {
         return Ok(Box::new(y4m::Y4mSource::from_reader(input, std::io::stdin())?));
     }
     let Some(uri) = Uri::parse(input) else { return file::open_path(input) };
-    if let Some((_, open)) = SCHEMES.iter().copied().flatten().find(|(scheme, _)| uri.scheme.eq_ignore_ascii_case(scheme)) {
+    if let Some((_, open)) =
+        SCHEMES.iter().copied().flatten().find(|(scheme, _)| uri.scheme.eq_ignore_ascii_case(scheme))
+    {
         return open(&uri);
     }
     let scheme = uri.scheme.to_owned();
     let left_out = |(_, schemes): &&(_, &[&str])| schemes.iter().any(|left| scheme.eq_ignore_ascii_case(left));
     match FEATURES.iter().find(left_out) {
         Some(&(feature, _)) => Err(SourceError::NotBuiltIn { scheme, feature }),
-        None => Err(SourceError::UnknownScheme { scheme, supported: supported_schemes() }),
+        None => Err(SourceError::UnknownScheme { scheme, supported: schemes() }),
     }
 }
 
@@ -109,7 +109,7 @@ pub fn is_live(input: &str) -> bool {
 }
 
 /// The schemes that this build answers to, as in `file://, test://`.
-fn supported_schemes() -> String {
+pub fn schemes() -> String {
     SCHEMES.iter().copied().flatten().map(|(scheme, _)| format!("{scheme}://")).collect::<Vec<_>>().join(", ")
 }
 
@@ -128,7 +128,8 @@ mod tests {
 
     #[test]
     fn a_scheme_that_was_left_out_says_how_to_build_it_in() {
-        let streams = ["rtsp://camera/1", "HTTPS://example.org/a.webm", "csi://0", "gst:///a.mkv", "gst-launch://fakesrc"];
+        let streams =
+            ["rtsp://camera/1", "HTTPS://example.org/a.webm", "csi://0", "gst:///a.mkv", "gst-launch://fakesrc"];
         let left_out = [
             (cfg!(feature = "gstreamer"), "gstreamer", &streams[..]),
             (cfg!(feature = "v4l"), "v4l", &["v4l2:///dev/video0"]),
