@@ -1,7 +1,10 @@
 //! What the bus of a pipeline tells, in our own errors.
 
+use std::time::Duration;
+
 use divita_runtime::frame::Timestamp;
 use gstreamer as gst;
+use gstreamer::prelude::*;
 
 use super::super::SourceError;
 use super::elements::DECODER_PACKAGES;
@@ -20,6 +23,17 @@ pub(super) struct Messages {
 impl Messages {
     pub fn new(bus: gst::Bus, live: bool, file: bool) -> Self {
         Messages { bus, live, file, missing: None }
+    }
+
+    /// That nothing has come for `stall`. Of a file it is no question of cables.
+    pub fn stalled(&self, stall: Duration, last: Option<Timestamp>) -> SourceError {
+        let seconds = stall.as_secs_f64().ceil() as u64;
+        let reason = || format!("GStreamer has found nothing for {seconds} s");
+        match last {
+            _ if !self.file => SourceError::Stalled { seconds },
+            None => SourceError::Undecodable { reason: reason() },
+            Some(at) => SourceError::BrokenOff { at, reason: reason() },
+        }
     }
 
     /// The first error that has been told, if any has; `last` is the time of the last good frame.
@@ -51,13 +65,19 @@ impl Messages {
         if let (None, Some(missing)) = (last, self.missing()) {
             return missing;
         }
-        let unreachable = !self.file && error.is::<gst::ResourceError>();
+        let unreachable = !self.file && (error.is::<gst::ResourceError>() || of_a_source(message));
         match last {
             _ if self.live || unreachable => SourceError::Gone { reason },
             None => SourceError::Undecodable { reason },
             Some(at) => SourceError::BrokenOff { at, reason },
         }
     }
+}
+
+/// Whether an error comes from where data comes in: a server that refuses is told as a mere failure by some.
+fn of_a_source(message: &gst::message::Error) -> bool {
+    let element = message.src().and_then(|object| object.downcast_ref::<gst::Element>());
+    element.and_then(|element| element.factory()).is_some_and(|factory| factory.klass().contains("Source"))
 }
 
 /// The words of an error in one line: its message, and of the notes for developers the last line, which often says why.

@@ -233,7 +233,7 @@ impl Feed {
                 return Ok(None);
             }
             if left.is_zero() {
-                return Err(SourceError::Stalled { seconds: self.stall.as_secs_f64().ceil() as u64 });
+                return Err(self.messages.stalled(self.stall, last));
             }
         }
     }
