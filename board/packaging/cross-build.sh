@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Builds divita, divita-models and their tests for 64-bit ARM on a computer of another kind, with Debian's compilers.
+#
+#   board/packaging/cross-build.sh             builds
+#   board/packaging/cross-build.sh --check     only says whether it can: status 3 where it cannot
+#   board/packaging/cross-build.sh --install   installs what is missing (as root of a Debian), then builds
+#
+# All is linked statically, because dynamically linked threads hang in the emulator when it is given the cross compiler's
+# own C library: these programs are for emulated-tests.sh. Those for boards come from portable-build.sh.
+# On standard output: the folder of the programs. The tests are named in `tests.json` beside it, as cargo names them.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. board/packaging/arm64.sh
+
+# What is missing, a line each.
+missing() {
+    arm64_rustc > /dev/null || echo "a Rust with the standard library of $target (rustup target add $target, or Debian's ${rust_packages[*]})"
+    local program
+    for program in aarch64-linux-gnu-gcc aarch64-linux-gnu-g++; do
+        command -v "$program" > /dev/null || echo "$program (Debian's ${cross_packages[*]})"
+    done
+}
+
+case "${1:-}" in
+    '' | --check) ;;
+    --install) [ -z "$(missing)" ] || install_packages "${rust_packages[@]}" "${cross_packages[@]}" || exit 3 ;;
+    *) say "usage: $0 [--check | --install]"; exit 2 ;;
+esac
+if [ -n "$(missing)" ]; then
+    say "cannot build for 64-bit ARM here; missing:"
+    missing | sed 's/^/  /' >&2
+    exit 3
+fi
+[ "${1:-}" != --check ] || exit 0
+
+folder="${CARGO_TARGET_DIR:-$PWD/target}/arm64-static"
+RUSTC="$(arm64_rustc)"
+export RUSTC CARGO_TARGET_DIR="$folder"
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-C target-feature=+crt-static"
+say "building for $target with $("$RUSTC" --version) in $folder"
+mkdir -p "$folder"
+# One command for all, so that all agree on the features of the dependencies and tract is compiled once.
+cargo test --no-run --release --locked --target "$target" --message-format json-render-diagnostics \
+    -p divita-runtime -p divita-board -p divita-models > "$folder/tests.json"
+echo "$folder/$target/release"
