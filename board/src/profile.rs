@@ -19,6 +19,11 @@ pub struct Profile {
     pub threads: NonZeroUsize,
     /// The processors to run on; empty for all.
     pub cores: Vec<usize>,
+    /// Memory that must be left for the program, in MiB.
+    pub memory_mib: u64,
+    /// Thermal zones that say nothing of the processors.
+    #[serde(default)]
+    pub ignored_zones: Vec<String>,
     /// The working rate that a live input begins with where it follows the board.
     pub fps: WorkingRate,
 }

@@ -20,17 +20,17 @@ pub struct Zone {
     pub limit: f64,
 }
 
-/// The zones of this machine; none where it shows none.
-pub fn zones() -> Vec<Zone> {
-    zones_in(Path::new(ZONES))
+/// The zones of this machine but those named in `ignored`; none where it shows none.
+pub fn zones(ignored: &[String]) -> Vec<Zone> {
+    zones_in(Path::new(ZONES), ignored)
 }
 
 /// Degrees that are left to the limit of the zone nearest to its own.
-pub fn degrees_left() -> Option<f64> {
-    zones().into_iter().map(|zone| zone.limit - zone.celsius).reduce(f64::min)
+pub fn degrees_left(ignored: &[String]) -> Option<f64> {
+    zones(ignored).into_iter().map(|zone| zone.limit - zone.celsius).reduce(f64::min)
 }
 
-fn zones_in(folder: &Path) -> Vec<Zone> {
+fn zones_in(folder: &Path, ignored: &[String]) -> Vec<Zone> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut zones: Vec<Zone> = entries
         .filter_map(|entry| {
@@ -44,6 +44,7 @@ fn zones_in(folder: &Path) -> Vec<Zone> {
             let limit = limit.filter(|limit| (40.0..130.0).contains(limit)).unwrap_or(LIMIT);
             Some(Zone { name: text("type")?, celsius, limit })
         })
+        .filter(|zone| !ignored.contains(&zone.name))
         .collect();
     zones.sort_by(|a, b| a.name.cmp(&b.name));
     zones
@@ -68,6 +69,7 @@ mod tests {
                 ][..],
             ),
             ("thermal_zone1", &[("type", "AO-therm"), ("temp", "60000"), ("trip_point_0_type", "critical")]),
+            ("thermal_zone3", &[("type", "PMIC-Die"), ("temp", "100000")]),
             ("thermal_zone2", &[("type", "off"), ("temp", "-256000")]),
             ("cooling_device0", &[("type", "pwm-fan")]),
         ] {
@@ -79,7 +81,7 @@ mod tests {
             Zone { name: "AO-therm".into(), celsius: 60.0, limit: LIMIT },
             Zone { name: "CPU-therm".into(), celsius: 48.5, limit: 97.0 },
         ];
-        assert_eq!(zones_in(folder.path()), expected);
-        assert_eq!(zones_in(&folder.path().join("nothing")), []);
+        assert_eq!(zones_in(folder.path(), &["PMIC-Die".to_owned()]), expected);
+        assert_eq!(zones_in(&folder.path().join("nothing"), &[]), []);
     }
 }

@@ -118,6 +118,11 @@ impl Pipeline {
         self.segmenter.set_rate(rate);
     }
 
+    /// The working rate at which frames are taken now.
+    pub fn rate(&self) -> WorkingRate {
+        self.segmenter.rate()
+    }
+
     /// Clips completed so far.
     pub fn clips(&self) -> usize {
         self.segmenter.clips()

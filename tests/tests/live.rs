@@ -69,23 +69,60 @@ fn begun(arguments: &[&str]) -> (Child, Vec<String>, impl BufRead + use<>) {
 
 #[test]
 fn a_signal_is_answered_with_a_result_within_two_seconds() {
-    for (signal, input, complete) in
+    for (name, input, complete) in
         [("TERM", "test://?live=1&seconds=600", true), ("INT", "test://?seconds=86400&size=16x16", false)]
     {
         let (mut child, _, mut reader) = begun(&[input]);
         let sent = Instant::now();
-        let kill = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
-        assert!(kill.success());
+        signal(&child, name);
         let mut rest = String::new();
         std::io::Read::read_to_string(&mut reader, &mut rest).unwrap();
         let status = child.wait().unwrap();
         assert!(sent.elapsed() < Duration::from_secs(2), "{:?}", sent.elapsed());
-        assert_eq!(status.code(), Some(0), "{signal}");
+        assert_eq!(status.code(), Some(0), "{name}");
         let events = lines(&rest);
         let results = of(&events, "result");
         assert_eq!((results.len(), &results[0]["complete"]), (1, &complete.into()), "{rest}");
         assert!(of(&events, "error").is_empty(), "{rest}");
     }
+}
+
+/// Sends a signal to a program.
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+#[test]
+fn a_board_that_is_too_slow_steps_down_and_says_why() {
+    // A slow board: this one, stopped six sevenths of the time.
+    let mut command = program("divita");
+    command.args(["classify", "--fps", "auto", "--profile", "jetson-orin-nano", "--threads", "1", "--format", "jsonl"]);
+    command.args(["--duration", "15", "test://?live=1&seconds=600&fps=24&size=64x36"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    while child.try_wait().unwrap().is_none() {
+        signal(&child, "STOP");
+        std::thread::sleep(Duration::from_millis(240));
+        signal(&child, "CONT");
+        std::thread::sleep(Duration::from_millis(40));
+    }
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let events = lines(std::str::from_utf8(&output.stdout).unwrap());
+    let steps = of(&events, "rate");
+    assert!(!steps.is_empty(), "{events:?}");
+    // From one step of the ladder to the next, beginning at the top.
+    let rungs = [24, 12, 8, 6, 4];
+    for (step, pair) in steps.iter().zip(rungs.windows(2)) {
+        assert_eq!(
+            (&step["from_fps"], &step["fps"], &step["reason"]),
+            (&pair[0].into(), &pair[1].into(), &"behind".into())
+        );
+        assert!(step["message"].as_str().unwrap().contains("muAP"), "{step}");
+    }
+    // The last step may have had no clip to begin with.
+    let (last, results) = (steps.last().unwrap(), of(&events, "result"));
+    assert!([&last["fps"], &last["from_fps"]].contains(&&results[0]["fps"]), "{results:?}");
 }
 
 #[test]

@@ -141,7 +141,7 @@ impl Classify {
                 bundle: &bundle,
                 networks: &networks,
                 options: PipelineOptions { rate, latest, ..options },
-                ladder,
+                pace: ladder.map(|ladder| Pace::new(ladder, &profile.ignored_zones)),
             };
             let classified = run.classify(&input, until, &stop, &mut service, &mut |event| report.add(&input, event));
             if let Err(failure) = classified {
@@ -211,7 +211,7 @@ struct Run<'a> {
     networks: &'a Networks,
     options: PipelineOptions,
     /// What the working rate of a live input follows.
-    ladder: Option<Ladder>,
+    pace: Option<Pace>,
 }
 
 impl Run<'_> {
@@ -227,7 +227,7 @@ impl Run<'_> {
         let failed = |error: Error| Failure::Input(error);
         let mut feed = Feed::open(input, until, stop).map_err(|error| failed(error.into()))?;
         let live = feed.info().live;
-        let mut pace = self.ladder.take_if(|_| live).map(Pace::new);
+        let mut pace = self.pace.take_if(|_| live);
         let progress = Progress::of(feed.info());
         service.listening(input);
         let service = RefCell::new(service);
@@ -261,7 +261,7 @@ impl Run<'_> {
                     pipeline.push(&frame, &mut emit).map_err(|error| failed(error.into()))?;
                     let at = frame.time();
                     if let Some(pace) = &mut pace
-                        && let Some(step) = pace.clips(pipeline.clips(), feed.waited(), feed.dropped())
+                        && let Some(step) = pace.clips(&pipeline, &feed)
                     {
                         pipeline.set_rate(step.to);
                         emit(rate_event(at, step));
@@ -298,6 +298,7 @@ impl Run<'_> {
 /// How a live input's working rate follows what the board can do.
 struct Pace {
     ladder: Ladder,
+    ignored_zones: &'static [String],
     begun: Instant,
     clips: usize,
     /// When the clip before was done, how long had been waited until then, and how many frames dropped.
@@ -305,21 +306,24 @@ struct Pace {
 }
 
 impl Pace {
-    fn new(ladder: Ladder) -> Self {
-        Pace { ladder, begun: Instant::now(), clips: 0, before: Default::default() }
+    fn new(ladder: Ladder, ignored_zones: &'static [String]) -> Self {
+        Pace { ladder, ignored_zones, begun: Instant::now(), clips: 0, before: Default::default() }
     }
 
-    /// The step that follows once `clips` clips are done, `waited` has been spent waiting and `dropped` frames were dropped.
-    fn clips(&mut self, clips: usize, waited: Duration, dropped: u64) -> Option<Move> {
+    /// The step that follows from the clip that is done, if one is.
+    fn clips(&mut self, pipeline: &Pipeline, feed: &Feed) -> Option<Move> {
+        let (clips, waited, dropped) = (pipeline.clips(), feed.waited(), feed.dropped());
         if clips == self.clips {
             return None;
         }
         let now = self.begun.elapsed();
         let (since, waited_since) = (now - self.before.0, waited - self.before.1);
         let busy = 1.0 - waited_since.as_secs_f64() / since.as_secs_f64().max(1e-9);
-        let load = Load { busy, dropped: dropped - self.before.2, degrees_left: thermal::degrees_left() };
+        let load =
+            Load { busy, dropped: dropped - self.before.2, degrees_left: thermal::degrees_left(self.ignored_zones) };
         (self.clips, self.before) = (clips, (now, waited, dropped));
-        self.ladder.clip(now, load)
+        // A step waits for the end of a clip: what was done until then says nothing of the new rate.
+        (pipeline.rate() == self.ladder.rate()).then(|| self.ladder.clip(now, load)).flatten()
     }
 }
 

@@ -30,20 +30,22 @@ impl Doctor {
         let machine = Machine::here();
         let named =
             [machine.model.as_deref(), machine.l4t.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(", ");
-        let profile = machine.profile().map_or("none", |profile| &profile.name);
+        let profile = machine.profile();
         writeln!(
             out,
-            "board        {}; profile {profile}",
-            if named.is_empty() { "not named by the kernel" } else { &named }
+            "board        {}; profile {}",
+            if named.is_empty() { "not named by the kernel" } else { &named },
+            profile.map_or("none", |profile| &profile.name)
         )?;
         writeln!(out, "cores        {}", machine.processors.join(", "))?;
-        let zones = thermal::zones();
+        let zones = thermal::zones(profile.map_or(&[], |profile| &profile.ignored_zones));
         let zone = |zone: &thermal::Zone| format!("{} {:.0} of {:.0}", zone.name, zone.celsius, zone.limit);
         match zones.is_empty() {
             true => writeln!(out, "temperature  not shown by the kernel: --fps auto does not look at it")?,
             false => writeln!(out, "temperature  {} degrees", zones.iter().map(zone).collect::<Vec<_>>().join(", "))?,
         }
-        writeln!(out, "memory       {}", memory().unwrap_or_else(|| "unknown".into()))?;
+        let (memory, enough) = memory(profile.map_or(0, |profile| profile.memory_mib));
+        writeln!(out, "memory       {memory}")?;
         writeln!(out, "video input  files (MP4 and MOV with H.264, Y4M, numbered pictures)")?;
         writeln!(out, "addresses    {}", source::schemes())?;
         writeln!(out, "cameras      {}", cameras())?;
@@ -71,7 +73,7 @@ impl Doctor {
         if let Err(error) = &verified {
             writeln!(out, "networks     FAILED: {error:#}")?;
         }
-        let well = gstreamer.is_ok() && decoded.is_ok() && verified.unwrap_or(false);
+        let well = enough && gstreamer.is_ok() && decoded.is_ok() && verified.unwrap_or(false);
         writeln!(out, "{}", if well { "all is well" } else { "something is wrong: see above" })?;
         Ok(if well { Outcome::Done } else { Outcome::SomeFailed })
     }
@@ -122,12 +124,23 @@ fn decode() -> Result<usize> {
     Ok(frames)
 }
 
-/// Total memory, from Linux.
-fn memory() -> Option<String> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let kibibytes: f64 =
-        text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(format!("{:.1} GiB", kibibytes / (1024.0 * 1024.0)))
+/// Memory in words, from Linux, and whether the MiB that are `needed` are free.
+fn memory(needed: u64) -> (String, bool) {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let mebibytes = |name: &str| -> Option<u64> {
+        let kibibytes = text.lines().find_map(|line| line.strip_prefix(name))?.trim().strip_suffix("kB")?.trim();
+        Some(kibibytes.parse::<u64>().ok()? / 1024)
+    };
+    match (mebibytes("MemTotal:"), mebibytes("MemAvailable:")) {
+        (Some(total), Some(free)) if free < needed => (
+            format!(
+                "TOO LITTLE: {free} of {total} MiB are free and {needed} are needed; end other programs, or add swap"
+            ),
+            false,
+        ),
+        (Some(total), Some(free)) => (format!("{free} of {total} MiB are free, {needed} are needed"), true),
+        _ => ("unknown".to_owned(), true),
+    }
 }
 
 /// The vector instructions that the networks can use here.

@@ -54,7 +54,9 @@ fn open(name: &str, path: &str, query: Option<&str>) -> Result<Box<dyn FrameSour
         && others_may_read(refusal)
     {
         log::info!("read through GStreamer, since by itself {refusal}: {name}");
-        return super::gstreamer::open_path(name, path);
+        let theirs = super::gstreamer::open_path(name, path);
+        // What is too large for everyone is best said with its size.
+        return if matches!(refusal, SourceError::TooLarge { .. }) { theirs.or(built_in) } else { theirs };
     }
     built_in
 }
