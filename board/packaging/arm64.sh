@@ -1,5 +1,5 @@
 # What the scripts beside this file share: the target, and which compiler has its standard library. To be sourced.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 target=aarch64-unknown-linux-gnu
 # The core of the Jetson Nano, the least that a board has: an instruction that it lacks stops the program.

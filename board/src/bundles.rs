@@ -12,11 +12,14 @@ const SHIPPED: &str = "models/bundles/demo";
 /// Where an installed program finds its bundle, from the folder of the program.
 const INSTALLED: &str = "../share/divita/bundles/demo";
 
+/// Where it is installed on this system, for a program that lies elsewhere or cannot know where it lies (without /proc).
+const OF_THE_SYSTEM: [&str; 2] = ["/usr/local/share/divita/bundles/demo", "/usr/share/divita/bundles/demo"];
+
 /// The option that chooses the bundle.
 #[derive(Args)]
 pub struct BundleOption {
     /// Bundle of networks: a folder or tar that `divita-models build` wrote. Without it, the first of
-    /// `models/bundles/demo` and the one installed beside the program
+    /// `models/bundles/demo`, the one installed beside the program and the system's in /usr/share/divita/bundles
     #[arg(long, value_name = "DIR", env = "DIVITA_BUNDLE")]
     bundle: Option<PathBuf>,
 }
@@ -41,8 +44,9 @@ impl BundleOption {
         }
         let program = std::env::current_exe().ok();
         let installed = program.as_deref().and_then(Path::parent).map(|folder| folder.join(INSTALLED));
-        let places = [Some(PathBuf::from(SHIPPED)), installed];
-        match places.into_iter().flatten().find(|place| place.join(MANIFEST_FILE).is_file()) {
+        let mut places =
+            [Some(PathBuf::from(SHIPPED)), installed].into_iter().flatten().chain(OF_THE_SYSTEM.map(Into::into));
+        match places.find(|place| place.join(MANIFEST_FILE).is_file()) {
             Some(place) => Ok(place),
             None => bail!(
                 "no bundle found: there is no {SHIPPED} here and none is installed; name one with --bundle, or make one with \

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use divita_board::live::{Change, Counters, LiveSource, Next, Patience};
-use divita_board::source::{self, FrameSource, SourceError, SourceInfo};
 use divita_runtime::event::{Event, LiveState};
 use divita_runtime::frame::{Frame, Timestamp};
 
+use crate::live::{Change, Counters, LiveSource, Next, Patience};
+use crate::source::{self, FrameSource, SourceError, SourceInfo};
 use crate::stop::Stop;
 
 /// How long a live source is waited for before the signals are looked at again.

@@ -1,9 +1,19 @@
 //! Everything of `divita` that touches a device, a file or the operating system.
 
+mod bundles;
+pub mod command_line;
+mod commands;
+mod config;
+mod feed;
 pub mod inputs;
 pub mod live;
+mod meter;
+mod output;
 pub mod profile;
+mod progress;
+mod service;
 pub mod source;
+mod stop;
 pub mod thermal;
 
 /// Whether this build reads what GStreamer reads.

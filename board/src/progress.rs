@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use divita_board::source::SourceInfo;
 use divita_runtime::event::{Event, LiveState};
 use divita_runtime::frame::Timestamp;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::source::SourceInfo;
 
 /// A bar over the presentation time of an input, drawn on standard error.
 pub struct Progress {
@@ -55,7 +56,7 @@ impl Progress {
 }
 
 /// What befalls a live input, for people.
-fn line(event: &Event) -> Option<String> {
+pub fn line(event: &Event) -> Option<String> {
     match event {
         Event::Live { state: LiveState::Waiting, message, fault, retry_s, .. } => {
             let what = message.as_deref().or(fault.as_deref()).unwrap_or("it failed");

@@ -16,7 +16,7 @@ pub struct Zone {
     pub name: String,
     /// Degrees Celsius.
     pub celsius: f64,
-    /// Degrees Celsius from which the kernel slows the board down, or 95 where it says nothing of that.
+    /// Degrees Celsius from which the kernel slows the board down, or 95 where it does not say.
     pub limit: f64,
 }
 

@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 /// A bundle is a folder: the networks as ONNX files, and a manifest that says how frames become their input, what they
 /// were trained on, and the size and sum of every file.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(name = "divita-models", version, propagate_version = true, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -23,6 +23,9 @@ enum Command {
     Build(commands::build::Build),
     Extract(commands::extract::Extract),
     Import(commands::import::Import),
+    // Of use to whoever makes a package, and in nobody else's way.
+    #[command(hide = true)]
+    Manual(commands::manual::Manual),
     Verify(commands::verify::Verify),
     Zoo(commands::zoo::Zoo),
 }
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         Command::Build(build) => build.run(),
         Command::Extract(extract) => extract.run(),
         Command::Import(import) => import.run(),
+        Command::Manual(manual) => manual.run(),
         Command::Verify(verify) => verify.run(),
         Command::Zoo(zoo) => zoo.run(),
     };

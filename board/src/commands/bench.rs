@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use divita_board::source;
 use divita_runtime::bundle::Bundle;
 use divita_runtime::event::Event;
 use divita_runtime::heads::Snippets;
@@ -16,10 +15,11 @@ use divita_runtime::pipeline::{Pipeline, PipelineOptions};
 use divita_runtime::segmenter::{Segment, Segmenter, SegmenterOptions};
 use serde::Serialize;
 
-use crate::Outcome;
 use crate::bundles::BundleOption;
+use crate::command_line::Outcome;
 use crate::commands::classify::MethodOptions;
 use crate::meter::{cpu_time, peak_memory};
+use crate::source;
 
 /// What each stage costs here: latencies of every stage, and the CPU time of a whole run beside that of decoding alone.
 ///

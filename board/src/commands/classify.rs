@@ -8,9 +8,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result};
 use clap::Args;
-use divita_board::live::{Ladder, Load, Move, Reason, paper_muap};
-use divita_board::profile::{self, Machine, Profile};
-use divita_board::{source, thermal};
 use divita_runtime::bundle::Bundle;
 use divita_runtime::event::Event;
 use divita_runtime::frame::Timestamp;
@@ -19,12 +16,16 @@ use divita_runtime::pipeline::{Pipeline, PipelineError, PipelineOptions};
 use divita_runtime::sampler::WorkingRate;
 use divita_runtime::segmenter::Segmentation;
 
-use crate::Outcome;
 use crate::bundles::BundleOption;
+use crate::command_line::Outcome;
 use crate::feed::{Feed, Heard};
+use crate::live::{Ladder, Load, Move, Reason, paper_muap};
 use crate::output::{Format, Sink, csv, jsonl, table};
+use crate::profile::{self, Machine, Profile};
 use crate::progress::Progress;
+use crate::service::Service;
 use crate::stop::Stop;
+use crate::{source, thermal};
 
 /// Genres of videos: probabilities for each input, and with --format jsonl every shot and clip on the way.
 ///
@@ -130,7 +131,8 @@ impl Classify {
         let mut report = Report { format: self.format, sink: Sink::open(self.output.as_deref())? };
         report.begin(&bundle)?;
         let mut outcome = Outcome::Done;
-        for input in divita_board::inputs::expand(&self.inputs) {
+        let mut service = Service::of_environment();
+        for input in crate::inputs::expand(&self.inputs) {
             let latest = source::is_live(&input).then_some(self.latest);
             let ladder =
                 matches!(self.method.fps, Rate::Auto).then(|| Ladder::new(rates.clone(), profile.fps)).flatten();
@@ -141,7 +143,7 @@ impl Classify {
                 options: PipelineOptions { rate, latest, ..options },
                 pace: ladder.map(|ladder| Pace::new(ladder, &profile.ignored_zones)),
             };
-            let classified = run.classify(&input, until, &stop, &mut |event| report.add(&input, event));
+            let classified = run.classify(&input, until, &stop, &mut service, &mut |event| report.add(&input, event));
             if let Err(failure) = classified {
                 let Failure::Input(error) = failure else { return Err(failure.into_error()) };
                 crate::output::say(format_args!("error: {input}: {error:#}"));
@@ -152,6 +154,7 @@ impl Classify {
                 break;
             }
         }
+        service.stopping();
         report.sink.finish()?;
         Ok(outcome)
     }
@@ -218,6 +221,7 @@ impl Run<'_> {
         input: &str,
         until: Option<Timestamp>,
         stop: &Stop,
+        service: &mut Service,
         tell: &mut dyn FnMut(&Event) -> Result<()>,
     ) -> Result<(), Failure> {
         let failed = |error: Error| Failure::Input(error);
@@ -225,6 +229,8 @@ impl Run<'_> {
         let live = feed.info().live;
         let mut pace = self.pace.take_if(|_| live);
         let progress = Progress::of(feed.info());
+        service.listening(input);
+        let service = RefCell::new(service);
         let pipeline = Pipeline::new(self.bundle, self.networks, self.options);
         let mut pipeline = pipeline.map_err(|error| failed(error.into()))?;
         // Of no use to go on once nobody takes the results.
@@ -239,6 +245,7 @@ impl Run<'_> {
                 Event::Live { .. } | Event::Rate { .. } => progress.tell(&event),
                 _ => {}
             }
+            service.borrow_mut().event(input, &event);
             let mut told = told.borrow_mut();
             if told.is_ok() {
                 *told = tell(&event);
@@ -259,12 +266,16 @@ impl Run<'_> {
                         pipeline.set_rate(step.to);
                         emit(rate_event(at, step));
                     }
+                    service.borrow_mut().processed();
                 }
                 Ok(Heard::Event(event)) => emit(event),
-                Ok(Heard::Nothing) => {}
+                Ok(Heard::Nothing) => service.borrow_mut().waited(),
                 Ok(Heard::End | Heard::TimeIsUp) => break Ok(true),
                 // A camera has no end that could be missed.
-                Ok(Heard::Stopped) => break Ok(live),
+                Ok(Heard::Stopped) => {
+                    service.borrow().stopping();
+                    break Ok(live);
+                }
                 Err(error) => break Err(error),
             }
         };

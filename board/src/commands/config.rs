@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 use clap::{Args, Command};
 
-use crate::Outcome;
+use crate::command_line::Outcome;
 use crate::config;
 
 /// Prints a configuration file with every option of every command, what it means and its default.

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 
-use crate::Outcome;
+use crate::command_line::Outcome;
 
 /// The cameras of this machine: formats, sizes, rates and controls of each, and what `divita` would take of it.
 #[derive(Args)]
@@ -19,8 +19,8 @@ impl Devices {
     pub fn run(&self) -> Result<Outcome> {
         use std::io::Write;
 
+        use crate::source::v4l2::devices;
         use anyhow::bail;
-        use divita_board::source::v4l2::devices;
 
         let found = devices::list();
         let mut out = std::io::stdout();
@@ -47,7 +47,7 @@ impl Devices {
     #[cfg(not(feature = "v4l"))]
     pub fn run(&self) -> Result<Outcome> {
         let _ = self.json;
-        let problem = divita_board::source::open("v4l2:///dev/video0").err();
+        let problem = crate::source::open("v4l2:///dev/video0").err();
         Err(problem.map_or_else(|| anyhow::anyhow!("this program was built without cameras"), Into::into))
     }
 }
@@ -55,7 +55,7 @@ impl Devices {
 /// What people read.
 #[cfg(feature = "v4l")]
 mod text {
-    use divita_board::source::v4l2::devices::{Device, OfferedControl, OfferedFormat, OfferedSize};
+    use crate::source::v4l2::devices::{Device, OfferedControl, OfferedFormat, OfferedSize};
 
     /// A camera, in as many lines as it has formats, sizes and controls.
     pub fn describe(device: &Device) -> String {

@@ -4,14 +4,14 @@ use std::io::Write;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use divita_board::profile::Machine;
-use divita_board::source::mp4::Mp4Source;
-use divita_board::source::{self, FrameSource};
-use divita_board::thermal;
 
-use crate::Outcome;
 use crate::bundles::BundleOption;
+use crate::command_line::Outcome;
 use crate::commands::verify;
+use crate::profile::Machine;
+use crate::source::mp4::Mp4Source;
+use crate::source::{self, FrameSource};
+use crate::thermal;
 
 /// Checks this machine: processor, memory, decoding, the bundle, and that its networks compute what they should.
 #[derive(Args)]
@@ -82,11 +82,11 @@ impl Doctor {
 /// The cameras that can be used here, and what is wrong with the others.
 #[cfg(feature = "v4l")]
 fn cameras() -> String {
-    let describe = |device: divita_board::source::v4l2::devices::Device| {
+    let describe = |device: crate::source::v4l2::devices::Device| {
         let problem = device.problem.map(|problem| format!(": {problem}")).unwrap_or_default();
         format!("v4l2://{} {}{problem}", device.path, device.name)
     };
-    let found: Vec<_> = divita_board::source::v4l2::devices::list().into_iter().map(describe).collect();
+    let found: Vec<_> = crate::source::v4l2::devices::list().into_iter().map(describe).collect();
     if found.is_empty() { "none is plugged in".to_owned() } else { found.join("\n             ") }
 }
 
@@ -99,7 +99,7 @@ fn cameras() -> String {
 /// What GStreamer would use here.
 #[cfg(feature = "gstreamer")]
 fn gstreamer() -> Result<String> {
-    Ok(divita_board::source::gstreamer::elements::report()?.to_string())
+    Ok(crate::source::gstreamer::elements::report()?.to_string())
 }
 
 /// That it is not built in.

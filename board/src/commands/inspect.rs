@@ -7,7 +7,8 @@ use anyhow::Result;
 use clap::Args;
 use divita_runtime::bundle::{Manifest, Stream};
 
-use crate::{Outcome, bundles};
+use crate::bundles;
+use crate::command_line::Outcome;
 
 /// What a bundle is: networks, sizes, costs, where its weights come from. Every file is checked on the way.
 #[derive(Args)]

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use divita_board::source;
 use divita_runtime::event::Event;
 use divita_runtime::shots::{HistogramDetector, Shot, ShotDetector, ShotSettings, ShotTracker};
 
-use crate::Outcome;
+use crate::command_line::Outcome;
 use crate::output::{Format, Sink, csv, jsonl, table};
 use crate::progress::Progress;
+use crate::source;
 
 /// The shots of a video: where each begins and ends, and how it begins. No networks are run.
 ///

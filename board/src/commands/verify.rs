@@ -8,7 +8,8 @@ use clap::Args;
 use divita_runtime::bundle::Bundle;
 use divita_runtime::golden::{self, TOLERANCE};
 
-use crate::{Outcome, bundles};
+use crate::bundles;
+use crate::command_line::Outcome;
 
 /// Checks a bundle's files and replays its golden input: the networks must give here what they gave where they were built.
 #[derive(Args)]

@@ -3,5 +3,6 @@
 pub mod build;
 pub mod extract;
 pub mod import;
+pub mod manual;
 pub mod verify;
 pub mod zoo;

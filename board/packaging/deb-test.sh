@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# Installs the package for 64-bit ARM in a Debian of that kind, runs its programs there, removes it, and looks that nothing is left.
+#
+#   board/packaging/deb-test.sh PACKAGE             PACKAGE is what deb.sh printed
+#   board/packaging/deb-test.sh --install PACKAGE   installs the emulator and debootstrap if they are missing (as root of a Debian)
+#
+# All in it is emulated as the Jetson Nano's core: the kernel hands ARM programs to qemu in a namespace of our own (Linux 6.7), so that
+# nothing is registered for the rest of this machine. Exit status: 0 all is well, 1 something is wrong, 3 it cannot be tested here.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. board/packaging/arm64.sh
+
+if [ "${1:-}" = --install ]; then
+    shift
+    command -v "${emulator[0]}" > /dev/null || install_packages qemu-user-static || exit 3
+    command -v debootstrap > /dev/null || install_packages debootstrap || exit 3
+fi
+[ $# = 1 ] || { say "usage: $0 [--install] PACKAGE"; exit 2; }
+package="$(realpath "$1")"
+[ "$(id -u)" = 0 ] || { say "only root can make the root of another machine"; exit 3; }
+for program in "${emulator[0]}" debootstrap dpkg-deb; do
+    command -v "$program" > /dev/null || { say "no $program (Debian's qemu-user-static, debootstrap and dpkg)"; exit 3; }
+done
+
+# The unit first: it needs no emulator.
+exposure=3.0
+if command -v systemd-analyze > /dev/null && systemd-analyze security --help 2>&1 | grep -q -- --offline; then
+    score="$(systemd-analyze security --offline=true --no-pager board/packaging/divita.service | sed -n 's/.*exposure level.*: \([0-9.]*\) .*/\1/p')"
+    awk -v score="$score" -v most="$exposure" 'BEGIN { exit !(score != "" && score <= most) }' \
+        || { say "FAILED: systemd-analyze security gives the unit ${score:-nothing}; at most $exposure is wanted"; exit 1; }
+    echo "systemd-analyze security: $score (at most $exposure)"
+else
+    echo "SKIPPED: no systemd-analyze of systemd 250 or newer: how exposed the service is, is NOT checked"
+fi
+
+# What Debian's smallest system is made of, unpacked; kept for the next time.
+base="${CARGO_TARGET_DIR:-$PWD/target}/arm64-root"
+release=bookworm
+if [ ! -e "$base/.complete" ]; then
+    rm -rf "$base"
+    mkdir -p "$base"
+    # Its second stage would take minutes in the emulator, and only says to dpkg what is unpacked already.
+    timeout 300 debootstrap --foreign --arch=arm64 --variant=minbase "$release" "$base" > "$base.log" 2>&1 \
+        || { say "cannot get the packages of an arm64 Debian:"; tail -n 3 "$base.log" >&2; rm -rf "$base"; exit 3; }
+    for archive in "$base"/var/cache/apt/archives/*.deb; do
+        name="$(dpkg-deb --field "$archive" Package)"
+        [ "$(dpkg-deb --field "$archive" Multi-Arch)" != same ] || name="$name:$(dpkg-deb --field "$archive" Architecture)"
+        { echo "Status: install ok installed"; dpkg-deb --field "$archive" | grep -v '^Filename:'; echo; } >> "$base/var/lib/dpkg/status"
+        dpkg-deb --fsys-tarfile "$archive" | tar --list | sed -e 's|^\./|/|' -e 's|/$||' -e 's|^$|/.|' > "$base/var/lib/dpkg/info/$name.list"
+    done
+    cp "$base/usr/share/base-passwd/passwd.master" "$base/etc/passwd"
+    cp "$base/usr/share/base-passwd/group.master" "$base/etc/group"
+    rm -rf "$base/debootstrap" "$base"/var/cache/apt/archives/*.deb "$base/proc"
+    mkdir "$base/proc"
+    touch "$base/.complete"
+fi
+
+work="$(mktemp -d)"
+holder=
+tidy_up() {
+    [ -z "$holder" ] || kill "$holder" 2> /dev/null || true
+    rm -rf --one-file-system "$work"
+}
+trap tidy_up EXIT
+cp -a "$base" "$work/root"
+cp "$package" "$work/root/divita.deb"
+cp samples/sintel-trailer.mp4 "$work/root/sample.mp4"
+
+# A namespace of users in which all users are as they are here: who owns it may say which programs are emulated in it.
+unshare --user sleep infinity &
+holder=$!
+for _ in $(seq 100); do
+    [ "$(readlink "/proc/$holder/ns/user")" = "$(readlink /proc/self/ns/user)" ] || break
+    sleep 0.05
+done
+if ! { echo '0 0 65536' > "/proc/$holder/uid_map" && echo '0 0 65536' > "/proc/$holder/gid_map"; } 2> /dev/null; then
+    say "this system lets root make no namespace of users"
+    exit 3
+fi
+
+# Runs in the namespace, with the root and the emulator as arguments.
+cat > "$work/enter" << 'END'
+set -eu
+magic='\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'
+mask='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
+mount -t binfmt_misc none /proc/sys/fs/binfmt_misc 2> /dev/null \
+    && printf '%s' ":divita-arm64:M::$magic:$mask:$2:F" > /proc/sys/fs/binfmt_misc/register || true
+# Where the kernel is older, the system itself may know what to do with programs for ARM.
+chroot "$1" /bin/true 2> /dev/null || exit 3
+mount -t proc proc "$1/proc"
+exec chroot "$1" /bin/sh -eu /test
+END
+
+# Runs in the ARM system.
+cat > "$work/root/test" << 'END'
+cd /
+fail() { echo "FAILED: $*"; exit 1; }
+# Everything but what dpkg writes about itself, and what is not on a disk.
+files() { find / \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /var/lib/dpkg -o -path /var/log \) -prune -o -print | sort; }
+files > /tmp/before
+dpkg --install /divita.deb > /tmp/install.log 2>&1 || { cat /tmp/install.log; fail "it cannot be installed"; }
+echo "installed: $(dpkg-query --show --showformat '${Package} ${Version} ${Architecture}, ${db:Status-Status}' divita)"
+divita --version
+divita-models --version
+for page in divita divita-classify divita-models; do
+    # `man` is no part of so small a system.
+    gzip -dc "/usr/share/man/man1/$page.1.gz" | grep -q '^.SH SYNOPSIS' || fail "there is no man page of $page"
+done
+for file in /etc/divita/divita.toml /usr/lib/systemd/system/divita.service /usr/lib/udev/rules.d/70-divita.rules \
+    /usr/share/bash-completion/completions/divita /usr/share/divita/bundles/demo/manifest.json; do
+    [ -s "$file" ] || fail "there is no $file"
+done
+dpkg-query --show --showformat '${Conffiles}' divita | grep -q divita.toml || fail "its configuration is none"
+[ ! -e /etc/systemd/system/multi-user.target.wants/divita.service ] || fail "the service is enabled unasked"
+divita doctor > /tmp/doctor || { cat /tmp/doctor; fail "divita doctor"; }
+grep -q '^bundle .*/usr/.*divita/bundles/demo' /tmp/doctor || { cat /tmp/doctor; fail "it does not find its bundle"; }
+tail -n 1 /tmp/doctor
+# The service's own configuration, with what can be classified here in place of a camera.
+divita --config /etc/divita/divita.toml classify 'test://?seconds=2' > /tmp/events 2> /tmp/log || { cat /tmp/log; fail "divita classify"; }
+grep -q '"event":"result"' /tmp/events || fail "there is no result of test://"
+divita classify --duration 8 sample.mp4 > /tmp/table 2> /tmp/log || { cat /tmp/log; fail "divita classify sample.mp4"; }
+head -n 4 /tmp/table
+dpkg --purge divita > /tmp/purge.log 2>&1 || { cat /tmp/purge.log; fail "it cannot be removed"; }
+! grep -i -E 'warning|error' /tmp/install.log /tmp/purge.log || fail "dpkg complains"
+files > /tmp/after
+diff /tmp/before /tmp/after || fail "removing it leaves something behind"
+echo "removed; nothing is left"
+END
+
+start=$SECONDS
+status=0
+# A deadlock in the emulator must not hold up whoever waits for the result.
+QEMU_CPU="${emulator[2]}" PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C timeout 900 \
+    nsenter --user --target "$holder" unshare --mount --pid --fork --kill-child \
+    sh "$work/enter" "$work/root" "$(command -v "${emulator[0]}")" || status=$?
+case "$status" in
+    0) echo "$(basename "$package"): installed, run and removed on emulated ARM ($((SECONDS - start)) s)" ;;
+    3) say "this kernel starts no programs for ARM, not even in a namespace (before Linux 6.7, register qemu-user-static with binfmt-support)" ;;
+    124) say "FAILED: it did not end within 900 s"; status=1 ;;
+    *) status=1 ;;
+esac
+exit "$status"

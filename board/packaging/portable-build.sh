@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Builds divita and divita-models for boards: with cameras, without GStreamer, and for the C library 2.27 of 2018, so that they run on
+# JetPack 4.6, 5 and 6, Raspberry Pi OS and any newer Linux. Checks that they need no more.
+#
+#   board/packaging/portable-build.sh [arm64|amd64]             builds
+#   board/packaging/portable-build.sh [arm64|amd64] --install   installs what is missing (a Python environment beside the
+#                                                               build, and as root of a Debian its compilers), then builds
+#
+# zig is the C compiler and linker (PyPI: cargo-zigbuild, ziglang); it carries the symbols of every version of the C library. The C++
+# library and the unwinder are linked into the programs.
+# On standard output: the folder of the programs. Exit status: 0 built and checked, 1 something is wrong, 3 it cannot be built here.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. board/packaging/arm64.sh
+
+floor=2.27
+python_packages=(cargo-zigbuild==0.24.0 ziglang==0.17.1)
+architecture=arm64
+install=
+for argument in "$@"; do
+    case "$argument" in
+        arm64 | amd64) architecture="$argument" ;;
+        --install) install=yes ;;
+        *) say "usage: $0 [arm64|amd64] [--install]"; exit 2 ;;
+    esac
+done
+[ "$architecture" = arm64 ] || target=x86_64-unknown-linux-gnu
+folder="${CARGO_TARGET_DIR:-$PWD/target}/$architecture-portable"
+tools="${CARGO_TARGET_DIR:-$PWD/target}/tools/zig"
+export PATH="$tools/bin:$PATH"
+
+have_libclang() { compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' > /dev/null || ldconfig -p | grep -q libclang; }
+rustc_for_target() { if [ "$architecture" = arm64 ]; then arm64_rustc; else command -v rustc; fi; }
+
+# What is missing, a line each.
+missing() {
+    rustc_for_target > /dev/null || echo "a Rust with the standard library of $target (rustup target add $target, or Debian's ${rust_packages[*]})"
+    command -v cargo-zigbuild > /dev/null || echo "cargo-zigbuild and zig (pip install ${python_packages[*]})"
+    have_libclang || echo "libclang, which reads the kernel's headers for cameras (Debian's libclang-dev)"
+    command -v objdump > /dev/null || echo "objdump (Debian's binutils)"
+}
+
+if [ -n "$install" ]; then
+    if ! command -v cargo-zigbuild > /dev/null; then
+        say "installing ${python_packages[*]} into $tools"
+        { python3 -m venv "$tools" && "$tools/bin/pip" install --quiet --disable-pip-version-check "${python_packages[@]}"; } >&2 \
+            || rm -rf "$tools"
+    fi
+    [ "$architecture" = amd64 ] || arm64_rustc > /dev/null || install_packages "${rust_packages[@]}" || true
+    have_libclang || install_packages libclang-dev || true
+fi
+if [ -n "$(missing)" ]; then
+    say "cannot build for boards here; missing:"
+    missing | sed 's/^/  /' >&2
+    exit 3
+fi
+
+RUSTC="$(rustc_for_target)"
+export RUSTC CARGO_TARGET_DIR="$folder"
+# The Python that has zig, whichever is first in the path.
+[ ! -x "$tools/bin/python" ] || export CARGO_ZIGBUILD_PYTHON_PATH="$tools/bin/python"
+say "building for $target and glibc $floor with $("$RUSTC" --version) in $folder"
+# The one place that decides what a board's program can do; with GStreamer it would need that of the board.
+cargo-zigbuild zigbuild --release --locked --target "$target.$floor" --bins --features divita-board/v4l \
+    -p divita-board -p divita-models >&2
+
+programs="$folder/$target/release"
+for program in divita divita-models; do
+    newest="$(objdump -T "$programs/$program" | grep -o 'GLIBC_[0-9.]*' | sort --version-sort --unique | tail -n 1)"
+    say "$program: the newest symbol of the C library that it needs is of $newest"
+    if [ -z "$newest" ] || [ "$(printf 'GLIBC_%s\n%s\n' "$floor" "$newest" | sort --version-sort | tail -n 1)" != "GLIBC_$floor" ]; then
+        say "FAILED: $program needs more than glibc $floor"
+        exit 1
+    fi
+    # The package depends on the C library alone.
+    others="$(objdump -p "$programs/$program" | awk '$1 == "NEEDED" { print $2 }' | grep -vE '^(lib(c|m|dl|rt|pthread)\.so\.|ld-linux-)' || true)"
+    [ -z "$others" ] || { say "FAILED: $program needs libraries that a board may lack: $others"; exit 1; }
+done
+echo "$programs"

@@ -1,0 +1,114 @@
+//! The command line of `divita`: what may stand on it, and the command that it leads to.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::{commands, config, output};
+
+/// Says what genres a video is, shot by shot and as a whole, on small computers.
+///
+/// A video is decoded, cut into shots by a light histogram detector, and each second of a shot goes through two small
+/// networks, one for its keyframe and one for its movement (ShuffleNet-Fusion of DIViTA). Results go to standard output,
+/// everything else to standard error.
+#[derive(Parser)]
+#[command(name = "divita", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit status: 0 done, 1 some input failed (the others were still done), 2 wrong usage.\n\
+    Log messages: RUST_LOG=debug divita ...")]
+struct Divita {
+    /// Take the options' defaults from this TOML file; `divita config` prints one
+    #[arg(long, global = true, value_name = "FILE", env = CONFIG)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Classify(commands::classify::Classify),
+    Shots(commands::shots::Shots),
+    Bench(commands::bench::Bench),
+    Inspect(commands::inspect::Inspect),
+    Verify(commands::verify::Verify),
+    Devices(commands::devices::Devices),
+    Doctor(commands::doctor::Doctor),
+    Config(commands::config::Config),
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Done,
+    SomeFailed,
+}
+
+/// The environment variable that names the configuration.
+const CONFIG: &str = "DIVITA_CONFIG";
+
+/// The configuration that is named on the command line or in the environment. It must be known before the rest of the command line
+/// is read, whose defaults are in it.
+fn named_config() -> Option<PathBuf> {
+    let mut arguments = std::env::args_os().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.to_str() {
+            Some("--") => break,
+            Some("--config") => return arguments.next().map(PathBuf::from),
+            Some(argument) => {
+                if let Some(path) = argument.strip_prefix("--config=") {
+                    return Some(path.into());
+                }
+            }
+            None => {}
+        }
+    }
+    std::env::var_os(CONFIG).filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+/// The command line, for whatever is made from it: man pages, completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Divita::command()
+}
+
+/// Does what the command line says.
+#[must_use]
+pub fn run() -> ExitCode {
+    let command_line = command();
+    let configured = match named_config() {
+        Some(path) => config::apply(command_line.clone(), &path),
+        None => Ok(command_line.clone()),
+    };
+    let divita = match configured {
+        // What is wrong with the arguments, clap says itself.
+        Ok(command) => Divita::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit()),
+        Err(error) => {
+            output::say(format_args!("error: {error:#}"));
+            return ExitCode::from(2);
+        }
+    };
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,tract=error"))
+        .format_timestamp(None)
+        .format_target(false)
+        .init();
+    let outcome = match divita.command {
+        Command::Classify(command) => command.run(),
+        Command::Shots(command) => command.run(),
+        Command::Bench(command) => command.run(),
+        Command::Inspect(command) => command.run(),
+        Command::Verify(command) => command.run(),
+        Command::Devices(command) => command.run(),
+        Command::Doctor(command) => command.run(),
+        Command::Config(command) => command.run(&command_line),
+    };
+    match outcome {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::SomeFailed) => ExitCode::FAILURE,
+        // Whoever read the results (`head`, a pager) has seen enough.
+        Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::say(format_args!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! What systemd is told when it runs the program as a service: that it listens, that it is alive, what it does, that it stops.
+//!
+//! The messages are datagrams to the socket that NOTIFY_SOCKET names (sd_notify(3)); without one nothing is sent. The crates for
+//! this know no abstract sockets, or bring more than these few lines.
+//!
+//! The watchdog is to catch a program that hangs: a network that does not return, a driver that does not answer. So no timer feeds
+//! it. A frame that was processed does, and so does a turn of the main loop in which a live source is known to be away, since
+//! starting the program anew plugs no camera in. Not known to be away is a source that was promised back and says nothing.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::{Duration, Instant};
+
+use divita_runtime::event::{Event, LiveState};
+
+use crate::progress;
+
+/// How long a source may take to be opened, and to give its first picture or fail. Longer than any source waits by itself.
+const OPENING: Duration = Duration::from_secs(60);
+
+/// The service manager, or nobody.
+#[derive(Debug)]
+pub struct Service {
+    manager: Option<Manager>,
+    begun: Instant,
+    watchdog: Watchdog,
+    is_ready: bool,
+}
+
+impl Service {
+    /// Whoever started the program, by its environment.
+    pub fn of_environment() -> Self {
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let manager = set("NOTIFY_SOCKET").and_then(|name| match Manager::at(&name) {
+            Ok(manager) => Some(manager),
+            Err(error) => {
+                log::warn!("NOTIFY_SOCKET={}: {error}; systemd is told nothing", name.display());
+                None
+            }
+        });
+        let text = |name| set(name).and_then(|value| value.into_string().ok());
+        let limit = watchdog_limit(text("WATCHDOG_USEC").as_deref(), text("WATCHDOG_PID").as_deref());
+        Service { manager, begun: Instant::now(), watchdog: Watchdog::new(limit), is_ready: false }
+    }
+
+    /// The networks are prepared and `input` is listened to. With the first input the service is up.
+    pub fn listening(&mut self, input: &str) {
+        let ready = if self.is_ready { "" } else { "READY=1\n" };
+        self.is_ready = true;
+        self.send(&format!("{ready}STATUS={}\n", one_line(input)));
+        self.watchdog.opening(self.begun.elapsed(), Duration::ZERO);
+    }
+
+    /// What came of `input`: some of it is worth a line of `systemctl status`, some says whether the source is there.
+    pub fn event(&mut self, input: &str, event: &Event) {
+        match event {
+            Event::Live { state: LiveState::Waiting, retry_s, .. } => {
+                self.watchdog.opening(self.begun.elapsed(), Duration::from_secs_f64(retry_s.unwrap_or(0.0)));
+            }
+            Event::Live { .. } => self.watchdog.opened(),
+            _ => {}
+        }
+        let line = match event {
+            Event::Clip { index, end_s, .. } => Some(format!("{} clips, the last at {end_s:.0} s", index + 1)),
+            event => progress::line(event),
+        };
+        if let Some(line) = line {
+            self.send(&format!("STATUS={}\n", one_line(&format!("{input}: {line}"))));
+        }
+    }
+
+    /// A frame was processed.
+    pub fn processed(&mut self) {
+        self.feed(true);
+    }
+
+    /// The main loop has looked, and nothing has come of the live source.
+    pub fn waited(&mut self) {
+        self.feed(false);
+    }
+
+    /// The program comes to its end.
+    pub fn stopping(&self) {
+        self.send("STOPPING=1\n");
+    }
+
+    fn feed(&mut self, processed: bool) {
+        if self.watchdog.is_to_be_fed(self.begun.elapsed(), processed) {
+            self.send("WATCHDOG=1\n");
+        }
+    }
+
+    /// That nobody listens is no reason to stop.
+    fn send(&self, message: &str) {
+        if let Some(manager) = &self.manager
+            && let Err(error) = manager.send(message)
+        {
+            log::debug!("systemd could not be told {message:?}: {error}");
+        }
+    }
+}
+
+/// A message has a line for each thing that it says.
+fn one_line(text: &str) -> String {
+    text.replace('\n', " ")
+}
+
+/// How often the watchdog is to be fed, and whether it may be. Times are since any fixed moment.
+#[derive(Debug)]
+struct Watchdog {
+    /// A quarter of what systemd allows, so that several may come late; none without a watchdog.
+    every: Option<Duration>,
+    fed: Option<Duration>,
+    /// Until when the source need give nothing; none while it gives pictures.
+    quiet: Option<Duration>,
+}
+
+impl Watchdog {
+    fn new(limit: Option<Duration>) -> Self {
+        Watchdog { every: limit.map(|limit| limit / 4), fed: None, quiet: None }
+    }
+
+    fn opening(&mut self, now: Duration, pause: Duration) {
+        self.quiet = Some(now + pause + OPENING);
+    }
+
+    fn opened(&mut self) {
+        self.quiet = None;
+    }
+
+    /// Whether to feed it at `now`, after a frame was `processed` or nothing came.
+    fn is_to_be_fed(&mut self, now: Duration, processed: bool) -> bool {
+        let Some(every) = self.every else { return false };
+        let alive = processed || self.quiet.is_some_and(|until| now < until);
+        let due = self.fed.is_none_or(|fed| now >= fed + every);
+        if alive && due {
+            self.fed = Some(now);
+        }
+        alive && due
+    }
+}
+
+/// What WATCHDOG_USEC allows, if WATCHDOG_PID does not say that it is meant for another process.
+fn watchdog_limit(microseconds: Option<&str>, process: Option<&str>) -> Option<Duration> {
+    let ours = process.is_none_or(|process| process.parse() == Ok(std::process::id()));
+    let limit = microseconds?.parse().ok().map(Duration::from_micros);
+    limit.filter(|limit| ours && !limit.is_zero())
+}
+
+/// The socket of the service manager.
+#[derive(Debug)]
+struct Manager {
+    socket: UnixDatagram,
+    address: SocketAddr,
+}
+
+impl Manager {
+    /// The one that listens at `name`: a path, or with `@` in front a name in the kernel alone.
+    fn at(name: &OsStr) -> io::Result<Self> {
+        let address = match name.as_bytes() {
+            [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+            [b'/', ..] => SocketAddr::from_pathname(name)?,
+            _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "neither a path nor an abstract name")),
+        };
+        let socket = UnixDatagram::unbound()?;
+        // A manager that does not read must not hold up the frames.
+        socket.set_nonblocking(true)?;
+        Ok(Manager { socket, address })
+    }
+
+    fn send(&self, message: &str) -> io::Result<()> {
+        self.socket.send_to_addr(message.as_bytes(), &self.address).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// The seconds, of the first `until`, at which it is fed when it is looked at every second.
+    fn fed(watchdog: &mut Watchdog, seconds: std::ops::Range<u32>, processed: bool) -> Vec<u32> {
+        seconds.filter(|&second| watchdog.is_to_be_fed(second * SECOND, processed)).collect()
+    }
+
+    #[test]
+    fn frames_feed_the_watchdog_four_times_in_its_limit() {
+        let mut watchdog = Watchdog::new(Some(20 * SECOND));
+        assert_eq!(fed(&mut watchdog, 0..21, true), [0, 5, 10, 15, 20]);
+        assert!(fed(&mut Watchdog::new(None), 0..100, true).is_empty());
+    }
+
+    #[test]
+    fn waiting_feeds_it_only_while_the_source_is_known_to_be_away() {
+        let mut watchdog = Watchdog::new(Some(40 * SECOND));
+        // Gives pictures, then nothing and no word of it: it hangs.
+        assert!(fed(&mut watchdog, 0..100, false).is_empty());
+        // Unplugged, and tried again every half minute, for as long as it takes.
+        for attempt in 0..20 {
+            let start = 100 + 30 * attempt;
+            watchdog.opening(start * SECOND, 30 * SECOND);
+            assert_eq!(fed(&mut watchdog, start..start + 30, false).len(), 3, "attempt {attempt}");
+        }
+        // The last attempt never returned.
+        assert_eq!(fed(&mut watchdog, 700..2000, false).last(), Some(&750));
+        watchdog.opening(2000 * SECOND, SECOND);
+        watchdog.opened();
+        assert!(fed(&mut watchdog, 2000..2100, false).is_empty());
+    }
+
+    #[test]
+    fn a_watchdog_of_another_process_is_not_ours() {
+        let own = std::process::id().to_string();
+        assert_eq!(watchdog_limit(Some("30000000"), Some(&own)), Some(30 * SECOND));
+        assert_eq!(watchdog_limit(Some("30000000"), None), Some(30 * SECOND));
+        for (limit, process) in [(Some("30000000"), Some("1")), (None, None), (Some("0"), None), (Some("soon"), None)] {
+            assert_eq!(watchdog_limit(limit, process), None);
+        }
+    }
+
+    #[test]
+    fn messages_reach_sockets_of_both_kinds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let name = format!("divita-test-{}", std::process::id());
+        let by_path = SocketAddr::from_pathname(&path).unwrap();
+        let by_name = SocketAddr::from_abstract_name(&name).unwrap();
+        for (address, text) in [(by_path, path.to_str().unwrap().to_owned()), (by_name, format!("@{name}"))] {
+            let listener = UnixDatagram::bind_addr(&address).unwrap();
+            Manager::at(OsStr::new(&text)).unwrap().send("READY=1\n").unwrap();
+            let mut message = [0; 64];
+            let length = listener.recv(&mut message).unwrap();
+            assert_eq!(&message[..length], b"READY=1\n");
+        }
+        assert!(Manager::at(OsStr::new("vsock:2:1234")).is_err());
+    }
+}
