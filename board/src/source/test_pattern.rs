@@ -66,13 +66,13 @@ impl TestPattern {
                 "seconds" => read_seconds(value).map(|value| seconds = value),
                 "fps" => uri::rate(value).filter(|(frames, per)| frames / per <= 1000).map(|value| rate = value),
                 "live" => matches!(value, "0" | "1").then(|| live = value == "1"),
-                "size" => read_size(value).map(|value| size = value),
+                "size" => uri::size(value, 2..=8192).map(|value| size = value),
                 _ => None,
             };
             read.ok_or_else(|| SourceError::BadOption { option: option.to_owned(), expected: EXPECTED })?;
         }
         let frames = (seconds * f64::from(rate.0) / f64::from(rate.1)).round().max(1.0) as u64;
-        Ok(TestPattern { frames, rate, width: size.0, height: size.1, live })
+        Ok(TestPattern { frames, rate, width: size.0 as usize, height: size.1 as usize, live })
     }
 
     /// The first frame of each new shot, counted from 0 over all frames; the very first shot is not in it.
@@ -209,13 +209,6 @@ impl FrameSource for TestPatternSource {
 /// Seconds from a tenth to a day.
 fn read_seconds(value: &str) -> Option<f64> {
     value.parse().ok().filter(|seconds| (0.1..=86_400.0).contains(seconds))
-}
-
-/// `320x180`: each side 2 to 8192.
-fn read_size(value: &str) -> Option<(usize, usize)> {
-    let (width, height) = value.split_once('x')?;
-    let side = |text: &str| text.parse().ok().filter(|side| (2..=8192).contains(side));
-    Some((side(width)?, side(height)?))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The little of a URI that inputs need: `scheme://path?name=value&name=value`, with percent-encoding.
 
+use std::ops::RangeInclusive;
+
 use super::SourceError;
 
 /// An input of the form `scheme://rest`, split but not yet decoded.
@@ -73,6 +75,13 @@ pub(super) fn rate(value: &str) -> Option<(u32, u32)> {
     Some((number(frames)?, number(seconds)?))
 }
 
+/// Reads a size written `640x480`; each side within `sides`.
+pub(super) fn size(value: &str, sides: RangeInclusive<u32>) -> Option<(u32, u32)> {
+    let (width, height) = value.split_once('x')?;
+    let side = |text: &str| text.parse().ok().filter(|side| sides.contains(side));
+    Some((side(width)?, side(height)?))
+}
+
 /// Undoes percent-encoding.
 pub(super) fn percent_decode(text: &str) -> Result<String, SourceError> {
     let bad =
@@ -111,6 +120,14 @@ mod tests {
         assert_eq!(path("file://localhost/a%3Fb").unwrap(), "/a?b");
         for bad in ["file://server/a", "file:///%", "file:///%4", "file:///%zz", "file:///%ff", "file://"] {
             assert!(matches!(path(bad), Err(SourceError::BadUri { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_two_sides_within_bounds() {
+        assert_eq!(size("640x480", 16..=640), Some((640, 480)));
+        for bad in ["", "640", "640x", "641x480", "640x15", "-640x480", "640x480x3"] {
+            assert_eq!(size(bad, 16..=640), None, "{bad}");
         }
     }
 

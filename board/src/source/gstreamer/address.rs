@@ -122,7 +122,7 @@ impl Address {
         let mut address = Address::live(uri, Place::Http(String::new()));
         let expected = "use size=1280x720, fps=30, shorter=360 (16 to 8192), stall_s=5 (0.1 to 600)";
         each_option(uri, expected, |name, value| match name {
-            "size" => read_size(value).map(|value| size = Some(value)),
+            "size" => uri::size(value, 16..=8192).map(|value| size = Some(value)),
             "fps" => uri::rate(value).map(|value| rate = Some(value)),
             _ => address.set(name, value),
         })?;
@@ -223,12 +223,6 @@ fn without_password(uri: &Uri<'_>) -> String {
 /// A whole number from `least` to `most`.
 fn whole(value: &str, least: u32, most: u32) -> Option<u32> {
     value.parse().ok().filter(|value| (least..=most).contains(value))
-}
-
-/// `1280x720`: each side 16 to 8192.
-fn read_size(value: &str) -> Option<(u32, u32)> {
-    let (width, height) = value.split_once('x')?;
-    Some((whole(width, 16, 8192)?, whole(height, 16, 8192)?))
 }
 
 #[cfg(test)]

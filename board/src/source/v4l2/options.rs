@@ -29,7 +29,7 @@ impl Options {
         let mut options = Options { wish: Wish::default(), stall: STALL, controls: Vec::new() };
         for (option, name, value) in uri::options(query) {
             let read = match name {
-                "size" => read_size(value).map(|size| options.wish.size = Some(size)),
+                "size" => uri::size(value, 16..=16_384).map(|size| options.wish.size = Some(size)),
                 "fps" => {
                     let rate = uri::rate(value).map(|(frames, seconds)| Rate { frames, seconds });
                     rate.map(|rate| options.wish.rate = Some(rate))
@@ -49,13 +49,6 @@ impl Options {
         }
         Ok(options)
     }
-}
-
-/// `640x480`: each side 16 to 16384.
-fn read_size(value: &str) -> Option<(u32, u32)> {
-    let (width, height) = value.split_once('x')?;
-    let side = |text: &str| text.parse().ok().filter(|side| (16..=16_384).contains(side));
-    Some((side(width)?, side(height)?))
 }
 
 #[cfg(test)]
