@@ -94,11 +94,12 @@ END
 # Runs in the ARM system.
 cat > "$work/root/test" << 'END'
 cd /
+notes="$(mktemp -d)"
 fail() { echo "FAILED: $*"; exit 1; }
 # Everything but what dpkg writes about itself, and what is not on a disk.
-files() { find / \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /var/lib/dpkg -o -path /var/log \) -prune -o -print | sort; }
-files > /tmp/before
-dpkg --install /divita.deb > /tmp/install.log 2>&1 || { cat /tmp/install.log; fail "it cannot be installed"; }
+files() { find / \( -path /proc -o -path /sys -o -path /dev -o -path "$notes" -o -path /var/lib/dpkg -o -path /var/log \) -prune -o -print | sort; }
+files > "$notes/before"
+dpkg --install /divita.deb > "$notes/install.log" 2>&1 || { cat "$notes/install.log"; fail "it cannot be installed"; }
 echo "installed: $(dpkg-query --show --showformat '${Package} ${Version} ${Architecture}, ${db:Status-Status}' divita)"
 divita --version
 divita-models --version
@@ -112,18 +113,18 @@ for file in /etc/divita/divita.toml /usr/lib/systemd/system/divita.service /usr/
 done
 dpkg-query --show --showformat '${Conffiles}' divita | grep -q divita.toml || fail "its configuration is none"
 [ ! -e /etc/systemd/system/multi-user.target.wants/divita.service ] || fail "the service is enabled unasked"
-divita doctor > /tmp/doctor || { cat /tmp/doctor; fail "divita doctor"; }
-grep -q '^bundle .*/usr/.*divita/bundles/demo' /tmp/doctor || { cat /tmp/doctor; fail "it does not find its bundle"; }
-tail -n 1 /tmp/doctor
+divita doctor > "$notes/doctor" || { cat "$notes/doctor"; fail "divita doctor"; }
+grep -q '^bundle .*/usr/.*divita/bundles/demo' "$notes/doctor" || { cat "$notes/doctor"; fail "it does not find its bundle"; }
+tail -n 1 "$notes/doctor"
 # The service's own configuration, with what can be classified here in place of a camera.
-divita --config /etc/divita/divita.toml classify 'test://?seconds=2' > /tmp/events 2> /tmp/log || { cat /tmp/log; fail "divita classify"; }
-grep -q '"event":"result"' /tmp/events || fail "there is no result of test://"
-divita classify --duration 8 sample.mp4 > /tmp/table 2> /tmp/log || { cat /tmp/log; fail "divita classify sample.mp4"; }
-head -n 4 /tmp/table
-dpkg --purge divita > /tmp/purge.log 2>&1 || { cat /tmp/purge.log; fail "it cannot be removed"; }
-! grep -i -E 'warning|error' /tmp/install.log /tmp/purge.log || fail "dpkg complains"
-files > /tmp/after
-diff /tmp/before /tmp/after || fail "removing it leaves something behind"
+divita --config /etc/divita/divita.toml classify 'test://?seconds=2' > "$notes/events" 2> "$notes/log" || { cat "$notes/log"; fail "divita classify"; }
+grep -q '"event":"result"' "$notes/events" || fail "there is no result of test://"
+divita classify --duration 8 sample.mp4 > "$notes/table" 2> "$notes/log" || { cat "$notes/log"; fail "divita classify sample.mp4"; }
+head -n 4 "$notes/table"
+dpkg --purge divita > "$notes/purge.log" 2>&1 || { cat "$notes/purge.log"; fail "it cannot be removed"; }
+! grep -i -E 'warning|error' "$notes/install.log" "$notes/purge.log" || fail "dpkg complains"
+files > "$notes/after"
+diff "$notes/before" "$notes/after" || fail "removing it leaves something behind"
 echo "removed; nothing is left"
 END
 
