@@ -1,0 +1,196 @@
+//! The vectors of a processor, as the kernels use them: one trait, one implementation for each set of instructions.
+
+/// Vectors of `COUNT` floats in the registers of one set of instructions.
+///
+/// # Safety
+/// Every method but the constants may be called only on a processor that has the instructions, inside a function compiled for them
+/// (`#[target_feature]`), into which it is inlined.
+pub(super) unsafe trait Lanes {
+    /// A register.
+    type Vector: Copy;
+    /// Four neighbouring numbers of the left matrix, each to be multiplied with a vector of its own.
+    type Four: Copy;
+    /// Floats in a vector.
+    const COUNT: usize;
+    /// Positions and vectors of outputs that the matrix multiply holds in registers at once.
+    const TILE: (usize, usize);
+
+    /// Reads `COUNT` floats at `at`.
+    unsafe fn load(at: *const f32) -> Self::Vector;
+    /// Writes `COUNT` floats at `at`.
+    unsafe fn store(at: *mut f32, vector: Self::Vector);
+    /// The same number in every place.
+    unsafe fn splat(value: f32) -> Self::Vector;
+    /// a b + sum, rounded once.
+    unsafe fn multiply_add(a: Self::Vector, b: Self::Vector, sum: Self::Vector) -> Self::Vector;
+    /// The larger of each pair.
+    unsafe fn max(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// The sum of each pair.
+    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// Takes the four floats at `at`.
+    unsafe fn four(at: *const f32) -> Self::Four;
+    /// `four[PLACE]` b + sum.
+    unsafe fn multiply_add_place<const PLACE: i32>(four: Self::Four, b: Self::Vector, sum: Self::Vector) -> Self::Vector;
+}
+
+/// AVX2 and FMA: 8 floats.
+#[cfg(target_arch = "x86_64")]
+pub(super) struct Avx2;
+
+// SAFETY: the methods are called under `#[target_feature(enable = "avx2,fma")]` alone.
+#[cfg(target_arch = "x86_64")]
+unsafe impl Lanes for Avx2 {
+    type Vector = std::arch::x86_64::__m256;
+    // A broadcast from memory costs no more than a load, so the numbers stay where they are.
+    type Four = *const f32;
+    const COUNT: usize = 8;
+    const TILE: (usize, usize) = (6, 2);
+
+    #[inline(always)]
+    unsafe fn load(at: *const f32) -> Self::Vector {
+        // SAFETY: the caller's.
+        unsafe { std::arch::x86_64::_mm256_loadu_ps(at) }
+    }
+    #[inline(always)]
+    unsafe fn store(at: *mut f32, vector: Self::Vector) {
+        // SAFETY: the caller's.
+        unsafe { std::arch::x86_64::_mm256_storeu_ps(at, vector) }
+    }
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self::Vector {
+        // SAFETY: the caller's.
+        unsafe { std::arch::x86_64::_mm256_set1_ps(value) }
+    }
+    #[inline(always)]
+    unsafe fn multiply_add(a: Self::Vector, b: Self::Vector, sum: Self::Vector) -> Self::Vector {
+        // SAFETY: the caller's.
+        unsafe { std::arch::x86_64::_mm256_fmadd_ps(a, b, sum) }
+    }
+    #[inline(always)]
+    unsafe fn max(a: Self::Vector, b: Self::Vector) -> Self::Vector {
+        // SAFETY: the caller's.
+        unsafe { std::arch::x86_64::_mm256_max_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector {
+        // SAFETY: the caller's.
+        unsafe { std::arch::x86_64::_mm256_add_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn four(at: *const f32) -> Self::Four {
+        at
+    }
+    #[inline(always)]
+    unsafe fn multiply_add_place<const PLACE: i32>(four: Self::Four, b: Self::Vector, sum: Self::Vector) -> Self::Vector {
+        // SAFETY: the caller's; four floats can be read.
+        unsafe { Self::multiply_add(Self::splat(*four.add(PLACE as usize)), b, sum) }
+    }
+}
+
+/// AVX-512: 16 floats.
+#[cfg(target_arch = "x86_64")]
+pub(super) struct Avx512;
+
+// SAFETY: the methods are called under `#[target_feature(enable = "avx512f")]` alone.
+#[cfg(target_arch = "x86_64")]
+unsafe impl Lanes for Avx512 {
+    type Vector = std::arch::x86_64::__m512;
+    type Four = *const f32;
+    const COUNT: usize = 16;
+    const TILE: (usize, usize) = (8, 2);
+
+    #[inline(always)]
+    unsafe fn load(at: *const f32) -> Self::Vector {
+        // SAFETY: the caller's.
+        unsafe { std::arch::x86_64::_mm512_loadu_ps(at) }
+    }
+    #[inline(always)]
+    unsafe fn store(at: *mut f32, vector: Self::Vector) {
+        // SAFETY: the caller's.
+        unsafe { std::arch::x86_64::_mm512_storeu_ps(at, vector) }
+    }
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self::Vector {
+        // SAFETY: the caller's.
+        unsafe { std::arch::x86_64::_mm512_set1_ps(value) }
+    }
+    #[inline(always)]
+    unsafe fn multiply_add(a: Self::Vector, b: Self::Vector, sum: Self::Vector) -> Self::Vector {
+        // SAFETY: the caller's.
+        unsafe { std::arch::x86_64::_mm512_fmadd_ps(a, b, sum) }
+    }
+    #[inline(always)]
+    unsafe fn max(a: Self::Vector, b: Self::Vector) -> Self::Vector {
+        // SAFETY: the caller's.
+        unsafe { std::arch::x86_64::_mm512_max_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector {
+        // SAFETY: the caller's.
+        unsafe { std::arch::x86_64::_mm512_add_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn four(at: *const f32) -> Self::Four {
+        at
+    }
+    #[inline(always)]
+    unsafe fn multiply_add_place<const PLACE: i32>(four: Self::Four, b: Self::Vector, sum: Self::Vector) -> Self::Vector {
+        // SAFETY: the caller's; four floats can be read.
+        unsafe { Self::multiply_add(Self::splat(*four.add(PLACE as usize)), b, sum) }
+    }
+}
+
+/// NEON: 4 floats.
+#[cfg(target_arch = "aarch64")]
+pub(super) struct Neon;
+
+// SAFETY: every 64-bit ARM processor has NEON.
+#[cfg(target_arch = "aarch64")]
+unsafe impl Lanes for Neon {
+    type Vector = std::arch::aarch64::float32x4_t;
+    // A multiply-add takes one number of a register: one load for four of them.
+    type Four = std::arch::aarch64::float32x4_t;
+    const COUNT: usize = 4;
+    const TILE: (usize, usize) = (6, 4);
+
+    #[inline(always)]
+    unsafe fn load(at: *const f32) -> Self::Vector {
+        // SAFETY: the caller's.
+        unsafe { std::arch::aarch64::vld1q_f32(at) }
+    }
+    #[inline(always)]
+    unsafe fn store(at: *mut f32, vector: Self::Vector) {
+        // SAFETY: the caller's.
+        unsafe { std::arch::aarch64::vst1q_f32(at, vector) }
+    }
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self::Vector {
+        // SAFETY: the caller's.
+        unsafe { std::arch::aarch64::vdupq_n_f32(value) }
+    }
+    #[inline(always)]
+    unsafe fn multiply_add(a: Self::Vector, b: Self::Vector, sum: Self::Vector) -> Self::Vector {
+        // SAFETY: the caller's.
+        unsafe { std::arch::aarch64::vfmaq_f32(sum, a, b) }
+    }
+    #[inline(always)]
+    unsafe fn max(a: Self::Vector, b: Self::Vector) -> Self::Vector {
+        // SAFETY: the caller's.
+        unsafe { std::arch::aarch64::vmaxq_f32(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector {
+        // SAFETY: the caller's.
+        unsafe { std::arch::aarch64::vaddq_f32(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn four(at: *const f32) -> Self::Four {
+        // SAFETY: the caller's.
+        unsafe { std::arch::aarch64::vld1q_f32(at) }
+    }
+    #[inline(always)]
+    unsafe fn multiply_add_place<const PLACE: i32>(four: Self::Four, b: Self::Vector, sum: Self::Vector) -> Self::Vector {
+        // SAFETY: the caller's.
+        unsafe { std::arch::aarch64::vfmaq_laneq_f32::<PLACE>(sum, b, four) }
+    }
+}
