@@ -19,8 +19,6 @@ pub(super) struct Depthwise {
     /// 3, or 1 in time for pictures.
     pub kernel: Sides,
     pub step: Sides,
-    /// Channels.
-    pub channels: usize,
 }
 
 impl Depthwise {
@@ -59,6 +57,13 @@ impl DepthwiseWeights {
             taps: data.map(|(tap, at)| value(tap, at)).collect(),
             bias: (0..padded).map(|at| order.get(at).map_or(0.0, |&channel| bias[channel])).collect(),
         }
+    }
+}
+
+impl DepthwiseWeights {
+    /// Channels, rounded up to whole blocks.
+    pub fn channels(&self) -> usize {
+        self.bias.len()
     }
 }
 

@@ -12,8 +12,8 @@ pub(super) unsafe trait Lanes {
     type Four: Copy;
     /// Floats in a vector.
     const COUNT: usize;
-    /// Positions and vectors of outputs that the matrix multiply holds in registers at once.
-    const TILE: (usize, usize);
+    /// Positions that the matrix multiply holds in registers at once, for 1, 2, 3 and 4 vectors of outputs.
+    const ROWS: [usize; 4];
 
     /// Reads `COUNT` floats at `at`.
     unsafe fn load(at: *const f32) -> Self::Vector;
@@ -44,7 +44,7 @@ unsafe impl Lanes for Avx2 {
     // A broadcast from memory costs no more than a load, so the numbers stay where they are.
     type Four = *const f32;
     const COUNT: usize = 8;
-    const TILE: (usize, usize) = (6, 2);
+    const ROWS: [usize; 4] = [6, 6, 4, 2];
 
     #[inline(always)]
     unsafe fn load(at: *const f32) -> Self::Vector {
@@ -97,7 +97,7 @@ unsafe impl Lanes for Avx512 {
     type Vector = std::arch::x86_64::__m512;
     type Four = *const f32;
     const COUNT: usize = 16;
-    const TILE: (usize, usize) = (8, 2);
+    const ROWS: [usize; 4] = [8, 8, 8, 6];
 
     #[inline(always)]
     unsafe fn load(at: *const f32) -> Self::Vector {
@@ -151,7 +151,7 @@ unsafe impl Lanes for Neon {
     // A multiply-add takes one number of a register: one load for four of them.
     type Four = std::arch::aarch64::float32x4_t;
     const COUNT: usize = 4;
-    const TILE: (usize, usize) = (6, 4);
+    const ROWS: [usize; 4] = [8, 8, 6, 5];
 
     #[inline(always)]
     unsafe fn load(at: *const f32) -> Self::Vector {

@@ -67,8 +67,17 @@ pub(super) struct Target {
     pub stride: usize,
 }
 
-/// out[p] = weights x runs[p] + bias for each of `positions`, no less than zero where `relu` says so: the safe reference.
-pub(super) fn reference(arena: &mut [f32], runs: &[Run], target: Target, positions: usize, packed: &Packed, relu: bool) {
+/// out[p] = weights x runs[p] + bias for each of `positions`, no less than zero where `relu` says so: the safe reference. All runs
+/// begin `shift` floats later than they say.
+pub(super) fn reference(
+    arena: &mut [f32],
+    runs: &[Run],
+    shift: usize,
+    target: Target,
+    positions: usize,
+    packed: &Packed,
+    relu: bool,
+) {
     for position in 0..positions {
         for output in 0..packed.padded {
             let panel = output / packed.tile * packed.tile;
@@ -77,7 +86,7 @@ pub(super) fn reference(arena: &mut [f32], runs: &[Run], target: Target, positio
             let mut at = panel * packed.inputs + output - panel;
             for run in runs {
                 for channel in 0..run.length {
-                    sum = arena[run.offset + position * run.stride + channel].mul_add(packed.data[at], sum);
+                    sum = arena[shift + run.offset + position * run.stride + channel].mul_add(packed.data[at], sum);
                     at += width;
                 }
             }
@@ -89,11 +98,13 @@ pub(super) fn reference(arena: &mut [f32], runs: &[Run], target: Target, positio
 /// The same in the vectors of `L`.
 ///
 /// # Safety
-/// As [`Lanes`] says; what `runs` and `target` describe lies in the arena and does not overlap, and `packed` is packed for `L`.
+/// As [`Lanes`] says; what `runs`, rounded up to fours, and `target` describe lies in the arena and does not overlap, and `packed` is packed
+/// for `L`.
 #[inline(always)]
 pub(super) unsafe fn run<L: Lanes>(
     arena: *mut f32,
     runs: &[Run],
+    shift: usize,
     target: Target,
     positions: usize,
     packed: &Packed,
@@ -105,9 +116,10 @@ pub(super) unsafe fn run<L: Lanes>(
         let width = packed.tile.min(packed.padded - first);
         let mut position = 0;
         while position < positions {
-            let rows = (positions - position).min(L::TILE.0);
+            let rows = (positions - position).min(L::ROWS[width / L::COUNT - 1]);
             // SAFETY: the caller's; the rows are positions and the columns outputs of this panel.
             unsafe {
+                let input = arena.add(shift).cast_const();
                 let panel = Panel {
                     weights: packed.data.as_ptr().add(first * packed.inputs),
                     bias: packed.bias.as_ptr().add(first),
@@ -116,14 +128,14 @@ pub(super) unsafe fn run<L: Lanes>(
                     relu,
                 };
                 match (rows, width / L::COUNT) {
-                    (8, columns) => panel.columns::<L, 8>(arena, runs, position, columns),
-                    (7, columns) => panel.columns::<L, 7>(arena, runs, position, columns),
-                    (6, columns) => panel.columns::<L, 6>(arena, runs, position, columns),
-                    (5, columns) => panel.columns::<L, 5>(arena, runs, position, columns),
-                    (4, columns) => panel.columns::<L, 4>(arena, runs, position, columns),
-                    (3, columns) => panel.columns::<L, 3>(arena, runs, position, columns),
-                    (2, columns) => panel.columns::<L, 2>(arena, runs, position, columns),
-                    (_, columns) => panel.columns::<L, 1>(arena, runs, position, columns),
+                    (8, columns) => panel.columns::<L, 8>(input, runs, position, columns),
+                    (7, columns) => panel.columns::<L, 7>(input, runs, position, columns),
+                    (6, columns) => panel.columns::<L, 6>(input, runs, position, columns),
+                    (5, columns) => panel.columns::<L, 5>(input, runs, position, columns),
+                    (4, columns) => panel.columns::<L, 4>(input, runs, position, columns),
+                    (3, columns) => panel.columns::<L, 3>(input, runs, position, columns),
+                    (2, columns) => panel.columns::<L, 2>(input, runs, position, columns),
+                    (_, columns) => panel.columns::<L, 1>(input, runs, position, columns),
                 }
             }
             position += rows;
@@ -145,14 +157,14 @@ impl Panel {
     /// # Safety
     /// As [`run`].
     #[inline(always)]
-    unsafe fn columns<L: Lanes, const ROWS: usize>(self, arena: *mut f32, runs: &[Run], position: usize, columns: usize) {
+    unsafe fn columns<L: Lanes, const ROWS: usize>(self, input: *const f32, runs: &[Run], position: usize, columns: usize) {
         // SAFETY: the caller's.
         unsafe {
             match columns {
-                4 => self.tile::<L, ROWS, 4>(arena, runs, position),
-                3 => self.tile::<L, ROWS, 3>(arena, runs, position),
-                2 => self.tile::<L, ROWS, 2>(arena, runs, position),
-                _ => self.tile::<L, ROWS, 1>(arena, runs, position),
+                4 => self.tile::<L, ROWS, 4>(input, runs, position),
+                3 => self.tile::<L, ROWS, 3>(input, runs, position),
+                2 => self.tile::<L, ROWS, 2>(input, runs, position),
+                _ => self.tile::<L, ROWS, 1>(input, runs, position),
             }
         }
     }
@@ -162,11 +174,11 @@ impl Panel {
     #[inline(always)]
     unsafe fn tile<L: Lanes, const ROWS: usize, const COLUMNS: usize>(
         self,
-        arena: *mut f32,
+        input: *const f32,
         runs: &[Run],
         position: usize,
     ) {
-        // SAFETY: the caller's. Rows read `length` floats of each run at their position; four at a time only while four are left.
+        // SAFETY: the caller's.
         unsafe {
             let mut weights = self.weights;
             let mut sums = [[L::splat(0.0); COLUMNS]; ROWS];
@@ -177,32 +189,31 @@ impl Panel {
                 }
             }
             for run in runs {
-                let mut inputs = [arena.cast_const(); ROWS];
-                for (row, input) in inputs.iter_mut().enumerate() {
-                    *input = arena.add(run.offset + (position + row) * run.stride);
+                let mut inputs = [input.add(run.offset + position * run.stride); ROWS];
+                for row in 1..ROWS {
+                    inputs[row] = inputs[row - 1].add(run.stride);
                 }
-                let mut channel = 0;
-                while channel + 4 <= run.length {
-                    let mut fours = [L::four(inputs[0]); ROWS];
-                    for (four, input) in fours.iter_mut().zip(&inputs) {
-                        *four = L::four(input.add(channel));
-                    }
+                let width = COLUMNS * L::COUNT;
+                let mut left = run.length;
+                while left >= 4 {
+                    let fours = fours::<L, ROWS>(&mut inputs);
                     step::<L, ROWS, COLUMNS, 0>(&mut sums, &fours, weights);
-                    step::<L, ROWS, COLUMNS, 1>(&mut sums, &fours, weights.add(COLUMNS * L::COUNT));
-                    step::<L, ROWS, COLUMNS, 2>(&mut sums, &fours, weights.add(2 * COLUMNS * L::COUNT));
-                    step::<L, ROWS, COLUMNS, 3>(&mut sums, &fours, weights.add(3 * COLUMNS * L::COUNT));
-                    weights = weights.add(4 * COLUMNS * L::COUNT);
-                    channel += 4;
+                    step::<L, ROWS, COLUMNS, 1>(&mut sums, &fours, weights.add(width));
+                    step::<L, ROWS, COLUMNS, 2>(&mut sums, &fours, weights.add(2 * width));
+                    step::<L, ROWS, COLUMNS, 3>(&mut sums, &fours, weights.add(3 * width));
+                    weights = weights.add(4 * width);
+                    left -= 4;
                 }
-                while channel < run.length {
-                    for column in 0..COLUMNS {
-                        let weight = L::load(weights.add(column * L::COUNT));
-                        for (row, input) in sums.iter_mut().zip(&inputs) {
-                            row[column] = L::multiply_add(L::splat(*input.add(channel)), weight, row[column]);
-                        }
+                if left > 0 {
+                    let fours = fours::<L, ROWS>(&mut inputs);
+                    step::<L, ROWS, COLUMNS, 0>(&mut sums, &fours, weights);
+                    if left > 1 {
+                        step::<L, ROWS, COLUMNS, 1>(&mut sums, &fours, weights.add(width));
                     }
-                    weights = weights.add(COLUMNS * L::COUNT);
-                    channel += 1;
+                    if left > 2 {
+                        step::<L, ROWS, COLUMNS, 2>(&mut sums, &fours, weights.add(2 * width));
+                    }
+                    weights = weights.add(left * width);
                 }
             }
             for (row, sums) in sums.iter().enumerate() {
@@ -212,6 +223,22 @@ impl Panel {
                 }
             }
         }
+    }
+}
+
+/// The next four inputs of each row.
+///
+/// # Safety
+/// As [`run`].
+#[inline(always)]
+unsafe fn fours<L: Lanes, const ROWS: usize>(inputs: &mut [*const f32; ROWS]) -> [L::Four; ROWS] {
+    // SAFETY: the caller's.
+    unsafe {
+        let fours = inputs.map(|input| L::four(input));
+        for input in inputs {
+            *input = input.add(4);
+        }
+        fours
     }
 }
 

@@ -1,0 +1,177 @@
+//! Which vector instructions the kernels run with, and the one place where they are called.
+
+use super::depthwise::{self, Depthwise, DepthwiseWeights};
+#[cfg(target_arch = "aarch64")]
+use super::lanes::Neon;
+use super::lanes::Lanes;
+#[cfg(target_arch = "x86_64")]
+use super::lanes::{Avx2, Avx512};
+use super::matmul::{self, Packed, Run, Target};
+use super::stem::{self, Stem};
+
+/// A set of vector instructions that this processor has. What is packed for one is of no use to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instructions(Set);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Set {
+    /// Safe Rust, number by number: the reference, and what runs where nothing else does.
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+}
+
+/// Defines the kernels of one set of instructions.
+macro_rules! kernels {
+    ($module:ident, $lanes:ty, $features:literal) => {
+        mod $module {
+            use super::*;
+
+            /// # Safety
+            /// As [`matmul::run`].
+            #[target_feature(enable = $features)]
+            pub unsafe fn matmul(arena: *mut f32, runs: &[Run], target: Target, positions: usize, packed: &Packed, relu: bool) {
+                // SAFETY: the caller's.
+                unsafe { matmul::run::<$lanes>(arena, runs, 0, target, positions, packed, relu) }
+            }
+
+            /// # Safety
+            /// As [`depthwise::run`].
+            #[target_feature(enable = $features)]
+            pub unsafe fn depthwise(arena: *mut f32, conv: &Depthwise, weights: &DepthwiseWeights) {
+                // SAFETY: the caller's.
+                unsafe { depthwise::run::<$lanes>(arena, conv, weights) }
+            }
+
+            /// # Safety
+            /// As [`stem::run`].
+            #[target_feature(enable = $features)]
+            pub unsafe fn stem(arena: *mut f32, stem: &Stem, runs: &[Run], weights: &Packed) {
+                // SAFETY: the caller's.
+                unsafe { stem::run::<$lanes>(arena, stem, runs, weights) }
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+kernels!(avx2, Avx2, "avx2,fma");
+#[cfg(target_arch = "x86_64")]
+kernels!(avx512, Avx512, "avx512f");
+#[cfg(target_arch = "aarch64")]
+kernels!(neon, Neon, "neon");
+
+impl Instructions {
+    /// The safe reference.
+    pub const PORTABLE: Instructions = Instructions(Set::Portable);
+
+    /// Every set that this processor has, the best first.
+    pub fn here() -> Vec<Self> {
+        let mut found = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            if std::arch::is_x86_feature_detected!("avx512f") {
+                found.push(Instructions(Set::Avx512));
+            }
+            if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+                found.push(Instructions(Set::Avx2));
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        found.push(Instructions(Set::Neon));
+        found.push(Self::PORTABLE);
+        found
+    }
+
+    /// Floats in a vector.
+    pub(super) fn width(self) -> usize {
+        match self.0 {
+            Set::Portable => 1,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => Avx2::COUNT,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => Avx512::COUNT,
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => Neon::COUNT,
+        }
+    }
+
+    /// Vectors of a panel of the matrix multiply for so many outputs.
+    fn vectors(self, outputs: usize) -> usize {
+        let all = outputs.div_ceil(self.width());
+        match self.0 {
+            // Three by four positions where no vector would be left over, or else two by six.
+            _ if all % 3 == 0 && all % 2 == 1 => 3,
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => 3,
+            _ => 2,
+        }
+    }
+
+    /// Packs the weights of a matrix multiply (see [`Packed::new`]).
+    pub(super) fn pack(self, weights: &[f32], bias: &[f32], order: &[usize]) -> Packed {
+        Packed::new(weights, bias, order, self.width(), self.vectors(bias.len()))
+    }
+
+    /// See [`matmul::reference`].
+    ///
+    /// # Panics
+    /// When what is described does not lie in the arena.
+    pub(super) fn matmul(self, arena: &mut [f32], runs: &[Run], target: Target, positions: usize, packed: &Packed, relu: bool) {
+        let last = positions.saturating_sub(1);
+        let input = runs.iter().map(|run| run.offset + last * run.stride + run.length.next_multiple_of(4)).max();
+        assert!(input.unwrap_or(0).max(target.offset + last * target.stride + packed.padded()) <= arena.len());
+        // SAFETY: the set was found on this processor, everything lies in the arena, and the plan packs for the set that it runs with.
+        match self.0 {
+            Set::Portable => matmul::reference(arena, runs, 0, target, positions, packed, relu),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => unsafe { avx2::matmul(arena.as_mut_ptr(), runs, target, positions, packed, relu) },
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => unsafe { avx512::matmul(arena.as_mut_ptr(), runs, target, positions, packed, relu) },
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => unsafe { neon::matmul(arena.as_mut_ptr(), runs, target, positions, packed, relu) },
+        }
+    }
+
+    /// See [`depthwise::reference`].
+    ///
+    /// # Panics
+    /// When what is described does not lie in the arena.
+    pub(super) fn depthwise(self, arena: &mut [f32], conv: &Depthwise, weights: &DepthwiseWeights) {
+        let end = |offset: usize, stride: usize, sides: [usize; 3]| offset + (sides.iter().product::<usize>() - 1) * stride + weights.channels();
+        let input = end(conv.offset, conv.stride, conv.input);
+        assert!(input.max(end(conv.out_offset, conv.out_stride, conv.output())) <= arena.len());
+        // SAFETY: as above.
+        match self.0 {
+            Set::Portable => depthwise::reference(arena, conv, weights, 1),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => unsafe { avx2::depthwise(arena.as_mut_ptr(), conv, weights) },
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => unsafe { avx512::depthwise(arena.as_mut_ptr(), conv, weights) },
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => unsafe { neon::depthwise(arena.as_mut_ptr(), conv, weights) },
+        }
+    }
+
+    /// See [`stem::reference`].
+    ///
+    /// # Panics
+    /// When what is described does not lie in the arena.
+    pub(super) fn stem(self, arena: &mut [f32], stem: &Stem, runs: &[Run], weights: &Packed) {
+        assert!(stem.end(weights.padded()) <= arena.len());
+        // SAFETY: as above.
+        match self.0 {
+            Set::Portable => stem::reference(arena, stem, runs, weights),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => unsafe { avx2::stem(arena.as_mut_ptr(), stem, runs, weights) },
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => unsafe { avx512::stem(arena.as_mut_ptr(), stem, runs, weights) },
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => unsafe { neon::stem(arena.as_mut_ptr(), stem, runs, weights) },
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The first convolution, its ReLU and its max pool in one pass, row by row: what the convolution makes is the largest thing of the
+//! whole network and never leaves the first caches.
+//!
+//! The input is planar, with a border of zeros, and a matrix multiply reads the taps of a row of outputs as runs of three. Of what it makes
+//! three rows are kept. The pool is a maximum of maxima: over three rows and three columns into a row of the pooled plane, and over time into
+//! each plane of the output that the plane belongs to.
+
+use super::depthwise::Sides;
+use super::lanes::Lanes;
+use super::matmul::{self, Packed, Run, Target};
+
+/// Rows of the convolution that a row of the pool sees.
+const KEPT: usize = 3;
+
+/// A stem of side 3 in height and width, 3 or 1 in time; its pool is of the same kernel with step 2 wherever that is 3.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Stem {
+    /// Where the planar input with its border begins, in floats from the start of the arena.
+    pub input: usize,
+    /// Sides of the input without its border.
+    pub sides: Sides,
+    /// Planes of the input: the colours.
+    pub colours: usize,
+    /// 3, or 1 in time for pictures.
+    pub kernel: Sides,
+    pub step: Sides,
+    /// Room for [`KEPT`] rows.
+    pub rows: usize,
+    pub out: Target,
+}
+
+impl Stem {
+    /// Sides with the border.
+    fn bordered(&self) -> Sides {
+        [0, 1, 2].map(|axis| self.sides[axis] + 2 * (self.kernel[axis] / 2))
+    }
+
+    /// Floats of the input with its border.
+    pub fn input_len(&self) -> usize {
+        self.colours * self.bordered().iter().product::<usize>()
+    }
+
+    /// Positions of the convolution.
+    pub fn convolved(&self) -> Sides {
+        [0, 1, 2].map(|axis| (self.bordered()[axis] - self.kernel[axis]) / self.step[axis] + 1)
+    }
+
+    /// Positions of the pool.
+    pub fn pooled(&self) -> Sides {
+        // Side 3, border 1, step 2: half, rounded up.
+        let [depth, height, width] = self.convolved();
+        [if self.pools_time() { depth.div_ceil(2) } else { depth }, height.div_ceil(2), width.div_ceil(2)]
+    }
+
+    /// Floats of the kept rows, of `numbers` numbers a position.
+    pub fn rows_len(&self, numbers: usize) -> usize {
+        KEPT * self.convolved()[2] * numbers
+    }
+
+    /// The end of everything that it reads or writes, in floats from the start of the arena.
+    pub fn end(&self, numbers: usize) -> usize {
+        let out = self.out.offset + (self.pooled().iter().product::<usize>() - 1) * self.out.stride + numbers;
+        // A run of three is read as four.
+        (self.input + self.input_len() + 1).max(self.rows + self.rows_len(numbers)).max(out)
+    }
+
+    fn pools_time(&self) -> bool {
+        self.kernel[0] == 3
+    }
+
+    /// The planes of the output that plane `z` of the convolution belongs to, and whether it is the first that does.
+    fn planes(&self, z: usize) -> impl Iterator<Item = (usize, bool)> + use<> {
+        let (first, last) = if self.pools_time() { (z / 2, z.div_ceil(2)) } else { (z, z) };
+        let (pools, planes) = (self.pools_time(), self.pooled()[0]);
+        (first..=last).filter(move |&plane| plane < planes).map(move |plane| (plane, !pools || z == (2 * plane).saturating_sub(1)))
+    }
+
+    /// Copies planar `data` (colours, sides) inside the border, which is zero already and stays so.
+    pub fn fill(&self, arena: &mut [f32], data: &[f32]) {
+        let ([depth, height, width], border) = (self.sides, self.bordered());
+        let (pz, py, px) = (self.kernel[0] / 2, self.kernel[1] / 2, self.kernel[2] / 2);
+        for (line, row) in data.chunks_exact(width).enumerate() {
+            let (y, z, colour) = (line % height, line / height % depth, line / height / depth);
+            let at = self.input + ((colour * border[0] + z + pz) * border[1] + y + py) * border[2] + px;
+            arena[at..at + width].copy_from_slice(row);
+        }
+    }
+
+    /// The taps of the first output, row by row.
+    pub fn runs(&self) -> Vec<Run> {
+        let [depth, height, width] = self.bordered();
+        let run = |colour: usize, z: usize, y: usize| Run {
+            offset: self.input + ((colour * depth + z) * height + y) * width,
+            stride: self.step[2],
+            length: self.kernel[2],
+        };
+        let planes = (0..self.colours).flat_map(|colour| (0..self.kernel[0]).map(move |z| (colour, z)));
+        planes.flat_map(|(colour, z)| (0..self.kernel[1]).map(move |y| run(colour, z, y))).collect()
+    }
+
+    /// How far the taps of row `y` of plane `z` lie from those of the first.
+    fn shift(&self, z: usize, y: usize) -> usize {
+        let [_, height, width] = self.bordered();
+        (z * self.step[0] * height + y * self.step[1]) * width
+    }
+}
+
+/// The maximum over what row `row` of the pool sees of the kept rows, at `x`, for one number of a position: the safe reference's own.
+fn seen(at: usize, side: usize) -> std::ops::Range<usize> {
+    (2 * at).saturating_sub(1)..side.min(2 * at + 2)
+}
+
+/// The safe reference.
+pub(super) fn reference(arena: &mut [f32], stem: &Stem, runs: &[Run], weights: &Packed) {
+    let ([depth, height, width], pooled) = (stem.convolved(), stem.pooled());
+    let numbers = weights.padded();
+    for z in 0..depth {
+        for y in 0..height {
+            let kept = Target { offset: stem.rows + y % KEPT * width * numbers, stride: numbers };
+            matmul::reference(arena, runs, stem.shift(z, y), kept, width, weights, true);
+            // The row of the pool whose last row this is.
+            let Some(row) = (0..pooled[1]).find(|&row| seen(row, height).end == y + 1) else { continue };
+            for (plane, first) in stem.planes(z) {
+                for x in 0..pooled[2] {
+                    let position = (plane * pooled[1] + row) * pooled[2] + x;
+                    for number in 0..numbers {
+                        let out = stem.out.offset + position * stem.out.stride + number;
+                        let mut most = if first { f32::NEG_INFINITY } else { arena[out] };
+                        for line in seen(row, height) {
+                            for column in seen(x, width) {
+                                most = most.max(arena[stem.rows + (line % KEPT * width + column) * numbers + number]);
+                            }
+                        }
+                        arena[out] = most;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The same in the vectors of `L`.
+///
+/// # Safety
+/// As [`Lanes`] says; what `stem` and `runs` describe lies in the arena and does not overlap, and `weights` are packed for `L`.
+#[inline(always)]
+pub(super) unsafe fn run<L: Lanes>(arena: *mut f32, stem: &Stem, runs: &[Run], weights: &Packed) {
+    let ([depth, height, width], pooled) = (stem.convolved(), stem.pooled());
+    let numbers = weights.padded();
+    for z in 0..depth {
+        for y in 0..height {
+            let kept = Target { offset: stem.rows + y % KEPT * width * numbers, stride: numbers };
+            // SAFETY: the caller's.
+            unsafe { matmul::run::<L>(arena, runs, stem.shift(z, y), kept, width, weights, true) };
+            // A row of the pool is complete after its third row, and the last one, of an odd height, after its second.
+            if y % 2 == 0 && y + 1 != height {
+                continue;
+            }
+            let row = y / 2;
+            let lines = seen(row, height);
+            for x in 0..pooled[2] {
+                let columns = seen(x, width);
+                for block in 0..numbers / L::COUNT {
+                    // SAFETY: the caller's; lines and columns are of the kept rows.
+                    unsafe {
+                        let mut most = L::splat(0.0);
+                        for line in lines.clone() {
+                            for column in columns.clone() {
+                                let at = stem.rows + (line % KEPT * width + column) * numbers + block * L::COUNT;
+                                most = L::max(most, L::load(arena.add(at)));
+                            }
+                        }
+                        for (plane, first) in stem.planes(z) {
+                            let position = (plane * pooled[1] + row) * pooled[2] + x;
+                            let out = arena.add(stem.out.offset + position * stem.out.stride + block * L::COUNT);
+                            L::store(out, if first { most } else { L::max(most, L::load(out)) });
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
