@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use divita_benches::{bundle, rate};
-use divita_runtime::network::Networks;
+use divita_runtime::network::{Executor, Networks};
 use divita_runtime::preprocess::Picture;
 
 /// A picture that is not all one colour.
@@ -20,12 +20,13 @@ fn backbones(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("backbone");
     group.throughput(Throughput::Elements(1));
     let keyframe = picture(streams.image.as_ref().unwrap().input.size);
-    let mut backbones = Networks::prepare(&bundle, &[rate(4)]).unwrap().backbones().unwrap();
+    let mut backbones = Networks::prepare(&bundle, &[rate(4)], Executor::default()).unwrap().backbones().unwrap();
     group
         .bench_function("image, a keyframe", |bencher| bencher.iter(|| backbones.image(black_box(&keyframe)).unwrap()));
     let frame = picture(streams.video.as_ref().unwrap().input.size);
     for frames in [4, 8, 24] {
-        let mut backbones = Networks::prepare(&bundle, &[rate(frames)]).unwrap().backbones().unwrap();
+        let mut backbones =
+            Networks::prepare(&bundle, &[rate(frames)], Executor::default()).unwrap().backbones().unwrap();
         let clip = vec![frame.clone(); frames as usize];
         group.bench_function(BenchmarkId::new("video, a clip of frames", frames), |bencher| {
             bencher.iter(|| backbones.video(black_box(&clip).iter(), frames as usize).unwrap());
@@ -37,7 +38,7 @@ fn backbones(criterion: &mut Criterion) {
 fn heads(criterion: &mut Criterion) {
     let bundle = bundle();
     let manifest = bundle.manifest();
-    let networks = Networks::prepare(&bundle, &[rate(4)]).unwrap();
+    let networks = Networks::prepare(&bundle, &[rate(4)], Executor::default()).unwrap();
     let mut group = criterion.benchmark_group("head");
     for mut head in networks.heads().unwrap() {
         let snippet: Vec<f32> =

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use divita_benches::{bundle, rate, sample};
 use divita_board::source::{self, FrameSource};
-use divita_runtime::network::Networks;
+use divita_runtime::network::{Executor, Networks};
 use divita_runtime::pipeline::{Pipeline, PipelineOptions};
 use divita_runtime::segmenter::Segmentation;
 use divita_runtime::shots::{HistogramDetector, ShotDetector, ShotSettings};
@@ -20,7 +20,7 @@ fn open() -> Box<dyn FrameSource> {
 fn whole(criterion: &mut Criterion) {
     let bundle = bundle();
     let rate = rate(4);
-    let networks = Networks::prepare(&bundle, &[rate]).unwrap();
+    let networks = Networks::prepare(&bundle, &[rate], Executor::default()).unwrap();
     let mut group = criterion.benchmark_group("sample");
     group.throughput(Throughput::Elements(FRAMES)).sampling_mode(SamplingMode::Flat).sample_size(10);
     group.bench_function("decode alone", |bencher| {

@@ -4,6 +4,7 @@ mod bundles;
 pub mod command_line;
 mod commands;
 mod config;
+mod executor;
 mod feed;
 pub mod inputs;
 pub mod live;

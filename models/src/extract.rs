@@ -7,7 +7,7 @@ use divita_runtime::{
     clips::Clip,
     frame::Timestamp,
     input::{fill_clip, fill_picture},
-    network::{Backbones, NetworkError, StreamName},
+    network::{Backbones, Executor, NetworkError, StreamName},
     sampler::WorkingRate,
     segmenter::{Segment, Segmentation, Segmenter, SegmenterOptions},
     shots::{ShotDetector, ShotSettings},
@@ -94,7 +94,8 @@ impl Extractor {
         let (input, frames) = (network.input(), rate.clip_frames());
         let engine = match device {
             Device::Cpu => {
-                let backbones = Backbones::alone(network.stream(), onnx, input, network.features(), rate)?;
+                let backbones =
+                    Backbones::alone(network.stream(), onnx, input, network.features(), rate, Executor::default())?;
                 Engine::Runtime(Box::new(backbones))
             }
             Device::Cuda => Engine::Session(Session::on(device, onnx, [&*shape(network, frames)])?),

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::bundle::{Bundle, GOLDEN_FILE};
 use crate::heads::Snippets;
-use crate::network::{NetworkError, Networks};
+use crate::network::{Executor, NetworkError, Networks};
 use crate::preprocess::Picture;
 use crate::sampler::WorkingRate;
 
@@ -97,6 +97,8 @@ struct Output {
 
 /// Records golden outputs of `bundle` at `rate`: the contents of [`GOLDEN_FILE`].
 ///
+/// Stock tract computes them: an executor of our own is held against something else.
+///
 /// The input is smooth waves of colour that move, made of whole numbers only: any machine makes the same.
 ///
 /// # Errors
@@ -110,7 +112,7 @@ pub fn record(bundle: &Bundle, rate: WorkingRate) -> Result<Vec<u8>, GoldenError
             .as_ref()
             .map_or(Vec::new(), |stream| (0..rate.clip_frames()).map(|time| waves(stream.input.size, time)).collect()),
     };
-    let output = run(bundle, rate, &input)?;
+    let output = run(bundle, rate, &input, Executor::Tract)?;
     let codes = |shape: Vec<usize>, data: Vec<u8>| Entry { dtype: Dtype::U8, shape, data };
     let floats = |values: &[f32]| Entry {
         dtype: Dtype::F32,
@@ -130,12 +132,12 @@ pub fn record(bundle: &Bundle, rate: WorkingRate) -> Result<Vec<u8>, GoldenError
     Ok(serialize(&entries, None)?)
 }
 
-/// Runs the networks of `bundle` on its golden input and compares with what they gave where it was built.
+/// Runs the networks of `bundle` on its golden input by `executor` and compares with what they gave where it was built.
 ///
 /// # Errors
 /// When there are no golden outputs, or a network cannot be prepared or run. A difference is no error: see
 /// [`Comparison::passes`].
-pub fn replay(bundle: &Bundle) -> Result<Vec<Comparison>, GoldenError> {
+pub fn replay(bundle: &Bundle, executor: Executor) -> Result<Vec<Comparison>, GoldenError> {
     let golden = SafeTensors::deserialize(bundle.file(GOLDEN_FILE).ok_or(GoldenError::Absent)?)?;
     let streams = &bundle.manifest().streams;
     let mut input = Input { image: None, video: Vec::new() };
@@ -156,7 +158,7 @@ pub fn replay(bundle: &Bundle) -> Result<Vec<Comparison>, GoldenError> {
             rate.unwrap_or(WorkingRate::ALL[0])
         }
     };
-    let output = run(bundle, rate, &input)?;
+    let output = run(bundle, rate, &input, executor)?;
     let mut comparisons = Vec::new();
     for (name, values) in
         [(IMAGE_FEATURES, output.image), (VIDEO_FEATURES, output.video), (PROBABILITIES, output.probabilities)]
@@ -175,9 +177,9 @@ pub fn replay(bundle: &Bundle) -> Result<Vec<Comparison>, GoldenError> {
     Ok(comparisons)
 }
 
-fn run(bundle: &Bundle, rate: WorkingRate, input: &Input) -> Result<Output, NetworkError> {
+fn run(bundle: &Bundle, rate: WorkingRate, input: &Input, executor: Executor) -> Result<Output, NetworkError> {
     let manifest = bundle.manifest();
-    let networks = Networks::prepare(bundle, &[rate])?;
+    let networks = Networks::prepare(bundle, &[rate], executor)?;
     let mut backbones = networks.backbones()?;
     let features = crate::network::Features {
         image: input.image.as_ref().map_or(Ok(Vec::new()), |picture| backbones.image(picture))?,

@@ -5,6 +5,7 @@ pub mod clips;
 mod colour;
 mod components;
 pub mod event;
+mod executor;
 pub mod frame;
 pub mod golden;
 pub mod heads;

@@ -1,17 +1,22 @@
-//! The networks of a bundle, made ready to run through tract: a backbone and a head a stream.
+//! The networks of a bundle, made ready to run: a backbone and a head a stream, each a model of tract, in which our own executor stands for
+//! what it recognises.
 
 use std::sync::Arc;
 
 use thiserror::Error;
 use tract_core::internal::DimLike;
+use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid;
 
 use crate::bundle::{Bundle, Stream, StreamInput};
 use crate::clips::Clip;
+use crate::executor::FusedGraph;
 use crate::input::{fill_clip, fill_picture};
 use crate::preprocess::Picture;
 use crate::sampler::WorkingRate;
+
+pub use crate::executor::Instructions;
 
 /// Why the networks of a bundle cannot be run.
 #[derive(Debug, Error)]
@@ -58,35 +63,67 @@ pub enum NetworkError {
     },
 }
 
-/// One network of fixed shapes, ready to run; shared between threads.
-#[derive(Clone)]
-struct Network {
-    file: String,
-    plan: Arc<TypedRunnableModel>,
-    input: Vec<usize>,
+/// What runs the networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Executor {
+    /// Our own executor, with these instructions, for the networks that it recognises; tract for all others.
+    Fused(Instructions),
+    /// Stock tract.
+    Tract,
 }
 
-impl Network {
-    /// Loads `file` of a bundle for inputs of shape `input`, which must give outputs of shape `output`.
-    fn of_bundle(bundle: &Bundle, file: &str, input: Vec<usize>, output: &[usize]) -> Result<Self, NetworkError> {
+impl Default for Executor {
+    /// Our own, with the best instructions of this processor.
+    fn default() -> Self {
+        Executor::Fused(Instructions::best())
+    }
+}
+
+/// A network's ONNX file, read, of whose networks any number can be prepared for inputs of different lengths.
+struct NetworkFile {
+    file: String,
+    proto: ModelProto,
+    fused: Option<FusedGraph>,
+}
+
+impl NetworkFile {
+    /// Reads `file` of a bundle.
+    fn of_bundle(bundle: &Bundle, file: &str, executor: Executor) -> Result<Self, NetworkError> {
         let missing = || NetworkError::Load { file: file.to_owned(), reason: "it is not in the bundle".into() };
-        Network::prepare(file, bundle.file(file).ok_or_else(missing)?, input, output)
+        NetworkFile::read(file, bundle.file(file).ok_or_else(missing)?, executor)
     }
 
-    /// Loads the ONNX file `data`, called `file`, for inputs of shape `input`, which must give outputs of shape `output`.
-    fn prepare(file: &str, data: &[u8], input: Vec<usize>, output: &[usize]) -> Result<Self, NetworkError> {
-        let load = |reason: String| NetworkError::Load { file: file.to_owned(), reason };
-        let chain = |error: TractError| load(format!("{error:#}").replace('\n', " "));
+    /// Reads the ONNX file `data`, called `file`.
+    fn read(file: &str, data: &[u8], executor: Executor) -> Result<Self, NetworkError> {
+        let proto = tract_onnx::onnx().proto_model_for_read(&mut &*data);
+        let proto = proto.map_err(|error| load(file, &error))?;
+        let fused = match executor {
+            Executor::Fused(instructions) => FusedGraph::find(file, &proto, instructions),
+            Executor::Tract => None,
+        };
+        Ok(NetworkFile { file: file.to_owned(), proto, fused })
+    }
+
+    /// Prepares it for inputs of shape `input`; it must give outputs of shape `output`.
+    fn prepare(&self, input: Vec<usize>, output: &[usize]) -> Result<Network, NetworkError> {
+        let file = &self.file;
+        let chain = |error: TractError| load(file, &error);
         let shape = |what, found: String, expected: &[usize]| NetworkError::Shape {
-            file: file.to_owned(),
+            file: file.clone(),
             what,
             found,
             expected: expected.to_vec(),
         };
-        let model = tract_onnx::onnx().model_for_read(&mut &*data).map_err(chain)?;
-        if model.inputs.len() != 1 || model.outputs.len() != 1 {
-            return Err(load(format!("it has {} inputs and {} outputs", model.inputs.len(), model.outputs.len())));
+        let ends = self.proto.graph.as_ref().map(|graph| (graph.input.len(), graph.output.len())).unwrap_or_default();
+        if ends != (1, 1) {
+            let reason = format!("it has {} inputs and {} outputs", ends.0, ends.1);
+            return Err(NetworkError::Load { file: file.clone(), reason });
         }
+        let model = match &self.fused {
+            Some(fused) => fused.rest(),
+            None => tract_onnx::onnx().model_for_proto_model(&self.proto),
+        };
+        let model = model.map_err(chain)?;
         let declared = model.input_fact(0).map_err(chain)?;
         // The time of the video stream is a symbol in the file: any length fits it.
         let fits = declared.shape.concretize().is_some_and(|dims| {
@@ -96,18 +133,35 @@ impl Network {
         if !fits || declared.datum_type.concretize() != Some(f32::datum_type()) {
             return Err(shape("an input", format!("{declared:?}"), &input));
         }
-        let model = model
-            .with_input_fact(0, f32::fact(&*input).into())
-            .and_then(InferenceModelExt::into_optimized)
-            .map_err(chain)?;
+        let model = model.with_input_fact(0, f32::fact(&*input).into()).map_err(chain)?;
+        let model = match &self.fused {
+            Some(fused) => fused.complete(model),
+            None => model.into_typed(),
+        };
+        let model = model.and_then(TypedModel::into_optimized).map_err(chain)?;
         let fact = model.output_fact(0).map_err(chain)?;
         if fact.shape.as_concrete() != Some(output) || fact.datum_type != f32::datum_type() {
             return Err(shape("an output", format!("{fact:?}"), output));
         }
         let plan = model.into_runnable().map_err(chain)?;
-        Ok(Network { file: file.to_owned(), plan, input })
+        Ok(Network { file: file.clone(), plan, input })
     }
+}
 
+/// What tract said of a file that it cannot load.
+fn load(file: &str, error: &TractError) -> NetworkError {
+    NetworkError::Load { file: file.to_owned(), reason: format!("{error:#}").replace('\n', " ") }
+}
+
+/// One network of fixed shapes, ready to run; shared between threads.
+#[derive(Clone)]
+struct Network {
+    file: String,
+    plan: Arc<TypedRunnableModel>,
+    input: Vec<usize>,
+}
+
+impl Network {
     fn spawn(&self) -> Result<Runner, NetworkError> {
         let state = self.plan.spawn().map_err(|error| self.failed(&error))?;
         Ok(Runner { network: self.clone(), state })
@@ -153,14 +207,16 @@ impl StreamNetworks {
         bundle: &Bundle,
         stream: &Stream,
         lengths: impl IntoIterator<Item = Option<usize>>,
+        executor: Executor,
     ) -> Result<Self, NetworkError> {
         let (features, manifest) = (stream.features, bundle.manifest());
         let snippet = vec![1, manifest.snippet_clips, features];
-        let backbone =
-            |frames| Network::of_bundle(bundle, &stream.backbone, shape(&stream.input, frames), &[1, features]);
+        let backbone = NetworkFile::of_bundle(bundle, &stream.backbone, executor)?;
+        let of_length = |frames| backbone.prepare(shape(&stream.input, frames), &[1, features]);
+        let head = NetworkFile::of_bundle(bundle, &stream.head, executor)?;
         Ok(StreamNetworks {
-            backbones: lengths.into_iter().map(backbone).collect::<Result<_, _>>()?,
-            head: Network::of_bundle(bundle, &stream.head, snippet, &[1, manifest.labels.len()])?,
+            backbones: lengths.into_iter().map(of_length).collect::<Result<_, _>>()?,
+            head: head.prepare(snippet, &[1, manifest.labels.len()])?,
             input: stream.input,
             features,
         })
@@ -179,18 +235,20 @@ pub struct Networks {
 }
 
 impl Networks {
-    /// Loads and optimises the networks of `bundle` for clips of each of `rates`.
+    /// Loads and optimises the networks of `bundle` for clips of each of `rates`, to be run by `executor`.
     ///
     /// # Errors
     /// When the bundle was not made for one of `rates`, or a network is not what the manifest says.
-    pub fn prepare(bundle: &Bundle, rates: &[WorkingRate]) -> Result<Self, NetworkError> {
+    pub fn prepare(bundle: &Bundle, rates: &[WorkingRate], executor: Executor) -> Result<Self, NetworkError> {
         let manifest = bundle.manifest();
         if let Some(rate) = rates.iter().find(|rate| !manifest.working_rates.contains(&rate.fps())) {
             return Err(NetworkError::Rate { fps: rate.fps(), offered: manifest.working_rates.clone() });
         }
         let lengths = || rates.iter().map(|rate| Some(rate.clip_frames()));
-        let image = manifest.streams.image.as_ref().map(|stream| StreamNetworks::prepare(bundle, stream, [None]));
-        let video = manifest.streams.video.as_ref().map(|stream| StreamNetworks::prepare(bundle, stream, lengths()));
+        let image =
+            manifest.streams.image.as_ref().map(|stream| StreamNetworks::prepare(bundle, stream, [None], executor));
+        let video =
+            manifest.streams.video.as_ref().map(|stream| StreamNetworks::prepare(bundle, stream, lengths(), executor));
         Ok(Networks { image: image.transpose()?, video: video.transpose()? })
     }
 
@@ -266,7 +324,7 @@ pub struct Backbones {
 
 impl Backbones {
     /// The backbone of one stream alone, without a bundle, from the bytes of its ONNX file: vectors of `features` numbers for
-    /// clips of `rate`.
+    /// clips of `rate`, run by `executor`.
     ///
     /// # Errors
     /// When the network is not what is said of it.
@@ -276,12 +334,13 @@ impl Backbones {
         input: StreamInput,
         features: usize,
         rate: WorkingRate,
+        executor: Executor,
     ) -> Result<Self, NetworkError> {
         let (file, length) = match stream {
             StreamName::Image => ("the image backbone", None),
             StreamName::Video => ("the video backbone", Some(rate.clip_frames())),
         };
-        let network = Network::prepare(file, onnx, shape(&input, length), &[1, features])?;
+        let network = NetworkFile::read(file, onnx, executor)?.prepare(shape(&input, length), &[1, features])?;
         let backbone = Some(Backbone { runners: vec![network.spawn()?], input });
         Ok(match stream {
             StreamName::Image => Backbones { image: backbone, video: None },

@@ -10,7 +10,7 @@ use divita_board::source::{self, FrameSource, SourceError};
 use divita_runtime::bundle::Bundle;
 use divita_runtime::event::Event;
 use divita_runtime::frame::{Rotation, Timestamp};
-use divita_runtime::network::Networks;
+use divita_runtime::network::{Executor, Networks};
 use divita_runtime::pipeline::{Pipeline, PipelineOptions};
 use divita_runtime::sampler::WorkingRate;
 use divita_runtime::segmenter::Segmentation;
@@ -42,7 +42,7 @@ fn times(source: &mut dyn FrameSource) -> (Vec<Timestamp>, Result<(), SourceErro
 fn events(input: &str) -> Vec<Event> {
     let bundle = Bundle::open(demo_bundle()).unwrap();
     let rate = WorkingRate::new(4).unwrap();
-    let networks = Networks::prepare(&bundle, &[rate]).unwrap();
+    let networks = Networks::prepare(&bundle, &[rate], Executor::default()).unwrap();
     let options = PipelineOptions { rate, segmentation: Segmentation::Shot, threads: NonZeroUsize::MIN, latest: None };
     let mut pipeline = Pipeline::new(&bundle, &networks, options).unwrap();
     let mut source = open(input);

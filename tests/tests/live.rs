@@ -14,7 +14,7 @@ use divita_board::source::{self, FrameSource, SourceError, SourceInfo};
 use divita_runtime::bundle::Bundle;
 use divita_runtime::event::Event;
 use divita_runtime::frame::{Frame, Timestamp};
-use divita_runtime::network::Networks;
+use divita_runtime::network::{Executor, Networks};
 use divita_runtime::pipeline::{Pipeline, PipelineOptions};
 use divita_runtime::sampler::WorkingRate;
 use divita_runtime::segmenter::Segmentation;
@@ -241,7 +241,7 @@ fn ten_thousand_failures_leave_nothing_behind() {
 fn classified(latest: Option<usize>) -> (Vec<f32>, Vec<f32>) {
     let bundle = Bundle::open(demo_bundle()).unwrap();
     let rate = WorkingRate::new(4).unwrap();
-    let networks = Networks::prepare(&bundle, &[rate]).unwrap();
+    let networks = Networks::prepare(&bundle, &[rate], Executor::default()).unwrap();
     let latest = latest.and_then(NonZeroUsize::new);
     let options = PipelineOptions { rate, segmentation: Segmentation::Seq, threads: NonZeroUsize::MIN, latest };
     let mut pipeline = Pipeline::new(&bundle, &networks, options).unwrap();

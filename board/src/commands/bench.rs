@@ -18,6 +18,7 @@ use serde::Serialize;
 use crate::bundles::BundleOption;
 use crate::command_line::Outcome;
 use crate::commands::classify::MethodOptions;
+use crate::executor::ExecutorOption;
 use crate::meter::{cpu_time, peak_memory};
 use crate::source;
 
@@ -34,6 +35,8 @@ pub struct Bench {
     bundle: BundleOption,
     #[command(flatten)]
     method: MethodOptions,
+    #[command(flatten)]
+    executor: ExecutorOption,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -150,7 +153,8 @@ impl Bench {
     fn classify(&self, bundle: &Bundle, options: PipelineOptions) -> Result<(Networks, Whole)> {
         let mut whole = Whole::default();
         let (cpu, prepare) = (cpu_time(), Instant::now());
-        let networks = Networks::prepare(bundle, &[options.rate]).context("the bundle cannot be used")?;
+        let networks =
+            Networks::prepare(bundle, &[options.rate], self.executor.get()).context("the bundle cannot be used")?;
         whole.prepare = prepare.elapsed();
         let run = Instant::now();
         let mut source = source::open(&self.input)?;

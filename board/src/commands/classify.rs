@@ -18,6 +18,7 @@ use divita_runtime::segmenter::Segmentation;
 
 use crate::bundles::BundleOption;
 use crate::command_line::Outcome;
+use crate::executor::ExecutorOption;
 use crate::feed::{Feed, Heard};
 use crate::live::{Ladder, Load, Move, Reason, paper_muap};
 use crate::output::{Format, Sink, csv, jsonl, table};
@@ -46,6 +47,8 @@ pub struct Classify {
     bundle: BundleOption,
     #[command(flatten)]
     method: MethodOptions,
+    #[command(flatten)]
+    executor: ExecutorOption,
     /// Threads: one decodes and cuts, the others run networks. Results do not depend on it [default: the profile's, at most
     /// the processors]
     #[arg(long, value_name = "N")]
@@ -124,7 +127,7 @@ impl Classify {
         let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let threads = self.threads.unwrap_or(profile.threads.min(processors));
         let rates = self.method.rates(&bundle);
-        let networks = Networks::prepare(&bundle, &rates)
+        let networks = Networks::prepare(&bundle, &rates, self.executor.get())
             .with_context(|| format!("the bundle {} cannot be used", bundle.path().display()))?;
         let options = self.method.pipeline(&rates, threads);
         let until = self.duration.map(Timestamp::from_secs_f64);

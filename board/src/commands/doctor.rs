@@ -5,6 +5,8 @@ use std::io::Write;
 use anyhow::{Context, Result};
 use clap::Args;
 
+use divita_runtime::network::Executor;
+
 use crate::bundles::BundleOption;
 use crate::command_line::Outcome;
 use crate::commands::verify;
@@ -63,7 +65,7 @@ impl Doctor {
         let verified = match &bundle {
             Ok((bundle, path)) => {
                 writeln!(out, "bundle       {} ({:?}), every file checked", path.display(), bundle.manifest().name)?;
-                verify::replay(bundle, path)
+                verify::replay(bundle, path, Executor::default())
             }
             Err(error) => {
                 writeln!(out, "bundle       FAILED: {error:#}")?;

@@ -7,9 +7,11 @@ use anyhow::{Context, Result};
 use clap::Args;
 use divita_runtime::bundle::Bundle;
 use divita_runtime::golden::{self, TOLERANCE};
+use divita_runtime::network::Executor;
 
 use crate::bundles;
 use crate::command_line::Outcome;
+use crate::executor::ExecutorOption;
 
 /// Checks a bundle's files and replays its golden input: the networks must give here what they gave where they were built.
 #[derive(Args)]
@@ -18,13 +20,15 @@ pub struct Verify {
     /// Bundle: a folder or a tar
     #[arg(value_name = "BUNDLE")]
     bundle: PathBuf,
+    #[command(flatten)]
+    executor: ExecutorOption,
 }
 
 impl Verify {
     /// Replays the bundle and prints the differences.
     pub fn run(&self) -> Result<Outcome> {
         let bundle = bundles::open(&self.bundle)?;
-        let passed = replay(&bundle, &self.bundle)?;
+        let passed = replay(&bundle, &self.bundle, self.executor.get())?;
         writeln!(
             std::io::stdout(),
             "{}",
@@ -35,9 +39,9 @@ impl Verify {
 }
 
 /// Replays the golden input of `bundle`, prints each difference, and says whether all are small enough.
-pub fn replay(bundle: &Bundle, path: &Path) -> Result<bool> {
-    let comparisons =
-        golden::replay(bundle).with_context(|| format!("the bundle {} cannot be verified", path.display()))?;
+pub fn replay(bundle: &Bundle, path: &Path, executor: Executor) -> Result<bool> {
+    let comparisons = golden::replay(bundle, executor)
+        .with_context(|| format!("the bundle {} cannot be verified", path.display()))?;
     let mut out = std::io::stdout();
     for comparison in &comparisons {
         let verdict = if comparison.passes() { "same" } else { "DIFFERENT" };

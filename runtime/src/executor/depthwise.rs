@@ -24,7 +24,8 @@ pub(super) struct Depthwise {
 impl Depthwise {
     /// Positions of the output on each axis.
     pub fn output(&self) -> Sides {
-        let side = |axis: usize| (self.input[axis] + 2 * (self.kernel[axis] / 2) - self.kernel[axis]) / self.step[axis] + 1;
+        let side =
+            |axis: usize| (self.input[axis] + 2 * (self.kernel[axis] / 2) - self.kernel[axis]) / self.step[axis] + 1;
         [side(0), side(1), side(2)]
     }
 
@@ -41,8 +42,8 @@ impl Depthwise {
 /// Weights of a depthwise convolution in blocks of `width` channels: the taps of each, and its biases. The last block is filled up with zeros.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct DepthwiseWeights {
-    taps: Vec<f32>,
-    bias: Vec<f32>,
+    taps: super::aligned::Aligned,
+    bias: super::aligned::Aligned,
 }
 
 impl DepthwiseWeights {
@@ -52,10 +53,15 @@ impl DepthwiseWeights {
         let padded = order.len().next_multiple_of(width);
         let value = |tap: usize, at: usize| order.get(at).map_or(0.0, |&channel| weights[channel * taps + tap]);
         let blocks = (0..padded).step_by(width);
-        let data = blocks.flat_map(|block| (0..taps).flat_map(move |tap| (block..block + width).map(move |at| (tap, at))));
+        let data =
+            blocks.flat_map(|block| (0..taps).flat_map(move |tap| (block..block + width).map(move |at| (tap, at))));
         DepthwiseWeights {
-            taps: data.map(|(tap, at)| value(tap, at)).collect(),
-            bias: (0..padded).map(|at| order.get(at).map_or(0.0, |&channel| bias[channel])).collect(),
+            taps: data.map(|(tap, at)| value(tap, at)).collect::<Vec<_>>().as_slice().into(),
+            bias: (0..padded)
+                .map(|at| order.get(at).map_or(0.0, |&channel| bias[channel]))
+                .collect::<Vec<_>>()
+                .as_slice()
+                .into(),
         }
     }
 }
@@ -78,7 +84,8 @@ pub(super) fn reference(arena: &mut [f32], conv: &Depthwise, weights: &Depthwise
             for x in 0..out[2] {
                 for channel in 0..weights.bias.len() {
                     let mut sum = weights.bias[channel];
-                    let ((z0, kz, zs), (y0, ky, ys), (x0, kx, xs)) = (conv.taps(0, z), conv.taps(1, y), conv.taps(2, x));
+                    let ((z0, kz, zs), (y0, ky, ys), (x0, kx, xs)) =
+                        (conv.taps(0, z), conv.taps(1, y), conv.taps(2, x));
                     for dz in 0..zs {
                         for dy in 0..ys {
                             for dx in 0..xs {
@@ -97,9 +104,6 @@ pub(super) fn reference(arena: &mut [f32], conv: &Depthwise, weights: &Depthwise
     }
 }
 
-/// Outputs of a row that share a load of the weights.
-const TOGETHER: usize = 4;
-
 /// The same in the vectors of `L`.
 ///
 /// # Safety
@@ -107,111 +111,118 @@ const TOGETHER: usize = 4;
 /// input; `weights` are packed for `L`.
 #[inline(always)]
 pub(super) unsafe fn run<L: Lanes>(arena: *mut f32, conv: &Depthwise, weights: &DepthwiseWeights) {
-    let [_, height, row] = conv.input;
+    let [_, height, width] = conv.input;
     let (out, taps) = (conv.output(), conv.kernel.iter().product::<usize>());
-    // The outputs of a row that have all taps.
-    let whole = |x: usize| conv.taps(2, x).2 == conv.kernel[2];
-    let inner = (0..out[2]).find(|&x| whole(x)).unwrap_or(out[2]);
-    let inner = inner..(inner..out[2]).find(|&x| !whole(x)).unwrap_or(out[2]);
     for z in 0..out[0] {
         let (z0, kz, zs) = conv.taps(0, z);
         for y in 0..out[1] {
             let (y0, ky, ys) = conv.taps(1, y);
-            for block in 0..weights.bias.len() / L::COUNT {
+            let mut lines = [Line { input: 0, taps: 0 }; 9];
+            let seen = (0..zs).flat_map(|dz| (0..ys).map(move |dy| (dz, dy)));
+            for (line, (dz, dy)) in lines.iter_mut().zip(seen) {
+                line.input = ((z0 + dz) * height + y0 + dy) * width * conv.stride;
+                line.taps = ((kz + dz) * conv.kernel[1] + ky + dy) * conv.kernel[2] * L::COUNT;
+            }
+            for block in (0..weights.bias.len()).step_by(L::COUNT) {
                 // SAFETY: the caller's; taps() stays inside the input.
                 unsafe {
-                    let input = arena.add(conv.offset + block * L::COUNT).cast_const();
-                    let output = arena.add(conv.out_offset + (z * out[1] + y) * out[2] * conv.out_stride + block * L::COUNT);
-                    let weights_of = weights.taps.as_ptr().add(block * taps * L::COUNT);
-                    let bias = L::load(weights.bias.as_ptr().add(block * L::COUNT));
-                    let lines = Lines { input, stride: conv.stride, z0, kz, zs, y0, ky, ys, height, row, kernel: conv.kernel, weights: weights_of };
-                    let mut x = 0;
-                    while x < out[2] {
-                        if inner.contains(&x) && x + TOGETHER <= inner.end {
-                            let (x0, ..) = conv.taps(2, x);
-                            let sums = lines.whole::<L, TOGETHER>(x0, conv.step[2], bias);
-                            for (at, sum) in sums.into_iter().enumerate() {
-                                L::store(output.add((x + at) * conv.out_stride), sum);
-                            }
-                            x += TOGETHER;
-                        } else {
-                            let (x0, kx, xs) = conv.taps(2, x);
-                            L::store(output.add(x * conv.out_stride), lines.one::<L>(x0, kx, xs, bias));
-                            x += 1;
+                    let row = Row {
+                        input: arena.add(conv.offset + block),
+                        stride: conv.stride,
+                        width,
+                        lines: lines.get_unchecked(..zs * ys),
+                        weights: weights.taps.as_ptr().add(block * taps),
+                        bias: L::load(weights.bias.as_ptr().add(block)),
+                    };
+                    let output = arena.add(conv.out_offset + (z * out[1] + y) * out[2] * conv.out_stride + block);
+                    match conv.step[2] {
+                        1 => row.run::<L, 1>(output, conv.out_stride, out[2]),
+                        _ => row.run::<L, 2>(output, conv.out_stride, out[2]),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A row of the input that a row of the output sees.
+#[derive(Clone, Copy)]
+struct Line {
+    /// Its beginning, in floats from that of the input.
+    input: usize,
+    /// Its taps, in floats from those of the block.
+    taps: usize,
+}
+
+/// What a row of the output is made of, for one block of channels.
+struct Row<'a, V> {
+    input: *const f32,
+    stride: usize,
+    /// Positions of a line.
+    width: usize,
+    lines: &'a [Line],
+    weights: *const f32,
+    bias: V,
+}
+
+impl<V: Copy> Row<'_, V> {
+    /// # Safety
+    /// As [`run`].
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Vector = V>, const STEP: usize>(&self, output: *mut f32, stride: usize, width: usize) {
+        let mut x = 0;
+        while x < width {
+            // Sides of the maps are multiples of 7, or 4.
+            // SAFETY: the caller's.
+            x += unsafe {
+                match width - x {
+                    7.. => self.some::<L, 7, STEP>(x, output, stride),
+                    4.. => self.some::<L, 4, STEP>(x, output, stride),
+                    _ => self.some::<L, 1, STEP>(x, output, stride),
+                }
+            };
+        }
+    }
+
+    /// `N` neighbouring outputs from `x` on: each input is read once for all of them. Returns `N`.
+    ///
+    /// # Safety
+    /// As [`run`].
+    #[inline(always)]
+    unsafe fn some<L: Lanes<Vector = V>, const N: usize, const STEP: usize>(
+        &self,
+        x: usize,
+        output: *mut f32,
+        stride: usize,
+    ) -> usize {
+        let columns = (N - 1) * STEP + 3;
+        // The inputs at -1 and at the width, which are zero and not there.
+        let left = x == 0;
+        let right = x * STEP + columns > self.width + 1;
+        let mut sums = [self.bias; N];
+        for line in self.lines {
+            // SAFETY: the caller's; of the columns only those are read that are there.
+            unsafe {
+                let weights = self.weights.add(line.taps);
+                let weights = [L::load(weights), L::load(weights.add(L::COUNT)), L::load(weights.add(2 * L::COUNT))];
+                let first = self.input.add(line.input).wrapping_add(x * STEP * self.stride).wrapping_sub(self.stride);
+                for column in 0..columns {
+                    if column == 0 && left || column == columns - 1 && right {
+                        continue;
+                    }
+                    let value = L::load(first.wrapping_add(column * self.stride));
+                    for (at, sum) in sums.iter_mut().enumerate() {
+                        if (at * STEP..at * STEP + 3).contains(&column) {
+                            *sum = L::multiply_add(value, weights[column - at * STEP], *sum);
                         }
                     }
                 }
             }
         }
-    }
-}
-
-/// The rows of the input that a row of the output sees, of one block of channels.
-struct Lines {
-    input: *const f32,
-    stride: usize,
-    z0: usize,
-    kz: usize,
-    zs: usize,
-    y0: usize,
-    ky: usize,
-    ys: usize,
-    height: usize,
-    row: usize,
-    kernel: Sides,
-    weights: *const f32,
-}
-
-impl Lines {
-    /// The output whose taps `kx..kx + xs` meet the inputs from `x0` on.
-    ///
-    /// # Safety
-    /// As [`run`].
-    #[inline(always)]
-    unsafe fn one<L: Lanes>(&self, x0: usize, kx: usize, xs: usize, bias: L::Vector) -> L::Vector {
-        let mut sum = bias;
-        // SAFETY: the caller's.
-        unsafe {
-            for (line, weights) in self.each::<L>() {
-                for dx in 0..xs {
-                    let value = L::load(line.add((x0 + dx) * self.stride));
-                    sum = L::multiply_add(value, L::load(weights.add((kx + dx) * L::COUNT)), sum);
-                }
-            }
+        for (at, &sum) in sums.iter().enumerate() {
+            // SAFETY: the caller's.
+            unsafe { L::store(output.add((x + at) * stride), sum) };
         }
-        sum
-    }
-
-    /// `N` outputs in a row that have all their taps, the first from input `x0` on, each `step` after the one before.
-    ///
-    /// # Safety
-    /// As [`run`].
-    #[inline(always)]
-    unsafe fn whole<L: Lanes, const N: usize>(&self, x0: usize, step: usize, bias: L::Vector) -> [L::Vector; N] {
-        let mut sums = [bias; N];
-        // SAFETY: the caller's.
-        unsafe {
-            for (line, weights) in self.each::<L>() {
-                for dx in 0..self.kernel[2] {
-                    let weight = L::load(weights.add(dx * L::COUNT));
-                    for (at, sum) in sums.iter_mut().enumerate() {
-                        *sum = L::multiply_add(L::load(line.add((x0 + at * step + dx) * self.stride)), weight, *sum);
-                    }
-                }
-            }
-        }
-        sums
-    }
-
-    /// Each row of the input with the weights of its taps.
-    #[inline(always)]
-    fn each<L: Lanes>(&self) -> impl Iterator<Item = (*const f32, *const f32)> {
-        (0..self.zs).flat_map(move |dz| {
-            (0..self.ys).map(move |dy| {
-                let line = ((self.z0 + dz) * self.height + self.y0 + dy) * self.row * self.stride;
-                let tap = ((self.kz + dz) * self.kernel[1] + self.ky + dy) * self.kernel[2] * L::COUNT;
-                (self.input.wrapping_add(line), self.weights.wrapping_add(tap))
-            })
-        })
+        N
     }
 }

@@ -1,12 +1,14 @@
 //! Which vector instructions the kernels run with, and the one place where they are called.
 
+use super::attention::{self, Attention};
 use super::depthwise::{self, Depthwise, DepthwiseWeights};
+use super::lanes::Lanes;
 #[cfg(target_arch = "aarch64")]
 use super::lanes::Neon;
-use super::lanes::Lanes;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
-use super::matmul::{self, Packed, Run, Target};
+use super::matmul::{self, Gathered, Packed, Run, Target};
+use super::norm::{self, NormWeights};
 use super::stem::{self, Stem};
 
 /// A set of vector instructions that this processor has. What is packed for one is of no use to another.
@@ -34,9 +36,16 @@ macro_rules! kernels {
             /// # Safety
             /// As [`matmul::run`].
             #[target_feature(enable = $features)]
-            pub unsafe fn matmul(arena: *mut f32, runs: &[Run], target: Target, positions: usize, packed: &Packed, relu: bool) {
+            pub unsafe fn matmul(
+                arena: *mut f32,
+                runs: &[Run],
+                target: Target,
+                positions: usize,
+                packed: &Packed,
+                relu: bool,
+            ) {
                 // SAFETY: the caller's.
-                unsafe { matmul::run::<$lanes>(arena, runs, 0, target, positions, packed, relu) }
+                unsafe { matmul::run::<$lanes>(arena, &Gathered(runs), target, positions, packed, relu) }
             }
 
             /// # Safety
@@ -50,9 +59,34 @@ macro_rules! kernels {
             /// # Safety
             /// As [`stem::run`].
             #[target_feature(enable = $features)]
-            pub unsafe fn stem(arena: *mut f32, stem: &Stem, runs: &[Run], weights: &Packed) {
+            pub unsafe fn stem(arena: *mut f32, stem: &Stem, taps: &[usize], weights: &Packed) {
                 // SAFETY: the caller's.
-                unsafe { stem::run::<$lanes>(arena, stem, runs, weights) }
+                unsafe { stem::run::<$lanes>(arena, stem, taps, weights) }
+            }
+
+            /// As [`attention::run`].
+            #[target_feature(enable = $features)]
+            pub fn attention(
+                arena: &mut [f32],
+                attention: &Attention,
+                input: &[Run; 3],
+                target: Target,
+                positions: usize,
+                room: usize,
+            ) {
+                attention::run(arena, attention, input, target, positions, room);
+            }
+
+            /// As [`norm::run`].
+            #[target_feature(enable = $features)]
+            pub fn add_norm(
+                arena: &mut [f32],
+                weights: &NormWeights,
+                input: &[Run; 2],
+                target: Target,
+                positions: usize,
+            ) {
+                norm::run(arena, weights, input, target, positions);
             }
         }
     };
@@ -87,6 +121,11 @@ impl Instructions {
         found
     }
 
+    /// The best set that this processor has.
+    pub fn best() -> Self {
+        Self::here()[0]
+    }
+
     /// Floats in a vector.
     pub(super) fn width(self) -> usize {
         match self.0 {
@@ -100,34 +139,43 @@ impl Instructions {
         }
     }
 
-    /// Vectors of a panel of the matrix multiply for so many outputs.
-    fn vectors(self, outputs: usize) -> usize {
-        let all = outputs.div_ceil(self.width());
+    /// Vectors of a panel of the matrix multiply.
+    fn columns(self) -> usize {
         match self.0 {
-            // Three by four positions where no vector would be left over, or else two by six.
-            _ if all % 3 == 0 && all % 2 == 1 => 3,
+            Set::Portable => 1,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => Avx2::COLUMNS,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => Avx512::COLUMNS,
             #[cfg(target_arch = "aarch64")]
-            Set::Neon => 3,
-            _ => 2,
+            Set::Neon => Neon::COLUMNS,
         }
     }
 
     /// Packs the weights of a matrix multiply (see [`Packed::new`]).
     pub(super) fn pack(self, weights: &[f32], bias: &[f32], order: &[usize]) -> Packed {
-        Packed::new(weights, bias, order, self.width(), self.vectors(bias.len()))
+        Packed::new(weights, bias, order, self.width(), self.columns())
     }
 
     /// See [`matmul::reference`].
     ///
     /// # Panics
     /// When what is described does not lie in the arena.
-    pub(super) fn matmul(self, arena: &mut [f32], runs: &[Run], target: Target, positions: usize, packed: &Packed, relu: bool) {
+    pub(super) fn matmul(
+        self,
+        arena: &mut [f32],
+        runs: &[Run],
+        target: Target,
+        positions: usize,
+        packed: &Packed,
+        relu: bool,
+    ) {
         let last = positions.saturating_sub(1);
-        let input = runs.iter().map(|run| run.offset + last * run.stride + run.length.next_multiple_of(4)).max();
+        let input = runs.iter().map(|run| run.offset + last * run.stride + run.length + 8).max();
         assert!(input.unwrap_or(0).max(target.offset + last * target.stride + packed.padded()) <= arena.len());
         // SAFETY: the set was found on this processor, everything lies in the arena, and the plan packs for the set that it runs with.
         match self.0 {
-            Set::Portable => matmul::reference(arena, runs, 0, target, positions, packed, relu),
+            Set::Portable => matmul::reference(arena, &Gathered(runs), target, positions, packed, relu),
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => unsafe { avx2::matmul(arena.as_mut_ptr(), runs, target, positions, packed, relu) },
             #[cfg(target_arch = "x86_64")]
@@ -142,7 +190,9 @@ impl Instructions {
     /// # Panics
     /// When what is described does not lie in the arena.
     pub(super) fn depthwise(self, arena: &mut [f32], conv: &Depthwise, weights: &DepthwiseWeights) {
-        let end = |offset: usize, stride: usize, sides: [usize; 3]| offset + (sides.iter().product::<usize>() - 1) * stride + weights.channels();
+        let end = |offset: usize, stride: usize, sides: [usize; 3]| {
+            offset + (sides.iter().product::<usize>() - 1) * stride + weights.channels()
+        };
         let input = end(conv.offset, conv.stride, conv.input);
         assert!(input.max(end(conv.out_offset, conv.out_stride, conv.output())) <= arena.len());
         // SAFETY: as above.
@@ -161,17 +211,60 @@ impl Instructions {
     ///
     /// # Panics
     /// When what is described does not lie in the arena.
-    pub(super) fn stem(self, arena: &mut [f32], stem: &Stem, runs: &[Run], weights: &Packed) {
+    pub(super) fn stem(self, arena: &mut [f32], stem: &Stem, taps: &[usize], weights: &Packed) {
         assert!(stem.end(weights.padded()) <= arena.len());
         // SAFETY: as above.
         match self.0 {
-            Set::Portable => stem::reference(arena, stem, runs, weights),
+            Set::Portable => stem::reference(arena, stem, taps, weights),
             #[cfg(target_arch = "x86_64")]
-            Set::Avx2 => unsafe { avx2::stem(arena.as_mut_ptr(), stem, runs, weights) },
+            Set::Avx2 => unsafe { avx2::stem(arena.as_mut_ptr(), stem, taps, weights) },
             #[cfg(target_arch = "x86_64")]
-            Set::Avx512 => unsafe { avx512::stem(arena.as_mut_ptr(), stem, runs, weights) },
+            Set::Avx512 => unsafe { avx512::stem(arena.as_mut_ptr(), stem, taps, weights) },
             #[cfg(target_arch = "aarch64")]
-            Set::Neon => unsafe { neon::stem(arena.as_mut_ptr(), stem, runs, weights) },
+            Set::Neon => unsafe { neon::stem(arena.as_mut_ptr(), stem, taps, weights) },
+        }
+    }
+
+    /// See [`attention::run`], which is safe; the instructions make it faster.
+    pub(super) fn attention(
+        self,
+        arena: &mut [f32],
+        attention: &Attention,
+        input: &[Run; 3],
+        target: Target,
+        positions: usize,
+        room: usize,
+    ) {
+        // SAFETY: the set was found on this processor.
+        match self.0 {
+            Set::Portable => attention::run(arena, attention, input, target, positions, room),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => unsafe { avx2::attention(arena, attention, input, target, positions, room) },
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => unsafe { avx512::attention(arena, attention, input, target, positions, room) },
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => unsafe { neon::attention(arena, attention, input, target, positions, room) },
+        }
+    }
+
+    /// See [`norm::run`], which is safe; the instructions make it faster.
+    pub(super) fn add_norm(
+        self,
+        arena: &mut [f32],
+        weights: &NormWeights,
+        input: &[Run; 2],
+        target: Target,
+        positions: usize,
+    ) {
+        // SAFETY: as above.
+        match self.0 {
+            Set::Portable => norm::run(arena, weights, input, target, positions),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => unsafe { avx2::add_norm(arena, weights, input, target, positions) },
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => unsafe { avx512::add_norm(arena, weights, input, target, positions) },
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => unsafe { neon::add_norm(arena, weights, input, target, positions) },
         }
     }
 }

@@ -8,12 +8,14 @@
 pub(super) unsafe trait Lanes {
     /// A register.
     type Vector: Copy;
-    /// Four neighbouring numbers of the left matrix, each to be multiplied with a vector of its own.
+    /// Four numbers of the left matrix, each to be multiplied with a vector of its own.
     type Four: Copy;
     /// Floats in a vector.
     const COUNT: usize;
-    /// Positions that the matrix multiply holds in registers at once, for 1, 2, 3 and 4 vectors of outputs.
-    const ROWS: [usize; 4];
+    /// Positions that a matrix multiply holds in registers at once, for 1, 2 and 3 vectors of outputs; 12 at most.
+    const ROWS: [usize; 3];
+    /// Vectors of outputs in a panel.
+    const COLUMNS: usize;
 
     /// Reads `COUNT` floats at `at`.
     unsafe fn load(at: *const f32) -> Self::Vector;
@@ -25,12 +27,14 @@ pub(super) unsafe trait Lanes {
     unsafe fn multiply_add(a: Self::Vector, b: Self::Vector, sum: Self::Vector) -> Self::Vector;
     /// The larger of each pair.
     unsafe fn max(a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// The sum of each pair.
-    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// Takes the four floats at `at`.
-    unsafe fn four(at: *const f32) -> Self::Four;
-    /// `four[PLACE]` b + sum.
-    unsafe fn multiply_add_place<const PLACE: i32>(four: Self::Four, b: Self::Vector, sum: Self::Vector) -> Self::Vector;
+    /// Takes four floats from `at` on, each `STEP` (1 or 2) after the one before; 4 `STEP` floats can be read.
+    unsafe fn four<const STEP: usize>(at: *const f32) -> Self::Four;
+    /// `four[PLACE]` b + sum, of a four taken with the same `STEP`.
+    unsafe fn multiply_add_place<const PLACE: i32, const STEP: usize>(
+        four: Self::Four,
+        b: Self::Vector,
+        sum: Self::Vector,
+    ) -> Self::Vector;
 }
 
 /// AVX2 and FMA: 8 floats.
@@ -44,7 +48,8 @@ unsafe impl Lanes for Avx2 {
     // A broadcast from memory costs no more than a load, so the numbers stay where they are.
     type Four = *const f32;
     const COUNT: usize = 8;
-    const ROWS: [usize; 4] = [6, 6, 4, 2];
+    const ROWS: [usize; 3] = [12, 6, 4];
+    const COLUMNS: usize = 2;
 
     #[inline(always)]
     unsafe fn load(at: *const f32) -> Self::Vector {
@@ -72,18 +77,17 @@ unsafe impl Lanes for Avx2 {
         unsafe { std::arch::x86_64::_mm256_max_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector {
-        // SAFETY: the caller's.
-        unsafe { std::arch::x86_64::_mm256_add_ps(a, b) }
-    }
-    #[inline(always)]
-    unsafe fn four(at: *const f32) -> Self::Four {
+    unsafe fn four<const STEP: usize>(at: *const f32) -> Self::Four {
         at
     }
     #[inline(always)]
-    unsafe fn multiply_add_place<const PLACE: i32>(four: Self::Four, b: Self::Vector, sum: Self::Vector) -> Self::Vector {
-        // SAFETY: the caller's; four floats can be read.
-        unsafe { Self::multiply_add(Self::splat(*four.add(PLACE as usize)), b, sum) }
+    unsafe fn multiply_add_place<const PLACE: i32, const STEP: usize>(
+        four: Self::Four,
+        b: Self::Vector,
+        sum: Self::Vector,
+    ) -> Self::Vector {
+        // SAFETY: the caller's.
+        unsafe { Self::multiply_add(Self::splat(*four.add(PLACE as usize * STEP)), b, sum) }
     }
 }
 
@@ -97,7 +101,8 @@ unsafe impl Lanes for Avx512 {
     type Vector = std::arch::x86_64::__m512;
     type Four = *const f32;
     const COUNT: usize = 16;
-    const ROWS: [usize; 4] = [8, 8, 8, 6];
+    const ROWS: [usize; 3] = [12, 12, 8];
+    const COLUMNS: usize = 3;
 
     #[inline(always)]
     unsafe fn load(at: *const f32) -> Self::Vector {
@@ -125,18 +130,17 @@ unsafe impl Lanes for Avx512 {
         unsafe { std::arch::x86_64::_mm512_max_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector {
-        // SAFETY: the caller's.
-        unsafe { std::arch::x86_64::_mm512_add_ps(a, b) }
-    }
-    #[inline(always)]
-    unsafe fn four(at: *const f32) -> Self::Four {
+    unsafe fn four<const STEP: usize>(at: *const f32) -> Self::Four {
         at
     }
     #[inline(always)]
-    unsafe fn multiply_add_place<const PLACE: i32>(four: Self::Four, b: Self::Vector, sum: Self::Vector) -> Self::Vector {
-        // SAFETY: the caller's; four floats can be read.
-        unsafe { Self::multiply_add(Self::splat(*four.add(PLACE as usize)), b, sum) }
+    unsafe fn multiply_add_place<const PLACE: i32, const STEP: usize>(
+        four: Self::Four,
+        b: Self::Vector,
+        sum: Self::Vector,
+    ) -> Self::Vector {
+        // SAFETY: the caller's.
+        unsafe { Self::multiply_add(Self::splat(*four.add(PLACE as usize * STEP)), b, sum) }
     }
 }
 
@@ -151,7 +155,8 @@ unsafe impl Lanes for Neon {
     // A multiply-add takes one number of a register: one load for four of them.
     type Four = std::arch::aarch64::float32x4_t;
     const COUNT: usize = 4;
-    const ROWS: [usize; 4] = [8, 8, 6, 5];
+    const ROWS: [usize; 3] = [12, 8, 6];
+    const COLUMNS: usize = 3;
 
     #[inline(always)]
     unsafe fn load(at: *const f32) -> Self::Vector {
@@ -179,17 +184,16 @@ unsafe impl Lanes for Neon {
         unsafe { std::arch::aarch64::vmaxq_f32(a, b) }
     }
     #[inline(always)]
-    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector {
+    unsafe fn four<const STEP: usize>(at: *const f32) -> Self::Four {
         // SAFETY: the caller's.
-        unsafe { std::arch::aarch64::vaddq_f32(a, b) }
+        unsafe { if STEP == 1 { std::arch::aarch64::vld1q_f32(at) } else { std::arch::aarch64::vld2q_f32(at).0 } }
     }
     #[inline(always)]
-    unsafe fn four(at: *const f32) -> Self::Four {
-        // SAFETY: the caller's.
-        unsafe { std::arch::aarch64::vld1q_f32(at) }
-    }
-    #[inline(always)]
-    unsafe fn multiply_add_place<const PLACE: i32>(four: Self::Four, b: Self::Vector, sum: Self::Vector) -> Self::Vector {
+    unsafe fn multiply_add_place<const PLACE: i32, const STEP: usize>(
+        four: Self::Four,
+        b: Self::Vector,
+        sum: Self::Vector,
+    ) -> Self::Vector {
         // SAFETY: the caller's.
         unsafe { std::arch::aarch64::vfmaq_laneq_f32::<PLACE>(sum, b, four) }
     }

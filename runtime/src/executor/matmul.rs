@@ -5,6 +5,7 @@
 //! reads is described as runs of neighbouring channels in the buffers of those that made them, and its weights are packed in the
 //! order of the runs.
 
+use super::aligned::Aligned;
 use super::lanes::Lanes;
 
 /// Neighbouring numbers that a matrix multiply reads at each position.
@@ -23,9 +24,9 @@ pub(super) struct Run {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Packed {
     /// Panel after panel, (inputs, tile width); the last panel may be narrower.
-    data: Vec<f32>,
+    data: Aligned,
     /// A bias for each output, filled up with zeros to whole vectors.
-    bias: Vec<f32>,
+    bias: Aligned,
     inputs: usize,
     /// Outputs, rounded up to whole vectors.
     padded: usize,
@@ -49,7 +50,7 @@ impl Packed {
         }
         let mut bias = bias.to_vec();
         bias.resize(padded, 0.0);
-        Packed { data, bias, inputs, padded, tile }
+        Packed { data: data.as_slice().into(), bias: bias.as_slice().into(), inputs, padded, tile }
     }
 
     /// Outputs that are written at each position: the true ones and those that fill the last vector up, which are `relu(0)`.
@@ -67,12 +68,28 @@ pub(super) struct Target {
     pub stride: usize,
 }
 
-/// out[p] = weights x runs[p] + bias for each of `positions`, no less than zero where `relu` says so: the safe reference. All runs
-/// begin `shift` floats later than they say.
+/// What a matrix multiply reads: the left matrix, (positions, inputs), wherever its numbers lie.
+pub(super) trait Inputs {
+    /// Every input of `position` in order, with the offset of its number from the start of the arena.
+    fn offsets(&self, position: usize) -> impl Iterator<Item = usize>;
+
+    /// Adds inputs times weights to the sums of `ROWS` positions from `position` on; `weights` is the panel, (inputs, `COLUMNS` vectors).
+    ///
+    /// # Safety
+    /// As [`run`].
+    unsafe fn multiply<L: Lanes, const ROWS: usize, const COLUMNS: usize>(
+        &self,
+        arena: *const f32,
+        position: usize,
+        weights: *const f32,
+        sums: &mut [[L::Vector; COLUMNS]; ROWS],
+    );
+}
+
+/// out[p] = weights x inputs[p] + bias for each of `positions`, no less than zero where `relu` says so: the safe reference.
 pub(super) fn reference(
     arena: &mut [f32],
-    runs: &[Run],
-    shift: usize,
+    inputs: &impl Inputs,
     target: Target,
     positions: usize,
     packed: &Packed,
@@ -82,14 +99,9 @@ pub(super) fn reference(
         for output in 0..packed.padded {
             let panel = output / packed.tile * packed.tile;
             let width = packed.tile.min(packed.padded - panel);
-            let mut sum = packed.bias[output];
-            let mut at = panel * packed.inputs + output - panel;
-            for run in runs {
-                for channel in 0..run.length {
-                    sum = arena[shift + run.offset + position * run.stride + channel].mul_add(packed.data[at], sum);
-                    at += width;
-                }
-            }
+            let weights = packed.data[panel * packed.inputs..].iter().skip(output - panel).step_by(width);
+            let products = inputs.offsets(position).zip(weights);
+            let sum = products.fold(packed.bias[output], |sum, (at, &weight)| arena[at].mul_add(weight, sum));
             arena[target.offset + position * target.stride + output] = if relu { sum.max(0.0) } else { sum };
         }
     }
@@ -98,44 +110,50 @@ pub(super) fn reference(
 /// The same in the vectors of `L`.
 ///
 /// # Safety
-/// As [`Lanes`] says; what `runs`, rounded up to fours, and `target` describe lies in the arena and does not overlap, and `packed` is packed
-/// for `L`.
+/// As [`Lanes`] says; what `inputs` and `target` describe lies in the arena and does not overlap, 8 floats can be read from wherever an input lies,
+/// and `packed` is packed for `L`.
 #[inline(always)]
 pub(super) unsafe fn run<L: Lanes>(
     arena: *mut f32,
-    runs: &[Run],
-    shift: usize,
+    inputs: &impl Inputs,
     target: Target,
     positions: usize,
     packed: &Packed,
     relu: bool,
 ) {
-    // Weights that do not stay in the first cache are read once for all positions; others again and again, positions once.
+    // A panel's weights stay in the first cache; positions are read again for each panel.
     let mut first = 0;
     while first < packed.padded {
         let width = packed.tile.min(packed.padded - first);
+        let columns = width / L::COUNT;
+        let rows = L::ROWS[columns - 1];
+        // SAFETY: the caller's; the panel's outputs are those of the target from `first` on.
+        let panel = unsafe {
+            Panel {
+                weights: packed.data.as_ptr().add(first * packed.inputs),
+                bias: packed.bias.as_ptr().add(first),
+                out: arena.add(target.offset + first),
+                stride: target.stride,
+                relu,
+            }
+        };
         let mut position = 0;
         while position < positions {
-            let rows = (positions - position).min(L::ROWS[width / L::COUNT - 1]);
-            // SAFETY: the caller's; the rows are positions and the columns outputs of this panel.
+            // The last two share what is left: a tile of few rows would wait for its own sums.
+            let left = positions - position;
+            let rows = if left <= rows {
+                left
+            } else if left < 2 * rows {
+                left.div_ceil(2)
+            } else {
+                rows
+            };
+            // SAFETY: the caller's.
             unsafe {
-                let input = arena.add(shift).cast_const();
-                let panel = Panel {
-                    weights: packed.data.as_ptr().add(first * packed.inputs),
-                    bias: packed.bias.as_ptr().add(first),
-                    out: arena.add(target.offset + position * target.stride + first),
-                    stride: target.stride,
-                    relu,
-                };
-                match (rows, width / L::COUNT) {
-                    (8, columns) => panel.columns::<L, 8>(input, runs, position, columns),
-                    (7, columns) => panel.columns::<L, 7>(input, runs, position, columns),
-                    (6, columns) => panel.columns::<L, 6>(input, runs, position, columns),
-                    (5, columns) => panel.columns::<L, 5>(input, runs, position, columns),
-                    (4, columns) => panel.columns::<L, 4>(input, runs, position, columns),
-                    (3, columns) => panel.columns::<L, 3>(input, runs, position, columns),
-                    (2, columns) => panel.columns::<L, 2>(input, runs, position, columns),
-                    (_, columns) => panel.columns::<L, 1>(input, runs, position, columns),
+                match columns {
+                    3 => panel.rows::<L, 3>(arena, inputs, position, rows),
+                    2 => panel.rows::<L, 2>(arena, inputs, position, rows),
+                    _ => panel.rows::<L, 1>(arena, inputs, position, rows),
                 }
             }
             position += rows;
@@ -144,10 +162,11 @@ pub(super) unsafe fn run<L: Lanes>(
     }
 }
 
-/// The outputs of one panel at a few positions.
+/// Neighbouring outputs: as many as a tile is wide.
 struct Panel {
     weights: *const f32,
     bias: *const f32,
+    /// Of position 0.
     out: *mut f32,
     stride: usize,
     relu: bool,
@@ -157,14 +176,28 @@ impl Panel {
     /// # Safety
     /// As [`run`].
     #[inline(always)]
-    unsafe fn columns<L: Lanes, const ROWS: usize>(self, input: *const f32, runs: &[Run], position: usize, columns: usize) {
+    unsafe fn rows<L: Lanes, const COLUMNS: usize>(
+        &self,
+        arena: *const f32,
+        inputs: &impl Inputs,
+        position: usize,
+        rows: usize,
+    ) {
         // SAFETY: the caller's.
         unsafe {
-            match columns {
-                4 => self.tile::<L, ROWS, 4>(input, runs, position),
-                3 => self.tile::<L, ROWS, 3>(input, runs, position),
-                2 => self.tile::<L, ROWS, 2>(input, runs, position),
-                _ => self.tile::<L, ROWS, 1>(input, runs, position),
+            match rows {
+                12 => self.tile::<L, 12, COLUMNS>(arena, inputs, position),
+                11 => self.tile::<L, 11, COLUMNS>(arena, inputs, position),
+                10 => self.tile::<L, 10, COLUMNS>(arena, inputs, position),
+                9 => self.tile::<L, 9, COLUMNS>(arena, inputs, position),
+                8 => self.tile::<L, 8, COLUMNS>(arena, inputs, position),
+                7 => self.tile::<L, 7, COLUMNS>(arena, inputs, position),
+                6 => self.tile::<L, 6, COLUMNS>(arena, inputs, position),
+                5 => self.tile::<L, 5, COLUMNS>(arena, inputs, position),
+                4 => self.tile::<L, 4, COLUMNS>(arena, inputs, position),
+                3 => self.tile::<L, 3, COLUMNS>(arena, inputs, position),
+                2 => self.tile::<L, 2, COLUMNS>(arena, inputs, position),
+                _ => self.tile::<L, 1, COLUMNS>(arena, inputs, position),
             }
         }
     }
@@ -173,14 +206,17 @@ impl Panel {
     /// As [`run`].
     #[inline(always)]
     unsafe fn tile<L: Lanes, const ROWS: usize, const COLUMNS: usize>(
-        self,
-        input: *const f32,
-        runs: &[Run],
+        &self,
+        arena: *const f32,
+        inputs: &impl Inputs,
         position: usize,
     ) {
+        // No such tile is ever asked for, and none is compiled.
+        if ROWS > L::ROWS[COLUMNS - 1] || COLUMNS > L::COLUMNS {
+            return;
+        }
         // SAFETY: the caller's.
         unsafe {
-            let mut weights = self.weights;
             let mut sums = [[L::splat(0.0); COLUMNS]; ROWS];
             for column in 0..COLUMNS {
                 let bias = L::load(self.bias.add(column * L::COUNT));
@@ -188,38 +224,63 @@ impl Panel {
                     row[column] = bias;
                 }
             }
-            for run in runs {
-                let mut inputs = [input.add(run.offset + position * run.stride); ROWS];
+            inputs.multiply::<L, ROWS, COLUMNS>(arena, position, self.weights, &mut sums);
+            for (row, sums) in sums.iter().enumerate() {
+                for (column, &sum) in sums.iter().enumerate() {
+                    let value = if self.relu { L::max(sum, L::splat(0.0)) } else { sum };
+                    L::store(self.out.add((position + row) * self.stride + column * L::COUNT), value);
+                }
+            }
+        }
+    }
+}
+
+/// The channels of a 1x1 convolution, run after run.
+pub(super) struct Gathered<'a>(pub &'a [Run]);
+
+impl Inputs for Gathered<'_> {
+    fn offsets(&self, position: usize) -> impl Iterator<Item = usize> {
+        self.0
+            .iter()
+            .flat_map(move |run| (0..run.length).map(move |channel| run.offset + position * run.stride + channel))
+    }
+
+    #[inline(always)]
+    unsafe fn multiply<L: Lanes, const ROWS: usize, const COLUMNS: usize>(
+        &self,
+        arena: *const f32,
+        position: usize,
+        mut weights: *const f32,
+        sums: &mut [[L::Vector; COLUMNS]; ROWS],
+    ) {
+        let width = COLUMNS * L::COUNT;
+        for run in self.0 {
+            // SAFETY: the caller's.
+            unsafe {
+                let mut inputs = [arena.add(run.offset + position * run.stride); ROWS];
                 for row in 1..ROWS {
                     inputs[row] = inputs[row - 1].add(run.stride);
                 }
-                let width = COLUMNS * L::COUNT;
                 let mut left = run.length;
                 while left >= 4 {
                     let fours = fours::<L, ROWS>(&mut inputs);
-                    step::<L, ROWS, COLUMNS, 0>(&mut sums, &fours, weights);
-                    step::<L, ROWS, COLUMNS, 1>(&mut sums, &fours, weights.add(width));
-                    step::<L, ROWS, COLUMNS, 2>(&mut sums, &fours, weights.add(2 * width));
-                    step::<L, ROWS, COLUMNS, 3>(&mut sums, &fours, weights.add(3 * width));
+                    step::<L, ROWS, COLUMNS, 0>(sums, &fours, weights);
+                    step::<L, ROWS, COLUMNS, 1>(sums, &fours, weights.add(width));
+                    step::<L, ROWS, COLUMNS, 2>(sums, &fours, weights.add(2 * width));
+                    step::<L, ROWS, COLUMNS, 3>(sums, &fours, weights.add(3 * width));
                     weights = weights.add(4 * width);
                     left -= 4;
                 }
                 if left > 0 {
                     let fours = fours::<L, ROWS>(&mut inputs);
-                    step::<L, ROWS, COLUMNS, 0>(&mut sums, &fours, weights);
+                    step::<L, ROWS, COLUMNS, 0>(sums, &fours, weights);
                     if left > 1 {
-                        step::<L, ROWS, COLUMNS, 1>(&mut sums, &fours, weights.add(width));
+                        step::<L, ROWS, COLUMNS, 1>(sums, &fours, weights.add(width));
                     }
                     if left > 2 {
-                        step::<L, ROWS, COLUMNS, 2>(&mut sums, &fours, weights.add(2 * width));
+                        step::<L, ROWS, COLUMNS, 2>(sums, &fours, weights.add(2 * width));
                     }
                     weights = weights.add(left * width);
-                }
-            }
-            for (row, sums) in sums.iter().enumerate() {
-                for (column, &sum) in sums.iter().enumerate() {
-                    let value = if self.relu { L::max(sum, L::splat(0.0)) } else { sum };
-                    L::store(self.out.add(row * self.stride + column * L::COUNT), value);
                 }
             }
         }
@@ -234,7 +295,7 @@ impl Panel {
 unsafe fn fours<L: Lanes, const ROWS: usize>(inputs: &mut [*const f32; ROWS]) -> [L::Four; ROWS] {
     // SAFETY: the caller's.
     unsafe {
-        let fours = inputs.map(|input| L::four(input));
+        let fours = inputs.map(|input| L::four::<1>(input));
         for input in inputs {
             *input = input.add(4);
         }
@@ -254,14 +315,88 @@ unsafe fn step<L: Lanes, const ROWS: usize, const COLUMNS: usize, const PLACE: i
 ) {
     // SAFETY: the caller's.
     unsafe {
+        let columns = columns::<L, COLUMNS>(weights);
+        for (sums, &four) in sums.iter_mut().zip(fours) {
+            for (sum, &column) in sums.iter_mut().zip(&columns) {
+                *sum = L::multiply_add_place::<PLACE, 1>(four, column, *sum);
+            }
+        }
+    }
+}
+
+/// The outputs' weights of one input.
+///
+/// # Safety
+/// As [`run`].
+#[inline(always)]
+unsafe fn columns<L: Lanes, const COLUMNS: usize>(weights: *const f32) -> [L::Vector; COLUMNS] {
+    // SAFETY: the caller's.
+    unsafe {
         let mut columns = [L::splat(0.0); COLUMNS];
         for (column, vector) in columns.iter_mut().enumerate() {
             *vector = L::load(weights.add(column * L::COUNT));
         }
-        for (sums, &four) in sums.iter_mut().zip(fours) {
-            for (sum, &column) in sums.iter_mut().zip(&columns) {
-                *sum = L::multiply_add_place::<PLACE>(four, column, *sum);
+        columns
+    }
+}
+
+/// The taps of a row of a convolution with step 2 over planes.
+pub(super) struct Taps<'a> {
+    /// Where each tap of position 0 lies, in floats after `shift`.
+    pub taps: &'a [usize],
+    /// In floats from the start of the arena.
+    pub shift: usize,
+}
+
+/// Inputs from one position of [`Taps`] to the next.
+const STEP: usize = 2;
+
+impl Inputs for Taps<'_> {
+    fn offsets(&self, position: usize) -> impl Iterator<Item = usize> {
+        self.taps.iter().map(move |tap| self.shift + tap + STEP * position)
+    }
+
+    #[inline(always)]
+    unsafe fn multiply<L: Lanes, const ROWS: usize, const COLUMNS: usize>(
+        &self,
+        arena: *const f32,
+        position: usize,
+        mut weights: *const f32,
+        sums: &mut [[L::Vector; COLUMNS]; ROWS],
+    ) {
+        // SAFETY: the caller's.
+        unsafe {
+            let arena = arena.add(self.shift + STEP * position);
+            for &tap in self.taps {
+                let columns = columns::<L, COLUMNS>(weights);
+                weights = weights.add(COLUMNS * L::COUNT);
+                // A four is of four positions, not of four inputs.
+                for (at, sums) in sums.chunks_mut(4).enumerate() {
+                    let four = L::four::<STEP>(arena.add(tap + 4 * STEP * at));
+                    across::<L, COLUMNS, 0>(sums, four, &columns);
+                    across::<L, COLUMNS, 1>(sums, four, &columns);
+                    across::<L, COLUMNS, 2>(sums, four, &columns);
+                    across::<L, COLUMNS, 3>(sums, four, &columns);
+                }
             }
+        }
+    }
+}
+
+/// The position at `PLACE` of a four, where there is one.
+///
+/// # Safety
+/// As [`run`].
+#[inline(always)]
+unsafe fn across<L: Lanes, const COLUMNS: usize, const PLACE: i32>(
+    sums: &mut [[L::Vector; COLUMNS]],
+    four: L::Four,
+    columns: &[L::Vector; COLUMNS],
+) {
+    if let Some(sums) = sums.get_mut(PLACE as usize) {
+        for (sum, &column) in sums.iter_mut().zip(columns) {
+            // SAFETY: the caller's.
+            *sum = unsafe { L::multiply_add_place::<PLACE, STEP>(four, column, *sum) };
         }
     }
 }

@@ -1,261 +1,297 @@
-//! A network as steps over one arena: what is computed, from where to where, with weights packed for the processor.
+//! A network for an input of one size: where in an arena each layer's numbers lie, and the run through its kernels.
 //!
-//! [`Builder`] is told of layers and gives channels back: which buffer each is in, and where in it. To split, join or shuffle is to rearrange
-//! those, and costs nothing. When all is told, buffers get places in the arena, the same place for buffers that are not needed at
-//! the same time.
+//! Nothing is allocated in a run. Layers whose numbers are not needed at the same time share their place.
 
+use std::sync::Arc;
+
+use super::aligned::Aligned;
+use super::attention::Attention;
 use super::depthwise::{Depthwise, DepthwiseWeights, Sides};
 use super::instructions::Instructions;
+use super::layers::{Layer, Layers, Stretch};
 use super::matmul::{Packed, Run, Target};
+use super::norm::NormWeights;
+use super::spans::spans;
 use super::stem::Stem;
 
-/// Floats that may be read or written after the last channel of a buffer's last position.
+/// Floats that may be read or written after the last channel of a layer's last position.
 const SLACK: usize = 16;
 
-/// A channel of activations: a buffer, and which of its channels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Channel {
-    buffer: usize,
-    place: usize,
-}
-
-/// Activations: their channels in order, at each position of a box.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Activations {
-    pub channels: Vec<Channel>,
-    pub sides: Sides,
-}
-
-/// Neighbouring channels of one buffer.
-#[derive(Clone, Copy, Debug)]
-struct Stretch {
-    buffer: usize,
-    place: usize,
-    length: usize,
-}
-
-/// Weights (outputs, inputs) row-major, or (channels, taps), with a bias for each output.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Weights<'a> {
-    pub data: &'a [f32],
-    pub bias: &'a [f32],
-}
-
-/// A buffer whose place is not known yet.
+/// A place in the arena.
 #[derive(Clone, Debug)]
 struct Buffer {
     /// Floats from one position to the next.
     stride: usize,
     len: usize,
-    /// The first step that writes it and the last that reads it.
+    /// The first layer that writes it and the last that reads it.
     life: (usize, usize),
     offset: usize,
-}
-
-/// A layer whose buffers have no places yet.
-enum Layer {
-    Stem { stem: Stem, input: usize, rows: usize, out: usize, weights: Packed },
-    Pointwise { input: Vec<Stretch>, out: usize, positions: usize, weights: Packed, relu: bool },
-    Depthwise { input: Stretch, out: usize, place: usize, conv: Depthwise, weights: DepthwiseWeights },
-    Mean { input: Vec<Stretch>, order: Vec<usize>, positions: usize },
-}
-
-/// Takes a network layer by layer.
-pub(super) struct Builder {
-    instructions: Instructions,
-    buffers: Vec<Buffer>,
-    layers: Vec<Layer>,
-}
-
-impl Builder {
-    pub fn new(instructions: Instructions) -> Self {
-        Builder { instructions, buffers: Vec::new(), layers: Vec::new() }
-    }
-
-    /// A buffer written by the step that comes next.
-    fn buffer(&mut self, positions: usize, stride: usize) -> usize {
-        let step = self.layers.len();
-        // Vectors do not straddle cache lines where buffers begin at one.
-        let len = (positions * stride + SLACK).next_multiple_of(16);
-        self.buffers.push(Buffer { stride, len, life: (step, step), offset: 0 });
-        self.buffers.len() - 1
-    }
-
-    /// Notes that the step that comes next reads `activations`; their channels in the order in which they lie, as stretches, and which
-    /// channel each is.
-    fn read(&mut self, activations: &Activations) -> (Vec<Stretch>, Vec<usize>) {
-        let mut order: Vec<usize> = (0..activations.channels.len()).collect();
-        order.sort_by_key(|&at| activations.channels[at]);
-        let mut stretches: Vec<Stretch> = Vec::new();
-        for &at in &order {
-            let Channel { buffer, place } = activations.channels[at];
-            self.buffers[buffer].life.1 = self.layers.len();
-            match stretches.last_mut() {
-                Some(last) if last.buffer == buffer && last.place + last.length == place => last.length += 1,
-                _ => stretches.push(Stretch { buffer, place, length: 1 }),
-            }
-        }
-        (stretches, order)
-    }
-
-    fn made(&self, buffer: usize, channels: usize, sides: Sides) -> Activations {
-        Activations { channels: (0..channels).map(|place| Channel { buffer, place }).collect(), sides }
-    }
-
-    /// The first convolution of a planar input (colours, sides), its ReLU and its max pool; `weights` are (outputs, colours x kernel).
-    pub fn stem(&mut self, colours: usize, sides: Sides, kernel: Sides, step: Sides, weights: Weights<'_>) -> Activations {
-        let order: Vec<usize> = (0..weights.data.len() / weights.bias.len()).collect();
-        let packed = self.instructions.pack(weights.data, weights.bias, &order);
-        let out = Target { offset: 0, stride: packed.padded() };
-        let stem = Stem { input: 0, sides, colours, kernel, step, rows: 0, out };
-        let input = self.buffer(1, stem.input_len());
-        // Its border is zero from run to run.
-        self.buffers[input].life = (0, usize::MAX);
-        let rows = self.buffer(1, stem.rows_len(packed.padded()));
-        let pooled = stem.pooled();
-        let out = self.buffer(pooled.iter().product(), packed.padded());
-        self.layers.push(Layer::Stem { stem, input, rows, out, weights: packed });
-        self.made(out, weights.bias.len(), pooled)
-    }
-
-    /// A 1x1 convolution; `weights` are (outputs, inputs).
-    pub fn pointwise(&mut self, activations: &Activations, weights: Weights<'_>, relu: bool) -> Activations {
-        let (input, order) = self.read(activations);
-        let packed = self.instructions.pack(weights.data, weights.bias, &order);
-        let positions = activations.sides.iter().product();
-        let out = self.buffer(positions, packed.padded());
-        self.layers.push(Layer::Pointwise { input, out, positions, weights: packed, relu });
-        self.made(out, weights.bias.len(), activations.sides)
-    }
-
-    /// A depthwise convolution; `weights` are (channels, taps).
-    pub fn depthwise(&mut self, activations: &Activations, kernel: Sides, step: Sides, weights: Weights<'_>) -> Activations {
-        let width = self.instructions.width();
-        let (input, order) = self.read(activations);
-        let conv = Depthwise { offset: 0, stride: 0, out_offset: 0, out_stride: 0, input: activations.sides, kernel, step };
-        let sides = conv.output();
-        // The last stretch may begin anywhere in a block and ends with a whole one.
-        let stride = (order.len() + width - 1).next_multiple_of(width);
-        let out = self.buffer(sides.iter().product(), stride);
-        let mut channels = vec![Channel { buffer: out, place: 0 }; order.len()];
-        let mut place = 0;
-        // One after the other: the last block of a stretch writes beyond its channels, where the next one then writes what is true.
-        for stretch in input {
-            let own = &order[place..place + stretch.length];
-            let weights = DepthwiseWeights::new(weights.data, weights.bias, own, width);
-            let last = self.layers.len();
-            self.buffers[stretch.buffer].life.1 = self.buffers[stretch.buffer].life.1.max(last);
-            self.buffers[out].life.1 = last;
-            self.layers.push(Layer::Depthwise { input: stretch, out, place, conv: conv.clone(), weights });
-            own.iter().enumerate().for_each(|(at, &channel)| channels[channel].place = place + at);
-            place += stretch.length;
-        }
-        Activations { channels, sides }
-    }
-
-    /// The mean of each channel over all positions: the last layer.
-    pub fn mean(&mut self, activations: &Activations) {
-        let (input, order) = self.read(activations);
-        self.layers.push(Layer::Mean { input, order, positions: activations.sides.iter().product() });
-    }
-
-    /// The steps, with everything in its place.
-    pub fn finish(mut self) -> Plan {
-        let len = place(&mut self.buffers);
-        let (buffers, instructions) = (&self.buffers, self.instructions);
-        let target = |buffer: usize| Target { offset: buffers[buffer].offset, stride: buffers[buffer].stride };
-        let run = |stretch: Stretch| {
-            let Target { offset, stride } = target(stretch.buffer);
-            Run { offset: offset + stretch.place, stride, length: stretch.length }
-        };
-        let runs = |stretches: Vec<Stretch>| stretches.into_iter().map(run).collect();
-        let step = |layer| match layer {
-            Layer::Stem { stem, input, rows, out, weights } => {
-                let stem = Stem { input: buffers[input].offset, rows: buffers[rows].offset, out: target(out), ..stem };
-                Step::Stem { runs: stem.runs(), stem, weights }
-            }
-            Layer::Pointwise { input, out, positions, weights, relu } => {
-                Step::Pointwise { runs: runs(input), target: target(out), positions, weights, relu }
-            }
-            Layer::Depthwise { input, out, place, conv, weights } => {
-                let (from, to) = (run(input), target(out));
-                let conv = Depthwise { offset: from.offset, stride: from.stride, out_offset: to.offset + place, out_stride: to.stride, ..conv };
-                Step::Depthwise { conv, weights }
-            }
-            Layer::Mean { input, order, positions } => Step::Mean { runs: runs(input), order, positions },
-        };
-        Plan { steps: self.layers.into_iter().map(step).collect(), len, instructions }
-    }
-}
-
-/// Gives each buffer a place that no other has while it lives; floats in all.
-fn place(buffers: &mut [Buffer]) -> usize {
-    let mut len = 0;
-    for at in 0..buffers.len() {
-        let (before, rest) = buffers.split_at_mut(at);
-        let buffer = &mut rest[0];
-        let mut taken: Vec<(usize, usize)> = before
-            .iter()
-            .filter(|other| other.life.0 <= buffer.life.1 && buffer.life.0 <= other.life.1)
-            .map(|other| (other.offset, other.offset + other.len))
-            .collect();
-        taken.sort_unstable();
-        // The first gap that is wide enough.
-        buffer.offset = taken.into_iter().fold(0, |offset, (start, end)| if offset + buffer.len <= start { offset } else { offset.max(end) });
-        len = len.max(buffer.offset + buffer.len);
-    }
-    len
 }
 
 /// One kernel's work.
 #[derive(Clone, Debug, PartialEq)]
 enum Step {
-    Stem { stem: Stem, runs: Vec<Run>, weights: Packed },
-    Pointwise { runs: Vec<Run>, target: Target, positions: usize, weights: Packed, relu: bool },
-    Depthwise { conv: Depthwise, weights: DepthwiseWeights },
-    Mean { runs: Vec<Run>, order: Vec<usize>, positions: usize },
+    Stem { stem: Stem, taps: Vec<usize>, weights: Arc<Packed> },
+    Rows { target: Target, positions: usize, channels: usize },
+    Pointwise { runs: Vec<Run>, target: Target, positions: usize, weights: Arc<Packed>, relu: bool },
+    Depthwise { conv: Depthwise, weights: Arc<DepthwiseWeights> },
+    Attention { input: [Run; 3], target: Target, positions: usize, attention: Attention, room: usize },
+    AddNorm { input: [Run; 2], target: Target, positions: usize, weights: Arc<NormWeights> },
+    Mean { input: Run, target: Target, positions: usize },
 }
 
-/// A network that can be run.
+/// A network that can be run on inputs of one size.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
+pub(super) struct Plan {
     steps: Vec<Step>,
+    /// Where the output lies.
+    output: Run,
     /// Floats of the arena.
     len: usize,
     instructions: Instructions,
 }
 
 impl Plan {
-    /// The room that runs take place in; one a thread.
-    pub fn arena(&self) -> Vec<f32> {
-        vec![0.0; self.len]
+    /// `layers` for an input of `sides`: time, height, width of planes, or one row of positions.
+    pub fn new(layers: &Layers, sides: Sides) -> Self {
+        let mut arena = Arena::default();
+        // What each layer makes: its buffer and its positions.
+        let mut made: Vec<(usize, Sides)> = Vec::new();
+        let mut steps = Vec::new();
+        for (at, layer) in layers.layers.iter().enumerate() {
+            arena.layer = at;
+            let sides = layer.input().first().map_or(sides, |stretch| made[stretch.layer].1);
+            for stretch in layer.input() {
+                arena.buffers[made[stretch.layer].0].life.1 = at;
+            }
+            let positions = sides.iter().product();
+            made.push(match layer {
+                Layer::Stem(layer) => {
+                    let numbers = layer.weights.padded();
+                    let nowhere = Target { offset: 0, stride: numbers };
+                    let stem = Stem {
+                        input: 0,
+                        sides,
+                        colours: layer.colours,
+                        kernel: layer.kernel,
+                        step: layer.step,
+                        rows: 0,
+                        out: nowhere,
+                    };
+                    let input = arena.buffer(1, stem.input_len());
+                    // Its border is zero from run to run.
+                    arena.buffers[input].life = (0, usize::MAX);
+                    let rows = arena.buffer(1, stem.rows_len(numbers));
+                    let pooled = stem.pooled();
+                    let out = arena.buffer(pooled.iter().product(), numbers);
+                    steps.push(Unplaced::Stem { stem, input, rows, out, weights: layer.weights.clone() });
+                    (out, pooled)
+                }
+                Layer::Rows(channels) => {
+                    let out = arena.buffer(positions, channels.next_multiple_of(layers.instructions.width()));
+                    steps.push(Unplaced::Rows { out, positions, channels: *channels });
+                    (out, sides)
+                }
+                Layer::Pointwise { input, weights, relu } => {
+                    let out = arena.buffer(positions, weights.padded());
+                    let weights = weights.clone();
+                    steps.push(Unplaced::Pointwise { input: input.clone(), out, positions, weights, relu: *relu });
+                    (out, sides)
+                }
+                Layer::Depthwise { input, kernel, step, weights } => {
+                    let width = layers.instructions.width();
+                    let nowhere = Depthwise {
+                        offset: 0,
+                        stride: 0,
+                        out_offset: 0,
+                        out_stride: 0,
+                        input: sides,
+                        kernel: *kernel,
+                        step: *step,
+                    };
+                    let channels: usize = input.iter().map(|stretch| stretch.length).sum();
+                    // The last stretch may begin anywhere in a block and ends with a whole one.
+                    let stride = (channels + width - 1).next_multiple_of(width);
+                    let out = arena.buffer(nowhere.output().iter().product(), stride);
+                    let mut place = 0;
+                    // One after the other: the last block of a stretch writes beyond its channels, where the next one then writes what
+                    // is true.
+                    for (&input, weights) in input.iter().zip(weights) {
+                        let (conv, weights) = (nowhere.clone(), weights.clone());
+                        steps.push(Unplaced::Depthwise { input, out, place, conv, weights });
+                        place += input.length;
+                    }
+                    (out, nowhere.output())
+                }
+                Layer::Attention { input, attention } => {
+                    let out = arena.buffer(positions, input[0].length.next_multiple_of(layers.instructions.width()));
+                    let room = arena.buffer(1, attention.room(positions, input[0].length));
+                    let attention = attention.clone();
+                    steps.push(Unplaced::Attention { input: *input, out, positions, attention, room });
+                    (out, sides)
+                }
+                Layer::AddNorm { input, weights } => {
+                    let out = arena.buffer(positions, input[0].length.next_multiple_of(layers.instructions.width()));
+                    steps.push(Unplaced::AddNorm { input: *input, out, positions, weights: weights.clone() });
+                    (out, sides)
+                }
+                Layer::Mean { input } => {
+                    let out = arena.buffer(1, input.length.next_multiple_of(layers.instructions.width()));
+                    steps.push(Unplaced::Mean { input: *input, out, positions });
+                    (out, [1, 1, 1])
+                }
+            });
+        }
+        let len = arena.place();
+        let placed = Placed { made: &made, buffers: &arena.buffers };
+        let last = Stretch { layer: made.len() - 1, place: 0, length: layers.outputs };
+        let steps = steps.into_iter().map(|step| placed.step(step)).collect();
+        Plan { steps, output: placed.run(&last), len, instructions: layers.instructions }
     }
 
-    /// Runs it on planar `input` (colours, sides); the vector goes to `output`.
-    pub fn run(&self, arena: &mut [f32], input: &[f32], output: &mut [f32]) {
+    /// The room that runs take place in; one a thread.
+    pub fn arena(&self) -> Aligned {
+        Aligned::zeros(self.len)
+    }
+
+    /// Runs it on `input`: planes (colours, sides), or rows (positions, channels). Its output is numbers of the arena.
+    pub fn run<'a>(&self, arena: &'a mut [f32], input: &[f32]) -> &'a [f32] {
+        let with = self.instructions;
         for step in &self.steps {
             match step {
-                Step::Stem { stem, runs, weights } => {
+                Step::Stem { stem, taps, weights } => {
                     stem.fill(arena, input);
-                    self.instructions.stem(arena, stem, runs, weights);
+                    with.stem(arena, stem, taps, weights);
+                }
+                Step::Rows { target, positions, channels } => {
+                    for (row, position) in input.chunks_exact(*channels).zip(0..*positions) {
+                        arena[target.offset + position * target.stride..][..*channels].copy_from_slice(row);
+                    }
                 }
                 Step::Pointwise { runs, target, positions, weights, relu } => {
-                    self.instructions.matmul(arena, runs, *target, *positions, weights, *relu);
+                    with.matmul(arena, runs, *target, *positions, weights, *relu);
                 }
-                Step::Depthwise { conv, weights } => self.instructions.depthwise(arena, conv, weights),
-                Step::Mean { runs, order, positions } => mean(arena, runs, order, *positions, output),
+                Step::Depthwise { conv, weights } => with.depthwise(arena, conv, weights),
+                Step::Attention { input, target, positions, attention, room } => {
+                    with.attention(arena, attention, input, *target, *positions, *room);
+                }
+                Step::AddNorm { input, target, positions, weights } => {
+                    with.add_norm(arena, weights, input, *target, *positions);
+                }
+                Step::Mean { input, target, positions } => mean(arena, *input, *target, *positions),
+            }
+        }
+        &arena[self.output.offset..][..self.output.length]
+    }
+}
+
+/// A step whose buffers have no places yet.
+enum Unplaced {
+    Stem { stem: Stem, input: usize, rows: usize, out: usize, weights: Arc<Packed> },
+    Rows { out: usize, positions: usize, channels: usize },
+    Pointwise { input: Vec<Stretch>, out: usize, positions: usize, weights: Arc<Packed>, relu: bool },
+    Depthwise { input: Stretch, out: usize, place: usize, conv: Depthwise, weights: Arc<DepthwiseWeights> },
+    Attention { input: [Stretch; 3], out: usize, positions: usize, attention: Attention, room: usize },
+    AddNorm { input: [Stretch; 2], out: usize, positions: usize, weights: Arc<NormWeights> },
+    Mean { input: Stretch, out: usize, positions: usize },
+}
+
+/// Where everything lies.
+struct Placed<'a> {
+    /// The buffer that each layer writes.
+    made: &'a [(usize, Sides)],
+    buffers: &'a [Buffer],
+}
+
+impl Placed<'_> {
+    fn target(&self, buffer: usize) -> Target {
+        Target { offset: self.buffers[buffer].offset, stride: self.buffers[buffer].stride }
+    }
+
+    fn run(&self, stretch: &Stretch) -> Run {
+        let Target { offset, stride } = self.target(self.made[stretch.layer].0);
+        Run { offset: offset + stretch.place, stride, length: stretch.length }
+    }
+
+    fn step(&self, step: Unplaced) -> Step {
+        match step {
+            Unplaced::Stem { stem, input, rows, out, weights } => {
+                let (input, rows) = (self.buffers[input].offset, self.buffers[rows].offset);
+                let stem = Stem { input, rows, out: self.target(out), ..stem };
+                Step::Stem { taps: stem.taps(), stem, weights }
+            }
+            Unplaced::Rows { out, positions, channels } => Step::Rows { target: self.target(out), positions, channels },
+            Unplaced::Pointwise { input, out, positions, weights, relu } => {
+                let runs = input.iter().map(|stretch| self.run(stretch)).collect();
+                Step::Pointwise { runs, target: self.target(out), positions, weights, relu }
+            }
+            Unplaced::Depthwise { input, out, place, conv, weights } => {
+                let (from, to) = (self.run(&input), self.target(out));
+                let (out_offset, out_stride) = (to.offset + place, to.stride);
+                let conv = Depthwise { offset: from.offset, stride: from.stride, out_offset, out_stride, ..conv };
+                Step::Depthwise { conv, weights }
+            }
+            Unplaced::Attention { input, out, positions, attention, room } => {
+                let input = input.map(|stretch| self.run(&stretch));
+                let room = self.buffers[room].offset;
+                Step::Attention { input, target: self.target(out), positions, attention, room }
+            }
+            Unplaced::AddNorm { input, out, positions, weights } => {
+                let input = input.map(|stretch| self.run(&stretch));
+                Step::AddNorm { input, target: self.target(out), positions, weights }
+            }
+            Unplaced::Mean { input, out, positions } => {
+                Step::Mean { input: self.run(&input), target: self.target(out), positions }
             }
         }
     }
 }
 
-fn mean(arena: &[f32], runs: &[Run], order: &[usize], positions: usize, output: &mut [f32]) {
-    let mut order = order.iter();
-    output.fill(0.0);
-    for run in runs {
-        for (channel, &out) in (0..run.length).zip(order.by_ref()) {
-            let sum: f32 = (0..positions).map(|position| arena[run.offset + position * run.stride + channel]).sum();
-            output[out] = sum / positions as f32;
-        }
+/// Buffers, and the layer that is being laid out.
+#[derive(Default)]
+struct Arena {
+    buffers: Vec<Buffer>,
+    layer: usize,
+}
+
+impl Arena {
+    /// A buffer that the present layer writes.
+    fn buffer(&mut self, positions: usize, stride: usize) -> usize {
+        // Vectors do not straddle cache lines where buffers begin at one.
+        let len = (positions * stride + SLACK).next_multiple_of(16);
+        self.buffers.push(Buffer { stride, len, life: (self.layer, self.layer), offset: 0 });
+        self.buffers.len() - 1
     }
+
+    /// Gives each buffer a place that no other has while it lives; floats in all.
+    fn place(&mut self) -> usize {
+        let mut len = 0;
+        for at in 0..self.buffers.len() {
+            let (before, rest) = self.buffers.split_at_mut(at);
+            let buffer = &mut rest[0];
+            let mut taken: Vec<(usize, usize)> = before
+                .iter()
+                .filter(|other| other.life.0 <= buffer.life.1 && buffer.life.0 <= other.life.1)
+                .map(|other| (other.offset, other.offset + other.len))
+                .collect();
+            taken.sort_unstable();
+            // The first gap that is wide enough.
+            let gap = |offset: usize, (start, end): (usize, usize)| {
+                if offset + buffer.len <= start { offset } else { offset.max(end) }
+            };
+            buffer.offset = taken.into_iter().fold(0, gap);
+            len = len.max(buffer.offset + buffer.len);
+        }
+        len
+    }
+}
+
+fn mean(arena: &mut [f32], input: Run, target: Target, positions: usize) {
+    let from = input.offset..input.offset + (positions - 1) * input.stride + input.length;
+    let [sums, rows] = spans(arena, target.offset..target.offset + input.length, from);
+    sums.fill(0.0);
+    for row in rows.chunks(input.stride) {
+        sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+    }
+    sums.iter_mut().for_each(|sum| *sum /= positions as f32);
 }

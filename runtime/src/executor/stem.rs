@@ -7,7 +7,7 @@
 
 use super::depthwise::Sides;
 use super::lanes::Lanes;
-use super::matmul::{self, Packed, Run, Target};
+use super::matmul::{self, Packed, Taps, Target};
 
 /// Rows of the convolution that a row of the pool sees.
 const KEPT: usize = 3;
@@ -60,8 +60,7 @@ impl Stem {
     /// The end of everything that it reads or writes, in floats from the start of the arena.
     pub fn end(&self, numbers: usize) -> usize {
         let out = self.out.offset + (self.pooled().iter().product::<usize>() - 1) * self.out.stride + numbers;
-        // A run of three is read as four.
-        (self.input + self.input_len() + 1).max(self.rows + self.rows_len(numbers)).max(out)
+        (self.input + self.input_len() + 8).max(self.rows + self.rows_len(numbers)).max(out)
     }
 
     fn pools_time(&self) -> bool {
@@ -72,7 +71,9 @@ impl Stem {
     fn planes(&self, z: usize) -> impl Iterator<Item = (usize, bool)> + use<> {
         let (first, last) = if self.pools_time() { (z / 2, z.div_ceil(2)) } else { (z, z) };
         let (pools, planes) = (self.pools_time(), self.pooled()[0]);
-        (first..=last).filter(move |&plane| plane < planes).map(move |plane| (plane, !pools || z == (2 * plane).saturating_sub(1)))
+        (first..=last)
+            .filter(move |&plane| plane < planes)
+            .map(move |plane| (plane, !pools || z == (2 * plane).saturating_sub(1)))
     }
 
     /// Copies planar `data` (colours, sides) inside the border, which is zero already and stays so.
@@ -86,22 +87,19 @@ impl Stem {
         }
     }
 
-    /// The taps of the first output, row by row.
-    pub fn runs(&self) -> Vec<Run> {
+    /// The taps of the first output, in floats after the first.
+    pub fn taps(&self) -> Vec<usize> {
         let [depth, height, width] = self.bordered();
-        let run = |colour: usize, z: usize, y: usize| Run {
-            offset: self.input + ((colour * depth + z) * height + y) * width,
-            stride: self.step[2],
-            length: self.kernel[2],
-        };
-        let planes = (0..self.colours).flat_map(|colour| (0..self.kernel[0]).map(move |z| (colour, z)));
-        planes.flat_map(|(colour, z)| (0..self.kernel[1]).map(move |y| run(colour, z, y))).collect()
+        let [kz, ky, kx] = self.kernel;
+        let lines = (0..self.colours).flat_map(move |colour| (0..kz).map(move |z| colour * depth + z));
+        let rows = lines.flat_map(move |plane| (0..ky).map(move |y| (plane * height + y) * width));
+        rows.flat_map(move |row| (0..kx).map(move |x| row + x)).collect()
     }
 
-    /// How far the taps of row `y` of plane `z` lie from those of the first.
+    /// Where the first tap of row `y` of plane `z` lies.
     fn shift(&self, z: usize, y: usize) -> usize {
         let [_, height, width] = self.bordered();
-        (z * self.step[0] * height + y * self.step[1]) * width
+        self.input + (z * self.step[0] * height + y * self.step[1]) * width
     }
 }
 
@@ -111,13 +109,14 @@ fn seen(at: usize, side: usize) -> std::ops::Range<usize> {
 }
 
 /// The safe reference.
-pub(super) fn reference(arena: &mut [f32], stem: &Stem, runs: &[Run], weights: &Packed) {
+pub(super) fn reference(arena: &mut [f32], stem: &Stem, taps: &[usize], weights: &Packed) {
     let ([depth, height, width], pooled) = (stem.convolved(), stem.pooled());
     let numbers = weights.padded();
     for z in 0..depth {
         for y in 0..height {
             let kept = Target { offset: stem.rows + y % KEPT * width * numbers, stride: numbers };
-            matmul::reference(arena, runs, stem.shift(z, y), kept, width, weights, true);
+            let taps = Taps { taps, shift: stem.shift(z, y) };
+            matmul::reference(arena, &taps, kept, width, weights, true);
             // The row of the pool whose last row this is.
             let Some(row) = (0..pooled[1]).find(|&row| seen(row, height).end == y + 1) else { continue };
             for (plane, first) in stem.planes(z) {
@@ -142,16 +141,16 @@ pub(super) fn reference(arena: &mut [f32], stem: &Stem, runs: &[Run], weights: &
 /// The same in the vectors of `L`.
 ///
 /// # Safety
-/// As [`Lanes`] says; what `stem` and `runs` describe lies in the arena and does not overlap, and `weights` are packed for `L`.
+/// As [`Lanes`] says; what `stem` and `taps` describe lies in the arena and does not overlap, and `weights` are packed for `L`.
 #[inline(always)]
-pub(super) unsafe fn run<L: Lanes>(arena: *mut f32, stem: &Stem, runs: &[Run], weights: &Packed) {
+pub(super) unsafe fn run<L: Lanes>(arena: *mut f32, stem: &Stem, taps: &[usize], weights: &Packed) {
     let ([depth, height, width], pooled) = (stem.convolved(), stem.pooled());
     let numbers = weights.padded();
     for z in 0..depth {
         for y in 0..height {
             let kept = Target { offset: stem.rows + y % KEPT * width * numbers, stride: numbers };
             // SAFETY: the caller's.
-            unsafe { matmul::run::<L>(arena, runs, stem.shift(z, y), kept, width, weights, true) };
+            unsafe { matmul::run::<L>(arena, &Taps { taps, shift: stem.shift(z, y) }, kept, width, weights, true) };
             // A row of the pool is complete after its third row, and the last one, of an odd height, after its second.
             if y % 2 == 0 && y + 1 != height {
                 continue;

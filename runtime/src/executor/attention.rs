@@ -1,0 +1,121 @@
+//! Multi-head attention of each position to all positions: softmax(query key) value, head by head.
+
+use super::matmul::{Run, Target};
+use super::spans::spans;
+
+/// Attention of so many heads; the factor of the scores is in the query's weights.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Attention {
+    pub heads: usize,
+}
+
+impl Attention {
+    /// Floats of room that a run over `positions` of `channels` needs: a head's keys, turned, its values, its queries and the scores of one position.
+    pub fn room(&self, positions: usize, channels: usize) -> usize {
+        (3 * channels / self.heads + 1) * padded(positions)
+    }
+}
+
+/// Positions, rounded up to whole vectors of any processor.
+fn padded(positions: usize) -> usize {
+    positions.next_multiple_of(16)
+}
+
+/// out[p] = softmax over q of (query[p] . key[q]), times value[q], for each head's part of the channels; `room` floats into the arena there is
+/// room (see [`Attention::room`]), disjoint from everything else.
+///
+/// Plain sums in one order: the same bits whatever instructions it is compiled for.
+#[inline(always)]
+pub(super) fn run(
+    arena: &mut [f32],
+    attention: &Attention,
+    [query, key, value]: &[Run; 3],
+    target: Target,
+    positions: usize,
+    room: usize,
+) {
+    let part = query.length / attention.heads;
+    let across = padded(positions);
+    for head in 0..attention.heads {
+        // What is read more than once is gathered first: keys turned, (part, positions), so that scores lie beside each other.
+        for position in 0..positions {
+            for channel in 0..part {
+                arena[room + channel * across + position] =
+                    arena[key.offset + position * key.stride + head * part + channel];
+            }
+            let at = value.offset + position * value.stride + head * part;
+            arena.copy_within(at..at + part, room + part * across + position * part);
+            let at = query.offset + position * query.stride + head * part;
+            arena.copy_within(at..at + part, room + 2 * part * across + position * part);
+        }
+        for channel in 0..part {
+            arena[room + channel * across + positions..room + (channel + 1) * across].fill(0.0);
+        }
+        for position in 0..positions {
+            let out = target.offset + position * target.stride + head * part;
+            let len = (3 * part + 1) * across;
+            let [out, room] = spans(arena, out..out + part, room..room + len);
+            let (keys, rest) = room.split_at_mut(part * across);
+            let (values, rest) = rest.split_at_mut(part * across);
+            let (queries, scores) = rest.split_at_mut(part * across);
+            scores.fill(0.0);
+            for (&query, keys) in queries[position * part..][..part].iter().zip(keys.chunks_exact(across)) {
+                scores.iter_mut().zip(keys).for_each(|(score, key)| *score += query * key);
+            }
+            softmax(scores, positions);
+            out.fill(0.0);
+            for (&score, values) in scores[..positions].iter().zip(values.chunks_exact(part)) {
+                out.iter_mut().zip(values).for_each(|(sum, value)| *sum += score * value);
+            }
+        }
+    }
+}
+
+/// Softmax of the first `count` of `scores`.
+#[inline(always)]
+fn softmax(scores: &mut [f32], count: usize) {
+    let most = scores[..count].iter().fold(f32::NEG_INFINITY, |most, &score| if score > most { score } else { most });
+    scores.iter_mut().for_each(|score| *score = exp(*score - most));
+    let sum: f32 = scores[..count].iter().sum();
+    scores.iter_mut().for_each(|score| *score /= sum);
+}
+
+/// e to the power of `x`, at most 0; within 2 units in the last place where the result is above 1e-37, zero below.
+///
+/// Of sums and products alone, so that a compiler can take many at once: 2 to a whole power, times a polynomial on the rest (Cody and Waite's
+/// reduction, the Taylor series to the sixth power).
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    const LN2_HIGH: f32 = 0.693_359_4;
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    // Adding 1.5 times 2^23 rounds to a whole number, which stands in the last bits.
+    const ROUND: f32 = 12_582_912.0;
+    let clamped = if x > -87.0 { x } else { -87.0 };
+    let rounded = clamped * std::f32::consts::LOG2_E + ROUND;
+    let whole = rounded - ROUND;
+    let rest = clamped - whole * LN2_HIGH - whole * LN2_LOW;
+    let series = 1.0
+        + rest * (1.0 + rest * (0.5 + rest * (1.0 / 6.0 + rest * (1.0 / 24.0 + rest * (1.0 / 120.0 + rest / 720.0)))));
+    let power = f32::from_bits((rounded.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127)) << 23);
+    if x > -87.0 { series * power } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::exp;
+
+    #[test]
+    fn exp_is_that_of_double_precision() {
+        for at in 0..=880_000 {
+            let x = -(at as f32) * 1e-4;
+            let (here, there) = (exp(x), f64::from(x).exp());
+            if x > -87.0 {
+                assert!((f64::from(here) - there).abs() <= 2.5e-7 * there, "{x}: {here} {there}");
+            } else {
+                assert!(f64::from(here) < 2e-38, "{x}: {here}");
+            }
+        }
+        assert_eq!(exp(0.0), 1.0);
+        assert_eq!(exp(f32::NEG_INFINITY), 0.0);
+    }
+}

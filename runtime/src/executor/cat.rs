@@ -1,0 +1,249 @@
+//! Recognises a Clip Aggregation Transformer with its linear classifier in an ONNX graph, by its structure (paper, section 5.3): a projection,
+//! one block of multi-head self-attention and a feed-forward network, each with its residual connection and layer norm, the mean over
+//! the clips, and the classifier.
+//!
+//! Batch norm must be folded into the projection. Names, heads and widths are free.
+
+use std::collections::HashSet;
+
+use tract_onnx::pb::NodeProto;
+
+use super::attention::Attention;
+use super::graph::{Graph, Unknown, attribute, integers};
+use super::instructions::Instructions;
+use super::layers::{Builder, Channel, Weights};
+use super::norm::NormWeights;
+use super::{Found, Input};
+
+/// Finds the network whose first node is `at`. None where no projection with attention begins there.
+///
+/// # Errors
+/// Where one begins there and something after it is not understood.
+pub(super) fn recognise(graph: &Graph<'_>, at: usize, instructions: Instructions) -> Result<Option<Found>, Unknown> {
+    let node = &graph.proto.node[at];
+    if node.op_type != "MatMul" {
+        return Ok(None);
+    }
+    let mut walk = Walk { graph, builder: Builder::new(instructions), done: HashSet::new() };
+    let Some(projection) = walk.linear(at) else { return Ok(None) };
+    // What is projected goes to the query, the key, the value and the residual connection.
+    let readers = graph.readers(&projection.output);
+    if readers.len() != 4
+        || !readers.iter().any(|&at| graph.proto.node.get(at).is_some_and(|node| node.op_type == "Add"))
+    {
+        return Ok(None);
+    }
+    let (positions, output, value) = walk
+        .transformer(&projection)
+        .ok_or_else(|| Unknown(format!("what follows {:?} is no Clip Aggregation Transformer", node.name)))?;
+    graph.closed(&walk.done, &value)?;
+    let kind = Input::Rows { positions, channels: projection.inputs() };
+    let Walk { builder, done, .. } = walk;
+    Ok(Some(Found { layers: builder.finish(&output), input: node.input[0].clone(), kind, output: value, nodes: done }))
+}
+
+/// A matrix product by constant weights, and the constant that is added.
+struct Linear {
+    /// (outputs, inputs).
+    data: Vec<f32>,
+    bias: Vec<f32>,
+    output: String,
+}
+
+impl Linear {
+    fn inputs(&self) -> usize {
+        self.data.len() / self.bias.len()
+    }
+
+    fn weights(&self) -> Weights<'_> {
+        Weights { data: &self.data, bias: &self.bias }
+    }
+}
+
+/// The graph so far.
+struct Walk<'a, 'g> {
+    graph: &'a Graph<'g>,
+    builder: Builder,
+    done: HashSet<usize>,
+}
+
+impl<'g> Walk<'_, 'g> {
+    /// The matrix product that node `at` is, with the sum that may follow.
+    fn linear(&mut self, at: usize) -> Option<Linear> {
+        let graph = self.graph;
+        let node = graph.proto.node.get(at).filter(|node| node.op_type == "MatMul")?;
+        let (dims, turned) = graph.floats(node.input.get(1)?)?;
+        let &[inputs, outputs] = dims.as_slice() else { return None };
+        if inputs * outputs == 0 {
+            return None;
+        }
+        self.done.insert(at);
+        let mut data = vec![0.0; turned.len()];
+        for (input, row) in turned.chunks_exact(outputs).enumerate() {
+            row.iter().zip(data.chunks_exact_mut(inputs)).for_each(|(&weight, outputs)| outputs[input] = weight);
+        }
+        let mut linear = Linear { data, bias: vec![0.0; outputs], output: node.output[0].clone() };
+        if let Some((at, sum)) = graph.only_reader(&linear.output, "Add")
+            && let Some((dims, bias)) = sum.input.iter().find_map(|value| graph.floats(value))
+            && dims == [outputs]
+        {
+            self.done.insert(at);
+            (linear.bias, linear.output) = (bias, sum.output[0].clone());
+        }
+        Some(linear)
+    }
+
+    /// The matrix product that alone reads `value`.
+    fn next_linear(&mut self, value: &str) -> Option<Linear> {
+        let (at, _) = self.graph.only_reader(value, "MatMul")?;
+        self.linear(at)
+    }
+
+    /// The node of kind `kind` that alone reads `value`.
+    fn next(&mut self, value: &str, kind: &str) -> Option<&'g NodeProto> {
+        let (at, node) = self.graph.only_reader(value, kind)?;
+        self.done.insert(at);
+        Some(node)
+    }
+
+    /// All after the projection: the positions, the logits' channels and their value.
+    fn transformer(&mut self, projection: &Linear) -> Option<(usize, Vec<Channel>, String)> {
+        let graph = self.graph;
+        let input = self.builder.rows(projection.inputs());
+        let projected = self.builder.pointwise(&input, projection.weights(), false);
+        let width = projection.bias.len();
+
+        let products: Vec<usize> = graph
+            .readers(&projection.output)
+            .iter()
+            .copied()
+            .filter(|&at| graph.proto.node[at].op_type == "MatMul")
+            .collect();
+        let mut three = products.iter().map(|&at| self.linear(at)).collect::<Option<Vec<_>>>()?;
+        if three.len() != 3 || three.iter().any(|linear| linear.inputs() != width || linear.bias.len() != width) {
+            return None;
+        }
+        let mut split = Vec::new();
+        for linear in &three {
+            split.push(self.heads(&linear.output)?);
+        }
+        let [(positions, heads, ..), ..] = split[..] else { return None };
+        if split.iter().any(|part| (part.0, part.1) != (positions, heads)) || heads.checked_mul(width / heads)? != width
+        {
+            return None;
+        }
+        // The key is the one that is turned, the query what it is multiplied with, the value what the shares are.
+        let key = split.iter().position(|part| part.3)?;
+        let scores = self.next(&split[key].2, "MatMul")?;
+        let query = split.iter().position(|part| part.2 == scores.input[0] && !part.3)?;
+        let value = (0..3).find(|&at| at != key && at != query)?;
+        let factor = match graph.only_reader(&scores.output[0], "Mul") {
+            Some((at, scaled)) => {
+                self.done.insert(at);
+                let (_, factor) = scaled.input.iter().find_map(|value| graph.floats(value))?;
+                (factor.len() == 1).then(|| (factor[0], scaled.output[0].clone()))?
+            }
+            None => (1.0, scores.output[0].clone()),
+        };
+        let scaled = &mut three[query];
+        scaled.data.iter_mut().chain(&mut scaled.bias).for_each(|number| *number *= factor.0);
+        let softmax = self.next(&factor.1, "Softmax")?;
+        if !attribute(softmax, "axis").is_none_or(|axis| [-1, 3].contains(&axis.i)) {
+            return None;
+        }
+        let mixed = self.next(&softmax.output[0], "MatMul")?;
+        if mixed.input[0] != softmax.output[0] || mixed.input[1] != split[value].2 {
+            return None;
+        }
+        let turned = self.next(&mixed.output[0], "Transpose")?;
+        let joined = self.next(&turned.output[0], "Reshape")?;
+        let shape = graph.integers(joined.input.get(1)?)?;
+        if integers(turned, "perm", 0, 0) != [0, 2, 1, 3] || *shape != [1, positions as i64, width as i64] {
+            return None;
+        }
+
+        // One matrix product for all three: what they read is the same.
+        let [q, k, v] = [query, key, value].map(|at| &three[at]);
+        let data = [q.data.as_slice(), &k.data, &v.data].concat();
+        let bias = [q.bias.as_slice(), &k.bias, &v.bias].concat();
+        let all = self.builder.pointwise(&projected, Weights { data: &data, bias: &bias }, false);
+        let parts = [&all[..width], &all[width..2 * width], &all[2 * width..]];
+        let attended = self.builder.attention(parts, Attention { heads });
+
+        let output = self.next_linear(&joined.output[0])?;
+        if output.inputs() != width || output.bias.len() != width {
+            return None;
+        }
+        let mixed = self.builder.pointwise(&attended, output.weights(), false);
+        let (normed, value) = self.add_norm(&output.output, &mixed, &projection.output, &projected)?;
+
+        let first = *graph
+            .readers(&value)
+            .iter()
+            .find(|&&at| graph.proto.node.get(at).is_some_and(|node| node.op_type == "MatMul"))?;
+        let inner = self.linear(first)?;
+        let relu = self.next(&inner.output, "Relu")?;
+        let outer = self.next_linear(&relu.output[0])?;
+        if inner.inputs() != width || outer.inputs() != inner.bias.len() || outer.bias.len() != width {
+            return None;
+        }
+        let hidden = self.builder.pointwise(&normed, inner.weights(), true);
+        let fed = self.builder.pointwise(&hidden, outer.weights(), false);
+        let (normed, value) = self.add_norm(&outer.output, &fed, &value, &normed)?;
+
+        let mean = self.next(&value, "ReduceMean")?;
+        if integers(mean, "axes", 0, 0) != [1] || attribute(mean, "keepdims").is_none_or(|keep| keep.i != 0) {
+            return None;
+        }
+        let classifier = self.next_linear(&mean.output[0])?;
+        if classifier.inputs() != width {
+            return None;
+        }
+        let mean = self.builder.mean(&normed);
+        let logits = self.builder.pointwise(&mean, classifier.weights(), false);
+        Some((positions, logits, classifier.output))
+    }
+
+    /// Reshape and transpose of `value`, (1, positions, channels), to heads: positions, heads, the value, and whether channels come before
+    /// positions in it.
+    fn heads(&mut self, value: &str) -> Option<(usize, usize, String, bool)> {
+        let apart = self.next(value, "Reshape")?;
+        let shape = self.graph.integers(apart.input.get(1)?)?;
+        let [1, positions, heads, _] = *shape else { return None };
+        let turn = self.next(&apart.output[0], "Transpose")?;
+        let turned = match integers(turn, "perm", 0, 0)[..] {
+            [0, 2, 1, 3] => false,
+            [0, 2, 3, 1] => true,
+            _ => return None,
+        };
+        let (positions, heads) = (usize::try_from(positions).ok()?, usize::try_from(heads).ok()?);
+        (positions > 0 && heads > 0).then(|| (positions, heads, turn.output[0].clone(), turned))
+    }
+
+    /// The sum of `value` and the residual, and its layer norm.
+    fn add_norm(
+        &mut self,
+        value: &str,
+        channels: &[Channel],
+        residual: &str,
+        residual_channels: &[Channel],
+    ) -> Option<(Vec<Channel>, String)> {
+        let sum = self.next(value, "Add")?;
+        if !sum.input.iter().all(|input| input == value || input == residual) || sum.input[0] == sum.input[1] {
+            return None;
+        }
+        let norm = self.next(&sum.output[0], "LayerNormalization")?;
+        let (_, scale) = self.graph.floats(norm.input.get(1)?)?;
+        let shift = match norm.input.get(2) {
+            Some(value) => self.graph.floats(value)?.1,
+            None => vec![0.0; scale.len()],
+        };
+        let last = attribute(norm, "axis").is_none_or(|axis| [-1, 2].contains(&axis.i));
+        if !last || scale.len() != channels.len() || shift.len() != channels.len() {
+            return None;
+        }
+        let epsilon = attribute(norm, "epsilon").map_or(1e-5, |epsilon| epsilon.f);
+        let weights = NormWeights { scale, shift, epsilon };
+        Some((self.builder.add_norm([channels, residual_channels], weights), norm.output[0].clone()))
+    }
+}

@@ -1,0 +1,137 @@
+//! An ONNX graph as the recognisers read it: who makes and who reads each value, and what is constant.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
+
+/// Why a graph is not one that the executor knows: a sentence that names the node.
+#[derive(Debug)]
+pub(super) struct Unknown(pub String);
+
+/// A graph and its edges.
+pub(super) struct Graph<'a> {
+    pub proto: &'a GraphProto,
+    constants: HashMap<&'a str, &'a TensorProto>,
+    /// The node that makes each value.
+    makers: HashMap<&'a str, usize>,
+    /// The nodes that read each value, and how often the graph gives it out.
+    readers: HashMap<&'a str, Vec<usize>>,
+}
+
+/// Node number of the graph's own outputs among the readers of a value.
+const OUTPUT: usize = usize::MAX;
+
+impl<'a> Graph<'a> {
+    pub fn new(proto: &'a GraphProto) -> Self {
+        let constants = proto.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
+        let (mut makers, mut readers) = (HashMap::new(), HashMap::<&str, Vec<usize>>::new());
+        for (at, node) in proto.node.iter().enumerate() {
+            makers.extend(node.output.iter().map(|value| (value.as_str(), at)));
+            node.input.iter().for_each(|value| readers.entry(value).or_default().push(at));
+        }
+        proto.output.iter().for_each(|value| readers.entry(&value.name).or_default().push(OUTPUT));
+        Graph { proto, constants, makers, readers }
+    }
+
+    /// The only node that reads `value`, where it is of kind `kind`.
+    pub fn only_reader(&self, value: &str, kind: &str) -> Option<(usize, &'a NodeProto)> {
+        match self.readers.get(value)?.as_slice() {
+            &[at] if at != OUTPUT && self.proto.node[at].op_type == kind => Some((at, &self.proto.node[at])),
+            _ => None,
+        }
+    }
+
+    /// The nodes that read `value`, each as often as it does; a number beyond the last one for the graph's own outputs.
+    pub fn readers(&self, value: &str) -> &[usize] {
+        self.readers.get(value).map_or(&[], Vec::as_slice)
+    }
+
+    /// That of what `nodes` make nothing but `output` is read by anything else.
+    pub fn closed(&self, nodes: &HashSet<usize>, output: &str) -> Result<(), Unknown> {
+        let mut inside = nodes.iter().flat_map(|&at| &self.proto.node[at].output).filter(|&made| made != output);
+        match inside.find(|made| self.readers(made).iter().any(|reader| !nodes.contains(reader))) {
+            Some(read) => Err(Unknown(format!("{read:?}, inside of it, is read by something else too"))),
+            None => Ok(()),
+        }
+    }
+
+    /// The constant that `value` is, cast or not; and the node of the cast.
+    fn constant(&self, value: &str) -> Option<(&'a TensorProto, Option<usize>)> {
+        if let Some(&tensor) = self.constants.get(value) {
+            return Some((tensor, None));
+        }
+        let at = *self.makers.get(value)?;
+        let node = &self.proto.node[at];
+        let to_float = attribute(node, "to").is_some_and(|to| to.i == DataType::Float as i64);
+        (node.op_type == "Cast" && to_float).then(|| Some((*self.constants.get(node.input[0].as_str())?, Some(at))))?
+    }
+
+    /// The shape and the numbers of a constant of half or single precision.
+    pub fn floats(&self, value: &str) -> Option<(Vec<usize>, Vec<f32>)> {
+        let (tensor, _) = self.constant(value)?;
+        let dims: Vec<usize> = tensor.dims.iter().map(|&dim| usize::try_from(dim).ok()).collect::<Option<_>>()?;
+        let count = dims.iter().try_fold(1_usize, |count, &dim| count.checked_mul(dim))?;
+        let floats: Vec<f32> = match DataType::try_from(tensor.data_type).ok()? {
+            DataType::Float if !tensor.float_data.is_empty() => tensor.float_data.clone(),
+            DataType::Float => tensor.raw_data.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect(),
+            DataType::Float16 => {
+                tensor.raw_data.as_chunks().0.iter().map(|&bytes| single(u16::from_le_bytes(bytes))).collect()
+            }
+            _ => return None,
+        };
+        (floats.len() == count && floats.iter().all(|value| value.is_finite())).then_some((dims, floats))
+    }
+
+    /// The numbers of a constant of whole numbers.
+    pub fn integers(&self, value: &str) -> Option<Cow<'a, [i64]>> {
+        let (tensor, _) = self.constant(value)?;
+        match DataType::try_from(tensor.data_type).ok()? {
+            DataType::Int64 if !tensor.int64_data.is_empty() => Some(Cow::Borrowed(&tensor.int64_data)),
+            DataType::Int64 => {
+                Some(tensor.raw_data.as_chunks().0.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The attribute `name` of a node.
+pub(super) fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
+    node.attribute.iter().find(|attribute| attribute.name == name)
+}
+
+/// The whole numbers of an attribute; `default`, so many times, where it is not there.
+pub(super) fn integers(node: &NodeProto, name: &str, default: i64, count: usize) -> Vec<i64> {
+    attribute(node, name).map_or_else(|| vec![default; count], |attribute| attribute.ints.clone())
+}
+
+/// Half precision to single, of what is finite; infinities and what is no number stay no finite numbers.
+fn single(half: u16) -> f32 {
+    // Two to the power of the difference of the exponents' biases, 127 - 15.
+    const REBIAS: f32 = 5.192_297e33;
+    let bits = (u32::from(half) & 0x7fff) << 13;
+    let magnitude = f32::from_bits(bits) * REBIAS;
+    let magnitude = if bits >= 0x7c00 << 13 { f32::INFINITY } else { magnitude };
+    f32::from_bits(magnitude.to_bits() | (u32::from(half) & 0x8000) << 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::single;
+
+    #[test]
+    fn every_half_becomes_its_single() {
+        for bits in 0..=u16::MAX {
+            let (sign, exponent, fraction) = (bits >> 15, i32::from(bits >> 10 & 31), f64::from(bits & 1023));
+            let magnitude = match exponent {
+                0 => fraction * 2.0_f64.powi(-24),
+                31 => f64::INFINITY,
+                _ => (1024.0 + fraction) * 2.0_f64.powi(exponent - 25),
+            };
+            let expected = if sign == 1 { -magnitude } else { magnitude };
+            assert_eq!(f64::from(single(bits)), expected, "{bits:#x}");
+        }
+    }
+}

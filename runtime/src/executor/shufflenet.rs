@@ -1,0 +1,266 @@
+//! Recognises a ShuffleNet V2 of two or three axes in an ONNX graph, by its structure: from the stem's convolution to the mean over positions.
+//!
+//! Batch norm must be folded into the convolutions. Names, numbers of channels, of units and of stages are free.
+
+use std::collections::{HashMap, HashSet};
+
+use tract_onnx::pb::NodeProto;
+
+use super::depthwise::Sides;
+use super::graph::{Graph, Unknown, attribute, integers};
+use super::instructions::Instructions;
+use super::layers::{Builder, Channel, Weights};
+use super::{Found, Input};
+
+/// Finds the network whose first node is `at`. None where no stem begins there.
+///
+/// # Errors
+/// Where a stem begins there and something after it is not understood.
+pub(super) fn recognise(graph: &Graph<'_>, at: usize, instructions: Instructions) -> Result<Option<Found>, Unknown> {
+    let node = &graph.proto.node[at];
+    if node.op_type != "Conv" {
+        return Ok(None);
+    }
+    let Some(relu) = graph.only_reader(&node.output[0], "Relu") else { return Ok(None) };
+    let Some(pool) = graph.only_reader(&relu.1.output[0], "MaxPool") else { return Ok(None) };
+    let conv = Convolution::of(graph, node)?;
+    let fits = |kernel: Sides| kernel == [1, 3, 3] || kernel == [3, 3, 3];
+    if conv.groups != 1 || !fits(conv.kernel) || conv.step[2] != 2 {
+        return Ok(None);
+    }
+    let pooled = |name: &str| conv.spread(&integers(pool.1, name, 1, conv.axes));
+    let halved = conv.kernel.map(|side| if side == 3 { 2 } else { 1 });
+    let ceiled = attribute(pool.1, "ceil_mode").is_some_and(|mode| mode.i != 0);
+    let padded = integers(pool.1, "pads", 0, 2 * conv.axes) == conv.kernel_pads();
+    if pooled("kernel_shape") != Some(conv.kernel) || pooled("strides") != Some(halved) || ceiled || !padded {
+        return Err(Unknown(format!("the max pool {:?} is not one of side 3 and step 2", pool.1.name)));
+    }
+    let mut walk = Walk {
+        graph,
+        builder: Builder::new(instructions),
+        values: HashMap::new(),
+        done: HashSet::new(),
+        axes: conv.axes,
+    };
+    let stem = walk.builder.stem(conv.inputs, conv.kernel, conv.step, conv.weights());
+    walk.done.extend([at, relu.0, pool.0]);
+    walk.values.insert(pool.1.output[0].clone(), stem);
+    let input = (node.input[0].clone(), Input::Planes { colours: conv.inputs, axes: conv.axes });
+    for at in at + 1..graph.proto.node.len() {
+        if walk.done.contains(&at) || !graph.proto.node[at].input.iter().any(|value| walk.values.contains_key(value)) {
+            continue;
+        }
+        if let Some((output, value)) = walk.node(at)? {
+            return walk.finish(input, &output, value).map(Some);
+        }
+    }
+    Err(Unknown("no mean over all positions ends the network".into()))
+}
+
+/// The graph so far.
+struct Walk<'a, 'g> {
+    graph: &'a Graph<'g>,
+    builder: Builder,
+    /// The channels of each value.
+    values: HashMap<String, Vec<Channel>>,
+    done: HashSet<usize>,
+    axes: usize,
+}
+
+impl Walk<'_, '_> {
+    /// Takes the node `at`, one of whose inputs is known. The output where it is the last.
+    fn node(&mut self, at: usize) -> Result<Option<(Vec<Channel>, String)>, Unknown> {
+        let graph = self.graph;
+        let node = &graph.proto.node[at];
+        let unknown = |what: &str| Unknown(format!("{} {:?}: {what}", node.op_type, node.name));
+        let input = |value: &String| self.values.get(value).cloned();
+        let inputs: Option<Vec<Vec<Channel>>> = match node.op_type.as_str() {
+            "Concat" => node.input.iter().map(input).collect(),
+            _ => node.input.first().and_then(input).map(|channels| vec![channels]),
+        };
+        let Some(inputs) = inputs else { return Err(unknown("it joins what is not of the network")) };
+        let channels = &inputs[0];
+        self.done.insert(at);
+        let mut made = vec![];
+        match node.op_type.as_str() {
+            "Conv" => {
+                let conv = Convolution::of(graph, node)?;
+                if conv.axes != self.axes || conv.inputs * conv.groups != channels.len() {
+                    return Err(unknown("its weights do not fit its input"));
+                }
+                let relu = graph.only_reader(&node.output[0], "Relu");
+                if conv.groups == 1 && conv.kernel == [1, 1, 1] && conv.step == [1, 1, 1] {
+                    made.push(self.builder.pointwise(channels, conv.weights(), relu.is_some()));
+                } else if conv.is_depthwise() && relu.is_none() {
+                    made.push(self.builder.depthwise(channels, conv.kernel, conv.step, conv.weights()));
+                } else {
+                    return Err(unknown("neither a 1x1 convolution nor a depthwise one of side 3 without ReLU"));
+                }
+                if let Some((at, relu)) = relu {
+                    self.done.insert(at);
+                    self.values.insert(relu.output[0].clone(), made.remove(0));
+                    return Ok(None);
+                }
+            }
+            "Concat" if axis(node) == Some(1) => made.push(inputs.concat()),
+            "Split" if axis(node) == Some(1) => {
+                let parts = match node.input.get(1) {
+                    Some(sizes) => graph.integers(sizes).map(|sizes| sizes.to_vec()),
+                    None => {
+                        let count = node.output.len();
+                        let even = channels.len().is_multiple_of(count);
+                        even.then(|| vec![(channels.len() / count) as i64; count])
+                    }
+                };
+                let mut rest = channels.as_slice();
+                for part in parts.ok_or_else(|| unknown("its parts are not known"))? {
+                    let part = usize::try_from(part).ok().and_then(|part| rest.split_at_checked(part));
+                    let (part, others) = part.ok_or_else(|| unknown("its parts are not of its input"))?;
+                    made.push(part.to_vec());
+                    rest = others;
+                }
+                if made.len() != node.output.len() || !rest.is_empty() {
+                    return Err(unknown("its parts are not of its input"));
+                }
+            }
+            "Reshape" => {
+                let (value, channels) = self.shuffle(node, channels).ok_or_else(|| unknown("no channel shuffle"))?;
+                self.values.insert(value, channels);
+                return Ok(None);
+            }
+            "ReduceMean" | "GlobalAveragePool" => {
+                let value = self.mean(node).ok_or_else(|| unknown("no mean over all positions"))?;
+                let (first, last) = (channels[0], channels[channels.len() - 1]);
+                let neighbours = first.layer == last.layer && last.place + 1 == first.place + channels.len();
+                if !neighbours || !channels.is_sorted() {
+                    return Err(unknown("the mean is not of one convolution"));
+                }
+                return Ok(Some((self.builder.mean(channels), value)));
+            }
+            _ => return Err(unknown("not part of a ShuffleNet V2")),
+        }
+        for (value, channels) in node.output.iter().zip(made) {
+            self.values.insert(value.clone(), channels);
+        }
+        Ok(None)
+    }
+
+    /// Reshape, transpose, reshape: groups and channels change places.
+    fn shuffle(&mut self, apart: &NodeProto, channels: &[Channel]) -> Option<(String, Vec<Channel>)> {
+        let graph = self.graph;
+        let swap = graph.only_reader(&apart.output[0], "Transpose")?;
+        let together = graph.only_reader(&swap.1.output[0], "Reshape")?;
+        let shape = graph.integers(apart.input.get(1)?)?;
+        let [batch, groups, each, rest @ ..] = &*shape else { return None };
+        let after = graph.integers(together.1.input.get(1)?)?;
+        let (groups, each) = (usize::try_from(*groups).ok()?, usize::try_from(*each).ok()?);
+        let count = i64::try_from(channels.len()).ok()?;
+        let swapped: Vec<i64> = [0, 2, 1].into_iter().chain(3..3 + self.axes as i64).collect();
+        if groups.checked_mul(each)? != channels.len()
+            || integers(swap.1, "perm", 0, 0) != swapped
+            || *after != [&[*batch, count], rest].concat()
+            || rest.len() != self.axes
+        {
+            return None;
+        }
+        self.done.extend([swap.0, together.0]);
+        let shuffled = (0..each).flat_map(|place| (0..groups).map(move |group| channels[group * each + place]));
+        Some((together.1.output[0].clone(), shuffled.collect()))
+    }
+
+    /// The value of the mean that `node` begins, (1, channels).
+    fn mean(&mut self, node: &NodeProto) -> Option<String> {
+        if node.op_type == "GlobalAveragePool" {
+            let (at, flat) = self.graph.only_reader(&node.output[0], "Flatten")?;
+            let axis = attribute(flat, "axis").map_or(1, |axis| axis.i);
+            return (axis == 1 && self.done.insert(at)).then(|| flat.output[0].clone());
+        }
+        let axes: Vec<i64> = (2..2 + self.axes as i64).collect();
+        let kept = attribute(node, "keepdims").is_none_or(|keep| keep.i != 0);
+        (!kept && integers(node, "axes", 0, 0) == axes).then(|| node.output[0].clone())
+    }
+
+    /// What was found, if nothing else reads what is inside of it.
+    fn finish(self, (input, kind): (String, Input), output: &[Channel], value: String) -> Result<Found, Unknown> {
+        let Walk { graph, builder, done, .. } = self;
+        graph.closed(&done, &value)?;
+        Ok(Found { layers: builder.finish(output), input, kind, output: value, nodes: done })
+    }
+}
+
+/// The axis that a node works on.
+fn axis(node: &NodeProto) -> Option<i64> {
+    attribute(node, "axis").map(|axis| axis.i)
+}
+
+/// A convolution's shape and weights.
+struct Convolution {
+    /// Axes of positions.
+    axes: usize,
+    groups: usize,
+    /// Inputs of each group.
+    inputs: usize,
+    kernel: Sides,
+    step: Sides,
+    data: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Convolution {
+    /// The convolution of `node`, padded by half of its kernel.
+    fn of(graph: &Graph<'_>, node: &NodeProto) -> Result<Self, Unknown> {
+        let unknown = |what: &str| Unknown(format!("Conv {:?}: {what}", node.name));
+        let weights = node.input.get(1).and_then(|value| graph.floats(value));
+        let (dims, data) = weights.ok_or_else(|| unknown("its weights are not constant and finite"))?;
+        let [outputs, inputs, kernel @ ..] = dims.as_slice() else { return Err(unknown("its weights have no kernel")) };
+        let axes = kernel.len();
+        let bias = match node.input.get(2).filter(|value| !value.is_empty()) {
+            Some(value) => graph.floats(value).map(|(_, bias)| bias),
+            None => Some(vec![0.0; *outputs]),
+        };
+        let bias = bias.filter(|bias| bias.len() == *outputs && *outputs > 0);
+        let bias = bias.ok_or_else(|| unknown("its bias is not constant, finite and one for each output"))?;
+        let kernel: Vec<i64> = kernel.iter().map(|&side| side as i64).collect();
+        let groups = attribute(node, "group").map_or(1, |group| group.i);
+        let mut conv = Convolution { axes, groups: 1, inputs: *inputs, kernel: [1; 3], step: [1; 3], data, bias };
+        let step = conv.spread(&integers(node, "strides", 1, axes));
+        (conv.kernel, conv.step, conv.groups) = match (conv.spread(&kernel), step, usize::try_from(groups)) {
+            (Some(kernel), Some(step), Ok(groups)) if groups > 0 => (kernel, step, groups),
+            _ => return Err(unknown("it is not of two or three axes")),
+        };
+        let padded = attribute(node, "auto_pad").is_none_or(|pad| pad.s.is_empty() || pad.s == b"NOTSET")
+            && integers(node, "pads", 0, 2 * axes) == conv.kernel_pads();
+        if !padded || integers(node, "dilations", 1, axes) != vec![1; axes] {
+            return Err(unknown("it is dilated, or not padded by half of its kernel"));
+        }
+        if !conv.step.iter().all(|step| (1..=2).contains(step)) {
+            return Err(unknown("its step is neither 1 nor 2"));
+        }
+        Ok(conv)
+    }
+
+    /// One number an axis as time, height and width; 1 for a time that is not there.
+    fn spread(&self, each: &[i64]) -> Option<Sides> {
+        let side = |at: usize| usize::try_from(each[at]).ok();
+        match each.len() {
+            2 if self.axes == 2 => Some([1, side(0)?, side(1)?]),
+            3 if self.axes == 3 => Some([side(0)?, side(1)?, side(2)?]),
+            _ => None,
+        }
+    }
+
+    /// Half of the kernel before and after, on each axis.
+    fn kernel_pads(&self) -> Vec<i64> {
+        let half = self.kernel[3 - self.axes..].iter().map(|side| (side / 2) as i64);
+        half.clone().chain(half).collect()
+    }
+
+    fn is_depthwise(&self) -> bool {
+        let kernel = [if self.axes == 3 { 3 } else { 1 }, 3, 3];
+        self.inputs == 1 && self.groups == self.bias.len() && self.kernel == kernel
+    }
+
+    fn weights(&self) -> Weights<'_> {
+        Weights { data: &self.data, bias: &self.bias }
+    }
+}
