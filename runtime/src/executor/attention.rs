@@ -16,9 +16,12 @@ impl Attention {
     }
 }
 
+/// Neighbouring numbers that are summed at once.
+const CHUNK: usize = 16;
+
 /// Positions, rounded up to whole vectors of any processor.
 fn padded(positions: usize) -> usize {
-    positions.next_multiple_of(16)
+    positions.next_multiple_of(CHUNK)
 }
 
 /// out[p] = softmax over q of (query[p] . key[q]), times value[q], for each head's part of the channels; `room` floats into the arena there is
@@ -58,16 +61,33 @@ pub(super) fn run(
             let (keys, rest) = room.split_at_mut(part * across);
             let (values, rest) = rest.split_at_mut(part * across);
             let (queries, scores) = rest.split_at_mut(part * across);
-            scores.fill(0.0);
-            for (&query, keys) in queries[position * part..][..part].iter().zip(keys.chunks_exact(across)) {
-                scores.iter_mut().zip(keys).for_each(|(score, key)| *score += query * key);
-            }
+            combine(scores, &queries[position * part..][..part], keys);
             softmax(scores, positions);
-            out.fill(0.0);
-            for (&score, values) in scores[..positions].iter().zip(values.chunks_exact(part)) {
-                out.iter_mut().zip(values).for_each(|(sum, value)| *sum += score * value);
+            combine(out, &scores[..positions], values);
+        }
+    }
+}
+
+/// out = the sum of `rows`, each as long as `out`, times their `factors`.
+#[inline(always)]
+fn combine(out: &mut [f32], factors: &[f32], rows: &[f32]) {
+    let width = out.len();
+    let (chunks, rest) = out.as_chunks_mut::<CHUNK>();
+    let whole = chunks.len() * CHUNK;
+    for (at, chunk) in chunks.iter_mut().enumerate() {
+        // In registers.
+        let mut sums = [0.0; CHUNK];
+        for (factor, row) in factors.iter().zip(rows.chunks_exact(width)) {
+            let row = &row.as_chunks::<CHUNK>().0[at];
+            for place in 0..CHUNK {
+                sums[place] = factor.mul_add(row[place], sums[place]);
             }
         }
+        *chunk = sums;
+    }
+    rest.fill(0.0);
+    for (factor, row) in factors.iter().zip(rows.chunks_exact(width)) {
+        rest.iter_mut().zip(&row[whole..]).for_each(|(sum, value)| *sum = factor.mul_add(*value, *sum));
     }
 }
 

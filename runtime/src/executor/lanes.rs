@@ -12,10 +12,12 @@ pub(super) unsafe trait Lanes {
     type Four: Copy;
     /// Floats in a vector.
     const COUNT: usize;
-    /// Positions that a matrix multiply holds in registers at once, for 1, 2 and 3 vectors of outputs; 12 at most.
-    const ROWS: [usize; 3];
+    /// Positions that a matrix multiply holds in registers at once, for 1 to 6 vectors of outputs; 12 at most.
+    const ROWS: [usize; 6];
     /// Vectors of outputs in a panel.
     const COLUMNS: usize;
+    /// Whether a four is in a register. Then weights are taken vector by vector and used at once; else each number of a four is.
+    const HOLDS_FOURS: bool;
 
     /// Reads `COUNT` floats at `at`.
     unsafe fn load(at: *const f32) -> Self::Vector;
@@ -48,8 +50,9 @@ unsafe impl Lanes for Avx2 {
     // A broadcast from memory costs no more than a load, so the numbers stay where they are.
     type Four = *const f32;
     const COUNT: usize = 8;
-    const ROWS: [usize; 3] = [12, 6, 4];
+    const ROWS: [usize; 6] = [12, 6, 0, 0, 0, 0];
     const COLUMNS: usize = 2;
+    const HOLDS_FOURS: bool = false;
 
     #[inline(always)]
     unsafe fn load(at: *const f32) -> Self::Vector {
@@ -101,8 +104,9 @@ unsafe impl Lanes for Avx512 {
     type Vector = std::arch::x86_64::__m512;
     type Four = *const f32;
     const COUNT: usize = 16;
-    const ROWS: [usize; 3] = [12, 12, 8];
+    const ROWS: [usize; 6] = [12, 12, 8, 0, 0, 0];
     const COLUMNS: usize = 3;
+    const HOLDS_FOURS: bool = false;
 
     #[inline(always)]
     unsafe fn load(at: *const f32) -> Self::Vector {
@@ -155,8 +159,9 @@ unsafe impl Lanes for Neon {
     // A multiply-add takes one number of a register: one load for four of them.
     type Four = std::arch::aarch64::float32x4_t;
     const COUNT: usize = 4;
-    const ROWS: [usize; 3] = [12, 8, 6];
-    const COLUMNS: usize = 3;
+    const ROWS: [usize; 6] = [12, 8, 6, 5, 4, 4];
+    const COLUMNS: usize = 6;
+    const HOLDS_FOURS: bool = true;
 
     #[inline(always)]
     unsafe fn load(at: *const f32) -> Self::Vector {

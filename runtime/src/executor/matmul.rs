@@ -41,16 +41,19 @@ impl Packed {
         let (outputs, inputs) = (bias.len(), order.len());
         let padded = outputs.next_multiple_of(width);
         let tile = width * vectors;
-        let mut data = Vec::with_capacity(padded * inputs);
-        for first in (0..padded).step_by(tile) {
-            for &input in order {
-                let row = |output: usize| if output < outputs { weights[output * inputs + input] } else { 0.0 };
-                data.extend((first..padded.min(first + tile)).map(row));
+        let mut data = Aligned::zeros(padded * inputs);
+        for (first, rows) in (0..).step_by(tile).zip(weights.chunks(tile * weights.len() / outputs)) {
+            let width = tile.min(padded - first);
+            let panel = &mut data[first * inputs..(first + width) * inputs];
+            for (output, row) in rows.chunks_exact(weights.len() / outputs).enumerate() {
+                // One row after the other: reading is in order, and the panel stays in the first cache.
+                let places = panel[output..].iter_mut().step_by(width);
+                places.zip(order).for_each(|(place, &input)| *place = row[input]);
             }
         }
-        let mut bias = bias.to_vec();
-        bias.resize(padded, 0.0);
-        Packed { data: data.as_slice().into(), bias: bias.as_slice().into(), inputs, padded, tile }
+        let mut biases = Aligned::zeros(padded);
+        biases[..outputs].copy_from_slice(bias);
+        Packed { data, bias: biases, inputs, padded, tile }
     }
 
     /// Outputs that are written at each position: the true ones and those that fill the last vector up, which are `relu(0)`.
@@ -151,6 +154,9 @@ pub(super) unsafe fn run<L: Lanes>(
             // SAFETY: the caller's.
             unsafe {
                 match columns {
+                    6 => panel.rows::<L, 6>(arena, inputs, position, rows),
+                    5 => panel.rows::<L, 5>(arena, inputs, position, rows),
+                    4 => panel.rows::<L, 4>(arena, inputs, position, rows),
                     3 => panel.rows::<L, 3>(arena, inputs, position, rows),
                     2 => panel.rows::<L, 2>(arena, inputs, position, rows),
                     _ => panel.rows::<L, 1>(arena, inputs, position, rows),
@@ -212,7 +218,7 @@ impl Panel {
         position: usize,
     ) {
         // No such tile is ever asked for, and none is compiled.
-        if ROWS > L::ROWS[COLUMNS - 1] || COLUMNS > L::COLUMNS {
+        if ROWS > L::ROWS[COLUMNS - 1] {
             return;
         }
         // SAFETY: the caller's.
@@ -257,22 +263,23 @@ impl Inputs for Gathered<'_> {
         for run in self.0 {
             // SAFETY: the caller's.
             unsafe {
-                let mut inputs = [arena.add(run.offset + position * run.stride); ROWS];
+                let mut rows = [arena.add(run.offset + position * run.stride); ROWS];
                 for row in 1..ROWS {
-                    inputs[row] = inputs[row - 1].add(run.stride);
+                    rows[row] = rows[row - 1].add(run.stride);
                 }
-                let mut left = run.length;
-                while left >= 4 {
-                    let fours = fours::<L, ROWS>(&mut inputs);
+                let mut at = 0;
+                while at + 4 <= run.length {
+                    let fours = rows.map(|row| L::four::<1>(row.add(at)));
                     step::<L, ROWS, COLUMNS, 0>(sums, &fours, weights);
                     step::<L, ROWS, COLUMNS, 1>(sums, &fours, weights.add(width));
                     step::<L, ROWS, COLUMNS, 2>(sums, &fours, weights.add(2 * width));
                     step::<L, ROWS, COLUMNS, 3>(sums, &fours, weights.add(3 * width));
                     weights = weights.add(4 * width);
-                    left -= 4;
+                    at += 4;
                 }
+                let left = run.length - at;
                 if left > 0 {
-                    let fours = fours::<L, ROWS>(&mut inputs);
+                    let fours = rows.map(|row| L::four::<1>(row.add(at)));
                     step::<L, ROWS, COLUMNS, 0>(sums, &fours, weights);
                     if left > 1 {
                         step::<L, ROWS, COLUMNS, 1>(sums, &fours, weights.add(width));
@@ -284,22 +291,6 @@ impl Inputs for Gathered<'_> {
                 }
             }
         }
-    }
-}
-
-/// The next four inputs of each row.
-///
-/// # Safety
-/// As [`run`].
-#[inline(always)]
-unsafe fn fours<L: Lanes, const ROWS: usize>(inputs: &mut [*const f32; ROWS]) -> [L::Four; ROWS] {
-    // SAFETY: the caller's.
-    unsafe {
-        let fours = inputs.map(|input| L::four::<1>(input));
-        for input in inputs {
-            *input = input.add(4);
-        }
-        fours
     }
 }
 
@@ -315,10 +306,19 @@ unsafe fn step<L: Lanes, const ROWS: usize, const COLUMNS: usize, const PLACE: i
 ) {
     // SAFETY: the caller's.
     unsafe {
-        let columns = columns::<L, COLUMNS>(weights);
-        for (sums, &four) in sums.iter_mut().zip(fours) {
-            for (sum, &column) in sums.iter_mut().zip(&columns) {
-                *sum = L::multiply_add_place::<PLACE, 1>(four, column, *sum);
+        if L::HOLDS_FOURS {
+            for column in 0..COLUMNS {
+                let weights = L::load(weights.add(column * L::COUNT));
+                for (sums, &four) in sums.iter_mut().zip(fours) {
+                    sums[column] = L::multiply_add_place::<PLACE, 1>(four, weights, sums[column]);
+                }
+            }
+        } else {
+            let columns = columns::<L, COLUMNS>(weights);
+            for (sums, &four) in sums.iter_mut().zip(fours) {
+                for (sum, &weights) in sums.iter_mut().zip(&columns) {
+                    *sum = L::multiply_add_place::<PLACE, 1>(four, weights, *sum);
+                }
             }
         }
     }
@@ -340,9 +340,9 @@ unsafe fn columns<L: Lanes, const COLUMNS: usize>(weights: *const f32) -> [L::Ve
     }
 }
 
-/// The taps of a row of a convolution with step 2 over planes.
+/// The taps of a row of a convolution with step 2 over planes, whose kernel is 3 wide.
 pub(super) struct Taps<'a> {
-    /// Where each tap of position 0 lies, in floats after `shift`.
+    /// Where each tap of position 0 lies, in floats after `shift`; three neighbours each.
     pub taps: &'a [usize],
     /// In floats from the start of the arena.
     pub shift: usize,
@@ -367,19 +367,76 @@ impl Inputs for Taps<'_> {
         // SAFETY: the caller's.
         unsafe {
             let arena = arena.add(self.shift + STEP * position);
-            for &tap in self.taps {
-                let columns = columns::<L, COLUMNS>(weights);
-                weights = weights.add(COLUMNS * L::COUNT);
-                // A four is of four positions, not of four inputs.
-                for (at, sums) in sums.chunks_mut(4).enumerate() {
-                    let four = L::four::<STEP>(arena.add(tap + 4 * STEP * at));
-                    across::<L, COLUMNS, 0>(sums, four, &columns);
-                    across::<L, COLUMNS, 1>(sums, four, &columns);
-                    across::<L, COLUMNS, 2>(sums, four, &columns);
-                    across::<L, COLUMNS, 3>(sums, four, &columns);
+            let width = COLUMNS * L::COUNT;
+            if L::HOLDS_FOURS {
+                for three in self.taps.as_chunks::<3>().0 {
+                    let first = arena.add(three[0]);
+                    tap::<L, ROWS, COLUMNS>(sums, first, weights);
+                    tap::<L, ROWS, COLUMNS>(sums, first.add(1), weights.add(width));
+                    tap::<L, ROWS, COLUMNS>(sums, first.add(2), weights.add(2 * width));
+                    weights = weights.add(3 * width);
+                }
+            } else {
+                // Of three at once, the compiler would keep what two positions share in registers that there are not.
+                for &each in self.taps {
+                    tap::<L, ROWS, COLUMNS>(sums, arena.add(each), weights);
+                    weights = weights.add(width);
                 }
             }
         }
+    }
+}
+
+/// One input of all positions of a tile, that of the first position at `input`, times the outputs' weights.
+///
+/// # Safety
+/// As [`run`].
+#[inline(always)]
+unsafe fn tap<L: Lanes, const ROWS: usize, const COLUMNS: usize>(
+    sums: &mut [[L::Vector; COLUMNS]; ROWS],
+    input: *const f32,
+    weights: *const f32,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        // A four is of four positions, not of four inputs.
+        if L::HOLDS_FOURS {
+            let mut fours = [L::four::<STEP>(input); 3];
+            for (at, four) in fours.iter_mut().enumerate().take(ROWS.div_ceil(4)).skip(1) {
+                *four = L::four::<STEP>(input.add(4 * STEP * at));
+            }
+            for column in 0..COLUMNS {
+                let weights = [L::load(weights.add(column * L::COUNT))];
+                for (sums, &four) in sums.chunks_mut(4).zip(&fours) {
+                    across::<L, COLUMNS, 1>(sums, column, four, &weights);
+                }
+            }
+        } else {
+            let columns = columns::<L, COLUMNS>(weights);
+            for (at, sums) in sums.chunks_mut(4).enumerate() {
+                across::<L, COLUMNS, COLUMNS>(sums, 0, L::four::<STEP>(input.add(4 * STEP * at)), &columns);
+            }
+        }
+    }
+}
+
+/// One input of up to four positions, times `SOME` of the outputs' weights, from vector `first` on.
+///
+/// # Safety
+/// As [`run`].
+#[inline(always)]
+unsafe fn across<L: Lanes, const COLUMNS: usize, const SOME: usize>(
+    sums: &mut [[L::Vector; COLUMNS]],
+    first: usize,
+    four: L::Four,
+    weights: &[L::Vector; SOME],
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        place::<L, COLUMNS, SOME, 0>(sums, first, four, weights);
+        place::<L, COLUMNS, SOME, 1>(sums, first, four, weights);
+        place::<L, COLUMNS, SOME, 2>(sums, first, four, weights);
+        place::<L, COLUMNS, SOME, 3>(sums, first, four, weights);
     }
 }
 
@@ -388,15 +445,16 @@ impl Inputs for Taps<'_> {
 /// # Safety
 /// As [`run`].
 #[inline(always)]
-unsafe fn across<L: Lanes, const COLUMNS: usize, const PLACE: i32>(
+unsafe fn place<L: Lanes, const COLUMNS: usize, const SOME: usize, const PLACE: i32>(
     sums: &mut [[L::Vector; COLUMNS]],
+    first: usize,
     four: L::Four,
-    columns: &[L::Vector; COLUMNS],
+    weights: &[L::Vector; SOME],
 ) {
     if let Some(sums) = sums.get_mut(PLACE as usize) {
-        for (sum, &column) in sums.iter_mut().zip(columns) {
+        for (sum, &weights) in sums[first..].iter_mut().zip(weights) {
             // SAFETY: the caller's.
-            *sum = unsafe { L::multiply_add_place::<PLACE, STEP>(four, column, *sum) };
+            *sum = unsafe { L::multiply_add_place::<PLACE, STEP>(four, weights, *sum) };
         }
     }
 }

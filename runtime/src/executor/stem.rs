@@ -157,25 +157,51 @@ pub(super) unsafe fn run<L: Lanes>(arena: *mut f32, stem: &Stem, taps: &[usize],
             }
             let row = y / 2;
             let lines = seen(row, height);
-            for x in 0..pooled[2] {
-                let columns = seen(x, width);
-                for block in 0..numbers / L::COUNT {
-                    // SAFETY: the caller's; lines and columns are of the kept rows.
-                    unsafe {
-                        let mut most = L::splat(0.0);
-                        for line in lines.clone() {
-                            for column in columns.clone() {
-                                let at = stem.rows + (line % KEPT * width + column) * numbers + block * L::COUNT;
-                                most = L::max(most, L::load(arena.add(at)));
-                            }
-                        }
-                        for (plane, first) in stem.planes(z) {
-                            let position = (plane * pooled[1] + row) * pooled[2] + x;
-                            let out = arena.add(stem.out.offset + position * stem.out.stride + block * L::COUNT);
-                            L::store(out, if first { most } else { L::max(most, L::load(out)) });
-                        }
+            // SAFETY: the caller's; lines are of the kept rows, and the planes' rows of the output.
+            unsafe {
+                // The oldest row is not needed again.
+                let oldest = arena.add(stem.rows + lines.start % KEPT * width * numbers);
+                for line in lines.skip(1) {
+                    let line = arena.add(stem.rows + line % KEPT * width * numbers).cast_const();
+                    for at in (0..width * numbers).step_by(L::COUNT) {
+                        L::store(oldest.add(at), L::max(L::load(oldest.add(at)), L::load(line.add(at))));
                     }
                 }
+                for (plane, first) in stem.planes(z) {
+                    let position = (plane * pooled[1] + row) * pooled[2];
+                    let out = arena.add(stem.out.offset + position * stem.out.stride);
+                    across::<L>(oldest, width, numbers, out, stem.out.stride, pooled[2], first);
+                }
+            }
+        }
+    }
+}
+
+/// The pool along a row of `width` positions of `numbers` numbers: into `pooled` positions at `out`, `stride` apart, of which it is the first
+/// or with what is there already.
+///
+/// # Safety
+/// As [`run`].
+#[inline(always)]
+unsafe fn across<L: Lanes>(
+    row: *const f32,
+    width: usize,
+    numbers: usize,
+    out: *mut f32,
+    stride: usize,
+    pooled: usize,
+    first: bool,
+) {
+    for x in 0..pooled {
+        // A position outside is one of those inside once more.
+        let columns = [2 * x - usize::from(x > 0), 2 * x, (2 * x + 1).min(width - 1)].map(|column| column * numbers);
+        for block in (0..numbers).step_by(L::COUNT) {
+            // SAFETY: the caller's.
+            unsafe {
+                let [left, middle, right] = columns.map(|column| L::load(row.add(column + block)));
+                let most = L::max(L::max(left, middle), right);
+                let out = out.add(x * stride + block);
+                L::store(out, if first { most } else { L::max(most, L::load(out)) });
             }
         }
     }
