@@ -144,7 +144,7 @@ impl NetworkFile {
             return Err(shape("an output", format!("{fact:?}"), output));
         }
         let plan = model.into_runnable().map_err(chain)?;
-        Ok(Network { file: file.clone(), plan, input })
+        Ok(Network { file: file.clone(), plan, fused: self.fused.is_some(), input })
     }
 }
 
@@ -158,6 +158,8 @@ fn load(file: &str, error: &TractError) -> NetworkError {
 struct Network {
     file: String,
     plan: Arc<TypedRunnableModel>,
+    /// Whether our own executor runs it, or a part of it.
+    fused: bool,
     input: Vec<usize>,
 }
 
@@ -189,6 +191,38 @@ impl Runner {
             Ok(())
         };
         go().map_err(|error| self.network.failed(&error))
+    }
+}
+
+/// One network without a bundle, on one thread: to compare and to measure.
+pub struct SingleNetwork(Runner);
+
+impl SingleNetwork {
+    /// Prepares the ONNX file `onnx` for inputs of shape `input`; it must give outputs of shape `output`.
+    ///
+    /// # Errors
+    /// When it is not such a network.
+    pub fn prepare(onnx: &[u8], input: &[usize], output: &[usize], executor: Executor) -> Result<Self, NetworkError> {
+        let network = NetworkFile::read("the network", onnx, executor)?.prepare(input.to_vec(), output)?;
+        Ok(SingleNetwork(network.spawn()?))
+    }
+
+    /// Whether our own executor recognised it.
+    pub fn is_fused(&self) -> bool {
+        self.0.network.fused
+    }
+
+    /// Its output for `input`, row-major.
+    ///
+    /// # Errors
+    /// When tract fails.
+    ///
+    /// # Panics
+    /// When `input` is not of the shape that the network was prepared for.
+    pub fn run(&mut self, input: &[f32]) -> Result<Vec<f32>, NetworkError> {
+        let mut output = Vec::new();
+        self.0.run(|data| data.copy_from_slice(input), |out| output.extend_from_slice(out))?;
+        Ok(output)
     }
 }
 

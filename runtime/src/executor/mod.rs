@@ -24,6 +24,8 @@ mod plan;
 mod shufflenet;
 mod spans;
 mod stem;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 use std::sync::Arc;
