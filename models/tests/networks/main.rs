@@ -3,6 +3,7 @@
 
 mod bundle;
 mod cost;
+mod executor;
 mod input;
 mod onnxruntime;
 mod precision;

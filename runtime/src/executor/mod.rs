@@ -141,7 +141,8 @@ impl FusedGraph {
         let sides = sides.filter(|_| fact.datum_type == f32::datum_type());
         let sides = sides.with_context(|| format!("the network takes {:?}, not {fact:?}", self.found.kind))?;
         let outputs = self.found.layers.outputs;
-        let fused = Fused { plan: Arc::new(Plan::new(&self.found.layers, sides)), outputs };
+        let plan = Plan::new(&self.found.layers, sides).context("activations of different sizes are joined")?;
+        let fused = Fused { plan: Arc::new(plan), outputs };
         let mut patch = TypedModelPatch::new("fused network");
         let tap = patch.tap_model(&model, into)?;
         let made = patch.wire_node("fused", fused, &[tap])?;

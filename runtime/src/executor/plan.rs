@@ -52,8 +52,9 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// `layers` for an input of `sides`: time, height, width of planes, or one row of positions.
-    pub fn new(layers: &Layers, sides: Sides) -> Self {
+    /// `layers` for an input of `sides`: time, height, width of planes, or one row of positions. None where a layer would join what is of
+    /// different sides.
+    pub fn new(layers: &Layers, sides: Sides) -> Option<Self> {
         let mut arena = Arena::default();
         // What each layer makes: its buffer and its positions.
         let mut made: Vec<(usize, Sides)> = Vec::new();
@@ -62,6 +63,9 @@ impl Plan {
             arena.layer = at;
             let sides = layer.input().first().map_or(sides, |stretch| made[stretch.layer].1);
             for stretch in layer.input() {
+                if made[stretch.layer].1 != sides {
+                    return None;
+                }
                 arena.buffers[made[stretch.layer].0].life.1 = at;
             }
             let positions = sides.iter().product();
@@ -146,7 +150,7 @@ impl Plan {
         let placed = Placed { made: &made, buffers: &arena.buffers };
         let last = Stretch { layer: made.len() - 1, place: 0, length: layers.outputs };
         let steps = steps.into_iter().map(|step| placed.step(step)).collect();
-        Plan { steps, output: placed.run(&last), len, instructions: layers.instructions }
+        Some(Plan { steps, output: placed.run(&last), len, instructions: layers.instructions })
     }
 
     /// The room that runs take place in; one a thread.

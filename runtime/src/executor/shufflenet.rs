@@ -221,6 +221,9 @@ impl Convolution {
         let bias = bias.filter(|bias| bias.len() == *outputs && *outputs > 0);
         let bias = bias.ok_or_else(|| unknown("its bias is not constant, finite and one for each output"))?;
         let kernel: Vec<i64> = kernel.iter().map(|&side| side as i64).collect();
+        if attribute(node, "kernel_shape").is_some_and(|said| said.ints != kernel) {
+            return Err(unknown("its kernel is not that of its weights"));
+        }
         let groups = attribute(node, "group").map_or(1, |group| group.i);
         let mut conv = Convolution { axes, groups: 1, inputs: *inputs, kernel: [1; 3], step: [1; 3], data, bias };
         let step = conv.spread(&integers(node, "strides", 1, axes));

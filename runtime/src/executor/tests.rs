@@ -302,11 +302,11 @@ fn whole_networks_are_the_same_with_all_instructions_and_in_a_used_arena() {
         let video = sides[0] > 1;
         let input = numbers(seed, 3 * sides.iter().product::<usize>());
         let other = numbers(seed ^ 77, input.len());
-        let portable = Plan::new(&network(Instructions::PORTABLE, video, seed), sides);
+        let portable = Plan::new(&network(Instructions::PORTABLE, video, seed), sides).unwrap();
         let expected = portable.run(&mut portable.arena(), &input).to_vec();
         assert!(expected.iter().any(|value| *value > 0.0), "{sides:?}");
         for with in Instructions::here() {
-            let plan = Plan::new(&network(with, video, seed), sides);
+            let plan = Plan::new(&network(with, video, seed), sides).unwrap();
             let mut arena = plan.arena();
             plan.run(&mut arena, &other);
             assert_same(plan.run(&mut arena, &input), &expected, &format!("{with:?} {sides:?}"));
