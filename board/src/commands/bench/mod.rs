@@ -1,5 +1,7 @@
 //! `divita bench`: what each stage costs on this machine.
 
+mod networks;
+
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
@@ -25,7 +27,7 @@ use crate::source;
 /// What each stage costs here: latencies of every stage, and the CPU time of a whole run beside that of decoding alone.
 ///
 /// The input is read five times on one thread: decoded only and classified in turn, twice, of which the better counts, and
-/// stage by stage.
+/// stage by stage. With --networks no input is read: each network runs by itself.
 #[derive(Args)]
 pub struct Bench {
     /// A video, a folder of numbered pictures, or a URI
@@ -37,6 +39,12 @@ pub struct Bench {
     method: MethodOptions,
     #[command(flatten)]
     executor: ExecutorOption,
+    /// Only the networks, each by itself: the 2D one, the 3D one at every working rate, the heads
+    #[arg(long, conflicts_with = "input")]
+    networks: bool,
+    /// With --networks: how often each network runs
+    #[arg(long, value_name = "N", default_value = "40")]
+    runs: NonZeroUsize,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -66,7 +74,7 @@ struct Figures {
 /// Latencies of one stage in milliseconds.
 #[derive(Serialize)]
 struct Stage {
-    name: &'static str,
+    name: String,
     runs: usize,
     p50_ms: f64,
     p90_ms: f64,
@@ -93,6 +101,10 @@ struct Whole {
 impl Bench {
     /// Measures and prints.
     pub fn run(&self) -> Result<Outcome> {
+        if self.networks {
+            let figures = networks::measure(&self.bundle.path()?, self.executor.get(), self.runs.get())?;
+            return self.print(&figures, networks::table);
+        }
         let bundle = self.bundle.open()?;
         if self.input == "-" {
             bail!("standard input can be read only once, and is read five times here: name a file");
@@ -133,10 +145,15 @@ impl Bench {
             peak_memory_bytes,
             stages,
         };
+        self.print(&figures, table)
+    }
+
+    /// Prints figures, as JSON where that was asked for.
+    fn print<T: Serialize>(&self, figures: &T, table: fn(&T) -> String) -> Result<Outcome> {
         let mut out = std::io::stdout();
         match self.json {
-            true => writeln!(out, "{}", serde_json::to_string_pretty(&figures)?)?,
-            false => write!(out, "{}", table(&figures))?,
+            true => writeln!(out, "{}", serde_json::to_string_pretty(figures)?)?,
+            false => write!(out, "{}", table(figures))?,
         }
         Ok(Outcome::Done)
     }
@@ -199,16 +216,27 @@ impl Bench {
             ("backbones, a clip", clip),
             ("heads, a clip", heads),
         ];
-        Ok(named.into_iter().filter_map(|(name, times)| Stage::of(name, times)).collect())
+        Ok(named.into_iter().filter_map(|(name, times)| Stage::of(name.to_owned(), times)).collect())
     }
 }
 
 impl Stage {
-    fn of(name: &'static str, mut times: Vec<Duration>) -> Option<Self> {
+    fn of(name: String, mut times: Vec<Duration>) -> Option<Self> {
         times.sort();
         let last = times.len().checked_sub(1)?;
         let at = |share: f64| milliseconds(times[(share * last as f64).round() as usize]);
         Some(Stage { name, runs: times.len(), p50_ms: at(0.5), p90_ms: at(0.9), p99_ms: at(0.99), max_ms: at(1.0) })
+    }
+
+    /// The names of a table's columns.
+    fn heading() -> String {
+        format!("{:<34} {:>6} {:>9} {:>9} {:>9} {:>9}\n", "milliseconds", "runs", "p50", "p90", "p99", "max")
+    }
+
+    /// A line of a table.
+    fn row(&self) -> String {
+        let Stage { name, runs, p50_ms, p90_ms, p99_ms, max_ms } = self;
+        format!("{name:<34} {runs:>6} {p50_ms:>9.3} {p90_ms:>9.3} {p99_ms:>9.3} {max_ms:>9.3}\n")
     }
 }
 
@@ -232,8 +260,7 @@ fn table(figures: &Figures) -> String {
          decode alone         {:>9.2} s of CPU\n\
          classify             {:>9.2} s of CPU, {:.2} times decoding alone\n\
          clips                {:>9.1} a second\n\
-         peak memory          {memory:>9}\n\n\
-         {:<34} {:>6} {:>9} {:>9} {:>9} {:>9}\n",
+         peak memory          {memory:>9}\n\n{}",
         figures.source,
         figures.frames,
         figures.clips,
@@ -243,18 +270,10 @@ fn table(figures: &Figures) -> String {
         figures.classify_cpu_s,
         figures.classify_over_decode,
         figures.clips_per_s,
-        "milliseconds",
-        "runs",
-        "p50",
-        "p90",
-        "p99",
-        "max",
+        Stage::heading(),
     );
     for stage in &figures.stages {
-        text += &format!(
-            "{:<34} {:>6} {:>9.3} {:>9.3} {:>9.3} {:>9.3}\n",
-            stage.name, stage.runs, stage.p50_ms, stage.p90_ms, stage.p99_ms, stage.max_ms
-        );
+        text += &stage.row();
     }
     text
 }
