@@ -14,6 +14,7 @@ pub mod keyframe;
 pub mod network;
 pub mod pipeline;
 pub mod preprocess;
+mod resample;
 pub mod sampler;
 pub mod segmenter;
 pub mod shots;
