@@ -37,21 +37,21 @@ impl ToRgb {
     }
 
     /// R'G'B' of one triple, unclamped.
-    #[inline]
+    #[inline(always)]
     pub fn rgb(&self, y: f32, u: f32, v: f32) -> [f32; 3] {
         let (y, u, v) = (self.luma(y), u - 128.0, v - 128.0);
         [y + self.red_from_v * v, y - self.green_from_u * u - self.green_from_v * v, y + self.blue_from_u * u]
     }
 
     /// Full-range luma of a luma code value, unclamped.
-    #[inline]
+    #[inline(always)]
     pub fn luma(&self, y: f32) -> f32 {
         (y - self.luma_black) * self.luma_scale
     }
 }
 
 /// The code value nearest to `value`, clamped to 0 to 255. Half up is half to even but for exact halves, which no network sees.
-#[inline]
+#[inline(always)]
 pub(crate) fn to_code(value: f32) -> u8 {
     // From 2^23 on a float has no fraction, so that adding this rounds, and leaves the whole number in the lowest bits. `as` would do,
     // but the compiler makes no vector code of it.
@@ -63,7 +63,7 @@ pub(crate) fn to_code(value: f32) -> u8 {
 }
 
 /// Y'CbCr of BT.709 in full range, for statistics of RGB pictures; integers, 16 fractional bits.
-#[inline]
+#[inline(always)]
 pub(crate) fn rgb_to_ycc([r, g, b]: [u8; 3]) -> [u8; 3] {
     let (r, g, b) = (i32::from(r), i32::from(g), i32::from(b));
     let y = (13_933 * r + 46_871 * g + 4_732 * b + 32_768) >> 16;

@@ -18,4 +18,5 @@ mod resample;
 pub mod sampler;
 pub mod segmenter;
 pub mod shots;
+mod vectors;
 mod workers;

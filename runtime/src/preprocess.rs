@@ -3,13 +3,14 @@
 //! The rule for a backbone, the same here and in the host tool: scale so that the shorter side is `resize`, cut the middle
 //! `size` x `size` out, turn it upright, to 8-bit RGB. The filter is a triangle as wide as the scale (bilinear with antialiasing, what PIL
 //! and torchvision do), applied to each component before the change to RGB, so that only a few thousand pixels are
-//! converted. Sums are taken in one fixed order in single precision: the same bytes on every machine.
+//! converted. Sums are taken in one fixed order in single precision (`resample.rs`): the same bytes on every machine.
 
 use crate::bundle::StreamInput;
 use crate::colour::{ToRgb, to_code};
 use crate::components::Components;
 use crate::frame::{Frame, Rotation};
 use crate::resample::{BAND, Resampler, Scratch};
+use crate::vectors::{Computation, run_widest};
 
 /// A small 8-bit RGB picture, planar: (3, height, width), red first.
 #[derive(Debug, PartialEq, Eq)]
@@ -119,13 +120,19 @@ impl Preprocessor {
         debug_assert_eq!((picture.width, picture.height), (self.width, self.height));
         let components = Components::of(frame);
         self.fit(frame, &components);
+        run_widest(Making { preprocessor: self, frame, components: &components, picture });
+    }
+
+    /// Makes `picture` band after band, with the resamplers fitted.
+    #[inline(always)]
+    fn make_fitted(&mut self, frame: &Frame<'_>, components: &Components<'_>, picture: &mut Picture) {
         let (_, rows) = self.lying(frame.rotation().lies());
         for row in (0..rows).step_by(BAND) {
             for (component, band) in components.as_slice().iter().zip(&mut self.components) {
                 let small = component.width != frame.width() || component.height != frame.height();
                 self.resamplers[usize::from(small)].band(component, row, &mut self.scratch, band);
             }
-            self.colour(&components, &ToRgb::new(frame.colour()));
+            self.colour(components, &ToRgb::new(frame.colour()));
             self.place(frame.rotation(), row, picture);
         }
     }
@@ -163,6 +170,7 @@ impl Preprocessor {
     }
 
     /// The components of a band to 8-bit red, green and blue.
+    #[inline(always)]
     fn colour(&mut self, components: &Components<'_>, to_rgb: &ToRgb) {
         let [y, u, v] = &self.components;
         let [red, green, blue] = &mut self.codes;
@@ -187,6 +195,7 @@ impl Preprocessor {
     }
 
     /// Puts the band from `row` on where it belongs in the upright picture.
+    #[inline(always)]
     fn place(&self, rotation: Rotation, row: usize, picture: &mut Picture) {
         let (columns, rows) = self.lying(rotation.lies());
         let band = BAND.min(rows - row);
@@ -207,6 +216,40 @@ impl Preprocessor {
 }
 
 /// Sets `samples` to `codes`, one after another.
+#[inline(always)]
 fn fill<'a>(samples: impl Iterator<Item = &'a mut u8>, codes: impl Iterator<Item = u8>) {
     samples.zip(codes).for_each(|(sample, code)| *sample = code);
+}
+
+/// One picture in the making.
+struct Making<'a, 'frame> {
+    preprocessor: &'a mut Preprocessor,
+    frame: &'a Frame<'frame>,
+    components: &'a Components<'frame>,
+    picture: &'a mut Picture,
+}
+
+impl Computation for Making<'_, '_> {
+    #[inline(always)]
+    fn run(self) {
+        self.preprocessor.make_fitted(self.frame, self.components, self.picture);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{Pixels, Plane, Timestamp};
+
+    #[test]
+    fn pictures_do_not_depend_on_the_width_of_vectors() {
+        let data: Vec<u8> = (0..3 * 97 * 61u32).map(|at| at.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+        let pixels = Pixels::Nv12 { y: Plane { data: &data, stride: 97 }, uv: Plane { data: &data, stride: 99 } };
+        let frame = Frame::new(pixels, 97, 61, Timestamp::ZERO).expect("97 x 61");
+        let mut preprocessor = Preprocessor::whole(37, 29);
+        let [mut widest, mut usual] = [Picture::black(37, 29), Picture::black(37, 29)];
+        preprocessor.make(&frame, &mut widest);
+        preprocessor.make_fitted(&frame, &Components::of(&frame), &mut usual);
+        assert_eq!(widest, usual);
+    }
 }

@@ -112,6 +112,7 @@ impl Resampler {
 
     /// Makes the rows of the small picture from `row` on, at most [`BAND`], in `out`: (columns, [`BAND`]). What `out` holds in rows beyond
     /// the last is of no meaning.
+    #[inline(always)]
     pub fn band(&self, component: &Component<'_>, row: usize, scratch: &mut Scratch, out: &mut [f32]) {
         let rows = &self.down.taps[row..self.down.taps.len().min(row + BAND)];
         self.filter_down(component, rows, scratch);
@@ -124,6 +125,7 @@ impl Resampler {
 
     /// Filters the component's columns down to the `rows` of a band, in the scratch. Rows of the component are read in their order, and
     /// added to all rows of the band that they have a part in.
+    #[inline(always)]
     fn filter_down(&self, component: &Component<'_>, rows: &[Taps], scratch: &mut Scratch) {
         let columns = self.columns;
         scratch.fit(columns.1 - columns.0 + self.across.taps.first().map_or(0, |taps| taps.count));
@@ -156,6 +158,7 @@ impl Resampler {
 }
 
 /// First and one past the last of `rows` that row `y` of the component has a part in.
+#[inline(always)]
 fn touched(rows: &[Taps], y: usize) -> (usize, usize) {
     let begin = rows.iter().take_while(|taps| taps.end() <= y).count();
     (begin, begin + rows[begin..].iter().take_while(|taps| taps.first <= y).count())
@@ -174,6 +177,7 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     /// Makes it `width` columns wide, its rows zero.
+    #[inline(always)]
     fn fit(&mut self, width: usize) {
         let width = width.next_multiple_of(STRIP);
         self.columns.resize(width, [0.0; BAND]);
@@ -183,6 +187,7 @@ impl Scratch {
 }
 
 /// The samples in `columns` of row `y`: where they are, or side by side in `codes`.
+#[inline(always)]
 fn row<'a>(component: &Component<'a>, y: usize, (first, last): (usize, usize), codes: &'a mut Vec<u8>) -> &'a [u8] {
     let Component { step, offset, .. } = *component;
     let bytes = &component.row(y)[offset + first * step..offset + (last - 1) * step + 1];
@@ -199,7 +204,7 @@ fn row<'a>(component: &Component<'a>, y: usize, (first, last): (usize, usize), c
 }
 
 /// Adds `N` rows of samples to each of `M` rows of sums, with the weights of each; one after another to every sum.
-#[inline]
+#[inline(always)]
 fn add<const N: usize, const M: usize>(codes: [&[u8]; N], weights: [[f32; N]; M], sums: [&mut [f32]; M]) {
     // Of one length, so that the loop knows of every place that it is inside.
     let length = codes[0].len();
@@ -218,7 +223,7 @@ fn add<const N: usize, const M: usize>(codes: [&[u8]; N], weights: [[f32; N]; M]
 }
 
 /// `samples` weighted and added up in their order.
-#[inline]
+#[inline(always)]
 fn weighted(weights: &[f32], samples: &[Column]) -> Column {
     let mut sums = [0.0; BAND];
     for (&weight, samples) in weights.iter().zip(samples) {
@@ -230,7 +235,7 @@ fn weighted(weights: &[f32], samples: &[Column]) -> Column {
 }
 
 /// The rows of a band to columns.
-#[inline]
+#[inline(always)]
 fn turn(rows: &[f32], columns: &mut [Column]) {
     let width = columns.len();
     for (x, columns) in columns.as_chunks_mut::<STRIP>().0.iter_mut().enumerate() {
