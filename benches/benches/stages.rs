@@ -1,4 +1,4 @@
-//! The stages before the networks: histogram, shots, sampling and clips, keyframe, resize.
+//! The stages before the networks: histogram, shots, sampling and clips, keyframe, resize, input.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::hint::black_box;
@@ -6,16 +6,25 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use divita_benches::{Film, bundle, rate};
 use divita_runtime::histogram::Histogram;
+use divita_runtime::input::{fill_clip, fill_picture};
 use divita_runtime::keyframe::{ColourHistogram, keyframe};
 use divita_runtime::preprocess::{Picture, Preprocessor};
 use divita_runtime::segmenter::{Segment, Segmentation, Segmenter, SegmenterOptions};
 use divita_runtime::shots::{HistogramDetector, ShotDetector, ShotSettings};
 
+/// Sizes of the frames: of most trailers, and of those in the best quality.
+const SIZES: [(usize, usize); 2] = [(1280, 720), (1920, 1080)];
+
 fn histogram(criterion: &mut Criterion) {
     let film = Film::new();
     let (a, b) = (Histogram::of(&film.frame(0)), Histogram::of(&film.frame(30)));
     let mut group = criterion.benchmark_group("histogram");
-    group.bench_function("of a 1280x720 frame", |bencher| bencher.iter(|| Histogram::of(black_box(&film.frame(7)))));
+    for (width, height) in SIZES {
+        let film = Film::of(width, height);
+        group.bench_function(format!("of a {width}x{height} frame"), |bencher| {
+            bencher.iter(|| Histogram::of(black_box(&film.frame(7))));
+        });
+    }
     group.bench_function("distance of two", |bencher| bencher.iter(|| black_box(&a).distance(black_box(&b))));
     group.finish();
 }
@@ -86,19 +95,60 @@ fn keyframes(criterion: &mut Criterion) {
 }
 
 fn resize(criterion: &mut Criterion) {
-    let (film, bundle) = (Film::new(), bundle());
+    let bundle = bundle();
     let mut group = criterion.benchmark_group("resize");
     let streams = &bundle.manifest().streams;
-    for (name, stream) in [("image", &streams.image), ("video", &streams.video)] {
-        let input = stream.as_ref().unwrap().input;
-        let mut preprocessor = Preprocessor::new(&input);
-        let mut picture = Picture::black(input.size, input.size);
-        group.bench_function(BenchmarkId::new(format!("1280x720 for the {name} stream"), input.size), |bencher| {
-            bencher.iter(|| preprocessor.make(black_box(&film.frame(7)), &mut picture));
+    let inputs = [("image", &streams.image), ("video", &streams.video)]
+        .map(|(name, stream)| (name, stream.as_ref().unwrap().input));
+    for (width, height) in SIZES {
+        let film = Film::of(width, height);
+        let mut streams = inputs.map(|(_, input)| (Preprocessor::new(&input), Picture::black(input.size, input.size)));
+        for ((name, input), (preprocessor, picture)) in inputs.iter().zip(&mut streams) {
+            let name = format!("{width}x{height} for the {name} stream");
+            group.bench_function(BenchmarkId::new(name, input.size), |bencher| {
+                bencher.iter(|| preprocessor.make(black_box(&film.frame(7)), picture));
+            });
+        }
+        group.bench_function(format!("{width}x{height} for both streams"), |bencher| {
+            bencher.iter(|| {
+                for (preprocessor, picture) in &mut streams {
+                    preprocessor.make(black_box(&film.frame(7)), picture);
+                }
+            });
         });
     }
     group.finish();
 }
 
-criterion_group!(name = stages; config = divita_benches::criterion(); targets = histogram, shots, clips, keyframes, resize);
+fn inputs(criterion: &mut Criterion) {
+    let (film, bundle) = (Film::new(), bundle());
+    let mut group = criterion.benchmark_group("input");
+    let streams = &bundle.manifest().streams;
+    let [image, video] = [&streams.image, &streams.video].map(|stream| {
+        let input = stream.as_ref().unwrap().input;
+        let mut picture = Picture::black(input.size, input.size);
+        Preprocessor::new(&input).make(&film.frame(7), &mut picture);
+        (input, picture)
+    });
+    let (input, picture) = image;
+    let mut data = vec![0.0; 3 * input.size * input.size];
+    group.bench_function(BenchmarkId::new("image, a keyframe", input.size), |bencher| {
+        bencher.iter(|| fill_picture(black_box(&picture), &input, &mut data));
+    });
+    let (input, picture) = video;
+    for frames in [4, 24] {
+        let mut data = vec![0.0; 3 * frames * input.size * input.size];
+        group.bench_function(BenchmarkId::new("video, a clip of frames", frames), |bencher| {
+            let pictures = || std::iter::repeat_n(black_box(&picture), frames);
+            bencher.iter(|| fill_clip(pictures(), frames, &input, &mut data));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(
+    name = stages;
+    config = divita_benches::criterion();
+    targets = histogram, shots, clips, keyframes, resize, inputs
+);
 criterion_main!(stages);

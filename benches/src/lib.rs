@@ -35,8 +35,11 @@ pub fn criterion() -> Criterion {
     Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3)).sample_size(20)
 }
 
-/// A film of 1280x720 in I420 that moves sideways and has a cut every second, at 24 frames a second, without end.
+/// A film in I420 that moves sideways and has a cut every second, at 24 frames a second, without end.
 pub struct Film {
+    /// Of a picture, in pixels.
+    width: usize,
+    height: usize,
     /// Twice as wide as a picture, so that a frame is a window into it.
     y: Vec<u8>,
     u: Vec<u8>,
@@ -44,15 +47,16 @@ pub struct Film {
 }
 
 impl Film {
-    /// Width of a picture in pixels.
-    pub const WIDTH: usize = 1280;
-    /// Height of a picture in pixels.
-    pub const HEIGHT: usize = 720;
     /// Frames a second.
     pub const RATE: u64 = 24;
 
-    /// Makes the film.
+    /// A film of 1280x720.
     pub fn new() -> Self {
+        Film::of(1280, 720)
+    }
+
+    /// A film of `width` x `height` pixels, both even.
+    pub fn of(width: usize, height: usize) -> Self {
         let plane = |width: usize, height: usize, grain: u32| {
             let sample = move |x: usize, y: usize| {
                 let noise = (x as u32).wrapping_mul(2_654_435_761) ^ (y as u32).wrapping_mul(2_246_822_519);
@@ -60,28 +64,29 @@ impl Film {
             };
             (0..height).flat_map(|y| (0..width).map(move |x| sample(x, y))).collect()
         };
-        let (width, height) = (2 * Self::WIDTH, Self::HEIGHT);
-        Film { y: plane(width, height, 16), u: plane(width / 2, height / 2, 4), v: plane(width / 2, height / 2, 7) }
+        let y = plane(2 * width, height, 16);
+        let (u, v) = (plane(width, height / 2, 4), plane(width, height / 2, 7));
+        Film { width, height, y, u, v }
     }
 
     /// Frame `index`.
     pub fn frame(&self, index: u64) -> Frame<'_> {
         let second = index / Self::RATE;
         // A place of its own for each second, from where the window moves without leaving the planes.
-        let start = second * 211 % (Self::WIDTH as u64 / 2 - Self::RATE);
+        let start = second * 211 % (self.width as u64 / 2 - Self::RATE);
         let x = 2 * (start + index % Self::RATE) as usize;
         let (y, u, v) = match second % 2 {
             0 => (&self.y, &self.u, &self.v),
             _ => (&self.y, &self.v, &self.u),
         };
         let pixels = Pixels::Planar {
-            y: Plane { data: &y[x..], stride: 2 * Self::WIDTH },
-            u: Plane { data: &u[x / 2..], stride: Self::WIDTH },
-            v: Plane { data: &v[x / 2..], stride: Self::WIDTH },
+            y: Plane { data: &y[x..], stride: 2 * self.width },
+            u: Plane { data: &u[x / 2..], stride: self.width },
+            v: Plane { data: &v[x / 2..], stride: self.width },
             subsampling: Subsampling::Both,
         };
         let time = Timestamp::from_ticks(index as i64, Self::RATE);
-        Frame::new(pixels, Self::WIDTH, Self::HEIGHT, time).unwrap()
+        Frame::new(pixels, self.width, self.height, time).unwrap()
     }
 }
 

@@ -37,28 +37,33 @@ impl ToRgb {
     }
 
     /// R'G'B' of one triple, unclamped.
-    #[inline]
+    #[inline(always)]
     pub fn rgb(&self, y: f32, u: f32, v: f32) -> [f32; 3] {
         let (y, u, v) = (self.luma(y), u - 128.0, v - 128.0);
         [y + self.red_from_v * v, y - self.green_from_u * u - self.green_from_v * v, y + self.blue_from_u * u]
     }
 
     /// Full-range luma of a luma code value, unclamped.
-    #[inline]
+    #[inline(always)]
     pub fn luma(&self, y: f32) -> f32 {
         (y - self.luma_black) * self.luma_scale
     }
 }
 
-/// The code value nearest to `value`, clamped to 0 to 255.
-#[inline]
+/// The code value nearest to `value`, clamped to 0 to 255. Half up is half to even but for exact halves, which no network sees.
+#[inline(always)]
 pub(crate) fn to_code(value: f32) -> u8 {
-    // `as` saturates, and half up is half to even but for exact halves, which no network sees.
-    (value + 0.5) as u8
+    // From 2^23 on a float has no fraction, so that adding this rounds, and leaves the whole number in the lowest bits. `as` would do,
+    // but the compiler makes no vector code of it.
+    const WHOLE: f32 = 8_388_608.0;
+    let value = (value + 0.5).clamp(0.0, 255.0);
+    let nearest = value + WHOLE;
+    let above = nearest - WHOLE > value;
+    (nearest.to_bits() - u32::from(above)) as u8
 }
 
 /// Y'CbCr of BT.709 in full range, for statistics of RGB pictures; integers, 16 fractional bits.
-#[inline]
+#[inline(always)]
 pub(crate) fn rgb_to_ycc([r, g, b]: [u8; 3]) -> [u8; 3] {
     let (r, g, b) = (i32::from(r), i32::from(g), i32::from(b));
     let y = (13_933 * r + 46_871 * g + 4_732 * b + 32_768) >> 16;
@@ -84,6 +89,21 @@ mod tests {
         assert!(near(to_rgb(Matrix::Bt601, Range::Full, [76, 85, 255]), [255, 0, 0]));
         assert!(near(to_rgb(Matrix::Bt2020, Range::Limited, [235, 128, 128]), [255, 255, 255]));
         assert_eq!(to_rgb(Matrix::Bt709, Range::Limited, [16, 128, 128]), [0, 0, 0]);
+    }
+
+    #[test]
+    fn codes_are_rounded_half_up_and_clamped() {
+        let near = |bits: u32| (0..1 << 22).map(move |at| f32::from_bits(bits.wrapping_add(at << 8)));
+        // Every 256th float there is, and all around the halves.
+        let halves = (0..=256).flat_map(|code| {
+            let half = (code as f32 - 0.5).to_bits();
+            (half - 5..=half + 5).map(f32::from_bits)
+        });
+        for value in near(0).chain(near(1 << 30)).chain(near(1 << 31)).chain(near(3 << 30)).chain(halves) {
+            if !value.is_nan() {
+                assert_eq!(to_code(value), (value + 0.5) as u8, "{value}");
+            }
+        }
     }
 
     #[test]

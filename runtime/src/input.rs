@@ -5,7 +5,7 @@ use crate::preprocess::Picture;
 
 /// Writes the input of an image backbone, (1, 3, size, size), into `data`.
 pub fn fill_picture(picture: &Picture, input: &StreamInput, data: &mut [f32]) {
-    normalise(picture, input, data, input.size * input.size);
+    Tables::of(input).normalise(picture, data, input.size * input.size);
 }
 
 /// Writes the input of a video backbone, (1, 3, `frames`, size, size), into `data`: up to `frames` pictures, then black.
@@ -16,22 +16,75 @@ pub fn fill_clip<'a>(
     data: &mut [f32],
 ) {
     let plane = input.size * input.size;
-    let black = Picture::black(input.size, input.size);
+    let tables = Tables::of(input);
     let mut pictures = pictures.fuse();
     for time in 0..frames {
-        normalise(pictures.next().unwrap_or(&black), input, &mut data[time * plane..], frames * plane);
+        let data = &mut data[time * plane..];
+        match pictures.next() {
+            Some(picture) => tables.normalise(picture, data, frames * plane),
+            None => tables.black(plane, data, frames * plane),
+        }
     }
 }
 
-/// Normalises `picture` as `input` says: channel k goes to the values of its size from `k * stride` on.
-fn normalise(picture: &Picture, input: &StreamInput, data: &mut [f32], stride: usize) {
-    for (k, (mean, std)) in input.mean.into_iter().zip(input.std).enumerate() {
-        let channel = match input.channels {
-            Channels::Rgb => k,
-            Channels::Bgr => 2 - k,
-        };
-        for (value, &code) in data[k * stride..].iter_mut().zip(picture.channel(channel)) {
-            *value = (f32::from(code) / 255.0 - mean) / std;
+/// The normalised value of each code value, for each channel of the input.
+struct Tables {
+    /// The picture's channel, and its values.
+    channels: [(usize, [f32; 256]); 3],
+}
+
+impl Tables {
+    fn of(input: &StreamInput) -> Self {
+        let channels = std::array::from_fn(|k| {
+            let channel = match input.channels {
+                Channels::Rgb => k,
+                Channels::Bgr => 2 - k,
+            };
+            (channel, std::array::from_fn(|code| (code as f32 / 255.0 - input.mean[k]) / input.std[k]))
+        });
+        Tables { channels }
+    }
+
+    /// Normalises `picture`: channel k goes to the values of its size from `k * stride` on.
+    fn normalise(&self, picture: &Picture, data: &mut [f32], stride: usize) {
+        for (k, (channel, values)) in self.channels.iter().enumerate() {
+            for (value, &code) in data[k * stride..].iter_mut().zip(picture.channel(*channel)) {
+                *value = values[usize::from(code)];
+            }
+        }
+    }
+
+    /// The same for a black picture of `plane` pixels.
+    fn black(&self, plane: usize, data: &mut [f32], stride: usize) {
+        for (k, (_, values)) in self.channels.iter().enumerate() {
+            data[k * stride..][..plane].fill(values[0]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_normalised_to_the_bit_and_what_is_missing_is_black() {
+        let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+        for (channels, order) in [(Channels::Rgb, [0, 1, 2]), (Channels::Bgr, [2, 1, 0])] {
+            let input = StreamInput { size: 16, resize: 16, channels, mean, std };
+            let codes = (0..3 * 256).map(|at: u32| (at * 7 + at / 256) as u8).collect();
+            let picture = Picture::from_planar(16, 16, codes).expect("16 x 16");
+            let mut data = vec![0.0; 3 * 3 * 256];
+            fill_clip([&picture].into_iter(), 3, &input, &mut data);
+            let mut one = vec![0.0; 3 * 256];
+            fill_picture(&picture, &input, &mut one);
+            for (k, channel) in order.into_iter().enumerate() {
+                for (at, &code) in picture.channel(channel).iter().enumerate() {
+                    let value = |code: u8| (f32::from(code) / 255.0 - mean[k]) / std[k];
+                    let found = [0, 256, 512].map(|time| data[k * 3 * 256 + time + at]);
+                    assert_eq!(found, [value(code), value(0), value(0)]);
+                    assert_eq!(one[k * 256 + at], value(code));
+                }
+            }
         }
     }
 }

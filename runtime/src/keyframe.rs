@@ -5,6 +5,9 @@ use crate::preprocess::Picture;
 /// Bins of each channel of the joint colour histogram.
 const BINS: usize = 8;
 
+/// Sets of counts that neighbouring pixels go to in turn.
+const PARTS: usize = 4;
+
 /// Joint counts of red, green and blue over a picture's pixels, 8 bins each.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ColourHistogram {
@@ -35,12 +38,30 @@ impl ColourHistogram {
 
     /// Counts `picture` anew.
     pub fn count(&mut self, picture: &Picture) {
-        self.counts.fill(0);
-        for ((&r, &g), &b) in picture.channel(0).iter().zip(picture.channel(1)).zip(picture.channel(2)) {
-            let bin = |code: u8| usize::from(code) * BINS / 256;
-            self.counts[(bin(r) * BINS + bin(g)) * BINS + bin(b)] += 1;
+        // Neighbours are often of one colour, and a count that was just written is slow to be read again: so neighbours go to counts of
+        // their own.
+        let mut parts = [[0u32; BINS * BINS * BINS]; PARTS];
+        let [(red, red_rest), (green, green_rest), (blue, blue_rest)] =
+            [0, 1, 2].map(|channel| picture.channel(channel).as_chunks::<PARTS>());
+        for ((red, green), blue) in red.iter().zip(green).zip(blue) {
+            for (at, counts) in parts.iter_mut().enumerate() {
+                counts[bin(red[at], green[at], blue[at])] += 1;
+            }
+        }
+        for ((&red, &green), &blue) in red_rest.iter().zip(green_rest).zip(blue_rest) {
+            parts[0][bin(red, green, blue)] += 1;
+        }
+        for (bin, count) in self.counts.iter_mut().enumerate() {
+            *count = parts.iter().map(|counts| counts[bin]).sum();
         }
     }
+}
+
+/// The bin of a colour.
+#[inline]
+fn bin(red: u8, green: u8, blue: u8) -> usize {
+    let [red, green, blue] = [red, green, blue].map(|code| usize::from(code) * BINS / 256);
+    (red * BINS + green) * BINS + blue
 }
 
 /// Index of the histogram nearest to the mean of all, by the sum of absolute differences (for histograms of equal sums

@@ -3,12 +3,14 @@
 //! The rule for a backbone, the same here and in the host tool: scale so that the shorter side is `resize`, cut the middle
 //! `size` x `size` out, turn it upright, to 8-bit RGB. The filter is a triangle as wide as the scale (bilinear with antialiasing, what PIL
 //! and torchvision do), applied to each component before the change to RGB, so that only a few thousand pixels are
-//! converted. Sums are taken in one fixed order in single precision: the same bytes on every machine.
+//! converted. Sums are taken in one fixed order in single precision (`resample.rs`): the same bytes on every machine.
 
 use crate::bundle::StreamInput;
 use crate::colour::{ToRgb, to_code};
-use crate::components::{Component, Components};
+use crate::components::Components;
 use crate::frame::{Frame, Rotation};
+use crate::resample::{BAND, Resampler, Scratch};
+use crate::vectors::{Computation, run_widest};
 
 /// A small 8-bit RGB picture, planar: (3, height, width), red first.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,62 +64,6 @@ impl Picture {
     }
 }
 
-/// Weights of one output sample: `count` inputs from `first` on, their weights from `weight` on in the table.
-#[derive(Clone, Copy, Debug)]
-struct Taps {
-    first: usize,
-    count: usize,
-    weight: usize,
-}
-
-/// The triangle filter along one side of a component, for the output's `size` samples.
-#[derive(Clone, Debug, Default)]
-struct Filter {
-    taps: Vec<Taps>,
-    weights: Vec<f32>,
-}
-
-impl Filter {
-    /// Fits `size` outputs to the middle part of `length` inputs, of which `span` inputs are covered, anew in place.
-    fn fit(&mut self, length: usize, span: f64, size: usize) {
-        self.taps.clear();
-        self.weights.clear();
-        let scale = span / size as f64;
-        let support = scale.max(1.0);
-        let origin = (length as f64 - span) / 2.0;
-        for k in 0..size {
-            let centre = origin + (k as f64 + 0.5) * scale;
-            let first = (centre - support).floor().clamp(0.0, (length - 1) as f64) as usize;
-            let last = ((centre + support).ceil() as usize).clamp(first + 1, length);
-            let weight = |at: usize| (1.0 - ((at as f64 + 0.5 - centre) / support).abs()).max(0.0);
-            let sum: f64 = (first..last).map(weight).sum();
-            let start = self.weights.len();
-            self.weights.extend((first..last).map(|at| (weight(at) / sum) as f32));
-            self.taps.push(Taps { first, count: last - first, weight: start });
-        }
-    }
-
-    fn weights(&self, taps: Taps) -> &[f32] {
-        &self.weights[taps.weight..][..taps.count]
-    }
-
-    /// First input and one past the last that any output reads.
-    fn reach(&self) -> (usize, usize) {
-        let first = self.taps.first().map_or(0, |taps| taps.first);
-        let last = self.taps.last().map_or(0, |taps| taps.first + taps.count);
-        (first, last)
-    }
-}
-
-/// Filters of one component size.
-#[derive(Clone, Debug, Default)]
-struct Filters {
-    width: usize,
-    height: usize,
-    across: Filter,
-    down: Filter,
-}
-
 /// What of a frame a picture shows.
 #[derive(Clone, Copy, Debug)]
 enum View {
@@ -134,14 +80,14 @@ pub struct Preprocessor {
     width: usize,
     height: usize,
     view: View,
-    /// Luma's (or RGB's) filters and chroma's.
-    filters: [Filters; 2],
-    /// Width and height of the frames that the filters are for, and whether these lie on their side.
+    /// Luma's (or RGB's) and chroma's.
+    resamplers: [Resampler; 2],
+    /// Width and height of the frames that the resamplers are for, and whether these lie on their side.
     fitted: (usize, usize, bool),
-    /// One output row of a plane before it is filtered across.
-    row: Vec<f32>,
-    /// The three components at the output's size, before they are turned upright.
-    small: Vec<f32>,
+    scratch: Scratch,
+    /// A band of the picture before it is turned upright, (columns, [`BAND`]): its components, then its colours.
+    components: [Vec<f32>; 3],
+    codes: [Vec<u8>; 3],
 }
 
 impl Preprocessor {
@@ -161,10 +107,11 @@ impl Preprocessor {
             width,
             height,
             view,
-            filters: Default::default(),
+            resamplers: Default::default(),
             fitted: (0, 0, false),
-            row: Vec::new(),
-            small: vec![0.0; 3 * width * height],
+            scratch: Scratch::default(),
+            components: Default::default(),
+            codes: Default::default(),
         }
     }
 
@@ -173,28 +120,34 @@ impl Preprocessor {
         debug_assert_eq!((picture.width, picture.height), (self.width, self.height));
         let components = Components::of(frame);
         self.fit(frame, &components);
-        let plane = self.width * self.height;
-        for (k, component) in components.as_slice().iter().enumerate() {
-            let filters =
-                &self.filters[usize::from(component.width != frame.width() || component.height != frame.height())];
-            shrink(component, filters, &mut self.row, &mut self.small[k * plane..][..plane]);
-        }
-        self.colour(frame, &components, picture);
+        run_widest(Making { preprocessor: self, frame, components: &components, picture });
     }
 
-    /// Fits the filters to the frame's size: the same share of every component is covered, centred.
+    /// Makes `picture` band after band, with the resamplers fitted.
+    #[inline(always)]
+    fn make_fitted(&mut self, frame: &Frame<'_>, components: &Components<'_>, picture: &mut Picture) {
+        let (_, rows) = self.lying(frame.rotation().lies());
+        for row in (0..rows).step_by(BAND) {
+            for (component, band) in components.as_slice().iter().zip(&mut self.components) {
+                let small = component.width != frame.width() || component.height != frame.height();
+                self.resamplers[usize::from(small)].band(component, row, &mut self.scratch, band);
+            }
+            self.colour(components, &ToRgb::new(frame.colour()));
+            self.place(frame.rotation(), row, picture);
+        }
+    }
+
+    /// Fits the resamplers to the frame's size: the same share of every component is covered, centred.
     fn fit(&mut self, frame: &Frame<'_>, components: &Components<'_>) {
         let (width, height) = (frame.width(), frame.height());
         let lies = frame.rotation().lies();
         let pieces = components.as_slice();
-        let (first, last) = (&pieces[0], &pieces[pieces.len() - 1]);
-        let fits = |filters: &Filters, component: &Component<'_>| {
-            (filters.width, filters.height) == (component.width, component.height)
-        };
-        if self.fitted == (width, height, lies) && fits(&self.filters[0], first) && fits(&self.filters[1], last) {
+        let pieces = [&pieces[0], &pieces[pieces.len() - 1]];
+        let fit = self.resamplers.iter().zip(pieces).all(|(resampler, component)| resampler.fits(component));
+        if self.fitted == (width, height, lies) && fit {
             return;
         }
-        let (span_across, span_down) = match self.view {
+        let (across, down) = match self.view {
             View::Square { size, resize } => {
                 let side = width.min(height) as f64 * size as f64 / resize as f64;
                 (side, side)
@@ -202,11 +155,12 @@ impl Preprocessor {
             View::Whole => (width as f64, height as f64),
         };
         let (columns, rows) = self.lying(lies);
-        for (filters, component) in self.filters.iter_mut().zip([first, last]) {
-            (filters.width, filters.height) = (component.width, component.height);
-            filters.across.fit(component.width, span_across * component.width as f64 / width as f64, columns);
-            filters.down.fit(component.height, span_down * component.height as f64 / height as f64, rows);
+        for (resampler, component) in self.resamplers.iter_mut().zip(pieces) {
+            let span = (across * component.width as f64 / width as f64, down * component.height as f64 / height as f64);
+            resampler.fit(component, span, (columns, rows));
         }
+        self.components.iter_mut().for_each(|band| band.resize(columns * BAND, 0.0));
+        self.codes.iter_mut().for_each(|band| band.resize(columns * BAND, 0));
         self.fitted = (width, height, lies);
     }
 
@@ -215,54 +169,87 @@ impl Preprocessor {
         if lies { (self.height, self.width) } else { (self.width, self.height) }
     }
 
-    /// The small components to 8-bit RGB, turned upright.
-    fn colour(&self, frame: &Frame<'_>, components: &Components<'_>, picture: &mut Picture) {
-        let (columns, rows) = self.lying(frame.rotation().lies());
-        let plane = columns * rows;
-        let to_rgb = ToRgb::new(frame.colour());
-        let (red, rest) = picture.data.split_at_mut(plane);
-        let (green, blue) = rest.split_at_mut(plane);
-        for y in 0..rows {
-            for x in 0..columns {
-                let at = y * columns + x;
-                let sample = |k: usize| self.small[k * plane + at];
-                let [r, g, b] = match components {
-                    Components::Yuv(_) => to_rgb.rgb(sample(0), sample(1), sample(2)),
-                    Components::Rgb(_) => [sample(0), sample(1), sample(2)],
-                    Components::Grey(_) => [to_rgb.luma(sample(0)); 3],
-                };
-                let (x, y) = match frame.rotation() {
-                    Rotation::None => (x, y),
-                    Rotation::Clockwise90 => (rows - 1 - y, x),
-                    Rotation::Half => (columns - 1 - x, rows - 1 - y),
-                    Rotation::Clockwise270 => (y, columns - 1 - x),
-                };
-                let to = y * self.width + x;
-                (red[to], green[to], blue[to]) = (to_code(r), to_code(g), to_code(b));
+    /// The components of a band to 8-bit red, green and blue.
+    #[inline(always)]
+    fn colour(&mut self, components: &Components<'_>, to_rgb: &ToRgb) {
+        let [y, u, v] = &self.components;
+        let [red, green, blue] = &mut self.codes;
+        match components {
+            Components::Yuv(_) => {
+                let codes = red.iter_mut().zip(green).zip(blue);
+                for (((red, green), blue), ((&y, &u), &v)) in codes.zip(y.iter().zip(u).zip(v)) {
+                    [*red, *green, *blue] = to_rgb.rgb(y, u, v).map(to_code);
+                }
+            }
+            Components::Rgb(_) => {
+                for (codes, values) in [red, green, blue].into_iter().zip([y, u, v]) {
+                    codes.iter_mut().zip(values).for_each(|(code, &value)| *code = to_code(value));
+                }
+            }
+            Components::Grey(_) => {
+                red.iter_mut().zip(y).for_each(|(code, &value)| *code = to_code(to_rgb.luma(value)));
+                green.copy_from_slice(red);
+                blue.copy_from_slice(red);
+            }
+        }
+    }
+
+    /// Puts the band from `row` on where it belongs in the upright picture.
+    #[inline(always)]
+    fn place(&self, rotation: Rotation, row: usize, picture: &mut Picture) {
+        let (columns, rows) = self.lying(rotation.lies());
+        let band = BAND.min(rows - row);
+        for (codes, plane) in self.codes.iter().zip(picture.data.chunks_exact_mut(columns * rows)) {
+            for y in 0..band {
+                let codes = codes.as_chunks::<BAND>().0.iter().map(|column| column[y]);
+                let y = row + y;
+                let width = self.width;
+                match rotation {
+                    Rotation::None => fill(plane[y * width..][..width].iter_mut(), codes),
+                    Rotation::Half => fill(plane[(rows - 1 - y) * width..][..width].iter_mut().rev(), codes),
+                    Rotation::Clockwise90 => fill(plane[rows - 1 - y..].iter_mut().step_by(width), codes),
+                    Rotation::Clockwise270 => fill(plane[y..].iter_mut().step_by(width).rev(), codes),
+                }
             }
         }
     }
 }
 
-/// Filters one component to the size of its filters. Down first: whole rows are added up, which the compiler turns into vector code,
-/// and only the few rows that are left are filtered across.
-fn shrink(component: &Component<'_>, filters: &Filters, row: &mut Vec<f32>, out: &mut [f32]) {
-    let (first, last) = filters.across.reach();
-    let (step, offset) = (component.step, component.offset);
-    let bytes = first * step..(last - 1) * step + offset + 1;
-    row.resize(bytes.len(), 0.0);
-    let size = filters.across.taps.len();
-    for (down, out) in filters.down.taps.iter().zip(out.chunks_exact_mut(size)) {
-        row.fill(0.0);
-        for (k, &weight) in filters.down.weights(*down).iter().enumerate() {
-            let source = &component.row(down.first + k)[bytes.clone()];
-            for (sum, &code) in row.iter_mut().zip(source) {
-                *sum += weight * f32::from(code);
-            }
-        }
-        for (across, out) in filters.across.taps.iter().zip(out) {
-            let samples = row[(across.first - first) * step + offset..].iter().step_by(step);
-            *out = filters.across.weights(*across).iter().zip(samples).map(|(weight, sample)| weight * sample).sum();
-        }
+/// Sets `samples` to `codes`, one after another.
+#[inline(always)]
+fn fill<'a>(samples: impl Iterator<Item = &'a mut u8>, codes: impl Iterator<Item = u8>) {
+    samples.zip(codes).for_each(|(sample, code)| *sample = code);
+}
+
+/// One picture in the making.
+struct Making<'a, 'frame> {
+    preprocessor: &'a mut Preprocessor,
+    frame: &'a Frame<'frame>,
+    components: &'a Components<'frame>,
+    picture: &'a mut Picture,
+}
+
+impl Computation for Making<'_, '_> {
+    #[inline(always)]
+    fn run(self) {
+        self.preprocessor.make_fitted(self.frame, self.components, self.picture);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{Pixels, Plane, Timestamp};
+
+    #[test]
+    fn pictures_do_not_depend_on_the_width_of_vectors() {
+        let data: Vec<u8> = (0..3 * 97 * 61u32).map(|at| at.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+        let pixels = Pixels::Nv12 { y: Plane { data: &data, stride: 97 }, uv: Plane { data: &data, stride: 99 } };
+        let frame = Frame::new(pixels, 97, 61, Timestamp::ZERO).expect("97 x 61");
+        let mut preprocessor = Preprocessor::whole(37, 29);
+        let [mut widest, mut usual] = [Picture::black(37, 29), Picture::black(37, 29)];
+        preprocessor.make(&frame, &mut widest);
+        preprocessor.make_fitted(&frame, &Components::of(&frame), &mut usual);
+        assert_eq!(widest, usual);
     }
 }

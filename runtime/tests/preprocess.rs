@@ -1,4 +1,4 @@
-//! The preprocessor against Pillow, whose resizing the networks' published weights were trained with.
+//! The preprocessor against plain code, to the bit, and against Pillow, whose resizing the networks' published weights were trained with.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::path::Path;
@@ -6,6 +6,7 @@ use std::path::Path;
 use divita_runtime::bundle::{Channels, StreamInput};
 use divita_runtime::frame::{Colour, Frame, Matrix, Pixels, Plane, Range, Rotation, Subsampling, Timestamp};
 use divita_runtime::preprocess::{Picture, Preprocessor};
+use proptest::prelude::*;
 
 const SIZE: usize = 32;
 
@@ -141,6 +142,233 @@ fn colour_bars_have_the_colours_of_their_standard() {
             // The codes themselves are rounded, and the matrix doubles that.
             let off = picture.channel(channel).iter().map(|code| code.abs_diff(expected)).max().unwrap();
             assert!(off <= 2, "{codes:?} in {matrix:?}: channel {channel} is off by {off}");
+        }
+    }
+}
+
+/// What the preprocessor is to make, in plain code: each sum by itself, tap after tap.
+mod plain {
+    use super::*;
+
+    /// One component: its size, and where in the bytes its samples are.
+    pub struct Component<'a> {
+        pub size: (usize, usize),
+        pub at: Box<dyn Fn(usize, usize) -> u8 + 'a>,
+    }
+
+    /// The components of `frame`.
+    pub fn components<'a>(frame: &Frame<'a>) -> Vec<Component<'a>> {
+        let (width, height) = (frame.width(), frame.height());
+        let component = |plane: Plane<'a>, size, step: usize, offset: usize| Component {
+            size,
+            at: Box::new(move |x, y| plane.data[y * plane.stride + x * step + offset]),
+        };
+        let half = (width.div_ceil(2), height.div_ceil(2));
+        let full = (width, height);
+        match frame.pixels() {
+            Pixels::Planar { y, u, v, subsampling } => {
+                let chroma = match subsampling {
+                    Subsampling::None => full,
+                    Subsampling::Both => half,
+                    Subsampling::Across => (half.0, height),
+                };
+                vec![component(y, full, 1, 0), component(u, chroma, 1, 0), component(v, chroma, 1, 0)]
+            }
+            Pixels::Nv12 { y, uv } => {
+                vec![component(y, full, 1, 0), component(uv, half, 2, 0), component(uv, half, 2, 1)]
+            }
+            Pixels::Yuyv(plane) => {
+                let chroma = (half.0, height);
+                vec![component(plane, full, 2, 0), component(plane, chroma, 4, 1), component(plane, chroma, 4, 3)]
+            }
+            Pixels::Rgb8(plane) => (0..3).map(|k| component(plane, full, 3, k)).collect(),
+            Pixels::Grey(plane) => vec![component(plane, full, 1, 0)],
+        }
+    }
+
+    /// First input and weights of output `k` of `size`, of the middle `span` of `length` inputs.
+    fn taps(length: usize, span: f64, size: usize, k: usize) -> (usize, Vec<f32>) {
+        let scale = span / size as f64;
+        let support = scale.max(1.0);
+        let centre = (length as f64 - span) / 2.0 + (k as f64 + 0.5) * scale;
+        let first = (centre - support).floor().clamp(0.0, (length - 1) as f64) as usize;
+        let last = ((centre + support).ceil() as usize).clamp(first + 1, length);
+        let weight = |at: usize| (1.0 - ((at as f64 + 0.5 - centre) / support).abs()).max(0.0);
+        let sum: f64 = (first..last).map(weight).sum();
+        (first, (first..last).map(|at| (weight(at) / sum) as f32).collect())
+    }
+
+    /// One component, `span` of it, at `columns` x `rows`.
+    pub fn shrink(component: &Component<'_>, span: (f64, f64), (columns, rows): (usize, usize)) -> Vec<f32> {
+        let (width, height) = component.size;
+        let mut small = Vec::new();
+        for y in 0..rows {
+            let (top, down) = taps(height, span.1, rows, y);
+            let column = |x: usize| {
+                let weighted =
+                    down.iter().enumerate().map(|(k, weight)| weight * f32::from((component.at)(x, top + k)));
+                weighted.fold(0.0, |sum: f32, term| sum + term)
+            };
+            for x in 0..columns {
+                let (left, across) = taps(width, span.0, columns, x);
+                let weighted = across.iter().enumerate().map(|(k, weight)| weight * column(left + k));
+                small.push(weighted.fold(0.0, |sum: f32, term| sum + term));
+            }
+        }
+        small
+    }
+
+    /// Red, green and blue of luma and the two differences.
+    fn rgb(colour: Colour, [y, u, v]: [f32; 3]) -> [f32; 3] {
+        let (kr, kb): (f64, f64) = match colour.matrix {
+            Matrix::Bt601 => (0.299, 0.114),
+            Matrix::Bt709 => (0.2126, 0.0722),
+            Matrix::Bt2020 => (0.2627, 0.0593),
+        };
+        let kg = 1.0 - kr - kb;
+        let (scale, black, chroma) = match colour.range {
+            Range::Limited => (255.0 / 219.0, 16.0, 255.0 / 224.0),
+            Range::Full => (1.0, 0.0, 1.0),
+        };
+        let from_v = |factor: f64| factor as f32 * (v - 128.0);
+        let from_u = |factor: f64| factor as f32 * (u - 128.0);
+        let y = (y - black) * scale as f32;
+        [
+            y + from_v(2.0 * (1.0 - kr) * chroma),
+            y - from_u(2.0 * (1.0 - kb) * kb / kg * chroma) - from_v(2.0 * (1.0 - kr) * kr / kg * chroma),
+            y + from_u(2.0 * (1.0 - kb) * chroma),
+        ]
+    }
+
+    /// The picture of `size` (upright) of the part of `frame` that is `span` wide and high.
+    pub fn picture(frame: &Frame<'_>, span: (f64, f64), size: (usize, usize)) -> Vec<u8> {
+        let (columns, rows) = if frame.rotation().lies() { (size.1, size.0) } else { size };
+        let (width, height) = (frame.width() as f64, frame.height() as f64);
+        let small: Vec<Vec<f32>> = components(frame)
+            .iter()
+            .map(|component| {
+                let (across, down) = (component.size.0 as f64, component.size.1 as f64);
+                shrink(component, (span.0 * across / width, span.1 * down / height), (columns, rows))
+            })
+            .collect();
+        let mut picture = vec![0; 3 * columns * rows];
+        for (x, y) in (0..rows).flat_map(|y| (0..columns).map(move |x| (x, y))) {
+            let sample = |k: usize| small[k][y * columns + x];
+            let values = match frame.pixels() {
+                Pixels::Rgb8(_) => [sample(0), sample(1), sample(2)],
+                Pixels::Grey(_) => [rgb(frame.colour(), [sample(0), 128.0, 128.0])[0]; 3],
+                _ => rgb(frame.colour(), [sample(0), sample(1), sample(2)]),
+            };
+            let (x, y) = match frame.rotation() {
+                Rotation::None => (x, y),
+                Rotation::Clockwise90 => (rows - 1 - y, x),
+                Rotation::Half => (columns - 1 - x, rows - 1 - y),
+                Rotation::Clockwise270 => (y, columns - 1 - x),
+            };
+            for (k, value) in values.into_iter().enumerate() {
+                picture[k * columns * rows + y * size.0 + x] = (value + 0.5) as u8;
+            }
+        }
+        picture
+    }
+}
+
+/// Bytes that look like noise.
+fn noise(seed: u64) -> impl FnMut() -> u8 {
+    let mut state = seed | 1;
+    move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    }
+}
+
+/// A frame of noise in each format, its rows `padding` bytes longer than they need be. All planes look into the same noise.
+fn in_every_format(data: &[u8], width: usize, height: usize, padding: usize) -> Vec<Frame<'_>> {
+    let plane = |start: usize, bytes: usize| Plane { data: &data[start..], stride: bytes + padding };
+    let half = width.div_ceil(2);
+    let planar = |subsampling, chroma| Pixels::Planar {
+        y: plane(0, width),
+        u: plane(7, chroma),
+        v: plane(13, chroma),
+        subsampling,
+    };
+    let formats = [
+        planar(Subsampling::Both, half),
+        planar(Subsampling::Across, half),
+        planar(Subsampling::None, width),
+        Pixels::Nv12 { y: plane(0, width), uv: plane(5, 2 * half) },
+        Pixels::Yuyv(plane(0, 4 * half)),
+        Pixels::Rgb8(plane(0, 3 * width)),
+        Pixels::Grey(plane(0, width)),
+    ];
+    formats.map(|pixels| Frame::new(pixels, width, height, Timestamp::ZERO).unwrap()).to_vec()
+}
+
+/// Both views of `frame`, and both as plain code makes them.
+fn assert_equal_to_plain_code(frame: &Frame<'_>, size: usize, resize: usize, whole: (usize, usize)) {
+    let what = (frame.width(), frame.height(), frame.pixels(), frame.rotation(), size, resize, whole);
+    let input = StreamInput { size, resize, channels: Channels::Rgb, mean: [0.5; 3], std: [0.5; 3] };
+    let mut picture = Picture::black(size, size);
+    Preprocessor::new(&input).make(frame, &mut picture);
+    let side = frame.width().min(frame.height()) as f64 * size as f64 / resize as f64;
+    assert!(picture.data() == plain::picture(frame, (side, side), (size, size)), "{what:?}");
+    let mut picture = Picture::black(whole.0, whole.1);
+    Preprocessor::whole(whole.0, whole.1).make(frame, &mut picture);
+    let all = (frame.width() as f64, frame.height() as f64);
+    assert!(picture.data() == plain::picture(frame, all, whole), "{what:?}");
+}
+
+const ROTATIONS: [Rotation; 4] = [Rotation::None, Rotation::Clockwise90, Rotation::Half, Rotation::Clockwise270];
+
+fn colour() -> impl Strategy<Value = Colour> {
+    let matrix = prop::sample::select(vec![Matrix::Bt601, Matrix::Bt709, Matrix::Bt2020]);
+    let range = prop::sample::select(vec![Range::Limited, Range::Full]);
+    (matrix, range).prop_map(|(matrix, range)| Colour { matrix, range })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
+    /// To the last bit: the order of every sum is fixed, however many are taken at once.
+    #[test]
+    fn pictures_are_those_of_plain_code(
+        (width, height, padding) in (1usize..100, 1usize..100, 0usize..20),
+        (size, over) in (1usize..40, 0usize..20),
+        whole in (1usize..50, 1usize..50),
+        rotation in prop::sample::select(ROTATIONS.to_vec()),
+        (colour, seed) in (colour(), any::<u64>()),
+    ) {
+        let data: Vec<u8> = std::iter::repeat_with(noise(seed)).take((4 * width + 40) * (height + 1)).collect();
+        for frame in in_every_format(&data, width, height, padding) {
+            let frame = frame.with_rotation(rotation).with_colour(colour);
+            assert_equal_to_plain_code(&frame, size, size + over, whole);
+        }
+    }
+}
+
+#[test]
+fn pictures_of_extreme_shapes_are_those_of_plain_code() {
+    let data: Vec<u8> = std::iter::repeat_with(noise(3)).take(4 * 16_384 + 1_000).collect();
+    for (width, height) in [(16_384, 1), (1, 16_384), (8_191, 2), (3, 5_000)] {
+        let size = width * height;
+        for frame in in_every_format(&data, width, height, 0).iter().filter(|_| size <= 16_384) {
+            assert_equal_to_plain_code(frame, 9, 11, (20, 3));
+        }
+    }
+}
+
+/// One preprocessor for frames of one size after another: nothing of the last is left.
+#[test]
+fn a_preprocessor_takes_frames_of_any_size_in_turn() {
+    let data: Vec<u8> = std::iter::repeat_with(noise(5)).take(100_000).collect();
+    let mut preprocessor = Preprocessor::whole(20, 13);
+    let mut picture = Picture::black(20, 13);
+    for (width, height) in [(90, 60), (17, 23), (90, 60), (3, 2), (64, 100), (1, 1)] {
+        for (frame, rotation) in in_every_format(&data, width, height, 3).into_iter().zip(ROTATIONS.into_iter().cycle())
+        {
+            let frame = frame.with_rotation(rotation);
+            preprocessor.make(&frame, &mut picture);
+            assert!(picture.data() == plain::picture(&frame, (width as f64, height as f64), (20, 13)), "{frame:?}");
         }
     }
 }
