@@ -166,7 +166,8 @@ struct Network {
 impl Network {
     fn spawn(&self) -> Result<Runner, NetworkError> {
         let state = self.plan.spawn().map_err(|error| self.failed(&error))?;
-        Ok(Runner { network: self.clone(), state })
+        let input = Tensor::zero::<f32>(&self.input).map_err(|error| self.failed(&error))?;
+        Ok(Runner { network: self.clone(), state, input: input.into() })
     }
 
     fn failed(&self, error: &TractError) -> NetworkError {
@@ -178,15 +179,16 @@ impl Network {
 struct Runner {
     network: Network,
     state: TypedSimpleState,
+    /// The same memory for each run.
+    input: Arc<Tensor>,
 }
 
 impl Runner {
     /// Runs the network on the input that `fill` writes (in the network's shape, row-major); its output goes to `out`.
     fn run(&mut self, fill: impl FnOnce(&mut [f32]), out: impl FnOnce(&[f32])) -> Result<(), NetworkError> {
         let go = || -> TractResult<()> {
-            let mut input = Tensor::zero::<f32>(&self.network.input)?;
-            fill(input.try_as_plain_ram_mut()?.as_slice_mut::<f32>()?);
-            let output = self.state.run(tvec!(input.into()))?;
+            fill(Arc::make_mut(&mut self.input).try_as_plain_ram_mut()?.as_slice_mut::<f32>()?);
+            let output = self.state.run(tvec!(TValue::from_const(self.input.clone())))?;
             out(output[0].try_as_plain_ram()?.as_slice::<f32>()?);
             Ok(())
         };

@@ -12,6 +12,7 @@ use super::attention::Attention;
 use super::graph::{Graph, Unknown, attribute, integers};
 use super::instructions::Instructions;
 use super::layers::{Builder, Channel, Weights};
+use super::matmul::turn;
 use super::norm::NormWeights;
 use super::{Found, Input};
 
@@ -79,9 +80,7 @@ impl<'g> Walk<'_, 'g> {
         }
         self.done.insert(at);
         let mut data = vec![0.0; turned.len()];
-        for (input, row) in turned.chunks_exact(outputs).enumerate() {
-            row.iter().zip(data.chunks_exact_mut(inputs)).for_each(|(&weight, outputs)| outputs[input] = weight);
-        }
+        turn(&turned, outputs, &mut data, inputs);
         let mut linear = Linear { data, bias: vec![0.0; outputs], output: node.output[0].clone() };
         if let Some((at, sum)) = graph.only_reader(&linear.output, "Add")
             && let Some((dims, bias)) = sum.input.iter().find_map(|value| graph.floats(value))

@@ -41,15 +41,20 @@ impl Packed {
         let (outputs, inputs) = (bias.len(), order.len());
         let padded = outputs.next_multiple_of(width);
         let tile = width * vectors;
-        let mut data = Aligned::zeros(padded * inputs);
-        for (first, rows) in (0..).step_by(tile).zip(weights.chunks(tile * weights.len() / outputs)) {
-            let width = tile.min(padded - first);
-            let panel = &mut data[first * inputs..(first + width) * inputs];
-            for (output, row) in rows.chunks_exact(weights.len() / outputs).enumerate() {
-                // One row after the other: reading is in order, and the panel stays in the first cache.
-                let places = panel[output..].iter_mut().step_by(width);
-                places.zip(order).for_each(|(place, &input)| *place = row[input]);
+        let mut ordered = Vec::new();
+        let weights = if order.is_sorted() {
+            weights
+        } else {
+            ordered.resize(weights.len(), 0.0);
+            for (to, row) in ordered.chunks_exact_mut(inputs).zip(weights.chunks_exact(inputs)) {
+                to.iter_mut().zip(order).for_each(|(to, &input)| *to = row[input]);
             }
+            &ordered
+        };
+        let mut data = Aligned::zeros(padded * inputs);
+        for (first, rows) in (0..).step_by(tile).zip(weights.chunks(tile * inputs)) {
+            let width = tile.min(padded - first);
+            turn(rows, inputs, &mut data[first * inputs..(first + width) * inputs], width);
         }
         let mut biases = Aligned::zeros(padded);
         biases[..outputs].copy_from_slice(bias);
@@ -59,6 +64,24 @@ impl Packed {
     /// Outputs that are written at each position: the true ones and those that fill the last vector up, which are `relu(0)`.
     pub fn padded(&self) -> usize {
         self.padded
+    }
+}
+
+/// Turns `rows`, (outputs, `inputs`), to `panel`, (inputs, `width`), whose outputs beyond those of `rows` are left as they are.
+pub(super) fn turn(rows: &[f32], inputs: usize, panel: &mut [f32], width: usize) {
+    let rows = || rows.chunks_exact(inputs);
+    // Four inputs at a time: a network has millions of weights, and whoever starts the program waits for them.
+    let mut fours = panel.chunks_exact_mut(4 * width);
+    for (at, four) in fours.by_ref().enumerate() {
+        let (ab, cd) = four.split_at_mut(2 * width);
+        let ((a, b), (c, d)) = (ab.split_at_mut(width), cd.split_at_mut(width));
+        for ((((row, a), b), c), d) in rows().zip(a).zip(b).zip(c).zip(d) {
+            [*a, *b, *c, *d] = row.as_chunks::<4>().0[at];
+        }
+    }
+    let rest = fours.into_remainder().chunks_exact_mut(width);
+    for (input, places) in (inputs / 4 * 4..).zip(rest) {
+        places.iter_mut().zip(rows()).for_each(|(place, row)| *place = row[input]);
     }
 }
 
