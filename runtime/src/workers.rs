@@ -1,5 +1,6 @@
-//! Worker threads that run backbones: clips go round them in turn and come back in order.
+//! Worker threads that run backbones: clips go round them and come back in order.
 
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 
@@ -17,13 +18,26 @@ struct Worker {
     clips: Option<SyncSender<Clip>>,
     done: Receiver<Done>,
     thread: Option<JoinHandle<()>>,
+    /// Clips that it has, done or not.
+    holds: usize,
 }
 
-/// The workers. Clip n goes to worker n modulo their number, so what comes back needs no sorting.
+/// Where a clip is that was sent.
+enum Sent {
+    To(usize),
+    /// It is done already, by the thread that sent it.
+    Done(Box<Done>),
+}
+
+/// The workers. A clip goes to the next that has room, and where none has, the thread that sends it runs the backbones itself; so no
+/// thread waits while there is work, and what comes back is in the order in which it was sent.
 pub(crate) struct Workers {
     workers: Vec<Worker>,
-    sent: usize,
-    received: usize,
+    own: Backbones,
+    /// Oldest first.
+    sent: VecDeque<Sent>,
+    /// The worker that is asked first.
+    next: usize,
 }
 
 impl Workers {
@@ -44,46 +58,67 @@ impl Workers {
             };
             let thread = thread::Builder::new().name(format!("backbones-{k}")).spawn(work);
             let thread = thread.map_err(|error| PipelineError::Worker(error.to_string()))?;
-            workers.push(Worker { clips: Some(clips), done, thread: Some(thread) });
+            workers.push(Worker { clips: Some(clips), done, thread: Some(thread), holds: 0 });
         }
-        Ok(Workers { workers, sent: 0, received: 0 })
+        Ok(Workers { workers, own: backbones()?, sent: VecDeque::new(), next: 0 })
     }
 
-    /// Whether the worker whose turn it is has all that it may hold.
+    /// Whether so many clips wait for the oldest that it must be received first.
     pub fn is_full(&self) -> bool {
-        self.sent - self.received >= DEPTH * self.workers.len()
+        self.sent.len() >= DEPTH * (self.workers.len() + 1)
     }
 
-    /// Hands a clip to the next worker; waits when it is full.
+    /// Hands a clip to a worker, or runs the backbones where all are full.
     pub fn send(&mut self, clip: Clip) -> Result<(), PipelineError> {
-        let turn = self.sent % self.workers.len();
-        self.sent += 1;
-        let clips = self.workers[turn].clips.as_ref().ok_or_else(died)?;
-        clips.send(clip).map_err(|_| died())
+        let count = self.workers.len();
+        let turns = (0..count).map(|turn| (self.next + turn) % count);
+        let Some(turn) = turns.into_iter().find(|&turn| self.workers[turn].holds < DEPTH) else {
+            let features = self.own.run(&clip);
+            self.sent.push_back(Sent::Done(Box::new((clip, features))));
+            return Ok(());
+        };
+        self.next = turn + 1;
+        let worker = &mut self.workers[turn];
+        worker.clips.as_ref().ok_or_else(died)?.send(clip).map_err(|_| died())?;
+        worker.holds += 1;
+        self.sent.push_back(Sent::To(turn));
+        Ok(())
     }
 
     /// Waits for the oldest clip that was sent.
     pub fn receive(&mut self) -> Result<(Clip, Features), PipelineError> {
-        let turn = self.received % self.workers.len();
-        let (clip, features) = self.workers[turn].done.recv().map_err(|_| died())?;
-        self.received += 1;
-        Ok((clip, features?))
+        let received = self.oldest(|done| done.recv().map(Some).map_err(|_| died()))?;
+        received.ok_or_else(died)
     }
 
     /// The oldest clip that was sent, if it is done.
     pub fn try_receive(&mut self) -> Result<Option<(Clip, Features)>, PipelineError> {
-        if self.received == self.sent {
-            return Ok(None);
-        }
-        let turn = self.received % self.workers.len();
-        match self.workers[turn].done.try_recv() {
-            Ok((clip, features)) => {
-                self.received += 1;
-                Ok(Some((clip, features?)))
-            }
+        self.oldest(|done| match done.try_recv() {
+            Ok(done) => Ok(Some(done)),
             Err(TryRecvError::Empty) => Ok(None),
             Err(TryRecvError::Disconnected) => Err(died()),
-        }
+        })
+    }
+
+    /// The oldest clip that was sent, where it is done here or `ask` gets it of the worker that has it.
+    fn oldest(
+        &mut self,
+        ask: impl FnOnce(&Receiver<Done>) -> Result<Option<Done>, PipelineError>,
+    ) -> Result<Option<(Clip, Features)>, PipelineError> {
+        let done = match self.sent.pop_front() {
+            None => None,
+            Some(Sent::Done(done)) => Some(*done),
+            Some(Sent::To(turn)) => {
+                let worker = &mut self.workers[turn];
+                let done = ask(&worker.done)?;
+                match done {
+                    Some(_) => worker.holds -= 1,
+                    None => self.sent.push_front(Sent::To(turn)),
+                }
+                done
+            }
+        };
+        done.map(|(clip, features)| Ok((clip, features?))).transpose()
     }
 }
 

@@ -49,8 +49,8 @@ pub struct Classify {
     method: MethodOptions,
     #[command(flatten)]
     executor: ExecutorOption,
-    /// Threads: one decodes and cuts, the others run networks. Results do not depend on it [default: the profile's, at most
-    /// the processors]
+    /// Threads: one decodes and cuts, the others run networks, and the first too when they fall behind. Results do not
+    /// depend on it [default: the profile's, at most the processors]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
     /// What board this is, which sets threads, processors and the rate that `--fps auto` begins with; `auto` asks the kernel
