@@ -8,8 +8,8 @@ the same round) an engine reaches. `differs` is the largest difference of its ou
 largest value of that: an engine that computes something else cannot win unseen.
 
 divita and tract read the bundle's files as they are: weights in half precision with a Cast each, time left free. The others get them
-with that worked out beforehand (single precision, fixed shapes), and ncnn, which knows four axes only, with time, height and width
-as one axis where channels are shuffled. An engine's input and output are arrays in memory; what it does to take and give them is counted.
+with that worked out beforehand (networks.py), so that it costs them nothing. Input and output are arrays in memory; what an engine does to
+take and give them is counted.
 
 Whole file. `divita classify --threads 1` beside pipeline.py, which does the same with OpenCV, PySceneDetect and ONNX Runtime on one
 thread; whole processes, from start to end; and beside decoding alone, by `divita bench`.
@@ -117,7 +117,6 @@ def compare_networks(chosen, binaries, options):
     import networks
     import report
     import turns
-    from engines import ENGINES
 
     rows = []
     wanted = options.networks.split(",") if options.networks else [""]
@@ -140,8 +139,7 @@ def compare_networks(chosen, binaries, options):
                     # A folder each: converters write beside what they read.
                     file = folder / name / "network.onnx"
                     file.parent.mkdir()
-                    few = ENGINES[name].few_axes
-                    onnx.save(networks.with_few_axes(simplified) if few else simplified, file)
+                    onnx.save(simplified, file)
                     command = [sys.executable, HERE / "worker.py", name, file, data, sides(network.shape)]
                 commands[name] = command
             results, peaks = turns.compare(commands, options.runs, own="fused")

@@ -1,7 +1,7 @@
 """The engines that divita is compared with: each takes a network from an ONNX file and runs it on one thread, in single precision.
 
-An engine is one class and one line in `ENGINES`: `title` and `package`, the name in pip, are for the report, `few_axes` asks for networks without
-tensors of six axes. Whatever an engine offers to be fast and exact is switched on. `run` gives the output for the input that it was made with.
+An engine is one class and one line in `ENGINES`; `title` and `package`, its name in pip, are for the report. Whatever it offers to be fast and
+exact is switched on. `run` gives the output for the input that the engine was made with.
 """
 
 import importlib.util
@@ -17,7 +17,6 @@ class OnnxRuntime:
 
     title = "ONNX Runtime"
     package = "onnxruntime"
-    few_axes = False
 
     def __init__(self, onnx: Path, data: numpy.ndarray):
         import onnxruntime
@@ -37,7 +36,6 @@ class OpenVino:
 
     title = "OpenVINO"
     package = "openvino"
-    few_axes = False
 
     def __init__(self, onnx: Path, data: numpy.ndarray):
         import openvino
@@ -59,8 +57,6 @@ class Ncnn:
 
     title = "ncnn"
     package = "ncnn"
-    # It knows four axes and a batch.
-    few_axes = True
 
     def __init__(self, onnx: Path, data: numpy.ndarray):
         import ncnn
@@ -96,7 +92,6 @@ class Mnn:
 
     title = "MNN"
     package = "MNN"
-    few_axes = False
 
     def __init__(self, onnx: Path, data: numpy.ndarray):
         model = onnx.with_suffix(".mnn")

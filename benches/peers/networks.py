@@ -32,8 +32,9 @@ NETWORKS = [
 
 
 def simplified(bundle: Path, network: Network) -> onnx.ModelProto:
-    """The network with what is known beforehand worked out: weights in single precision (the file stores them in half precision, each
-    with a Cast), every shape a number (the file leaves time free). It computes the same."""
+    """The network in a form that suits other engines; it computes the same. Weights are in single precision (the file stores
+    them in half precision, each with a Cast) and every shape is a number (the file leaves time free). Where channels are shuffled,
+    time, height and width are one axis: ncnn knows no tensors of six axes, and the others showed no difference beyond the noise."""
     model = onnx.load(bundle / network.file)
     graph = model.graph
     tensors = {tensor.name: tensor for tensor in graph.initializer}
@@ -44,39 +45,31 @@ def simplified(bundle: Path, network: Network) -> onnx.ModelProto:
             graph.node.remove(node)
     for dim, size in zip(graph.input[0].type.tensor_type.shape.dim, network.shape, strict=True):
         dim.dim_value = size
-    model = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
-    shapes = shapes_of(model)
-    for node in model.graph.node:
+    shapes = shapes_of(infer(model))
+    for node in graph.node:
         if node.op_type == "Reshape":
-            reshape_to(model.graph, node, shapes[node.output[0]])
+            node.input[1] = constant(graph, f"{node.output[0]}.shape", few_axes(shapes[node.output[0]]))
+        elif node.op_type == "Transpose" and len(shapes[node.input[0]]) == 6:
+            permutation = next(each for each in node.attribute if each.name == "perm")
+            if list(permutation.ints) != [0, 2, 1, 3, 4, 5]:
+                raise ValueError(f"{node.name} shuffles more than channels")
+            permutation.ints[:] = [0, 2, 1, 3]
         elif node.op_type == "Split" and len(node.input) == 1:
-            # Into equal parts, as the file has it, it is not understood by all.
+            # Into equal parts, as the file has it, pnnx does not understand.
             axis = next((each.i for each in node.attribute if each.name == "axis"), 0)
-            node.input.append(constant(model.graph, f"{node.name}.sizes", [shapes[part][axis] for part in node.output]))
-    drop_unused(model.graph)
-    return model
+            node.input.append(constant(graph, f"{node.output[0]}.sizes", [shapes[part][axis] for part in node.output]))
+    drop_unused(graph)
+    return infer(model)
 
 
-def with_few_axes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same with time, height and width as one axis wherever channels are shuffled, for engines that know no tensors of six axes."""
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    shapes = shapes_of(result)
-    makers = {node.output[0]: node for node in result.graph.node}
-    for swap in result.graph.node:
-        apart = makers.get(swap.input[0])
-        if swap.op_type == "Transpose" and apart is not None and len(shapes[swap.input[0]]) == 6:
-            batch, groups, channels, *places = shapes[swap.input[0]]
-            reshape_to(result.graph, apart, [batch, groups, channels, math.prod(places)])
-            swap.attribute[0].ints[:] = [0, 2, 1, 3]
-    del result.graph.value_info[:]
-    drop_unused(result.graph)
-    return shape_inference.infer_shapes(result, strict_mode=True, data_prop=True)
+def few_axes(shape):
+    """A shape, with all places one axis where it is (batch, groups, channels, time, height, width)."""
+    return [*shape[:3], math.prod(shape[3:])] if len(shape) == 6 else shape
 
 
-def reshape_to(graph, node, shape):
-    """Makes `node`, a Reshape, one to `shape`."""
-    node.input[1] = constant(graph, f"{node.output[0]}.shape", shape)
+def infer(model):
+    """The same with the shapes of all values."""
+    return shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
 
 
 def constant(graph, name, numbers):
@@ -86,12 +79,10 @@ def constant(graph, name, numbers):
 
 
 def drop_unused(graph):
-    """Takes out the constants that no node reads, and all but the last of those of one name."""
+    """Takes out the constants that no node reads."""
     used = {name for node in graph.node for name in node.input}
-    tensors = {tensor.name: tensor for tensor in graph.initializer if tensor.name in used}
-    kept = [onnx.TensorProto.FromString(tensor.SerializeToString()) for tensor in tensors.values()]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
+        graph.initializer.remove(tensor)
 
 
 def shapes_of(model):
