@@ -1,0 +1,197 @@
+"""Compares divita's executor with other engines, on the same networks and the same video.
+
+Networks. The bundle's backbones and head run in ONNX Runtime, OpenVINO, ncnn, MNN, stock tract and divita's own executor. Each
+engine is a process with one thread and takes its turn in every round, so that whatever else the computer does falls on all. What is
+measured is CPU time, not wall-clock time. A round gives the ratio of an engine's time to ONNX Runtime's in that round; the table has
+the median of these ratios and their quartiles. `share` is how much of what one thread can do at most in multiply-adds (measured in
+the same round) an engine reaches. `differs` is the largest difference of its output to ONNX Runtime's, divided by the
+largest value of that: an engine that computes something else cannot win unseen.
+
+divita and tract read the bundle's files as they are: weights in half precision with a Cast each, time left free. The others get them
+with that worked out beforehand (networks.py), so that it costs them nothing. Input and output are arrays in memory; what an engine does to
+take and give them is counted.
+
+Whole file. `divita classify --threads 1` beside pipeline.py, which does the same with OpenCV, PySceneDetect and ONNX Runtime on one
+thread; whole processes, from start to end; and beside decoding alone, by `divita bench`.
+
+  benches/peers/run                                     the networks and the sample, twenty rounds, some minutes
+  benches/peers/run --runs 40 --svg chart.svg --json figures.json
+  benches/peers/run --only networks --engines fused,onnxruntime
+  benches/peers/run --video film.mp4 --only file        a video of yours
+"""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+# Our engines, by the name that the worker knows them by.
+OWN = {"fused": "divita", "tract": "tract, stock"}
+REFERENCE = "onnxruntime"
+
+
+def main():
+    options = parse()
+    # Only now: --help is to work where these are not installed.
+    import report
+    from engines import ENGINES
+
+    titles = OWN | {name: engine.title for name, engine in ENGINES.items()}
+    chosen = options.engines.split(",") if options.engines else list(titles)
+    if unknown := set(chosen) - set(titles):
+        sys.exit(f"there is no engine {', '.join(sorted(unknown))}; there are {', '.join(titles)}")
+    if REFERENCE not in chosen:
+        chosen.append(REFERENCE)
+    binaries = options.binaries or build()
+    if missing := [name for name in ("divita", "peer") if not (binaries / name).exists()]:
+        sys.exit(f"there is no program {' or '.join(missing)} in {binaries}; without --binaries cargo builds them")
+    result = {
+        "schema": 1,
+        "machine": machine(),
+        "rounds": options.runs,
+        "engines": {name: {"title": titles[name], "version": version(name)} for name in chosen},
+    }
+    if options.only in (None, "networks"):
+        result["networks"] = compare_networks(chosen, binaries, options)
+    if options.only in (None, "file"):
+        import whole_file
+
+        say(f"whole file {options.video.name} ...")
+        result["whole_file"] = whole_file.measure(binaries / "divita", options.bundle, options.video, options.fps, options.file_runs)
+    if options.arm_counts:
+        result["arm_counts"] = json.loads(options.arm_counts.read_text())
+    print(report.text(result))
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    if options.svg:
+        import chart
+
+        options.svg.write_text(chart.svg(result))
+
+
+def parse():
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="benches/peers/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--runs", type=int, default=20, metavar="N", help="rounds of the networks (default 20)")
+    add("--file-runs", type=int, default=3, metavar="N", help="rounds of the whole file (default 3)")
+    add("--only", choices=["networks", "file"], help="only one of the two parts")
+    add("--engines", metavar="A,B", help="only these, and ONNX Runtime: fused, tract, onnxruntime, openvino, ncnn, mnn")
+    add("--networks", metavar="A,B", help="only networks whose name contains one of these, such as 2D or 'f = 4'")
+    add("--json", type=Path, metavar="FILE", help="write all figures, every turn included")
+    add("--svg", type=Path, metavar="FILE", help="write a bar chart")
+    add("--video", type=Path, default=ROOT / "samples/sintel-trailer.mp4", metavar="FILE", help="the whole file (default: the sample)")
+    add("--fps", type=int, default=4, help="working rate of the whole file (default 4)")
+    add("--bundle", type=Path, default=ROOT / "models/bundles/demo", metavar="DIR", help="bundle, a folder (default: the demo)")
+    add("--binaries", type=Path, metavar="DIR", help="folder of the programs divita and peer (default: cargo builds them)")
+    add(
+        "--arm-counts",
+        type=Path,
+        metavar="FILE",
+        help='counts of instructions on ARM, shown apart: {"unit": "million instructions", "rows": [{"work": "2D", "engine": "fused", "count": 1}]}',
+    )
+    return parser.parse_args()
+
+
+def build():
+    """Builds the programs; the folder that holds them."""
+    manifest = ["--manifest-path", ROOT / "Cargo.toml"]
+    subprocess.run(["cargo", "build", "--release", "--workspace", "--bins", *manifest], check=True)
+    metadata = subprocess.run(["cargo", "metadata", "--no-deps", "--format-version", "1", *manifest], check=True, stdout=subprocess.PIPE)
+    return Path(json.loads(metadata.stdout)["target_directory"]) / "release"
+
+
+def compare_networks(chosen, binaries, options):
+    """Every network in every engine."""
+    import onnx
+
+    import networks
+    import report
+    import turns
+
+    rows = []
+    wanted = options.networks.split(",") if options.networks else [""]
+    for network in networks.NETWORKS:
+        if not any(part in network.name for part in wanted):
+            continue
+        say(f"{network.name} ...")
+        simplified = networks.simplified(options.bundle, network)
+        output_shape = networks.shapes_of(simplified)[simplified.graph.output[0].name]
+        with tempfile.TemporaryDirectory() as folder:
+            folder = Path(folder)
+            data = folder / "input"
+            networks.example_input(network).tofile(data)
+            commands = {}
+            for name in chosen:
+                if name in OWN:
+                    command = [binaries / "peer", "--executor", name, "--onnx", options.bundle / network.file, "--input", data]
+                    command += ["--shape", sides(network.shape), "--output-shape", sides(output_shape)]
+                else:
+                    # A folder each: converters write beside what they read.
+                    file = folder / name / "network.onnx"
+                    file.parent.mkdir()
+                    onnx.save(simplified, file)
+                    command = [sys.executable, HERE / "worker.py", name, file, data, sides(network.shape)]
+                commands[name] = command
+            results, peaks = turns.compare(commands, options.runs, own="fused")
+        macs = networks.multiply_accumulates(simplified)
+        row = {"name": network.name, "file": network.file, "shape": network.shape, "multiply_accumulates": macs}
+        rows.append(row | {"peaks": peaks, "engines": report.figures(results, macs, peaks, REFERENCE)})
+    return rows
+
+
+def sides(shape):
+    """A shape on a command line."""
+    return ",".join(map(str, shape))
+
+
+def version(name):
+    """The version of an engine, none where it is not installed."""
+    from engines import ENGINES
+
+    if name in OWN:
+        return locked("tract-onnx" if name == "tract" else "divita-runtime")
+    try:
+        return importlib.metadata.version(ENGINES[name].package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def locked(crate):
+    """The version of a crate in Cargo.lock."""
+    lines = (ROOT / "Cargo.lock").read_text().splitlines()
+    return lines[lines.index(f'name = "{crate}"') + 1].split('"')[1]
+
+
+def machine():
+    """What it was measured on."""
+    processor, flags = platform.processor() or platform.machine(), ""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                processor = value.strip()
+            if key.strip() == "flags":
+                flags = value.split()
+    except OSError:
+        pass
+    vectors = next((name for flag, name in (("avx512f", "AVX-512"), ("avx2", "AVX2")) if flag in flags), None)
+    return {"processor": processor, "architecture": platform.machine(), "vectors": vectors, "processors": os.cpu_count()}
+
+
+def say(message):
+    """Tells what is being done."""
+    print(message, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""The networks that are compared: the bundle's files, and the same in the form that other engines do best with."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+import onnx
+from onnx import numpy_helper, shape_inference
+
+
+@dataclass(frozen=True)
+class Network:
+    """One row of the comparison: a file of the bundle and the shape of its input."""
+
+    name: str
+    file: str
+    shape: tuple[int, ...]
+
+    @property
+    def key(self):
+        """A name for files and for JSON."""
+        return "-".join([self.file.removesuffix(".onnx"), "x".join(map(str, self.shape))])
+
+
+# The rows of the table, in its order. The head of the video stream has the shapes of that of the image stream.
+NETWORKS = [
+    Network("2D backbone", "image.onnx", (1, 3, 224, 224)),
+    *(Network(f"3D backbone, f = {frames}", "video.onnx", (1, 3, frames, 112, 112)) for frames in (4, 8, 12, 24)),
+    Network("CAT head, 30 clips", "image_head.onnx", (1, 30, 1024)),
+]
+
+
+def simplified(bundle: Path, network: Network) -> onnx.ModelProto:
+    """The network in a form that suits other engines; it computes the same. Weights are in single precision (the file stores
+    them in half precision, each with a Cast) and every shape is a number (the file leaves time free). Where channels are shuffled,
+    time, height and width are one axis: ncnn knows no tensors of six axes, and the others showed no difference beyond the noise."""
+    model = onnx.load(bundle / network.file)
+    graph = model.graph
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    for node in list(graph.node):
+        if node.op_type == "Cast" and node.input[0] in tensors:
+            weights = numpy_helper.to_array(tensors[node.input[0]]).astype(numpy.float32)
+            graph.initializer.append(numpy_helper.from_array(weights, node.output[0]))
+            graph.node.remove(node)
+    for dim, size in zip(graph.input[0].type.tensor_type.shape.dim, network.shape, strict=True):
+        dim.dim_value = size
+    shapes = shapes_of(infer(model))
+    for node in graph.node:
+        if node.op_type == "Reshape":
+            node.input[1] = constant(graph, f"{node.output[0]}.shape", few_axes(shapes[node.output[0]]))
+        elif node.op_type == "Transpose" and len(shapes[node.input[0]]) == 6:
+            permutation = next(each for each in node.attribute if each.name == "perm")
+            if list(permutation.ints) != [0, 2, 1, 3, 4, 5]:
+                raise ValueError(f"{node.name} shuffles more than channels")
+            permutation.ints[:] = [0, 2, 1, 3]
+        elif node.op_type == "Split" and len(node.input) == 1:
+            # Into equal parts, as the file has it, pnnx does not understand.
+            axis = next((each.i for each in node.attribute if each.name == "axis"), 0)
+            node.input.append(constant(graph, f"{node.output[0]}.sizes", [shapes[part][axis] for part in node.output]))
+    drop_unused(graph)
+    return infer(model)
+
+
+def few_axes(shape):
+    """A shape, with all places one axis where it is (batch, groups, channels, time, height, width)."""
+    return [*shape[:3], math.prod(shape[3:])] if len(shape) == 6 else shape
+
+
+def infer(model):
+    """The same with the shapes of all values."""
+    return shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+
+
+def constant(graph, name, numbers):
+    """Adds whole numbers to a graph; gives their name."""
+    graph.initializer.append(numpy_helper.from_array(numpy.array(numbers, dtype=numpy.int64), name))
+    return name
+
+
+def drop_unused(graph):
+    """Takes out the constants that no node reads."""
+    used = {name for node in graph.node for name in node.input}
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
+        graph.initializer.remove(tensor)
+
+
+def shapes_of(model):
+    """The shape of every value."""
+    graph = model.graph
+    values = [*graph.input, *graph.value_info, *graph.output]
+    shapes = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in values}
+    return shapes | {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+
+
+def multiply_accumulates(model: onnx.ModelProto) -> int:
+    """Multiplications of the convolutions and matrix products of a network of known shapes. Sums, pools, norms and the like are left
+    out, as is usual."""
+    shapes = shapes_of(model)
+    total = 0
+    for node in model.graph.node:
+        if node.op_type == "Conv":
+            # Each output is a sum over the taps of one filter.
+            total += math.prod(shapes[node.output[0]]) * math.prod(shapes[node.input[1]][1:])
+        elif node.op_type == "MatMul":
+            total += math.prod(shapes[node.output[0]]) * shapes[node.input[0]][-1]
+    return total
+
+
+def example_input(network: Network) -> numpy.ndarray:
+    """An input of numbers such as the networks meet: mean 0, deviation 1; the same ones each time."""
+    return numpy.random.default_rng(12).standard_normal(network.shape, dtype=numpy.float32)

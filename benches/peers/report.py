@@ -1,0 +1,133 @@
+"""From times to figures, and the table."""
+
+import statistics
+
+import numpy
+
+
+def figures(results, macs, peaks, reference):
+    """For each engine the median time, the ratio to the reference's in each round, the share of the peak, the difference of the output;
+    or its error."""
+    expected = results[reference].get("output")
+    base = results[reference].get("times_ms")
+    rows = {}
+    for name, result in results.items():
+        if "error" in result:
+            rows[name] = {"error": result["error"]}
+            continue
+        times = result["times_ms"]
+        row = {"median_ms": statistics.median(times), "times_ms": times}
+        if base:
+            row["ratio"] = spread([time / other for time, other in zip(times, base)])
+            row["differs"] = difference(result["output"], expected)
+        if peaks and all(peaks):
+            operations = 2 * macs
+            row["share_of_peak"] = statistics.median(operations / (time / 1e3) / peak for time, peak in zip(times, peaks))
+        rows[name] = row
+    return rows
+
+
+def spread(values):
+    """Median and quartiles."""
+    low, middle, high = numpy.percentile(values, [25, 50, 75]).tolist()
+    return {"median": middle, "quartiles": [low, high]}
+
+
+def difference(output, expected):
+    """Largest difference over largest value; infinite where the outputs have different lengths or one is no number."""
+    output, expected = numpy.array(output), numpy.array(expected)
+    if output.shape != expected.shape or not numpy.isfinite(output).all():
+        return float("inf")
+    return float(numpy.abs(output - expected).max() / numpy.abs(expected).max())
+
+
+def milliseconds(time):
+    """A time with three digits."""
+    return f"{time:.{2 if time < 10 else 1 if time < 100 else 0}f}"
+
+
+def text(result):
+    """All of it as tables of text."""
+    parts = [" ".join(["measured on", describe(result["machine"])])]
+    if "networks" in result:
+        parts += networks(result)
+    if "whole_file" in result:
+        parts += whole_file(result["whole_file"])
+    if "arm_counts" in result:
+        parts += counts(result)
+    return "\n".join(parts)
+
+
+def describe(machine):
+    """The machine in words."""
+    return ", ".join(str(part) for part in (machine["processor"], machine["architecture"], machine["vectors"]) if part)
+
+
+def networks(result):
+    """The engines on each network."""
+    rounds, lines = result["rounds"], []
+    peaks = [peak for row in result["networks"] for peak in row["peaks"] if peak]
+    peak = f"; one thread does at most {max(peaks) / 1e9:.0f} GFLOP/s" if peaks else ""
+    lines.append(f"CPU time of one thread, {rounds} rounds{peak}\n")
+    heading = ("network", "engine", "CPU time", "ratio", "quartiles", "share", "differs")
+    lines.append("{:<20} {:<22} {:>12} {:>8}  {:<14} {:>6} {:>8}".format(*heading))
+    for row in result["networks"]:
+        name = row["name"]
+        for engine, figure in row["engines"].items():
+            about = result["engines"][engine]
+            title = " ".join(part for part in (about["title"], about["version"]) if part)
+            start = f"{name:<20} {title:<22}"
+            name = ""
+            if "error" in figure:
+                lines.append(f"{start} cannot run it: {figure['error']}")
+                continue
+            ratio, share = figure.get("ratio"), figure.get("share_of_peak")
+            low, high = ratio["quartiles"] if ratio else (0, 0)
+            columns = [
+                f"{figure['median_ms']:9.2f} ms",
+                f"{ratio['median']:.2f}x" if ratio else "",
+                f"{low:.2f} to {high:.2f}" if ratio else "",
+                f"{share:.0%}" if share else "",
+                f"{figure['differs']:.0e}" if ratio else "",
+            ]
+            lines.append("{} {:>12} {:>8}  {:<14} {:>6} {:>8}".format(start, *columns))
+    return lines
+
+
+def whole_file(figure):
+    """Whole programs on one video."""
+    lines = [f"\nwhole file {figure['video']} at {figure['fps']} frames a second, one thread, whole processes\n"]
+    lines.append("{:<32} {:>10} {:>12} {:>7} {:>7}".format("program", "CPU time", "peak memory", "frames", "clips"))
+    for name, row in figure["programs"].items():
+        if "error" in row:
+            lines.append(f"{name:<32} cannot run: {row['error']}")
+            continue
+        time, memory = statistics.median(row["cpu_s"]), max(row["peak_memory_bytes"]) / 2**20
+        told = row["result"]
+        lines.append(f"{name:<32} {time:8.2f} s {memory:8.0f} MiB {told['frames']:>7} {told.get('clips', ''):>7}")
+    bench = figure["bench"]
+    if "error" in bench:
+        lines.append(f"divita bench cannot run: {bench['error']}")
+    else:
+        decode, classify, ratio = (bench[key] for key in ("decode_cpu_s", "classify_cpu_s", "classify_over_decode"))
+        lines.append(f"divita bench: decoding alone {decode:.2f} s, classifying {classify:.2f} s: {ratio:.2f} times decoding alone")
+    results = [row.get("result", {}).get("probabilities") for row in figure["programs"].values()]
+    both = [result for result in results if result]
+    if len(both) == 2:
+        largest = max(abs(both[0][label] - both[1][label]) for label in both[0])
+        lines.append(f"probabilities differ by {largest:.3f} at most: the two find different shots and scale by different filters")
+    pipeline = figure["programs"]["Python pipeline"].get("result")
+    if pipeline:
+        lines.append(f"of the pipeline's CPU time {pipeline['imports_cpu_s']:.2f} s went by while Python loaded its packages")
+    return lines
+
+
+def counts(result):
+    """Instructions on ARM: counts, which are no times."""
+    counted = result["arm_counts"]
+    unit = counted["unit"]
+    lines = [f"\nARM, COUNTS of {unit} in an emulator: these are not times\n", "{:<20} {:<22} {:>14}".format("work", "engine", "count")]
+    for row in counted["rows"]:
+        title = result["engines"].get(row["engine"], {}).get("title", row["engine"])
+        lines.append(f"{row['work']:<20} {title:<22} {row['count']:>14,.1f}")
+    return lines

@@ -1,0 +1,53 @@
+"""A whole video: `divita classify` beside the pipeline that one would write in Python, and both beside decoding alone."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+def measure(divita, bundle, video, fps, rounds):
+    """CPU time and peak memory of whole programs, start and end included, in turns."""
+    common = ["--fps", str(fps), "--bundle", bundle]
+    pipeline = [sys.executable, HERE / "pipeline.py", video, *common]
+    commands = {
+        "divita classify": [divita, "classify", video, *common, "--threads", "1", "--format", "jsonl"],
+        "Python pipeline": pipeline,
+        "Python pipeline, decoding alone": [*pipeline, "--decode"],
+    }
+    rows = {name: {"cpu_s": [], "peak_memory_bytes": []} for name in commands}
+    for _ in range(rounds):
+        for name, command in commands.items():
+            row = rows[name]
+            if "error" not in row:
+                used, last = account(command)
+                if used is None:
+                    rows[name] = {"error": last}
+                    continue
+                for key, value in used.items():
+                    row[key].append(value)
+                row["result"] = json.loads(last)
+    return {"video": Path(video).name, "fps": fps, "programs": rows, "bench": bench(divita, video, common)}
+
+
+def account(command):
+    """What a command used, and the last line that it printed; nothing and its complaint where it failed."""
+    with tempfile.NamedTemporaryFile("r") as result:
+        launcher = [sys.executable, "-I", "-S", HERE / "account.py", result.name]
+        done = subprocess.run([str(part) for part in launcher + command], capture_output=True, text=True)
+        if done.returncode != 0:
+            return None, (done.stderr.strip().splitlines() or ["it failed"])[-1]
+        return json.load(result), done.stdout.strip().splitlines()[-1]
+
+
+def bench(divita, video, common):
+    """What `divita bench` says of decoding and classifying with one decoder, in one process."""
+    done = subprocess.run([str(part) for part in [divita, "bench", video, *common, "--json"]], capture_output=True, text=True)
+    if done.returncode != 0:
+        return {"error": (done.stderr.strip().splitlines() or ["it failed"])[-1]}
+    figures = json.loads(done.stdout)
+    names = ("decode_cpu_s", "classify_cpu_s", "classify_over_decode", "peak_memory_bytes", "frames", "clips")
+    return {name: figures[name] for name in names}
