@@ -99,6 +99,25 @@ kernels!(avx512, Avx512, "avx512f");
 #[cfg(target_arch = "aarch64")]
 kernels!(neon, Neon, "neon");
 
+/// Calls the kernel of a set, or what stands for it in portable Rust.
+macro_rules! dispatch {
+    ($instructions:expr, $portable:expr, $kernel:ident($($argument:expr),*)) => {
+        match $instructions.0 {
+            Set::Portable => $portable,
+            // SAFETY: a set is made only where the processor has it (`here`); whoever calls has checked that all lies in the arena, and weights
+            // are packed by the set that they run with.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => unsafe { avx2::$kernel($($argument),*) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => unsafe { avx512::$kernel($($argument),*) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => unsafe { neon::$kernel($($argument),*) },
+        }
+    };
+}
+
 impl Instructions {
     /// The safe reference.
     pub const PORTABLE: Instructions = Instructions(Set::Portable);
@@ -173,16 +192,11 @@ impl Instructions {
         let last = positions.saturating_sub(1);
         let input = runs.iter().map(|run| run.offset + last * run.stride + run.length + 8).max();
         assert!(input.unwrap_or(0).max(target.offset + last * target.stride + packed.padded()) <= arena.len());
-        // SAFETY: the set was found on this processor, everything lies in the arena, and the plan packs for the set that it runs with.
-        match self.0 {
-            Set::Portable => matmul::reference(arena, &Gathered(runs), target, positions, packed, relu),
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx2 => unsafe { avx2::matmul(arena.as_mut_ptr(), runs, target, positions, packed, relu) },
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx512 => unsafe { avx512::matmul(arena.as_mut_ptr(), runs, target, positions, packed, relu) },
-            #[cfg(target_arch = "aarch64")]
-            Set::Neon => unsafe { neon::matmul(arena.as_mut_ptr(), runs, target, positions, packed, relu) },
-        }
+        dispatch!(
+            self,
+            matmul::reference(arena, &Gathered(runs), target, positions, packed, relu),
+            matmul(arena.as_mut_ptr(), runs, target, positions, packed, relu)
+        )
     }
 
     /// See [`depthwise::reference`].
@@ -195,16 +209,7 @@ impl Instructions {
         };
         let input = end(conv.offset, conv.stride, conv.input);
         assert!(input.max(end(conv.out_offset, conv.out_stride, conv.output())) <= arena.len());
-        // SAFETY: as above.
-        match self.0 {
-            Set::Portable => depthwise::reference(arena, conv, weights, 1),
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx2 => unsafe { avx2::depthwise(arena.as_mut_ptr(), conv, weights) },
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx512 => unsafe { avx512::depthwise(arena.as_mut_ptr(), conv, weights) },
-            #[cfg(target_arch = "aarch64")]
-            Set::Neon => unsafe { neon::depthwise(arena.as_mut_ptr(), conv, weights) },
-        }
+        dispatch!(self, depthwise::reference(arena, conv, weights, 1), depthwise(arena.as_mut_ptr(), conv, weights))
     }
 
     /// See [`stem::reference`].
@@ -213,16 +218,7 @@ impl Instructions {
     /// When what is described does not lie in the arena.
     pub(super) fn stem(self, arena: &mut [f32], stem: &Stem, taps: &[usize], weights: &Packed) {
         assert!(stem.end(weights.padded()) <= arena.len());
-        // SAFETY: as above.
-        match self.0 {
-            Set::Portable => stem::reference(arena, stem, taps, weights),
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx2 => unsafe { avx2::stem(arena.as_mut_ptr(), stem, taps, weights) },
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx512 => unsafe { avx512::stem(arena.as_mut_ptr(), stem, taps, weights) },
-            #[cfg(target_arch = "aarch64")]
-            Set::Neon => unsafe { neon::stem(arena.as_mut_ptr(), stem, taps, weights) },
-        }
+        dispatch!(self, stem::reference(arena, stem, taps, weights), stem(arena.as_mut_ptr(), stem, taps, weights))
     }
 
     /// See [`attention::run`], which is safe; the instructions make it faster.
@@ -235,16 +231,11 @@ impl Instructions {
         positions: usize,
         room: usize,
     ) {
-        // SAFETY: the set was found on this processor.
-        match self.0 {
-            Set::Portable => attention::run(arena, attention, input, target, positions, room),
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx2 => unsafe { avx2::attention(arena, attention, input, target, positions, room) },
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx512 => unsafe { avx512::attention(arena, attention, input, target, positions, room) },
-            #[cfg(target_arch = "aarch64")]
-            Set::Neon => unsafe { neon::attention(arena, attention, input, target, positions, room) },
-        }
+        dispatch!(
+            self,
+            attention::run(arena, attention, input, target, positions, room),
+            attention(arena, attention, input, target, positions, room)
+        )
     }
 
     /// See [`norm::run`], which is safe; the instructions make it faster.
@@ -256,15 +247,10 @@ impl Instructions {
         target: Target,
         positions: usize,
     ) {
-        // SAFETY: as above.
-        match self.0 {
-            Set::Portable => norm::run(arena, weights, input, target, positions),
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx2 => unsafe { avx2::add_norm(arena, weights, input, target, positions) },
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx512 => unsafe { avx512::add_norm(arena, weights, input, target, positions) },
-            #[cfg(target_arch = "aarch64")]
-            Set::Neon => unsafe { neon::add_norm(arena, weights, input, target, positions) },
-        }
+        dispatch!(
+            self,
+            norm::run(arena, weights, input, target, positions),
+            add_norm(arena, weights, input, target, positions)
+        )
     }
 }
