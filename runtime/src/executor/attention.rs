@@ -24,7 +24,7 @@ fn padded(positions: usize) -> usize {
     positions.next_multiple_of(CHUNK)
 }
 
-/// out[p] = softmax over q of (query[p] . key[q]), times value[q], for each head's part of the channels; `room` floats into the arena there is
+/// `out[p]` = softmax over q of `query[p]` . `key[q]`, times `value[q]`, for each head's part of the channels; `room` floats into the arena there is
 /// room (see [`Attention::room`]), disjoint from everything else.
 ///
 /// Plain sums in one order: the same bits whatever instructions it is compiled for.

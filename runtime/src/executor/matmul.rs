@@ -112,7 +112,7 @@ pub(super) trait Inputs {
     );
 }
 
-/// out[p] = weights x inputs[p] + bias for each of `positions`, no less than zero where `relu` says so: the safe reference.
+/// `out[p]` = weights x `inputs[p]` + bias for each of `positions`, no less than zero where `relu` says so: the safe reference.
 pub(super) fn reference(
     arena: &mut [f32],
     inputs: &impl Inputs,

@@ -26,7 +26,7 @@ fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f32 {
     sums.iter().sum()
 }
 
-/// out[p] = norm(a[p] + b[p]) for each of `positions`; mean and variance over the channels.
+/// `out[p]` = the norm of `a[p] + b[p]` for each of `positions`; mean and variance over the channels.
 ///
 /// Plain sums in one order: the same bits whatever instructions it is compiled for.
 #[inline(always)]
