@@ -1,4 +1,5 @@
-//! The networks on one thread: the image backbone, the video backbone at 4, 8 and 24 frames, the heads.
+//! The networks on one thread, in our own executor and in stock tract: the image backbone, the video backbone at 4, 8, 12 and 24 frames, the
+//! heads.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::hint::black_box;
@@ -14,23 +15,29 @@ fn picture(size: usize) -> Picture {
     Picture::from_planar(size, size, data).unwrap()
 }
 
+/// What is compared.
+const EXECUTORS: [fn() -> Executor; 2] = [Executor::default, || Executor::Tract];
+
 fn backbones(criterion: &mut Criterion) {
     let bundle = bundle();
     let streams = &bundle.manifest().streams;
     let mut group = criterion.benchmark_group("backbone");
     group.throughput(Throughput::Elements(1));
     let keyframe = picture(streams.image.as_ref().unwrap().input.size);
-    let mut backbones = Networks::prepare(&bundle, &[rate(4)], Executor::default()).unwrap().backbones().unwrap();
-    group
-        .bench_function("image, a keyframe", |bencher| bencher.iter(|| backbones.image(black_box(&keyframe)).unwrap()));
     let frame = picture(streams.video.as_ref().unwrap().input.size);
-    for frames in [4, 8, 24] {
-        let mut backbones =
-            Networks::prepare(&bundle, &[rate(frames)], Executor::default()).unwrap().backbones().unwrap();
-        let clip = vec![frame.clone(); frames as usize];
-        group.bench_function(BenchmarkId::new("video, a clip of frames", frames), |bencher| {
-            bencher.iter(|| backbones.video(black_box(&clip).iter(), frames as usize).unwrap());
+    for executor in EXECUTORS.map(|executor| executor()) {
+        let prepare = |frames| Networks::prepare(&bundle, &[rate(frames)], executor).unwrap().backbones().unwrap();
+        let mut image = prepare(4);
+        group.bench_function(BenchmarkId::new("image, a keyframe", executor), |bencher| {
+            bencher.iter(|| image.image(black_box(&keyframe)).unwrap());
         });
+        for frames in [4, 8, 12, 24] {
+            let mut video = prepare(frames);
+            let clip = vec![frame.clone(); frames as usize];
+            group.bench_function(BenchmarkId::new(format!("video, a clip of {frames} frames"), executor), |bencher| {
+                bencher.iter(|| video.video(black_box(&clip).iter(), frames as usize).unwrap());
+            });
+        }
     }
     group.finish();
 }
@@ -38,16 +45,18 @@ fn backbones(criterion: &mut Criterion) {
 fn heads(criterion: &mut Criterion) {
     let bundle = bundle();
     let manifest = bundle.manifest();
-    let networks = Networks::prepare(&bundle, &[rate(4)], Executor::default()).unwrap();
     let mut group = criterion.benchmark_group("head");
-    for mut head in networks.heads().unwrap() {
-        let snippet: Vec<f32> =
-            (0..manifest.snippet_clips * head.features()).map(|at| (at % 97) as f32 / 97.0).collect();
-        let mut logits = vec![0.0; manifest.labels.len()];
-        let name = format!("{:?}, a snippet of clips", head.stream()).to_lowercase();
-        group.bench_function(BenchmarkId::new(name, manifest.snippet_clips), |bencher| {
-            bencher.iter(|| head.add_logits(black_box(&snippet), &mut logits).unwrap());
-        });
+    for executor in EXECUTORS.map(|executor| executor()) {
+        let networks = Networks::prepare(&bundle, &[rate(4)], executor).unwrap();
+        for mut head in networks.heads().unwrap() {
+            let snippet: Vec<f32> =
+                (0..manifest.snippet_clips * head.features()).map(|at| (at % 97) as f32 / 97.0).collect();
+            let mut logits = vec![0.0; manifest.labels.len()];
+            let name = format!("{:?}, a snippet of {} clips", head.stream(), manifest.snippet_clips).to_lowercase();
+            group.bench_function(BenchmarkId::new(name, executor), |bencher| {
+                bencher.iter(|| head.add_logits(black_box(&snippet), &mut logits).unwrap());
+            });
+        }
     }
     group.finish();
 }

@@ -12,7 +12,7 @@ OWN, OTHER, REFERENCE, INK, PALE = "#1f6f8b", "#b9c0c6", "#8b949b", "#22272b", "
 
 
 def svg(result):
-    """The chart of the networks, and below it the whole file, where they were measured."""
+    """The chart of the networks, below it the whole file, where they were measured, and the counts on ARM."""
     shapes, y = [], 34
     write(shapes, 20, y, "CPU time beside ONNX Runtime's, one thread, single precision: shorter is faster", size=17, weight=600)
     y += 22
@@ -23,6 +23,7 @@ def svg(result):
         y = networks(shapes, y + 26, result)
     if "whole_file" in result:
         y = whole_file(shapes, y + 10, result["whole_file"])
+    y = counts(shapes, y + 10, result["arm_counts"])
     height = y + 16
     body = "\n".join(shapes)
     return (
@@ -88,6 +89,28 @@ def whole_file(shapes, y, figure):
         write(shapes, end + 8, y + BAR - 5, f"{seconds[name]:.2f} s   {memory:.0f} MiB", weight=600 if own else 400)
         y += BAR + GAP
     return y
+
+
+def counts(shapes, y, counted):
+    """Bars of instructions on ARM, for the networks that ONNX Runtime was counted for; gives the place below them."""
+    rows = [(work, row) for work, row in report.by_work(counted) if {"fused", "onnxruntime"} <= row.keys()]
+    if not rows:
+        return y
+    write(shapes, 20, y + 8, f"64-bit ARM: {counted['unit']} beside ONNX Runtime's. Counts, not times", size=15, weight=600)
+    write(shapes, 20, y + 28, f"{counted['machine']}, one thread; recorded by benches/arm-counts", colour="#5b646b")
+    y += 40
+    scale = (WIDTH - LEFT - RIGHT) / max(count / row["onnxruntime"] for _, row in rows for count in row.values())
+    for work, row in rows:
+        y += GROUP - GAP
+        write(shapes, 20, y - 8, work, weight=600)
+        for engine, count in row.items():
+            own = engine in ("fused", "half")
+            write(shapes, LEFT - 10, y + BAR - 5, report.counted_title(engine), anchor="end", weight=600 if own else 400)
+            end = LEFT + count / row["onnxruntime"] * scale
+            bar(shapes, y, end, {"fused": OWN, "half": OWN, "onnxruntime": REFERENCE}.get(engine, OTHER))
+            write(shapes, end + 8, y + BAR - 5, f"{count / row['onnxruntime']:.2f}x   {count:.1f} M", weight=600 if own else 400)
+            y += BAR + GAP
+    return y + 10
 
 
 def bar(shapes, y, end, colour):

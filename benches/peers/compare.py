@@ -11,6 +11,8 @@ divita and tract read the bundle's files as they are: weights in half precision 
 with that worked out beforehand (networks.py), so that it costs them nothing. Input and output are arrays in memory; what an engine does to
 take and give them is counted.
 
+The instructions that networks take on ARM are shown beside: counts, recorded by benches/arm-counts, that are not measured anew.
+
 Whole file. `divita classify --threads 1` beside pipeline.py, which does the same with OpenCV, PySceneDetect and ONNX Runtime on one
 thread; whole processes, from start to end; and beside decoding alone, by `divita bench`.
 
@@ -39,6 +41,11 @@ REFERENCE = "onnxruntime"
 
 def main():
     options = parse()
+    if options.write_networks:
+        import networks
+
+        networks.write(options.bundle, options.write_networks)
+        return
     # Only now: --help is to work where these are not installed.
     import report
     from engines import ENGINES
@@ -65,8 +72,7 @@ def main():
 
         say(f"whole file {options.video.name} ...")
         result["whole_file"] = whole_file.measure(binaries / "divita", options.bundle, options.video, options.fps, options.file_runs)
-    if options.arm_counts:
-        result["arm_counts"] = json.loads(options.arm_counts.read_text())
+    result["arm_counts"] = json.loads((ROOT / "benches/arm-counts/counts.json").read_text())
     print(report.text(result))
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
@@ -86,19 +92,14 @@ def parse():
     add("--file-runs", type=int, default=3, metavar="N", help="rounds of the whole file (default 3)")
     add("--only", choices=["networks", "file"], help="only one of the two parts")
     add("--engines", metavar="A,B", help="only these, and ONNX Runtime: fused, tract, onnxruntime, openvino, ncnn, mnn")
-    add("--networks", metavar="A,B", help="only networks whose name contains one of these, such as 2D or 'f = 4'")
+    add("--networks", metavar="A,B", help="only networks whose name contains one of these, such as 2D or 'of 4'")
     add("--json", type=Path, metavar="FILE", help="write all figures, every turn included")
     add("--svg", type=Path, metavar="FILE", help="write a bar chart")
     add("--video", type=Path, default=ROOT / "samples/sintel-trailer.mp4", metavar="FILE", help="the whole file (default: the sample)")
     add("--fps", type=int, default=4, help="working rate of the whole file (default 4)")
     add("--bundle", type=Path, default=ROOT / "models/bundles/demo", metavar="DIR", help="bundle, a folder (default: the demo)")
     add("--binaries", type=Path, metavar="DIR", help="folder of the programs divita and peer (default: cargo builds them)")
-    add(
-        "--arm-counts",
-        type=Path,
-        metavar="FILE",
-        help='counts of instructions on ARM, shown apart: {"unit": "million instructions", "rows": [{"work": "2D", "engine": "fused", "count": 1}]}',
-    )
+    add("--write-networks", type=Path, metavar="DIR", help="only write the networks as the other engines get them, and their inputs, to DIR")
     return parser.parse_args()
 
 

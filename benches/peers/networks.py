@@ -1,5 +1,6 @@
 """The networks that are compared: the bundle's files, and the same in the form that other engines do best with."""
 
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +24,12 @@ class Network:
         return "-".join([self.file.removesuffix(".onnx"), "x".join(map(str, self.shape))])
 
 
-# The rows of the table, in its order. The head of the video stream has the shapes of that of the image stream.
+# The rows of the table, in its order, named as `divita bench --networks` names them. The head of the video stream has the shapes of that of
+# the image stream.
 NETWORKS = [
-    Network("2D backbone", "image.onnx", (1, 3, 224, 224)),
-    *(Network(f"3D backbone, f = {frames}", "video.onnx", (1, 3, frames, 112, 112)) for frames in (4, 8, 12, 24)),
-    Network("CAT head, 30 clips", "image_head.onnx", (1, 30, 1024)),
+    Network("2D, a keyframe", "image.onnx", (1, 3, 224, 224)),
+    *(Network(f"3D, a clip of {frames} frames", "video.onnx", (1, 3, frames, 112, 112)) for frames in (4, 8, 12, 24)),
+    Network("image head, 30 clips", "image_head.onnx", (1, 30, 1024)),
 ]
 
 
@@ -110,3 +112,15 @@ def multiply_accumulates(model: onnx.ModelProto) -> int:
 def example_input(network: Network) -> numpy.ndarray:
     """An input of numbers such as the networks meet: mean 0, deviation 1; the same ones each time."""
     return numpy.random.default_rng(12).standard_normal(network.shape, dtype=numpy.float32)
+
+
+def write(bundle: Path, folder: Path):
+    """Writes the networks in that form and their inputs to a folder, with `networks.json` that lists them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for network in NETWORKS:
+        row = {"work": network.name, "onnx": f"{network.key}.onnx", "input": f"{network.key}.input", "shape": network.shape}
+        onnx.save(simplified(bundle, network), folder / row["onnx"])
+        example_input(network).tofile(folder / row["input"])
+        rows.append(row)
+    (folder / "networks.json").write_text(json.dumps(rows))

@@ -125,9 +125,22 @@ def whole_file(figure):
 def counts(result):
     """Instructions on ARM: counts, which are no times."""
     counted = result["arm_counts"]
-    unit = counted["unit"]
-    lines = [f"\nARM, COUNTS of {unit} in an emulator: these are not times\n", "{:<20} {:<22} {:>14}".format("work", "engine", "count")]
-    for row in counted["rows"]:
-        title = result["engines"].get(row["engine"], {}).get("title", row["engine"])
-        lines.append(f"{row['work']:<20} {title:<22} {row['count']:>14,.1f}")
+    engines = list(dict.fromkeys(row["engine"] for row in counted["rows"]))
+    titles = [counted_title(engine) for engine in engines]
+    lines = [f"\n64-bit ARM, COUNTS of {counted['unit']} ({counted['machine']}): these are not times\n"]
+    lines.append("{:<24}".format("work") + "".join(f" {title:>22}" for title in titles))
+    for work, row in by_work(counted):
+        lines.append(f"{work:<24}" + "".join(f" {f'{row[engine]:,.1f}' if engine in row else '':>22}" for engine in engines))
     return lines
+
+
+def by_work(counted):
+    """For each work the count of each engine."""
+    works = dict.fromkeys(row["work"] for row in counted["rows"])
+    return [(work, {row["engine"]: row["count"] for row in counted["rows"] if row["work"] == work}) for work in works]
+
+
+def counted_title(engine):
+    """The name of an engine whose instructions are counted."""
+    own = {"fused": "divita", "half": "divita, half precision", "tract": "tract, stock", "onnxruntime": "ONNX Runtime"}
+    return own.get(engine, engine)

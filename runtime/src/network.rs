@@ -1,6 +1,7 @@
 //! The networks of a bundle, made ready to run: a backbone and a head a stream, each a model of tract, in which our own executor stands for
 //! what it recognises.
 
+use std::fmt;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -70,6 +71,17 @@ pub enum Executor {
     Fused(Instructions),
     /// Stock tract.
     Tract,
+}
+
+impl fmt::Display for Executor {
+    /// As `divita` calls them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Executor::Fused(instructions) if instructions.is_half() => "half",
+            Executor::Fused(_) => "fused",
+            Executor::Tract => "tract",
+        })
+    }
 }
 
 impl Default for Executor {

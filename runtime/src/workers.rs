@@ -8,8 +8,9 @@ use crate::clips::Clip;
 use crate::network::{Backbones, Features, NetworkError};
 use crate::pipeline::PipelineError;
 
-/// Clips that one worker holds at most: the one it works on and the next.
-const DEPTH: usize = 2;
+/// Clips that one worker holds at most: the one it works on and those that wait, enough for the time in which the thread that sends them runs one
+/// itself and looks for the next.
+const DEPTH: usize = 4;
 
 type Done = (Clip, Result<Features, NetworkError>);
 

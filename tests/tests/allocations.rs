@@ -1,4 +1,5 @@
-//! Steady state allocates nothing before the networks: counted by the allocator itself, over real and synthetic video.
+//! Steady state allocates nothing before the networks, and in them only tract does: counted by the allocator itself, over real and synthetic
+//! video.
 #![allow(clippy::unwrap_used)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -6,6 +7,7 @@ use std::cell::Cell;
 
 use divita_board::source::{self, FrameSource};
 use divita_runtime::bundle::Bundle;
+use divita_runtime::network::{Executor, SingleNetwork};
 use divita_runtime::sampler::WorkingRate;
 use divita_runtime::segmenter::{Segment, Segmentation, Segmenter, SegmenterOptions};
 use divita_tests::{demo_bundle, sample};
@@ -80,4 +82,27 @@ fn steady_state_allocates_nothing() {
         let video = source::open(sample().to_str().unwrap()).unwrap();
         assert_eq!(allocations(video, rate, 200), [], "H.264 at {rate}");
     }
+}
+
+#[test]
+fn the_executor_allocates_nothing() {
+    let bundle = Bundle::open(demo_bundle()).unwrap();
+    let run = |frames: usize| {
+        let (shape, onnx) = ([1, 3, frames, 112, 112], bundle.file("video.onnx").unwrap());
+        let mut network = SingleNetwork::prepare(onnx, &shape, &[1, 1024], Executor::default()).unwrap();
+        assert!(network.is_fused());
+        let input = vec![0.5; shape.iter().product()];
+        let mut counts = Vec::with_capacity(3);
+        for _ in 0..3 {
+            let before = COUNT.with(Cell::get);
+            drop(network.run(&input).unwrap());
+            counts.push(COUNT.with(Cell::get) - before);
+        }
+        counts
+    };
+    let (short, long) = (run(4), run(24));
+    println!("tract's own allocations in a run: {short:?} {long:?}");
+    // What tract allocates around an operator: nothing that grows with the clip or with the layers, of which there are over a hundred.
+    assert_eq!(short[1..], long[1..]);
+    assert!(short[2] <= 8, "{short:?}");
 }

@@ -130,3 +130,13 @@ fn what_is_not_there() {
         assert_fails(&divita(&["shots", "rtsp://camera.example/1"]), 1, &words);
     }
 }
+
+/// Other processors than 64-bit ARM never do.
+#[cfg(not(target_arch = "aarch64"))]
+#[test]
+fn half_precision_on_a_processor_that_does_not_compute_in_it() {
+    for command in ["classify", "bench"] {
+        let output = divita(&[command, "--executor", "half", sample().to_str().unwrap()]);
+        assert_fails(&output, 1, &["half precision", "--executor fused"]);
+    }
+}

@@ -127,7 +127,7 @@ impl Classify {
         let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let threads = self.threads.unwrap_or(profile.threads.min(processors));
         let rates = self.method.rates(&bundle);
-        let networks = Networks::prepare(&bundle, &rates, self.executor.get())
+        let networks = Networks::prepare(&bundle, &rates, self.executor.get()?)
             .with_context(|| format!("the bundle {} cannot be used", bundle.path().display()))?;
         let options = self.method.pipeline(&rates, threads);
         let until = self.duration.map(Timestamp::from_secs_f64);

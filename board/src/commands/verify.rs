@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use divita_runtime::bundle::Bundle;
-use divita_runtime::golden::{self, TOLERANCE};
+use divita_runtime::golden;
 use divita_runtime::network::Executor;
 
 use crate::bundles;
@@ -28,7 +28,7 @@ impl Verify {
     /// Replays the bundle and prints the differences.
     pub fn run(&self) -> Result<Outcome> {
         let bundle = bundles::open(&self.bundle)?;
-        let passed = replay(&bundle, &self.bundle, self.executor.get())?;
+        let passed = replay(&bundle, &self.bundle, self.executor.get()?)?;
         writeln!(
             std::io::stdout(),
             "{}",
@@ -40,16 +40,17 @@ impl Verify {
 
 /// Replays the golden input of `bundle`, prints each difference, and says whether all are small enough.
 pub fn replay(bundle: &Bundle, path: &Path, executor: Executor) -> Result<bool> {
-    let comparisons = golden::replay(bundle, executor)
+    let replay = golden::replay(bundle, executor)
         .with_context(|| format!("the bundle {} cannot be verified", path.display()))?;
     let mut out = std::io::stdout();
-    for comparison in &comparisons {
+    for comparison in &replay.comparisons {
         let verdict = if comparison.passes() { "same" } else { "DIFFERENT" };
-        let (name, values, worst) = (comparison.name, comparison.values, comparison.worst);
+        let golden::Comparison { name, values, worst, tolerance } = comparison;
         writeln!(
             out,
-            "{name:<16} {values:>5} values, worst difference {worst:.1e} (at most {TOLERANCE:.0e}): {verdict}"
+            "{name:<16} {values:>5} values, worst difference {worst:.1e} (at most {tolerance:.0e}): {verdict}"
         )?;
     }
-    Ok(comparisons.iter().all(golden::Comparison::passes))
+    writeln!(out, "the most probable genre: {}", if replay.same_top { "same" } else { "DIFFERENT" })?;
+    Ok(replay.passes())
 }

@@ -1,6 +1,8 @@
 //! The runtime's own executor against stock tract: on the networks that it recognises, on those that it leaves alone, and on graphs that were
 //! changed by hand.
 
+use std::sync::Mutex;
+
 use divita_models::{
     difference::Difference,
     graph::Graph,
@@ -62,14 +64,33 @@ fn single_precision_is_recognised_too() {
     assert_near("a head of 64 features", &found, &expected);
 }
 
+/// Keeps what is logged.
+struct Log;
+
+static LOGGED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+impl log::Log for Log {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+    fn log(&self, record: &log::Record<'_>) {
+        LOGGED.lock().unwrap().push(format!("{} {}", record.level(), record.args()));
+    }
+    fn flush(&self) {}
+}
+
 #[test]
-fn other_networks_are_left_to_tract() {
+fn other_networks_are_left_to_tract_and_the_log_says_so() {
+    log::set_logger(&Log).unwrap();
+    log::set_max_level(log::LevelFilter::Info);
     for graph in [mean_head(64), gru_head(64), conv_head(64)] {
         let onnx = encode(&graph, &seeded(&graph, SEED, graph.name), Precision::F16).unwrap();
         let (fused, found, expected) = both(&onnx, &graph);
         assert!(!fused, "{}", graph.name);
         assert_eq!(found, expected, "{}", graph.name);
     }
+    let said = "INFO the network runs in stock tract: neither the stem of a ShuffleNet V2 nor a Clip Aggregation Transformer is in it";
+    assert!(LOGGED.lock().unwrap().iter().any(|line| line == said), "{:?}", LOGGED.lock().unwrap());
 }
 
 /// The video backbone for clips of one frame.

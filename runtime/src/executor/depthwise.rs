@@ -1,5 +1,6 @@
 //! Depthwise convolutions of side 3, in two or three axes: each channel by itself.
 
+use super::aligned::Aligned;
 use super::lanes::Lanes;
 
 /// Sides of a box of positions: time, height, width. A picture has time 1.
@@ -8,9 +9,9 @@ pub(super) type Sides = [usize; 3];
 /// A depthwise convolution over neighbouring channels of one buffer, padded by 1 wherever its kernel is 3 long.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Depthwise {
-    /// Where the first channel lies at position 0, in floats from the start of the arena.
+    /// Where the first channel lies at position 0, in numbers from the start of the arena.
     pub offset: usize,
-    /// Floats from one position to the next.
+    /// Numbers from one position to the next.
     pub stride: usize,
     /// The same of the output.
     pub out_offset: usize,
@@ -42,8 +43,10 @@ impl Depthwise {
 /// Weights of a depthwise convolution in blocks of `width` channels: the taps of each, and its biases. The last block is filled up with zeros.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct DepthwiseWeights {
-    taps: super::aligned::Aligned,
-    bias: super::aligned::Aligned,
+    taps: Aligned,
+    bias: Aligned,
+    /// Channels, rounded up to whole blocks.
+    channels: usize,
 }
 
 impl DepthwiseWeights {
@@ -62,14 +65,18 @@ impl DepthwiseWeights {
                 .collect::<Vec<_>>()
                 .as_slice()
                 .into(),
+            channels: padded,
         }
     }
-}
 
-impl DepthwiseWeights {
+    /// The same, stored as `store` does it.
+    pub fn stored(self, store: impl Fn(Aligned) -> Aligned) -> Self {
+        DepthwiseWeights { taps: store(self.taps), bias: store(self.bias), channels: self.channels }
+    }
+
     /// Channels, rounded up to whole blocks.
     pub fn channels(&self) -> usize {
-        self.bias.len()
+        self.channels
     }
 }
 
@@ -82,7 +89,7 @@ pub(super) fn reference(arena: &mut [f32], conv: &Depthwise, weights: &Depthwise
     for z in 0..out[0] {
         for y in 0..out[1] {
             for x in 0..out[2] {
-                for channel in 0..weights.bias.len() {
+                for channel in 0..weights.channels {
                     let mut sum = weights.bias[channel];
                     let ((z0, kz, zs), (y0, ky, ys), (x0, kx, xs)) =
                         (conv.taps(0, z), conv.taps(1, y), conv.taps(2, x));
@@ -110,7 +117,7 @@ pub(super) fn reference(arena: &mut [f32], conv: &Depthwise, weights: &Depthwise
 /// As [`Lanes`] says; what `conv` describes lies in the arena up to the end of the last block of channels, and its output does not overlap its
 /// input; `weights` are packed for `L`.
 #[inline(always)]
-pub(super) unsafe fn run<L: Lanes>(arena: *mut f32, conv: &Depthwise, weights: &DepthwiseWeights) {
+pub(super) unsafe fn run<L: Lanes>(arena: *mut L::Number, conv: &Depthwise, weights: &DepthwiseWeights) {
     let [_, height, width] = conv.input;
     let (out, taps) = (conv.output(), conv.kernel.iter().product::<usize>());
     for z in 0..out[0] {
@@ -123,7 +130,7 @@ pub(super) unsafe fn run<L: Lanes>(arena: *mut f32, conv: &Depthwise, weights: &
                 line.input = ((z0 + dz) * height + y0 + dy) * width * conv.stride;
                 line.taps = ((kz + dz) * conv.kernel[1] + ky + dy) * conv.kernel[2] * L::COUNT;
             }
-            for block in (0..weights.bias.len()).step_by(L::COUNT) {
+            for block in (0..weights.channels).step_by(L::COUNT) {
                 // SAFETY: the caller's; taps() stays inside the input.
                 unsafe {
                     let row = Row {
@@ -131,8 +138,8 @@ pub(super) unsafe fn run<L: Lanes>(arena: *mut f32, conv: &Depthwise, weights: &
                         stride: conv.stride,
                         width,
                         lines: lines.get_unchecked(..zs * ys),
-                        weights: weights.taps.as_ptr().add(block * taps),
-                        bias: L::load(weights.bias.as_ptr().add(block)),
+                        weights: weights.taps.as_ptr().cast::<L::Number>().add(block * taps),
+                        bias: L::load(weights.bias.as_ptr().cast::<L::Number>().add(block)),
                     };
                     let output = arena.add(conv.out_offset + (z * out[1] + y) * out[2] * conv.out_stride + block);
                     match conv.step[2] {
@@ -148,28 +155,33 @@ pub(super) unsafe fn run<L: Lanes>(arena: *mut f32, conv: &Depthwise, weights: &
 /// A row of the input that a row of the output sees.
 #[derive(Clone, Copy)]
 struct Line {
-    /// Its beginning, in floats from that of the input.
+    /// Its beginning, in numbers from that of the input.
     input: usize,
-    /// Its taps, in floats from those of the block.
+    /// Its taps, in numbers from those of the block.
     taps: usize,
 }
 
 /// What a row of the output is made of, for one block of channels.
-struct Row<'a, V> {
-    input: *const f32,
+struct Row<'a, N, V> {
+    input: *const N,
     stride: usize,
     /// Positions of a line.
     width: usize,
     lines: &'a [Line],
-    weights: *const f32,
+    weights: *const N,
     bias: V,
 }
 
-impl<V: Copy> Row<'_, V> {
+impl<N, V: Copy> Row<'_, N, V> {
     /// # Safety
     /// As [`run`].
     #[inline(always)]
-    unsafe fn run<L: Lanes<Vector = V>, const STEP: usize>(&self, output: *mut f32, stride: usize, width: usize) {
+    unsafe fn run<L: Lanes<Number = N, Vector = V>, const STEP: usize>(
+        &self,
+        output: *mut N,
+        stride: usize,
+        width: usize,
+    ) {
         let mut x = 0;
         while x < width {
             // Sides of the maps are multiples of 7, or 4.
@@ -184,22 +196,22 @@ impl<V: Copy> Row<'_, V> {
         }
     }
 
-    /// `N` neighbouring outputs from `x` on: each input is read once for all of them. Returns `N`.
+    /// `COUNT` neighbouring outputs from `x` on: each input is read once for all of them. Returns `COUNT`.
     ///
     /// # Safety
     /// As [`run`].
     #[inline(always)]
-    unsafe fn some<L: Lanes<Vector = V>, const N: usize, const STEP: usize>(
+    unsafe fn some<L: Lanes<Number = N, Vector = V>, const COUNT: usize, const STEP: usize>(
         &self,
         x: usize,
-        output: *mut f32,
+        output: *mut N,
         stride: usize,
     ) -> usize {
-        let columns = (N - 1) * STEP + 3;
+        let columns = (COUNT - 1) * STEP + 3;
         // The inputs at -1 and at the width, which are zero and not there.
         let left = x == 0;
         let right = x * STEP + columns > self.width + 1;
-        let mut sums = [self.bias; N];
+        let mut sums = [self.bias; COUNT];
         for line in self.lines {
             // SAFETY: the caller's; of the columns only those are read that are there.
             unsafe {
@@ -223,6 +235,6 @@ impl<V: Copy> Row<'_, V> {
             // SAFETY: the caller's.
             unsafe { L::store(output.add((x + at) * stride), sum) };
         }
-        N
+        COUNT
     }
 }

@@ -1,13 +1,17 @@
 //! Which vector instructions the kernels run with, and the one place where they are called.
 
+use super::aligned::Aligned;
 use super::attention::{self, Attention};
 use super::depthwise::{self, Depthwise, DepthwiseWeights};
-use super::lanes::Lanes;
 #[cfg(target_arch = "aarch64")]
-use super::lanes::Neon;
+use super::half;
+use super::lanes::Lanes;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
+#[cfg(target_arch = "aarch64")]
+use super::lanes::{Neon, NeonHalf};
 use super::matmul::{self, Gathered, Packed, Run, Target};
+use super::mean;
 use super::norm::{self, NormWeights};
 use super::stem::{self, Stem};
 
@@ -25,6 +29,8 @@ enum Set {
     Avx512,
     #[cfg(target_arch = "aarch64")]
     Neon,
+    #[cfg(target_arch = "aarch64")]
+    NeonHalf,
 }
 
 /// Defines the kernels of one set of instructions.
@@ -45,7 +51,7 @@ macro_rules! kernels {
                 relu: bool,
             ) {
                 // SAFETY: the caller's.
-                unsafe { matmul::run::<$lanes>(arena, &Gathered(runs), target, positions, packed, relu) }
+                unsafe { matmul::run::<$lanes>(arena.cast(), &Gathered(runs), target, positions, packed, relu) }
             }
 
             /// # Safety
@@ -53,7 +59,7 @@ macro_rules! kernels {
             #[target_feature(enable = $features)]
             pub unsafe fn depthwise(arena: *mut f32, conv: &Depthwise, weights: &DepthwiseWeights) {
                 // SAFETY: the caller's.
-                unsafe { depthwise::run::<$lanes>(arena, conv, weights) }
+                unsafe { depthwise::run::<$lanes>(arena.cast(), conv, weights) }
             }
 
             /// # Safety
@@ -61,7 +67,7 @@ macro_rules! kernels {
             #[target_feature(enable = $features)]
             pub unsafe fn stem(arena: *mut f32, stem: &Stem, taps: &[usize], weights: &Packed) {
                 // SAFETY: the caller's.
-                unsafe { stem::run::<$lanes>(arena, stem, taps, weights) }
+                unsafe { stem::run::<$lanes>(arena.cast(), stem, taps, weights) }
             }
 
             /// As [`attention::run`].
@@ -98,6 +104,8 @@ kernels!(avx2, Avx2, "avx2,fma");
 kernels!(avx512, Avx512, "avx512f");
 #[cfg(target_arch = "aarch64")]
 kernels!(neon, Neon, "neon");
+#[cfg(target_arch = "aarch64")]
+kernels!(neon_half, NeonHalf, "neon,fp16");
 
 /// Calls the kernel of a set, or what stands for it in portable Rust.
 macro_rules! dispatch {
@@ -114,6 +122,9 @@ macro_rules! dispatch {
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
             Set::Neon => unsafe { neon::$kernel($($argument),*) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            Set::NeonHalf => unsafe { neon_half::$kernel($($argument),*) },
         }
     };
 }
@@ -122,7 +133,7 @@ impl Instructions {
     /// The safe reference.
     pub const PORTABLE: Instructions = Instructions(Set::Portable);
 
-    /// Every set that this processor has, the best first.
+    /// Every set that this processor has in single precision, the best first. All compute the same bits.
     pub fn here() -> Vec<Self> {
         let mut found = Vec::new();
         #[cfg(target_arch = "x86_64")]
@@ -145,7 +156,83 @@ impl Instructions {
         Self::here()[0]
     }
 
-    /// Floats in a vector.
+    /// The set of this processor that computes backbones in half precision, where it has one: half the instructions, and every number
+    /// of them has 11 bits in place of 24.
+    pub fn half() -> Option<Self> {
+        #[cfg(target_arch = "aarch64")]
+        if std::arch::is_aarch64_feature_detected!("fp16") {
+            return Some(Instructions(Set::NeonHalf));
+        }
+        None
+    }
+
+    /// Whether it computes in half precision.
+    pub fn is_half(self) -> bool {
+        #[cfg(target_arch = "aarch64")]
+        return self.0 == Set::NeonHalf;
+        #[cfg(not(target_arch = "aarch64"))]
+        false
+    }
+
+    /// The set of the same processor in single precision, for networks that gain little and lose much by half of it.
+    pub(super) fn single(self) -> Self {
+        if self.is_half() { Self::best() } else { self }
+    }
+
+    /// Numbers in the place of a float of the arena.
+    fn per_float(self) -> usize {
+        if self.is_half() { 2 } else { 1 }
+    }
+
+    /// An arena for so many numbers: zeros.
+    pub(super) fn arena(self, len: usize) -> Aligned {
+        Aligned::zeros(len.div_ceil(self.per_float()))
+    }
+
+    /// Numbers that an arena has room for.
+    fn numbers(self, arena: &[f32]) -> usize {
+        self.per_float() * arena.len()
+    }
+
+    /// Writes `values` to the numbers of the arena from `at` on.
+    ///
+    /// # Panics
+    /// When they do not lie in the arena.
+    pub(super) fn write(self, arena: &mut [f32], at: usize, values: &[f32]) {
+        #[cfg(target_arch = "aarch64")]
+        if self.is_half() {
+            assert!(at + values.len() <= self.numbers(arena));
+            // SAFETY: the processor has the instructions, and the place was checked.
+            return unsafe { half::write(values, arena.as_mut_ptr().cast::<u16>().add(at)) };
+        }
+        arena[at..at + values.len()].copy_from_slice(values);
+    }
+
+    /// Reads the numbers of the arena from `at` on; in half precision those up to the next multiple of four are there too.
+    ///
+    /// # Panics
+    /// When they do not lie in the arena.
+    pub(super) fn read(self, arena: &[f32], at: usize, values: &mut [f32]) {
+        #[cfg(target_arch = "aarch64")]
+        if self.is_half() {
+            assert!(at + values.len().next_multiple_of(4) <= self.numbers(arena));
+            // SAFETY: the processor has the instructions, and the place was checked.
+            return unsafe { half::read(arena.as_ptr().cast::<u16>().add(at), values) };
+        }
+        values.copy_from_slice(&arena[at..at + values.len()]);
+    }
+
+    /// The same numbers as the kernels read them.
+    fn stored(self, numbers: Aligned) -> Aligned {
+        if !self.is_half() {
+            return numbers;
+        }
+        let mut stored = self.arena(numbers.len());
+        self.write(&mut stored, 0, &numbers);
+        stored
+    }
+
+    /// Numbers in a vector.
     pub(super) fn width(self) -> usize {
         match self.0 {
             Set::Portable => 1,
@@ -155,6 +242,8 @@ impl Instructions {
             Set::Avx512 => Avx512::COUNT,
             #[cfg(target_arch = "aarch64")]
             Set::Neon => Neon::COUNT,
+            #[cfg(target_arch = "aarch64")]
+            Set::NeonHalf => NeonHalf::COUNT,
         }
     }
 
@@ -168,12 +257,19 @@ impl Instructions {
             Set::Avx512 => Avx512::COLUMNS,
             #[cfg(target_arch = "aarch64")]
             Set::Neon => Neon::COLUMNS,
+            #[cfg(target_arch = "aarch64")]
+            Set::NeonHalf => NeonHalf::COLUMNS,
         }
     }
 
     /// Packs the weights of a matrix multiply (see [`Packed::new`]).
     pub(super) fn pack(self, weights: &[f32], bias: &[f32], order: &[usize]) -> Packed {
-        Packed::new(weights, bias, order, self.width(), self.columns())
+        Packed::new(weights, bias, order, self.width(), self.columns()).stored(|numbers| self.stored(numbers))
+    }
+
+    /// Packs the weights of a depthwise convolution (see [`DepthwiseWeights::new`]).
+    pub(super) fn pack_depthwise(self, weights: &[f32], bias: &[f32], order: &[usize]) -> DepthwiseWeights {
+        DepthwiseWeights::new(weights, bias, order, self.width()).stored(|numbers| self.stored(numbers))
     }
 
     /// See [`matmul::reference`].
@@ -191,7 +287,7 @@ impl Instructions {
     ) {
         let last = positions.saturating_sub(1);
         let input = runs.iter().map(|run| run.offset + last * run.stride + run.length + 8).max();
-        assert!(input.unwrap_or(0).max(target.offset + last * target.stride + packed.padded()) <= arena.len());
+        assert!(input.unwrap_or(0).max(target.offset + last * target.stride + packed.padded()) <= self.numbers(arena));
         dispatch!(
             self,
             matmul::reference(arena, &Gathered(runs), target, positions, packed, relu),
@@ -208,7 +304,7 @@ impl Instructions {
             offset + (sides.iter().product::<usize>() - 1) * stride + weights.channels()
         };
         let input = end(conv.offset, conv.stride, conv.input);
-        assert!(input.max(end(conv.out_offset, conv.out_stride, conv.output())) <= arena.len());
+        assert!(input.max(end(conv.out_offset, conv.out_stride, conv.output())) <= self.numbers(arena));
         dispatch!(self, depthwise::reference(arena, conv, weights, 1), depthwise(arena.as_mut_ptr(), conv, weights))
     }
 
@@ -217,11 +313,26 @@ impl Instructions {
     /// # Panics
     /// When what is described does not lie in the arena.
     pub(super) fn stem(self, arena: &mut [f32], stem: &Stem, taps: &[usize], weights: &Packed) {
-        assert!(stem.end(weights.padded()) <= arena.len());
+        assert!(stem.end(weights.padded()) <= self.numbers(arena));
         dispatch!(self, stem::reference(arena, stem, taps, weights), stem(arena.as_mut_ptr(), stem, taps, weights))
     }
 
-    /// See [`attention::run`], which is safe; the instructions make it faster.
+    /// The mean of each channel of `input` over its `positions`, into the only position of `target`.
+    ///
+    /// # Panics
+    /// When what is described does not lie in the arena.
+    pub(super) fn mean(self, arena: &mut [f32], input: Run, target: Target, positions: usize) {
+        #[cfg(target_arch = "aarch64")]
+        if self.is_half() {
+            let end = (input.offset + (positions - 1) * input.stride).max(target.offset);
+            assert!(end + input.length.next_multiple_of(4) <= self.numbers(arena));
+            // SAFETY: the processor has the instructions, and the place was checked.
+            return unsafe { half::mean(arena.as_mut_ptr().cast(), input, target, positions) };
+        }
+        mean::run(arena, input, target, positions);
+    }
+
+    /// See [`attention::run`], which is safe; the instructions make it faster. In single precision only.
     pub(super) fn attention(
         self,
         arena: &mut [f32],
@@ -238,7 +349,7 @@ impl Instructions {
         )
     }
 
-    /// See [`norm::run`], which is safe; the instructions make it faster.
+    /// See [`norm::run`], which is safe; the instructions make it faster. In single precision only.
     pub(super) fn add_norm(
         self,
         arena: &mut [f32],

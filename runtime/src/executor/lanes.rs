@@ -1,16 +1,18 @@
 //! The vectors of a processor, as the kernels use them: one trait, one implementation for each set of instructions.
 
-/// Vectors of `COUNT` floats in the registers of one set of instructions.
+/// Vectors of `COUNT` numbers in the registers of one set of instructions.
 ///
 /// # Safety
 /// Every method but the constants may be called only on a processor that has the instructions, inside a function compiled for them
 /// (`#[target_feature]`), into which it is inlined.
 pub(super) unsafe trait Lanes {
+    /// What activations and weights are stored as.
+    type Number: Copy;
     /// A register.
     type Vector: Copy;
     /// Four numbers of the left matrix, each to be multiplied with a vector of its own.
     type Four: Copy;
-    /// Floats in a vector.
+    /// Numbers in a vector.
     const COUNT: usize;
     /// Positions that a matrix multiply holds in registers at once, for 1 to 6 vectors of outputs; 12 at most.
     const ROWS: [usize; 6];
@@ -19,18 +21,18 @@ pub(super) unsafe trait Lanes {
     /// Whether a four is in a register. Then weights are taken vector by vector and used at once; else each number of a four is.
     const HOLDS_FOURS: bool;
 
-    /// Reads `COUNT` floats at `at`.
-    unsafe fn load(at: *const f32) -> Self::Vector;
-    /// Writes `COUNT` floats at `at`.
-    unsafe fn store(at: *mut f32, vector: Self::Vector);
+    /// Reads `COUNT` numbers at `at`.
+    unsafe fn load(at: *const Self::Number) -> Self::Vector;
+    /// Writes `COUNT` numbers at `at`.
+    unsafe fn store(at: *mut Self::Number, vector: Self::Vector);
     /// The same number in every place.
     unsafe fn splat(value: f32) -> Self::Vector;
     /// a b + sum, rounded once.
     unsafe fn multiply_add(a: Self::Vector, b: Self::Vector, sum: Self::Vector) -> Self::Vector;
     /// The larger of each pair.
     unsafe fn max(a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// Takes four floats from `at` on, each `STEP` (1 or 2) after the one before; 4 `STEP` floats can be read.
-    unsafe fn four<const STEP: usize>(at: *const f32) -> Self::Four;
+    /// Takes four numbers from `at` on, each `STEP` (1 or 2) after the one before; 4 `STEP` numbers can be read.
+    unsafe fn four<const STEP: usize>(at: *const Self::Number) -> Self::Four;
     /// `four[PLACE]` b + sum, of a four taken with the same `STEP`.
     unsafe fn multiply_add_place<const PLACE: i32, const STEP: usize>(
         four: Self::Four,
@@ -46,6 +48,7 @@ pub(super) struct Avx2;
 // SAFETY: the methods are called under `#[target_feature(enable = "avx2,fma")]` alone.
 #[cfg(target_arch = "x86_64")]
 unsafe impl Lanes for Avx2 {
+    type Number = f32;
     type Vector = std::arch::x86_64::__m256;
     // A broadcast from memory costs no more than a load, so the numbers stay where they are.
     type Four = *const f32;
@@ -101,6 +104,7 @@ pub(super) struct Avx512;
 // SAFETY: the methods are called under `#[target_feature(enable = "avx512f")]` alone.
 #[cfg(target_arch = "x86_64")]
 unsafe impl Lanes for Avx512 {
+    type Number = f32;
     type Vector = std::arch::x86_64::__m512;
     type Four = *const f32;
     const COUNT: usize = 16;
@@ -155,6 +159,7 @@ pub(super) struct Neon;
 // SAFETY: every 64-bit ARM processor has NEON.
 #[cfg(target_arch = "aarch64")]
 unsafe impl Lanes for Neon {
+    type Number = f32;
     type Vector = std::arch::aarch64::float32x4_t;
     // A multiply-add takes one number of a register: one load for four of them.
     type Four = std::arch::aarch64::float32x4_t;
@@ -201,5 +206,65 @@ unsafe impl Lanes for Neon {
     ) -> Self::Vector {
         // SAFETY: the caller's.
         unsafe { std::arch::aarch64::vfmaq_laneq_f32::<PLACE>(sum, b, four) }
+    }
+}
+
+/// NEON with arithmetic in half precision (FEAT_FP16): 8 halves, each kept as its bits.
+#[cfg(target_arch = "aarch64")]
+pub(super) struct NeonHalf;
+
+// SAFETY: the methods are called under `#[target_feature(enable = "neon,fp16")]` alone.
+#[cfg(target_arch = "aarch64")]
+// They are inlined there, and the instructions with them. Older compilers do not know the lint.
+#[allow(unknown_lints, inline_always_mismatching_target_features)]
+unsafe impl Lanes for NeonHalf {
+    type Number = u16;
+    type Vector = std::arch::aarch64::float16x8_t;
+    type Four = std::arch::aarch64::float16x4_t;
+    const COUNT: usize = 8;
+    const ROWS: [usize; 6] = Neon::ROWS;
+    const COLUMNS: usize = Neon::COLUMNS;
+    const HOLDS_FOURS: bool = true;
+
+    #[inline(always)]
+    unsafe fn load(at: *const u16) -> Self::Vector {
+        // SAFETY: the caller's.
+        unsafe { std::arch::aarch64::vreinterpretq_f16_u16(std::arch::aarch64::vld1q_u16(at)) }
+    }
+    #[inline(always)]
+    unsafe fn store(at: *mut u16, vector: Self::Vector) {
+        // SAFETY: the caller's.
+        unsafe { std::arch::aarch64::vst1q_u16(at, std::arch::aarch64::vreinterpretq_u16_f16(vector)) }
+    }
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self::Vector {
+        use std::arch::aarch64::{vcvt_f16_f32, vdupq_lane_f16, vdupq_n_f32};
+        // SAFETY: the caller's.
+        unsafe { vdupq_lane_f16::<0>(vcvt_f16_f32(vdupq_n_f32(value))) }
+    }
+    #[inline(always)]
+    unsafe fn multiply_add(a: Self::Vector, b: Self::Vector, sum: Self::Vector) -> Self::Vector {
+        // SAFETY: the caller's.
+        unsafe { std::arch::aarch64::vfmaq_f16(sum, a, b) }
+    }
+    #[inline(always)]
+    unsafe fn max(a: Self::Vector, b: Self::Vector) -> Self::Vector {
+        // SAFETY: the caller's.
+        unsafe { std::arch::aarch64::vmaxq_f16(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn four<const STEP: usize>(at: *const u16) -> Self::Four {
+        use std::arch::aarch64::{vld1_u16, vld2_u16, vreinterpret_f16_u16};
+        // SAFETY: the caller's.
+        unsafe { vreinterpret_f16_u16(if STEP == 1 { vld1_u16(at) } else { vld2_u16(at).0 }) }
+    }
+    #[inline(always)]
+    unsafe fn multiply_add_place<const PLACE: i32, const STEP: usize>(
+        four: Self::Four,
+        b: Self::Vector,
+        sum: Self::Vector,
+    ) -> Self::Vector {
+        // SAFETY: the caller's.
+        unsafe { std::arch::aarch64::vfmaq_lane_f16::<PLACE>(sum, b, four) }
     }
 }

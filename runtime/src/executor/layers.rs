@@ -135,12 +135,11 @@ impl Builder {
         weights: Weights<'_>,
     ) -> Vec<Channel> {
         let (input, order) = stretches(channels);
-        let width = self.instructions.width();
         let mut own = order.as_slice();
         let mut packed = Vec::new();
         for stretch in &input {
             let (these, others) = own.split_at(stretch.length);
-            packed.push(Arc::new(DepthwiseWeights::new(weights.data, weights.bias, these, width)));
+            packed.push(Arc::new(self.instructions.pack_depthwise(weights.data, weights.bias, these)));
             own = others;
         }
         let made = self.push(Layer::Depthwise { input, kernel, step, weights: packed }, channels.len());

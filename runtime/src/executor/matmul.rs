@@ -11,15 +11,15 @@ use super::lanes::Lanes;
 /// Neighbouring numbers that a matrix multiply reads at each position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Run {
-    /// Where they begin at position 0, in floats from the start of the arena.
+    /// Where they begin at position 0, in numbers from the start of the arena.
     pub offset: usize,
-    /// Floats from one position to the next.
+    /// Numbers from one position to the next.
     pub stride: usize,
     /// How many there are.
     pub length: usize,
 }
 
-/// Weights, (outputs, inputs) and a bias each, packed for vectors of `width` floats: panels of a tile's width, in each the inputs in the order
+/// Weights, (outputs, inputs) and a bias each, packed for vectors of `width` numbers: panels of a tile's width, in each the inputs in the order
 /// of the runs.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Packed {
@@ -61,6 +61,11 @@ impl Packed {
         Packed { data, bias: biases, inputs, padded, tile }
     }
 
+    /// The same, stored as `store` does it.
+    pub fn stored(self, store: impl Fn(Aligned) -> Aligned) -> Self {
+        Packed { data: store(self.data), bias: store(self.bias), ..self }
+    }
+
     /// Outputs that are written at each position: the true ones and those that fill the last vector up, which are `relu(0)`.
     pub fn padded(&self) -> usize {
         self.padded
@@ -88,9 +93,9 @@ pub(super) fn turn(rows: &[f32], inputs: usize, panel: &mut [f32], width: usize)
 /// Where a result goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Target {
-    /// In floats from the start of the arena, of position 0.
+    /// In numbers from the start of the arena, of position 0.
     pub offset: usize,
-    /// Floats from one position to the next, at least [`Packed::padded`].
+    /// Numbers from one position to the next, at least [`Packed::padded`].
     pub stride: usize,
 }
 
@@ -105,9 +110,9 @@ pub(super) trait Inputs {
     /// As [`run`].
     unsafe fn multiply<L: Lanes, const ROWS: usize, const COLUMNS: usize>(
         &self,
-        arena: *const f32,
+        arena: *const L::Number,
         position: usize,
-        weights: *const f32,
+        weights: *const L::Number,
         sums: &mut [[L::Vector; COLUMNS]; ROWS],
     );
 }
@@ -136,11 +141,11 @@ pub(super) fn reference(
 /// The same in the vectors of `L`.
 ///
 /// # Safety
-/// As [`Lanes`] says; what `inputs` and `target` describe lies in the arena and does not overlap, 8 floats can be read from wherever an input lies,
+/// As [`Lanes`] says; what `inputs` and `target` describe lies in the arena and does not overlap, 8 numbers can be read from wherever an input lies,
 /// and `packed` is packed for `L`.
 #[inline(always)]
 pub(super) unsafe fn run<L: Lanes>(
-    arena: *mut f32,
+    arena: *mut L::Number,
     inputs: &impl Inputs,
     target: Target,
     positions: usize,
@@ -156,8 +161,8 @@ pub(super) unsafe fn run<L: Lanes>(
         // SAFETY: the caller's; the panel's outputs are those of the target from `first` on.
         let panel = unsafe {
             Panel {
-                weights: packed.data.as_ptr().add(first * packed.inputs),
-                bias: packed.bias.as_ptr().add(first),
+                weights: packed.data.as_ptr().cast::<L::Number>().add(first * packed.inputs),
+                bias: packed.bias.as_ptr().cast::<L::Number>().add(first),
                 out: arena.add(target.offset + first),
                 stride: target.stride,
                 relu,
@@ -192,22 +197,22 @@ pub(super) unsafe fn run<L: Lanes>(
 }
 
 /// Neighbouring outputs: as many as a tile is wide.
-struct Panel {
-    weights: *const f32,
-    bias: *const f32,
+struct Panel<N> {
+    weights: *const N,
+    bias: *const N,
     /// Of position 0.
-    out: *mut f32,
+    out: *mut N,
     stride: usize,
     relu: bool,
 }
 
-impl Panel {
+impl<N> Panel<N> {
     /// # Safety
     /// As [`run`].
     #[inline(always)]
-    unsafe fn rows<L: Lanes, const COLUMNS: usize>(
+    unsafe fn rows<L: Lanes<Number = N>, const COLUMNS: usize>(
         &self,
-        arena: *const f32,
+        arena: *const N,
         inputs: &impl Inputs,
         position: usize,
         rows: usize,
@@ -234,9 +239,9 @@ impl Panel {
     /// # Safety
     /// As [`run`].
     #[inline(always)]
-    unsafe fn tile<L: Lanes, const ROWS: usize, const COLUMNS: usize>(
+    unsafe fn tile<L: Lanes<Number = N>, const ROWS: usize, const COLUMNS: usize>(
         &self,
-        arena: *const f32,
+        arena: *const N,
         inputs: &impl Inputs,
         position: usize,
     ) {
@@ -277,9 +282,9 @@ impl Inputs for Gathered<'_> {
     #[inline(always)]
     unsafe fn multiply<L: Lanes, const ROWS: usize, const COLUMNS: usize>(
         &self,
-        arena: *const f32,
+        arena: *const L::Number,
         position: usize,
-        mut weights: *const f32,
+        mut weights: *const L::Number,
         sums: &mut [[L::Vector; COLUMNS]; ROWS],
     ) {
         let width = COLUMNS * L::COUNT;
@@ -289,6 +294,13 @@ impl Inputs for Gathered<'_> {
                 let mut rows = [arena.add(run.offset + position * run.stride); ROWS];
                 for row in 1..ROWS {
                     rows[row] = rows[row - 1].add(run.stride);
+                }
+                if !L::HOLDS_FOURS {
+                    for at in 0..run.length {
+                        step::<L, ROWS, COLUMNS, 0>(sums, &rows.map(|row| L::four::<1>(row.add(at))), weights);
+                        weights = weights.add(width);
+                    }
+                    continue;
                 }
                 let mut at = 0;
                 while at + 4 <= run.length {
@@ -325,7 +337,7 @@ impl Inputs for Gathered<'_> {
 unsafe fn step<L: Lanes, const ROWS: usize, const COLUMNS: usize, const PLACE: i32>(
     sums: &mut [[L::Vector; COLUMNS]; ROWS],
     fours: &[L::Four; ROWS],
-    weights: *const f32,
+    weights: *const L::Number,
 ) {
     // SAFETY: the caller's.
     unsafe {
@@ -352,7 +364,7 @@ unsafe fn step<L: Lanes, const ROWS: usize, const COLUMNS: usize, const PLACE: i
 /// # Safety
 /// As [`run`].
 #[inline(always)]
-unsafe fn columns<L: Lanes, const COLUMNS: usize>(weights: *const f32) -> [L::Vector; COLUMNS] {
+unsafe fn columns<L: Lanes, const COLUMNS: usize>(weights: *const L::Number) -> [L::Vector; COLUMNS] {
     // SAFETY: the caller's.
     unsafe {
         let mut columns = [L::splat(0.0); COLUMNS];
@@ -365,9 +377,9 @@ unsafe fn columns<L: Lanes, const COLUMNS: usize>(weights: *const f32) -> [L::Ve
 
 /// The taps of a row of a convolution with step 2 over planes, whose kernel is 3 wide.
 pub(super) struct Taps<'a> {
-    /// Where each tap of position 0 lies, in floats after `shift`; three neighbours each.
+    /// Where each tap of position 0 lies, in numbers after `shift`; three neighbours each.
     pub taps: &'a [usize],
-    /// In floats from the start of the arena.
+    /// In numbers from the start of the arena.
     pub shift: usize,
 }
 
@@ -382,9 +394,9 @@ impl Inputs for Taps<'_> {
     #[inline(always)]
     unsafe fn multiply<L: Lanes, const ROWS: usize, const COLUMNS: usize>(
         &self,
-        arena: *const f32,
+        arena: *const L::Number,
         position: usize,
-        mut weights: *const f32,
+        mut weights: *const L::Number,
         sums: &mut [[L::Vector; COLUMNS]; ROWS],
     ) {
         // SAFETY: the caller's.
@@ -417,8 +429,8 @@ impl Inputs for Taps<'_> {
 #[inline(always)]
 unsafe fn tap<L: Lanes, const ROWS: usize, const COLUMNS: usize>(
     sums: &mut [[L::Vector; COLUMNS]; ROWS],
-    input: *const f32,
-    weights: *const f32,
+    input: *const L::Number,
+    weights: *const L::Number,
 ) {
     // SAFETY: the caller's.
     unsafe {

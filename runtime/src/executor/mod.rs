@@ -14,10 +14,13 @@ mod attention;
 mod cat;
 mod depthwise;
 mod graph;
+#[cfg(target_arch = "aarch64")]
+mod half;
 mod instructions;
 mod lanes;
 mod layers;
 mod matmul;
+mod mean;
 mod norm;
 mod operator;
 mod plan;

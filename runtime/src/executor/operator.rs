@@ -57,9 +57,9 @@ impl OpState for Room {
     fn eval(&mut self, _: &EvalContext<'_>, op: &dyn Op, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
         let fused = op.downcast_ref::<Fused>().context("the state of another operator")?;
         let input = inputs[0].try_as_plain_ram()?;
-        let output = fused.plan.run(&mut self.arena, input.as_slice::<f32>()?);
         let mut tensor = Tensor::zero::<f32>(&[1, fused.outputs])?;
-        tensor.try_as_plain_ram_mut()?.as_slice_mut::<f32>()?.copy_from_slice(output);
+        let mut output = tensor.try_as_plain_ram_mut()?;
+        fused.plan.run(&mut self.arena, input.as_slice::<f32>()?, output.as_slice_mut::<f32>()?);
         Ok(tvec!(tensor.into()))
     }
 

@@ -11,16 +11,15 @@ use super::instructions::Instructions;
 use super::layers::{Layer, Layers, Stretch};
 use super::matmul::{Packed, Run, Target};
 use super::norm::NormWeights;
-use super::spans::spans;
 use super::stem::Stem;
 
-/// Floats that may be read or written after the last channel of a layer's last position.
+/// Numbers that may be read or written after the last channel of a layer's last position.
 const SLACK: usize = 16;
 
 /// A place in the arena.
 #[derive(Clone, Debug)]
 struct Buffer {
-    /// Floats from one position to the next.
+    /// Numbers from one position to the next.
     stride: usize,
     len: usize,
     /// The first layer that writes it and the last that reads it.
@@ -46,7 +45,7 @@ pub(super) struct Plan {
     steps: Vec<Step>,
     /// Where the output lies.
     output: Run,
-    /// Floats of the arena.
+    /// Numbers of the arena.
     len: usize,
     instructions: Instructions,
 }
@@ -155,21 +154,21 @@ impl Plan {
 
     /// The room that runs take place in; one a thread.
     pub fn arena(&self) -> Aligned {
-        Aligned::zeros(self.len)
+        self.instructions.arena(self.len)
     }
 
-    /// Runs it on `input`: planes (colours, sides), or rows (positions, channels). Its output is numbers of the arena.
-    pub fn run<'a>(&self, arena: &'a mut [f32], input: &[f32]) -> &'a [f32] {
+    /// Runs it on `input`: planes (colours, sides), or rows (positions, channels).
+    pub fn run(&self, arena: &mut [f32], input: &[f32], output: &mut [f32]) {
         let with = self.instructions;
         for step in &self.steps {
             match step {
                 Step::Stem { stem, taps, weights } => {
-                    stem.fill(arena, input);
+                    stem.fill(input, |at, row| with.write(arena, at, row));
                     with.stem(arena, stem, taps, weights);
                 }
                 Step::Rows { target, positions, channels } => {
                     for (row, position) in input.chunks_exact(*channels).zip(0..*positions) {
-                        arena[target.offset + position * target.stride..][..*channels].copy_from_slice(row);
+                        with.write(arena, target.offset + position * target.stride, row);
                     }
                 }
                 Step::Pointwise { runs, target, positions, weights, relu } => {
@@ -182,10 +181,10 @@ impl Plan {
                 Step::AddNorm { input, target, positions, weights } => {
                     with.add_norm(arena, weights, input, *target, *positions);
                 }
-                Step::Mean { input, target, positions } => mean(arena, *input, *target, *positions),
+                Step::Mean { input, target, positions } => with.mean(arena, *input, *target, *positions),
             }
         }
-        &arena[self.output.offset..][..self.output.length]
+        with.read(arena, self.output.offset, output);
     }
 }
 
@@ -267,7 +266,7 @@ impl Arena {
         self.buffers.len() - 1
     }
 
-    /// Gives each buffer a place that no other has while it lives; floats in all.
+    /// Gives each buffer a place that no other has while it lives; numbers in all.
     fn place(&mut self) -> usize {
         let mut len = 0;
         for at in 0..self.buffers.len() {
@@ -288,14 +287,4 @@ impl Arena {
         }
         len
     }
-}
-
-fn mean(arena: &mut [f32], input: Run, target: Target, positions: usize) {
-    let from = input.offset..input.offset + (positions - 1) * input.stride + input.length;
-    let [sums, rows] = spans(arena, target.offset..target.offset + input.length, from);
-    sums.fill(0.0);
-    for row in rows.chunks(input.stride) {
-        sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-    }
-    sums.iter_mut().for_each(|sum| *sum /= positions as f32);
 }

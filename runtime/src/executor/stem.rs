@@ -15,7 +15,7 @@ const KEPT: usize = 3;
 /// A stem of side 3 in height and width, 3 or 1 in time; its pool is of the same kernel with step 2 wherever that is 3.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Stem {
-    /// Where the planar input with its border begins, in floats from the start of the arena.
+    /// Where the planar input with its border begins, in numbers from the start of the arena.
     pub input: usize,
     /// Sides of the input without its border.
     pub sides: Sides,
@@ -35,7 +35,7 @@ impl Stem {
         [0, 1, 2].map(|axis| self.sides[axis] + 2 * (self.kernel[axis] / 2))
     }
 
-    /// Floats of the input with its border.
+    /// Numbers of the input with its border.
     pub fn input_len(&self) -> usize {
         self.colours * self.bordered().iter().product::<usize>()
     }
@@ -52,12 +52,12 @@ impl Stem {
         [if self.pools_time() { depth.div_ceil(2) } else { depth }, height.div_ceil(2), width.div_ceil(2)]
     }
 
-    /// Floats of the kept rows, of `numbers` numbers a position.
+    /// Room for the kept rows, of `numbers` numbers a position.
     pub fn rows_len(&self, numbers: usize) -> usize {
         KEPT * self.convolved()[2] * numbers
     }
 
-    /// The end of everything that it reads or writes, in floats from the start of the arena.
+    /// The end of everything that it reads or writes, in numbers from the start of the arena.
     pub fn end(&self, numbers: usize) -> usize {
         let out = self.out.offset + (self.pooled().iter().product::<usize>() - 1) * self.out.stride + numbers;
         (self.input + self.input_len() + 8).max(self.rows + self.rows_len(numbers)).max(out)
@@ -76,18 +76,19 @@ impl Stem {
             .map(move |plane| (plane, !pools || z == (2 * plane).saturating_sub(1)))
     }
 
-    /// Copies planar `data` (colours, sides) inside the border, which is zero already and stays so.
-    pub fn fill(&self, arena: &mut [f32], data: &[f32]) {
+    /// Has planar `data` (colours, sides) written inside the border, which is zero already and stays so: row by row, each to a place
+    /// of the arena.
+    pub fn fill(&self, data: &[f32], mut write: impl FnMut(usize, &[f32])) {
         let ([depth, height, width], border) = (self.sides, self.bordered());
         let (pz, py, px) = (self.kernel[0] / 2, self.kernel[1] / 2, self.kernel[2] / 2);
         for (line, row) in data.chunks_exact(width).enumerate() {
             let (y, z, colour) = (line % height, line / height % depth, line / height / depth);
             let at = self.input + ((colour * border[0] + z + pz) * border[1] + y + py) * border[2] + px;
-            arena[at..at + width].copy_from_slice(row);
+            write(at, row);
         }
     }
 
-    /// The taps of the first output, in floats after the first.
+    /// The taps of the first output, in numbers after the first.
     pub fn taps(&self) -> Vec<usize> {
         let [depth, height, width] = self.bordered();
         let [kz, ky, kx] = self.kernel;
@@ -143,7 +144,7 @@ pub(super) fn reference(arena: &mut [f32], stem: &Stem, taps: &[usize], weights:
 /// # Safety
 /// As [`Lanes`] says; what `stem` and `taps` describe lies in the arena and does not overlap, and `weights` are packed for `L`.
 #[inline(always)]
-pub(super) unsafe fn run<L: Lanes>(arena: *mut f32, stem: &Stem, taps: &[usize], weights: &Packed) {
+pub(super) unsafe fn run<L: Lanes>(arena: *mut L::Number, stem: &Stem, taps: &[usize], weights: &Packed) {
     let ([depth, height, width], pooled) = (stem.convolved(), stem.pooled());
     let numbers = weights.padded();
     for z in 0..depth {
@@ -184,10 +185,10 @@ pub(super) unsafe fn run<L: Lanes>(arena: *mut f32, stem: &Stem, taps: &[usize],
 /// As [`run`].
 #[inline(always)]
 unsafe fn across<L: Lanes>(
-    row: *const f32,
+    row: *const L::Number,
     width: usize,
     numbers: usize,
-    out: *mut f32,
+    out: *mut L::Number,
     stride: usize,
     pooled: usize,
     first: bool,

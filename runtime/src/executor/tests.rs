@@ -1,5 +1,5 @@
 //! Every kernel in every set of instructions of this processor against the safe reference, to the bit, and the references against sums in
-//! double precision; whole networks of random layers through both.
+//! double precision; whole networks of random layers through both. In half precision, which is not the same to the bit, within 1e-2.
 
 use proptest::prelude::*;
 
@@ -39,6 +39,40 @@ fn assert_close(a: &[f32], b: &[f64], what: &str) {
     let scale = b.iter().fold(1.0_f64, |most, value| most.max(value.abs()));
     for (at, (&a, b)) in a.iter().zip(b).enumerate() {
         assert!((f64::from(a) - b).abs() <= 1e-5 * scale, "{what}: {a} and {b} at {at}");
+    }
+}
+
+/// What a kernel makes of an arena in half precision.
+fn in_half(with: Instructions, arena: &[f32], run: impl FnOnce(&mut [f32])) -> Vec<f32> {
+    let len = arena.len().next_multiple_of(4);
+    let mut half = with.arena(len);
+    with.write(&mut half, 0, arena);
+    run(&mut half);
+    let mut made = vec![0.0; len];
+    with.read(&half, 0, &mut made);
+    made.truncate(arena.len());
+    made
+}
+
+/// Within 1e-2 of the largest from `first` to `last`, where a kernel writes, at the places that `which` gives; outside, as `arena` was.
+fn assert_half(
+    made: &[f32],
+    expected: &[f32],
+    arena: &[f32],
+    written: std::ops::Range<usize>,
+    places: impl Iterator<Item = usize>,
+) {
+    let places: Vec<usize> = places.collect();
+    let scale = places.iter().fold(1.0_f32, |most, &at| most.max(expected[at].abs()));
+    for at in places {
+        let (made, expected) = (made[at], expected[at]);
+        assert!(
+            (made - expected).abs() <= 1e-2 * scale,
+            "half precision: {made} and {expected} at {at}, of at most {scale}"
+        );
+    }
+    for at in (0..written.start).chain(written.end..arena.len()) {
+        assert!((made[at] - arena[at]).abs() <= 5e-4 * arena[at].abs().max(1e-3), "written at {at}");
     }
 }
 
@@ -85,6 +119,17 @@ proptest! {
             // Nothing else is written either.
             assert_same(&arena, &expected, &format!("{with:?}"));
         }
+        if let Some(with) = Instructions::half() {
+            let packed = with.pack(&weights, &bias, &order);
+            let target = Target { offset: at + 16, stride: packed.padded() };
+            let arena = numbers(seed ^ 2, target.offset + positions * target.stride + 32);
+            let mut expected = arena.clone();
+            let single = Instructions::PORTABLE.pack(&weights, &bias, &order);
+            matmul::reference(&mut expected, &Gathered(&runs), target, positions, &single, relu);
+            let made = in_half(with, &arena, |arena| with.matmul(arena, &runs, target, positions, &packed, relu));
+            let places = (0..positions * outputs).map(|which| target.offset + which / outputs * target.stride + which % outputs);
+            assert_half(&made, &expected, &arena, target.offset..target.offset + positions * target.stride, places);
+        }
     }
 
     #[test]
@@ -127,6 +172,16 @@ proptest! {
             with.depthwise(&mut arena, &conv, &packed);
             assert_same(&arena, &expected, &format!("{with:?}"));
         }
+        if let Some(with) = Instructions::half() {
+            let positions = out.iter().product::<usize>();
+            let arena = numbers(seed ^ 2, len + positions * conv.out_stride + 32);
+            let mut expected = arena.clone();
+            depthwise::reference(&mut expected, &conv, &DepthwiseWeights::new(&weights, &bias, &order, 1), 1);
+            let packed = with.pack_depthwise(&weights, &bias, &order);
+            let made = in_half(with, &arena, |arena| with.depthwise(arena, &conv, &packed));
+            let places = (0..positions * channels).map(|which| len + which / channels * conv.out_stride + which % channels);
+            assert_half(&made, &expected, &arena, len..len + positions * conv.out_stride, places);
+        }
     }
 
     #[test]
@@ -150,7 +205,7 @@ proptest! {
             let out = Target { offset: rows + stem.rows_len(packed.padded()) + 16, stride: packed.padded() };
             let stem = Stem { rows, out, ..stem.clone() };
             let mut arena = vec![0.0; stem.end(packed.padded()) + 16];
-            stem.fill(&mut arena, &data);
+            stem.fill(&data, |at, row| with.write(&mut arena, at, row));
             let mut expected = arena.clone();
             stem::reference(&mut expected, &stem, &stem.taps(), &packed);
             let (convolved, pooled) = (stem.convolved(), stem.pooled());
@@ -187,6 +242,21 @@ proptest! {
             }
             with.stem(&mut arena, &stem, &stem.taps(), &packed);
             assert_same(&arena[out.offset..], &expected[out.offset..], &format!("{with:?}"));
+        }
+        if let Some(with) = Instructions::half() {
+            let packed = with.pack(&weights, &bias, &order);
+            let rows = stem.input_len() + 16;
+            let out = Target { offset: rows + stem.rows_len(packed.padded()) + 16, stride: packed.padded() };
+            let stem = Stem { rows, out, ..stem };
+            let mut arena = vec![0.0; stem.end(packed.padded()) + 16];
+            stem.fill(&data, |at, row| arena[at..at + row.len()].copy_from_slice(row));
+            let positions = stem.pooled().iter().product::<usize>();
+            let mut expected = arena.clone();
+            stem::reference(&mut expected, &stem, &stem.taps(), &Instructions::PORTABLE.pack(&weights, &bias, &order));
+            // The rows that are kept are no output.
+            let made = in_half(with, &arena, |arena| with.stem(arena, &stem, &stem.taps(), &packed));
+            let places = (0..positions * outputs).map(|which| out.offset + which / outputs * out.stride + which % outputs);
+            assert_half(&made, &expected, &arena, rows..out.offset + positions * out.stride, places);
         }
     }
 
@@ -249,6 +319,9 @@ proptest! {
     }
 }
 
+/// Numbers that [`network`] gives.
+const OUTPUTS: usize = 37;
+
 /// A network of a stem, units that split, join and shuffle, and a mean, of widths that fit no vector.
 fn network(with: Instructions, video: bool, seed: u64) -> Layers {
     let time = if video { 3 } else { 1 };
@@ -289,7 +362,7 @@ fn network(with: Instructions, video: bool, seed: u64) -> Layers {
         }
         half = 21;
     }
-    let y = layer!(37, x.len(), |w| builder.pointwise(&x, w, true));
+    let y = layer!(OUTPUTS, x.len(), |w| builder.pointwise(&x, w, true));
     let mean = builder.mean(&y);
     builder.finish(&mean)
 }
@@ -302,14 +375,23 @@ fn whole_networks_are_the_same_with_all_instructions_and_in_a_used_arena() {
         let video = sides[0] > 1;
         let input = numbers(seed, 3 * sides.iter().product::<usize>());
         let other = numbers(seed ^ 77, input.len());
-        let portable = Plan::new(&network(Instructions::PORTABLE, video, seed), sides).unwrap();
-        let expected = portable.run(&mut portable.arena(), &input).to_vec();
-        assert!(expected.iter().any(|value| *value > 0.0), "{sides:?}");
-        for with in Instructions::here() {
+        let run = |with: Instructions| {
             let plan = Plan::new(&network(with, video, seed), sides).unwrap();
             let mut arena = plan.arena();
-            plan.run(&mut arena, &other);
-            assert_same(plan.run(&mut arena, &input), &expected, &format!("{with:?} {sides:?}"));
+            let mut output = vec![0.0; OUTPUTS];
+            plan.run(&mut arena, &other, &mut output);
+            plan.run(&mut arena, &input, &mut output);
+            output
+        };
+        let portable = Plan::new(&network(Instructions::PORTABLE, video, seed), sides).unwrap();
+        let mut expected = vec![0.0; OUTPUTS];
+        portable.run(&mut portable.arena(), &input, &mut expected);
+        assert!(expected.iter().any(|value| *value > 0.0), "{sides:?}");
+        for with in Instructions::here() {
+            assert_same(&run(with), &expected, &format!("{with:?} {sides:?}"));
+        }
+        if let Some(with) = Instructions::half() {
+            assert_half(&run(with), &expected, &expected, 0..OUTPUTS, 0..OUTPUTS);
         }
     }
 }

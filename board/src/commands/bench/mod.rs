@@ -102,7 +102,7 @@ impl Bench {
     /// Measures and prints.
     pub fn run(&self) -> Result<Outcome> {
         if self.networks {
-            let figures = networks::measure(&self.bundle.path()?, self.executor.get(), self.runs.get())?;
+            let figures = networks::measure(&self.bundle.path()?, self.executor.get()?, self.runs.get())?;
             return self.print(&figures, networks::table);
         }
         let bundle = self.bundle.open()?;
@@ -171,7 +171,7 @@ impl Bench {
         let mut whole = Whole::default();
         let (cpu, prepare) = (cpu_time(), Instant::now());
         let networks =
-            Networks::prepare(bundle, &[options.rate], self.executor.get()).context("the bundle cannot be used")?;
+            Networks::prepare(bundle, &[options.rate], self.executor.get()?).context("the bundle cannot be used")?;
         whole.prepare = prepare.elapsed();
         let run = Instant::now();
         let mut source = source::open(&self.input)?;
