@@ -97,18 +97,18 @@ fn signal(child: &Child, name: &str) {
 #[test]
 fn a_board_that_is_too_slow_steps_down_and_says_why() {
     // Of networks that were prepared at full speed, so that it does not begin behind.
-    let input = "test://?live=1&seconds=600&fps=24&size=64x36";
+    let input = "test://?live=1&seconds=600&fps=24&size=1280x720";
     let (mut child, mut text, mut reader) =
         begun(&["--fps", "auto", "--profile", "jetson-orin-nano", "--threads", "1", "--duration", "60", input]);
-    // A slow board: this one, stopped nearly always, until it has stepped down.
+    // A slow board: this one with a fiftieth of its time, in which not even the pictures can be drawn, until it has stepped down.
     let stepped = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !stepped.load(Ordering::Relaxed) {
                 signal(&child, "STOP");
-                std::thread::sleep(Duration::from_millis(300));
+                std::thread::sleep(Duration::from_millis(490));
                 signal(&child, "CONT");
-                std::thread::sleep(Duration::from_millis(20));
+                std::thread::sleep(Duration::from_millis(10));
             }
         });
         let mut line = String::new();
