@@ -65,9 +65,9 @@ macro_rules! kernels {
             /// # Safety
             /// As [`stem::run`].
             #[target_feature(enable = $features)]
-            pub unsafe fn stem(arena: *mut f32, stem: &Stem, taps: &[usize], weights: &Packed) {
+            pub unsafe fn stem(arena: *mut f32, stem: &Stem, z: usize, taps: &[usize], weights: &Packed) {
                 // SAFETY: the caller's.
-                unsafe { stem::run::<$lanes>(arena.cast(), stem, taps, weights) }
+                unsafe { stem::run::<$lanes>(arena.cast(), stem, z, taps, weights) }
             }
 
             /// As [`attention::run`].
@@ -308,13 +308,20 @@ impl Instructions {
         dispatch!(self, depthwise::reference(arena, conv, weights, 1), depthwise(arena.as_mut_ptr(), conv, weights))
     }
 
-    /// See [`stem::reference`].
+    /// The stem of planar `data` (colours, sides), plane by plane; `taps` are those of each plane (see [`stem::reference`]).
     ///
     /// # Panics
     /// When what is described does not lie in the arena.
-    pub(super) fn stem(self, arena: &mut [f32], stem: &Stem, taps: &[usize], weights: &Packed) {
+    pub(super) fn stem(self, arena: &mut [f32], stem: &Stem, taps: &[Vec<usize>], weights: &Packed, data: &[f32]) {
         assert!(stem.end(weights.padded()) <= self.numbers(arena));
-        dispatch!(self, stem::reference(arena, stem, taps, weights), stem(arena.as_mut_ptr(), stem, taps, weights))
+        for (z, taps) in taps.iter().enumerate() {
+            stem.fill(data, z, |at, row| self.write(arena, at, row));
+            dispatch!(
+                self,
+                stem::reference(arena, stem, z, taps, weights),
+                stem(arena.as_mut_ptr(), stem, z, taps, weights)
+            );
+        }
     }
 
     /// The mean of each channel of `input` over its `positions`, into the only position of `target`.

@@ -30,7 +30,7 @@ struct Buffer {
 /// One kernel's work.
 #[derive(Clone, Debug, PartialEq)]
 enum Step {
-    Stem { stem: Stem, taps: Vec<usize>, weights: Arc<Packed> },
+    Stem { stem: Stem, taps: Vec<Vec<usize>>, weights: Arc<Packed> },
     Rows { target: Target, positions: usize, channels: usize },
     Pointwise { runs: Vec<Run>, target: Target, positions: usize, weights: Arc<Packed>, relu: bool },
     Depthwise { conv: Depthwise, weights: Arc<DepthwiseWeights> },
@@ -162,10 +162,7 @@ impl Plan {
         let with = self.instructions;
         for step in &self.steps {
             match step {
-                Step::Stem { stem, taps, weights } => {
-                    stem.fill(input, |at, row| with.write(arena, at, row));
-                    with.stem(arena, stem, taps, weights);
-                }
+                Step::Stem { stem, taps, weights } => with.stem(arena, stem, taps, weights, input),
                 Step::Rows { target, positions, channels } => {
                     for (row, position) in input.chunks_exact(*channels).zip(0..*positions) {
                         with.write(arena, target.offset + position * target.stride, row);
@@ -221,7 +218,8 @@ impl Placed<'_> {
             Unplaced::Stem { stem, input, rows, out, weights } => {
                 let (input, rows) = (self.buffers[input].offset, self.buffers[rows].offset);
                 let stem = Stem { input, rows, out: self.target(out), ..stem };
-                Step::Stem { taps: stem.taps(), stem, weights }
+                let taps = (0..stem.convolved()[0]).map(|z| stem.taps(z)).collect();
+                Step::Stem { stem, taps, weights }
             }
             Unplaced::Rows { out, positions, channels } => Step::Rows { target: self.target(out), positions, channels },
             Unplaced::Pointwise { input, out, positions, weights, relu } => {

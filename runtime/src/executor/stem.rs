@@ -1,9 +1,10 @@
 //! The first convolution, its ReLU and its max pool in one pass, row by row: what the convolution makes is the largest thing of the
 //! whole network and never leaves the first caches.
 //!
-//! The input is planar, with a border of zeros, and a matrix multiply reads the taps of a row of outputs as runs of three. Of what it makes
-//! three rows are kept. The pool is a maximum of maxima: over three rows and three columns into a row of the pooled plane, and over time into
-//! each plane of the output that the plane belongs to.
+//! The input is planar, and a matrix multiply reads the taps of a row of outputs as runs of three. Of the input only the planes that the next
+//! outputs see are held, each with a border of zeros, and one of zeros alone for what lies before the first and after the last: a clip is larger than the
+//! second cache, and so it is read once. Of what is made three rows are kept. The pool is a maximum of maxima: over three rows and three
+//! columns into a row of the pooled plane, and over time into each plane of the output that the plane belongs to.
 
 use super::depthwise::Sides;
 use super::lanes::Lanes;
@@ -15,7 +16,7 @@ const KEPT: usize = 3;
 /// A stem of side 3 in height and width, 3 or 1 in time; its pool is of the same kernel with step 2 wherever that is 3.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Stem {
-    /// Where the planar input with its border begins, in numbers from the start of the arena.
+    /// Where the planes of the input that are held begin, in numbers from the start of the arena.
     pub input: usize,
     /// Sides of the input without its border.
     pub sides: Sides,
@@ -35,9 +36,21 @@ impl Stem {
         [0, 1, 2].map(|axis| self.sides[axis] + 2 * (self.kernel[axis] / 2))
     }
 
-    /// Numbers of the input with its border.
+    /// Numbers of the planes that are held, borders and all: of each colour as many as the kernel is long, and one of zeros where there is
+    /// a time before the first.
     pub fn input_len(&self) -> usize {
-        self.colours * self.bordered().iter().product::<usize>()
+        (self.colours * self.kernel[0] + usize::from(self.pools_time())) * self.plane_len()
+    }
+
+    /// Numbers of a plane with its border.
+    fn plane_len(&self) -> usize {
+        let [_, height, width] = self.bordered();
+        height * width
+    }
+
+    /// Where plane `time` of `colour` is held, in numbers after the first plane.
+    fn held(&self, colour: usize, time: usize) -> usize {
+        (colour * self.kernel[0] + time % self.kernel[0]) * self.plane_len()
     }
 
     /// Positions of the convolution.
@@ -76,31 +89,40 @@ impl Stem {
             .map(move |plane| (plane, !pools || z == (2 * plane).saturating_sub(1)))
     }
 
-    /// Has planar `data` (colours, sides) written inside the border, which is zero already and stays so: row by row, each to a place
-    /// of the arena.
-    pub fn fill(&self, data: &[f32], mut write: impl FnMut(usize, &[f32])) {
-        let ([depth, height, width], border) = (self.sides, self.bordered());
-        let (pz, py, px) = (self.kernel[0] / 2, self.kernel[1] / 2, self.kernel[2] / 2);
-        for (line, row) in data.chunks_exact(width).enumerate() {
-            let (y, z, colour) = (line % height, line / height % depth, line / height / depth);
-            let at = self.input + ((colour * border[0] + z + pz) * border[1] + y + py) * border[2] + px;
-            write(at, row);
+    /// Has of planar `data` (colours, sides) those planes written that outputs of plane `z` see and those before it did not: row by row,
+    /// each to a place of the arena. What is around them is zero already and stays so.
+    pub fn fill(&self, data: &[f32], z: usize, mut write: impl FnMut(usize, &[f32])) {
+        let ([depth, height, width], [_, _, across]) = (self.sides, self.bordered());
+        let [pz, py, px] = self.kernel.map(|side| side / 2);
+        let seen = |z: usize| (z * self.step[0] + pz + 1).min(depth);
+        let before = z.checked_sub(1).map_or(0, seen);
+        for colour in 0..self.colours {
+            for time in before..seen(z) {
+                let at = self.input + self.held(colour, time) + py * across + px;
+                let plane = &data[(colour * depth + time) * height * width..][..height * width];
+                for (y, row) in plane.chunks_exact(width).enumerate() {
+                    write(at + y * across, row);
+                }
+            }
         }
     }
 
-    /// The taps of the first output, in numbers after the first.
-    pub fn taps(&self) -> Vec<usize> {
-        let [depth, height, width] = self.bordered();
-        let [kz, ky, kx] = self.kernel;
-        let lines = (0..self.colours).flat_map(move |colour| (0..kz).map(move |z| colour * depth + z));
-        let rows = lines.flat_map(move |plane| (0..ky).map(move |y| (plane * height + y) * width));
-        rows.flat_map(move |row| (0..kx).map(move |x| row + x)).collect()
+    /// The taps of the first output of plane `z`, in numbers after the first plane that is held.
+    pub fn taps(&self, z: usize) -> Vec<usize> {
+        let ([_, _, across], [kz, ky, kx]) = (self.bordered(), self.kernel);
+        let zeros = self.colours * kz * self.plane_len();
+        let plane = |colour: usize, tap: usize| {
+            let time = (z * self.step[0] + tap).checked_sub(kz / 2).filter(|&time| time < self.sides[0]);
+            time.map_or(zeros, |time| self.held(colour, time))
+        };
+        let planes = (0..self.colours).flat_map(|colour| (0..kz).map(move |tap| plane(colour, tap)));
+        let rows = planes.flat_map(|plane| (0..ky).map(move |y| plane + y * across));
+        rows.flat_map(|row| (0..kx).map(move |x| row + x)).collect()
     }
 
-    /// Where the first tap of row `y` of plane `z` lies.
-    fn shift(&self, z: usize, y: usize) -> usize {
-        let [_, height, width] = self.bordered();
-        self.input + (z * self.step[0] * height + y * self.step[1]) * width
+    /// Where the first tap of row `y` lies.
+    fn shift(&self, y: usize) -> usize {
+        self.input + y * self.step[1] * self.bordered()[2]
     }
 }
 
@@ -109,30 +131,28 @@ fn seen(at: usize, side: usize) -> std::ops::Range<usize> {
     (2 * at).saturating_sub(1)..side.min(2 * at + 2)
 }
 
-/// The safe reference.
-pub(super) fn reference(arena: &mut [f32], stem: &Stem, taps: &[usize], weights: &Packed) {
-    let ([depth, height, width], pooled) = (stem.convolved(), stem.pooled());
+/// The safe reference: what plane `z` of the convolution, whose `taps` these are, adds to the output.
+pub(super) fn reference(arena: &mut [f32], stem: &Stem, z: usize, taps: &[usize], weights: &Packed) {
+    let ([_, height, width], pooled) = (stem.convolved(), stem.pooled());
     let numbers = weights.padded();
-    for z in 0..depth {
-        for y in 0..height {
-            let kept = Target { offset: stem.rows + y % KEPT * width * numbers, stride: numbers };
-            let taps = Taps { taps, shift: stem.shift(z, y) };
-            matmul::reference(arena, &taps, kept, width, weights, true);
-            // The row of the pool whose last row this is.
-            let Some(row) = (0..pooled[1]).find(|&row| seen(row, height).end == y + 1) else { continue };
-            for (plane, first) in stem.planes(z) {
-                for x in 0..pooled[2] {
-                    let position = (plane * pooled[1] + row) * pooled[2] + x;
-                    for number in 0..numbers {
-                        let out = stem.out.offset + position * stem.out.stride + number;
-                        let mut most = if first { f32::NEG_INFINITY } else { arena[out] };
-                        for line in seen(row, height) {
-                            for column in seen(x, width) {
-                                most = most.max(arena[stem.rows + (line % KEPT * width + column) * numbers + number]);
-                            }
+    for y in 0..height {
+        let kept = Target { offset: stem.rows + y % KEPT * width * numbers, stride: numbers };
+        let taps = Taps { taps, shift: stem.shift(y) };
+        matmul::reference(arena, &taps, kept, width, weights, true);
+        // The row of the pool whose last row this is.
+        let Some(row) = (0..pooled[1]).find(|&row| seen(row, height).end == y + 1) else { continue };
+        for (plane, first) in stem.planes(z) {
+            for x in 0..pooled[2] {
+                let position = (plane * pooled[1] + row) * pooled[2] + x;
+                for number in 0..numbers {
+                    let out = stem.out.offset + position * stem.out.stride + number;
+                    let mut most = if first { f32::NEG_INFINITY } else { arena[out] };
+                    for line in seen(row, height) {
+                        for column in seen(x, width) {
+                            most = most.max(arena[stem.rows + (line % KEPT * width + column) * numbers + number]);
                         }
-                        arena[out] = most;
                     }
+                    arena[out] = most;
                 }
             }
         }
@@ -144,35 +164,33 @@ pub(super) fn reference(arena: &mut [f32], stem: &Stem, taps: &[usize], weights:
 /// # Safety
 /// As [`Lanes`] says; what `stem` and `taps` describe lies in the arena and does not overlap, and `weights` are packed for `L`.
 #[inline(always)]
-pub(super) unsafe fn run<L: Lanes>(arena: *mut L::Number, stem: &Stem, taps: &[usize], weights: &Packed) {
-    let ([depth, height, width], pooled) = (stem.convolved(), stem.pooled());
+pub(super) unsafe fn run<L: Lanes>(arena: *mut L::Number, stem: &Stem, z: usize, taps: &[usize], weights: &Packed) {
+    let ([_, height, width], pooled) = (stem.convolved(), stem.pooled());
     let numbers = weights.padded();
-    for z in 0..depth {
-        for y in 0..height {
-            let kept = Target { offset: stem.rows + y % KEPT * width * numbers, stride: numbers };
-            // SAFETY: the caller's.
-            unsafe { matmul::run::<L>(arena, &Taps { taps, shift: stem.shift(z, y) }, kept, width, weights, true) };
-            // A row of the pool is complete after its third row, and the last one, of an odd height, after its second.
-            if y % 2 == 0 && y + 1 != height {
-                continue;
+    for y in 0..height {
+        let kept = Target { offset: stem.rows + y % KEPT * width * numbers, stride: numbers };
+        // SAFETY: the caller's.
+        unsafe { matmul::run::<L>(arena, &Taps { taps, shift: stem.shift(y) }, kept, width, weights, true) };
+        // A row of the pool is complete after its third row, and the last one, of an odd height, after its second.
+        if y % 2 == 0 && y + 1 != height {
+            continue;
+        }
+        let row = y / 2;
+        let lines = seen(row, height);
+        // SAFETY: the caller's; lines are of the kept rows, and the planes' rows of the output.
+        unsafe {
+            // The oldest row is not needed again.
+            let oldest = arena.add(stem.rows + lines.start % KEPT * width * numbers);
+            for line in lines.skip(1) {
+                let line = arena.add(stem.rows + line % KEPT * width * numbers).cast_const();
+                for at in (0..width * numbers).step_by(L::COUNT) {
+                    L::store(oldest.add(at), L::max(L::load(oldest.add(at)), L::load(line.add(at))));
+                }
             }
-            let row = y / 2;
-            let lines = seen(row, height);
-            // SAFETY: the caller's; lines are of the kept rows, and the planes' rows of the output.
-            unsafe {
-                // The oldest row is not needed again.
-                let oldest = arena.add(stem.rows + lines.start % KEPT * width * numbers);
-                for line in lines.skip(1) {
-                    let line = arena.add(stem.rows + line % KEPT * width * numbers).cast_const();
-                    for at in (0..width * numbers).step_by(L::COUNT) {
-                        L::store(oldest.add(at), L::max(L::load(oldest.add(at)), L::load(line.add(at))));
-                    }
-                }
-                for (plane, first) in stem.planes(z) {
-                    let position = (plane * pooled[1] + row) * pooled[2];
-                    let out = arena.add(stem.out.offset + position * stem.out.stride);
-                    across::<L>(oldest, width, numbers, out, stem.out.stride, pooled[2], first);
-                }
+            for (plane, first) in stem.planes(z) {
+                let position = (plane * pooled[1] + row) * pooled[2];
+                let out = arena.add(stem.out.offset + position * stem.out.stride);
+                across::<L>(oldest, width, numbers, out, stem.out.stride, pooled[2], first);
             }
         }
     }
