@@ -196,10 +196,18 @@ struct Runner {
 }
 
 impl Runner {
-    /// Runs the network on the input that `fill` writes (in the network's shape, row-major); its output goes to `out`.
-    fn run(&mut self, fill: impl FnOnce(&mut [f32]), out: impl FnOnce(&[f32])) -> Result<(), NetworkError> {
+    /// Has `write` write the input of the next runs, in the network's shape, row-major.
+    fn fill(&mut self, write: impl FnOnce(&mut [f32])) -> Result<(), NetworkError> {
         let go = || -> TractResult<()> {
-            fill(Arc::make_mut(&mut self.input).try_as_plain_ram_mut()?.as_slice_mut::<f32>()?);
+            write(Arc::make_mut(&mut self.input).try_as_plain_ram_mut()?.as_slice_mut::<f32>()?);
+            Ok(())
+        };
+        go().map_err(|error| self.network.failed(&error))
+    }
+
+    /// Runs the network on its input; its output goes to `out`.
+    fn run(&mut self, out: impl FnOnce(&[f32])) -> Result<(), NetworkError> {
+        let go = || -> TractResult<()> {
             let output = self.state.run(tvec!(TValue::from_const(self.input.clone())))?;
             out(output[0].try_as_plain_ram()?.as_slice::<f32>()?);
             Ok(())
@@ -226,16 +234,24 @@ impl SingleNetwork {
         self.0.network.fused
     }
 
-    /// Its output for `input`, row-major.
+    /// Takes `input`, row-major, for the runs that follow; without it, or before it, that is zeros.
     ///
     /// # Errors
     /// When tract fails.
     ///
     /// # Panics
     /// When `input` is not of the shape that the network was prepared for.
-    pub fn run(&mut self, input: &[f32]) -> Result<Vec<f32>, NetworkError> {
+    pub fn set_input(&mut self, input: &[f32]) -> Result<(), NetworkError> {
+        self.0.fill(|data| data.copy_from_slice(input))
+    }
+
+    /// Its output for the input that it has.
+    ///
+    /// # Errors
+    /// When tract fails.
+    pub fn run(&mut self) -> Result<Vec<f32>, NetworkError> {
         let mut output = Vec::new();
-        self.0.run(|data| data.copy_from_slice(input), |out| output.extend_from_slice(out))?;
+        self.0.run(|out| output.extend_from_slice(out))?;
         Ok(output)
     }
 }
@@ -418,7 +434,8 @@ impl Backbones {
         if let Some(Backbone { runners, input }) = &mut self.image
             && let Some(runner) = runners.first_mut()
         {
-            runner.run(|data| fill_picture(picture, input, data), |out| features.extend_from_slice(out))?;
+            runner.fill(|data| fill_picture(picture, input, data))?;
+            runner.run(|out| features.extend_from_slice(out))?;
         }
         Ok(features)
     }
@@ -440,7 +457,8 @@ impl Backbones {
                 let offered = runners.iter().map(|runner| length(runner) as u32).collect();
                 return Err(NetworkError::Rate { fps: frames as u32, offered });
             };
-            runners[at].run(|data| fill_clip(pictures, frames, input, data), |out| features.extend_from_slice(out))?;
+            runners[at].fill(|data| fill_clip(pictures, frames, input, data))?;
+            runners[at].run(|out| features.extend_from_slice(out))?;
         }
         Ok(features)
     }
@@ -469,7 +487,7 @@ impl Head {
     /// # Errors
     /// When tract fails.
     pub fn add_logits(&mut self, snippet: &[f32], logits: &mut [f32]) -> Result<(), NetworkError> {
-        let add = |out: &[f32]| logits.iter_mut().zip(out).for_each(|(sum, value)| *sum += value);
-        self.runner.run(|data| data.copy_from_slice(snippet), add)
+        self.runner.fill(|data| data.copy_from_slice(snippet))?;
+        self.runner.run(|out| logits.iter_mut().zip(out).for_each(|(sum, value)| *sum += value))
     }
 }

@@ -21,7 +21,8 @@ use crate::{SEED, input::bundle_cases};
 fn run(onnx: &[u8], graph: &Graph, executor: Executor) -> Result<(bool, Vec<f32>), NetworkError> {
     let (shape, data) = reference_inputs(graph).remove(0);
     let mut network = SingleNetwork::prepare(onnx, &shape, graph.output_shape(), executor)?;
-    Ok((network.is_fused(), network.run(&data)?))
+    network.set_input(&data)?;
+    Ok((network.is_fused(), network.run()?))
 }
 
 /// With the best instructions of this processor.

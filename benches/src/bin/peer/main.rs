@@ -44,14 +44,14 @@ enum Choice {
 }
 
 impl Peer {
-    /// Reads and prepares the network and its input.
-    fn prepare(&self) -> Result<(SingleNetwork, Vec<f32>)> {
+    /// Reads and prepares the network, and gives it its input.
+    fn prepare(&self) -> Result<SingleNetwork> {
         let read = |file: &PathBuf| std::fs::read(file).with_context(|| format!("cannot read {}", file.display()));
         let executor = match self.executor {
             Choice::Fused => Executor::default(),
             Choice::Tract => Executor::Tract,
         };
-        let network = SingleNetwork::prepare(&read(&self.onnx)?, &self.shape, &self.output_shape, executor)?;
+        let mut network = SingleNetwork::prepare(&read(&self.onnx)?, &self.shape, &self.output_shape, executor)?;
         // What tract runs instead must not be shown as our own.
         ensure!(
             network.is_fused() == matches!(self.executor, Choice::Fused),
@@ -68,7 +68,8 @@ impl Peer {
             bytes.len(),
             4 * expected
         );
-        Ok((network, input))
+        network.set_input(&input)?;
+        Ok(network)
     }
 }
 
@@ -79,7 +80,7 @@ fn cpu_time() -> Duration {
 }
 
 fn main() -> Result<()> {
-    let (mut network, input) = Peer::parse().prepare()?;
+    let mut network = Peer::parse().prepare()?;
     let mut out = std::io::stdout();
     writeln!(out, "ready")?;
     for line in std::io::stdin().lock().lines() {
@@ -89,11 +90,11 @@ fn main() -> Result<()> {
                 let times: u32 = times.parse().with_context(|| format!("{times} is no number of runs"))?;
                 let before = cpu_time();
                 for _ in 0..times {
-                    std::hint::black_box(network.run(&input)?);
+                    std::hint::black_box(network.run()?);
                 }
                 writeln!(out, "{}", (cpu_time() - before).as_nanos())?;
             }
-            ["output"] => writeln!(out, "{}", serde_json::to_string(&network.run(&input)?)?)?,
+            ["output"] => writeln!(out, "{}", serde_json::to_string(&network.run()?)?)?,
             ["peak"] => writeln!(out, "{:.0}", peak::operations_per_second(cpu_time))?,
             _ => bail!("{line:?} is not `run N`, `output` or `peak`"),
         }
