@@ -35,7 +35,7 @@ enum Set {
 
 /// Defines the kernels of one set of instructions.
 macro_rules! kernels {
-    ($module:ident, $lanes:ty, $features:literal) => {
+    ($module:ident, $lanes:ty, $features:literal, $stem:path) => {
         mod $module {
             use super::*;
 
@@ -65,9 +65,9 @@ macro_rules! kernels {
             /// # Safety
             /// As [`stem::run`].
             #[target_feature(enable = $features)]
-            pub unsafe fn stem(arena: *mut f32, stem: &Stem, z: usize, taps: &[usize], weights: &Packed) {
+            pub unsafe fn stem(arena: *mut f32, stem: &Stem, taps: &[Vec<usize>], weights: &Packed, data: &[f32]) {
                 // SAFETY: the caller's.
-                unsafe { stem::run::<$lanes>(arena.cast(), stem, z, taps, weights) }
+                unsafe { $stem(arena.cast(), stem, taps, weights, data) }
             }
 
             /// As [`attention::run`].
@@ -99,13 +99,13 @@ macro_rules! kernels {
 }
 
 #[cfg(target_arch = "x86_64")]
-kernels!(avx2, Avx2, "avx2,fma");
+kernels!(avx2, Avx2, "avx2,fma", stem::run::<Avx2>);
 #[cfg(target_arch = "x86_64")]
-kernels!(avx512, Avx512, "avx512f");
+kernels!(avx512, Avx512, "avx512f", stem::run_shared::<Avx512>);
 #[cfg(target_arch = "aarch64")]
-kernels!(neon, Neon, "neon");
+kernels!(neon, Neon, "neon", stem::run::<Neon>);
 #[cfg(target_arch = "aarch64")]
-kernels!(neon_half, NeonHalf, "neon,fp16");
+kernels!(neon_half, NeonHalf, "neon,fp16", stem::run::<NeonHalf>);
 
 /// Calls the kernel of a set, or what stands for it in portable Rust.
 macro_rules! dispatch {
@@ -267,6 +267,16 @@ impl Instructions {
         Packed::new(weights, bias, order, self.width(), self.columns()).stored(|numbers| self.stored(numbers))
     }
 
+    /// Packs the weights of a stem: (outputs, taps).
+    pub(super) fn pack_stem(self, weights: &[f32], bias: &[f32]) -> Packed {
+        #[cfg(target_arch = "x86_64")]
+        if self.0 == Set::Avx512 && 2 * bias.len() == 3 * Avx512::COUNT {
+            return Packed::shared(weights, bias, Avx512::COUNT);
+        }
+        let order: Vec<usize> = (0..weights.len() / bias.len()).collect();
+        self.pack(weights, bias, &order)
+    }
+
     /// Packs the weights of a depthwise convolution (see [`DepthwiseWeights::new`]).
     pub(super) fn pack_depthwise(self, weights: &[f32], bias: &[f32], order: &[usize]) -> DepthwiseWeights {
         DepthwiseWeights::new(weights, bias, order, self.width()).stored(|numbers| self.stored(numbers))
@@ -308,20 +318,18 @@ impl Instructions {
         dispatch!(self, depthwise::reference(arena, conv, weights, 1), depthwise(arena.as_mut_ptr(), conv, weights))
     }
 
-    /// The stem of planar `data` (colours, sides), plane by plane; `taps` are those of each plane (see [`stem::reference`]).
+    /// See [`stem::reference`].
     ///
     /// # Panics
-    /// When what is described does not lie in the arena.
+    /// When what is described does not lie in the arena, or `data` is not of the stem's sides.
     pub(super) fn stem(self, arena: &mut [f32], stem: &Stem, taps: &[Vec<usize>], weights: &Packed, data: &[f32]) {
         assert!(stem.end(weights.padded()) <= self.numbers(arena));
-        for (z, taps) in taps.iter().enumerate() {
-            stem.fill(data, z, |at, row| self.write(arena, at, row));
-            dispatch!(
-                self,
-                stem::reference(arena, stem, z, taps, weights),
-                stem(arena.as_mut_ptr(), stem, z, taps, weights)
-            );
-        }
+        assert_eq!(data.len(), stem.colours * stem.sides.iter().product::<usize>());
+        dispatch!(
+            self,
+            stem::reference(arena, stem, taps, weights, data),
+            stem(arena.as_mut_ptr(), stem, taps, weights, data)
+        )
     }
 
     /// The mean of each channel of `input` over its `positions`, into the only position of `target`.

@@ -25,20 +25,33 @@ pub(super) unsafe trait Lanes {
     unsafe fn load(at: *const Self::Number) -> Self::Vector;
     /// Writes `COUNT` numbers at `at`.
     unsafe fn store(at: *mut Self::Number, vector: Self::Vector);
+    /// Writes `values` at `at`, as they are stored.
+    unsafe fn write(at: *mut Self::Number, values: &[f32]);
     /// The same number in every place.
     unsafe fn splat(value: f32) -> Self::Vector;
     /// a b + sum, rounded once.
     unsafe fn multiply_add(a: Self::Vector, b: Self::Vector, sum: Self::Vector) -> Self::Vector;
     /// The larger of each pair.
     unsafe fn max(a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// Takes four numbers from `at` on, each `STEP` (1 or 2) after the one before; 4 `STEP` numbers can be read.
-    unsafe fn four<const STEP: usize>(at: *const Self::Number) -> Self::Four;
-    /// `four[PLACE]` b + sum, of a four taken with the same `STEP`.
-    unsafe fn multiply_add_place<const PLACE: i32, const STEP: usize>(
+    /// Takes four numbers from `at` on.
+    unsafe fn four(at: *const Self::Number) -> Self::Four;
+    /// `four[PLACE]` b + sum.
+    unsafe fn multiply_add_place<const PLACE: i32>(
         four: Self::Four,
         b: Self::Vector,
         sum: Self::Vector,
     ) -> Self::Vector;
+}
+
+/// Vectors so wide that two positions share one where their outputs end with half of it.
+///
+/// # Safety
+/// As [`Lanes`].
+pub(super) unsafe trait Shares: Lanes<Number = f32> {
+    /// Two neighbouring numbers, by turns in all places.
+    unsafe fn splat_two(at: *const f32) -> Self::Vector;
+    /// Writes the numbers in even places at `even` and those in odd places at `odd`, where there is one.
+    unsafe fn store_two(even: *mut f32, odd: Option<*mut f32>, vector: Self::Vector);
 }
 
 /// AVX2 and FMA: 8 floats.
@@ -68,6 +81,11 @@ unsafe impl Lanes for Avx2 {
         unsafe { std::arch::x86_64::_mm256_storeu_ps(at, vector) }
     }
     #[inline(always)]
+    unsafe fn write(at: *mut f32, values: &[f32]) {
+        // SAFETY: the caller's.
+        unsafe { at.copy_from_nonoverlapping(values.as_ptr(), values.len()) }
+    }
+    #[inline(always)]
     unsafe fn splat(value: f32) -> Self::Vector {
         // SAFETY: the caller's.
         unsafe { std::arch::x86_64::_mm256_set1_ps(value) }
@@ -83,17 +101,17 @@ unsafe impl Lanes for Avx2 {
         unsafe { std::arch::x86_64::_mm256_max_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn four<const STEP: usize>(at: *const f32) -> Self::Four {
+    unsafe fn four(at: *const f32) -> Self::Four {
         at
     }
     #[inline(always)]
-    unsafe fn multiply_add_place<const PLACE: i32, const STEP: usize>(
+    unsafe fn multiply_add_place<const PLACE: i32>(
         four: Self::Four,
         b: Self::Vector,
         sum: Self::Vector,
     ) -> Self::Vector {
         // SAFETY: the caller's.
-        unsafe { Self::multiply_add(Self::splat(*four.add(PLACE as usize * STEP)), b, sum) }
+        unsafe { Self::multiply_add(Self::splat(*four.add(PLACE as usize)), b, sum) }
     }
 }
 
@@ -123,6 +141,11 @@ unsafe impl Lanes for Avx512 {
         unsafe { std::arch::x86_64::_mm512_storeu_ps(at, vector) }
     }
     #[inline(always)]
+    unsafe fn write(at: *mut f32, values: &[f32]) {
+        // SAFETY: the caller's.
+        unsafe { at.copy_from_nonoverlapping(values.as_ptr(), values.len()) }
+    }
+    #[inline(always)]
     unsafe fn splat(value: f32) -> Self::Vector {
         // SAFETY: the caller's.
         unsafe { std::arch::x86_64::_mm512_set1_ps(value) }
@@ -138,17 +161,44 @@ unsafe impl Lanes for Avx512 {
         unsafe { std::arch::x86_64::_mm512_max_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn four<const STEP: usize>(at: *const f32) -> Self::Four {
+    unsafe fn four(at: *const f32) -> Self::Four {
         at
     }
     #[inline(always)]
-    unsafe fn multiply_add_place<const PLACE: i32, const STEP: usize>(
+    unsafe fn multiply_add_place<const PLACE: i32>(
         four: Self::Four,
         b: Self::Vector,
         sum: Self::Vector,
     ) -> Self::Vector {
         // SAFETY: the caller's.
-        unsafe { Self::multiply_add(Self::splat(*four.add(PLACE as usize * STEP)), b, sum) }
+        unsafe { Self::multiply_add(Self::splat(*four.add(PLACE as usize)), b, sum) }
+    }
+}
+
+// SAFETY: as above.
+#[cfg(target_arch = "x86_64")]
+unsafe impl Shares for Avx512 {
+    #[inline(always)]
+    unsafe fn splat_two(at: *const f32) -> Self::Vector {
+        use std::arch::x86_64::{_mm512_castpd_ps, _mm512_set1_pd};
+        // SAFETY: the caller's; the two need not be aligned as one double.
+        unsafe { _mm512_castpd_ps(_mm512_set1_pd(at.cast::<f64>().read_unaligned())) }
+    }
+    #[inline(always)]
+    unsafe fn store_two(even: *mut f32, odd: Option<*mut f32>, vector: Self::Vector) {
+        use std::arch::x86_64::{
+            _mm256_castpd_ps, _mm256_storeu_ps, _mm512_castps_pd, _mm512_castps512_ps256, _mm512_extractf64x4_pd,
+            _mm512_permutexvar_ps, _mm512_setr_epi32,
+        };
+        // SAFETY: the caller's.
+        unsafe {
+            let order = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+            let halves = _mm512_permutexvar_ps(order, vector);
+            _mm256_storeu_ps(even, _mm512_castps512_ps256(halves));
+            if let Some(odd) = odd {
+                _mm256_storeu_ps(odd, _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(halves))));
+            }
+        }
     }
 }
 
@@ -179,6 +229,11 @@ unsafe impl Lanes for Neon {
         unsafe { std::arch::aarch64::vst1q_f32(at, vector) }
     }
     #[inline(always)]
+    unsafe fn write(at: *mut f32, values: &[f32]) {
+        // SAFETY: the caller's.
+        unsafe { at.copy_from_nonoverlapping(values.as_ptr(), values.len()) }
+    }
+    #[inline(always)]
     unsafe fn splat(value: f32) -> Self::Vector {
         // SAFETY: the caller's.
         unsafe { std::arch::aarch64::vdupq_n_f32(value) }
@@ -194,12 +249,12 @@ unsafe impl Lanes for Neon {
         unsafe { std::arch::aarch64::vmaxq_f32(a, b) }
     }
     #[inline(always)]
-    unsafe fn four<const STEP: usize>(at: *const f32) -> Self::Four {
+    unsafe fn four(at: *const f32) -> Self::Four {
         // SAFETY: the caller's.
-        unsafe { if STEP == 1 { std::arch::aarch64::vld1q_f32(at) } else { std::arch::aarch64::vld2q_f32(at).0 } }
+        unsafe { std::arch::aarch64::vld1q_f32(at) }
     }
     #[inline(always)]
-    unsafe fn multiply_add_place<const PLACE: i32, const STEP: usize>(
+    unsafe fn multiply_add_place<const PLACE: i32>(
         four: Self::Four,
         b: Self::Vector,
         sum: Self::Vector,
@@ -237,6 +292,11 @@ unsafe impl Lanes for NeonHalf {
         unsafe { std::arch::aarch64::vst1q_u16(at, std::arch::aarch64::vreinterpretq_u16_f16(vector)) }
     }
     #[inline(always)]
+    unsafe fn write(at: *mut u16, values: &[f32]) {
+        // SAFETY: the caller's.
+        unsafe { super::half::write(values, at) }
+    }
+    #[inline(always)]
     unsafe fn splat(value: f32) -> Self::Vector {
         use std::arch::aarch64::{vcvt_f16_f32, vdupq_lane_f16, vdupq_n_f32};
         // SAFETY: the caller's.
@@ -253,13 +313,12 @@ unsafe impl Lanes for NeonHalf {
         unsafe { std::arch::aarch64::vmaxq_f16(a, b) }
     }
     #[inline(always)]
-    unsafe fn four<const STEP: usize>(at: *const u16) -> Self::Four {
-        use std::arch::aarch64::{vld1_u16, vld2_u16, vreinterpret_f16_u16};
+    unsafe fn four(at: *const u16) -> Self::Four {
         // SAFETY: the caller's.
-        unsafe { vreinterpret_f16_u16(if STEP == 1 { vld1_u16(at) } else { vld2_u16(at).0 }) }
+        unsafe { std::arch::aarch64::vreinterpret_f16_u16(std::arch::aarch64::vld1_u16(at)) }
     }
     #[inline(always)]
-    unsafe fn multiply_add_place<const PLACE: i32, const STEP: usize>(
+    unsafe fn multiply_add_place<const PLACE: i32>(
         four: Self::Four,
         b: Self::Vector,
         sum: Self::Vector,

@@ -33,13 +33,6 @@ pub(super) struct Weights<'a> {
     pub bias: &'a [f32],
 }
 
-impl Weights<'_> {
-    /// Inputs of each output, or taps of each channel.
-    pub fn inputs(&self) -> usize {
-        self.data.len() / self.bias.len()
-    }
-}
-
 /// The first convolution, its ReLU and its max pool.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct StemLayer {
@@ -109,8 +102,7 @@ impl Builder {
 
     /// The first convolution of planes, its ReLU and its max pool; `weights` are (outputs, colours x kernel).
     pub fn stem(&mut self, colours: usize, kernel: Sides, step: Sides, weights: Weights<'_>) -> Vec<Channel> {
-        let order: Vec<usize> = (0..weights.inputs()).collect();
-        let packed = Arc::new(self.instructions.pack(weights.data, weights.bias, &order));
+        let packed = Arc::new(self.instructions.pack_stem(weights.data, weights.bias));
         self.push(Layer::Stem(StemLayer { colours, kernel, step, weights: packed }), weights.bias.len())
     }
 

@@ -32,6 +32,10 @@ pub(super) struct Packed {
     padded: usize,
     /// Outputs in a panel.
     tile: usize,
+    /// Outputs that are written at each position.
+    written: usize,
+    /// Whether the outputs are a vector and a half, in one panel of two vectors in which each of the half stands twice.
+    shared: bool,
 }
 
 impl Packed {
@@ -58,7 +62,33 @@ impl Packed {
         }
         let mut biases = Aligned::zeros(padded);
         biases[..outputs].copy_from_slice(bias);
-        Packed { data, bias: biases, inputs, padded, tile }
+        Packed { data, bias: biases, inputs, padded, tile, written: padded, shared: false }
+    }
+
+    /// Packs `weights` of one and a half vectors of `width` outputs, for [`super::shared::run`].
+    pub fn shared(weights: &[f32], bias: &[f32], width: usize) -> Self {
+        let (outputs, inputs) = (bias.len(), weights.len() / bias.len());
+        let stored = || (0..width).chain((width..outputs).flat_map(|output| [output; 2]));
+        let rows: Vec<f32> = stored().flat_map(|output| &weights[output * inputs..][..inputs]).copied().collect();
+        let biases: Vec<f32> = stored().map(|output| bias[output]).collect();
+        let order: Vec<usize> = (0..inputs).collect();
+        Packed { written: outputs, shared: true, ..Packed::new(&rows, &biases, &order, width, 2) }
+    }
+
+    /// Whether they are packed for [`super::shared::run`].
+    pub fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    /// The weights and biases of the first panel.
+    pub fn panel(&self) -> (*const f32, *const f32) {
+        (self.data.as_ptr(), self.bias.as_ptr())
+    }
+
+    /// Where an output stands (once, if it stands twice) among those that are stored.
+    fn column(&self, output: usize) -> usize {
+        let whole = self.tile / 2;
+        if self.shared && output > whole { whole + 2 * (output - whole) } else { output }
     }
 
     /// The same, stored as `store` does it.
@@ -66,7 +96,8 @@ impl Packed {
         Packed { data: store(self.data), bias: store(self.bias), ..self }
     }
 
-    /// Outputs that are written at each position: the true ones and those that fill the last vector up, which are `relu(0)`.
+    /// Outputs that there must be room for at each position: the true ones and those that fill the last vector up. These are
+    /// `relu(0)`, or not written where two positions share that vector.
     pub fn padded(&self) -> usize {
         self.padded
     }
@@ -127,12 +158,13 @@ pub(super) fn reference(
     relu: bool,
 ) {
     for position in 0..positions {
-        for output in 0..packed.padded {
-            let panel = output / packed.tile * packed.tile;
-            let width = packed.tile.min(packed.padded - panel);
-            let weights = packed.data[panel * packed.inputs..].iter().skip(output - panel).step_by(width);
+        for output in 0..packed.written {
+            let column = packed.column(output);
+            let panel = column / packed.tile * packed.tile;
+            let width = packed.tile.min(packed.bias.len() - panel);
+            let weights = packed.data[panel * packed.inputs..].iter().skip(column - panel).step_by(width);
             let products = inputs.offsets(position).zip(weights);
-            let sum = products.fold(packed.bias[output], |sum, (at, &weight)| arena[at].mul_add(weight, sum));
+            let sum = products.fold(packed.bias[column], |sum, (at, &weight)| arena[at].mul_add(weight, sum));
             arena[target.offset + position * target.stride + output] = if relu { sum.max(0.0) } else { sum };
         }
     }
@@ -297,14 +329,14 @@ impl Inputs for Gathered<'_> {
                 }
                 if !L::HOLDS_FOURS {
                     for at in 0..run.length {
-                        step::<L, ROWS, COLUMNS, 0>(sums, &rows.map(|row| L::four::<1>(row.add(at))), weights);
+                        step::<L, ROWS, COLUMNS, 0>(sums, &rows.map(|row| L::four(row.add(at))), weights);
                         weights = weights.add(width);
                     }
                     continue;
                 }
                 let mut at = 0;
                 while at + 4 <= run.length {
-                    let fours = rows.map(|row| L::four::<1>(row.add(at)));
+                    let fours = rows.map(|row| L::four(row.add(at)));
                     step::<L, ROWS, COLUMNS, 0>(sums, &fours, weights);
                     step::<L, ROWS, COLUMNS, 1>(sums, &fours, weights.add(width));
                     step::<L, ROWS, COLUMNS, 2>(sums, &fours, weights.add(2 * width));
@@ -314,7 +346,7 @@ impl Inputs for Gathered<'_> {
                 }
                 let left = run.length - at;
                 if left > 0 {
-                    let fours = rows.map(|row| L::four::<1>(row.add(at)));
+                    let fours = rows.map(|row| L::four(row.add(at)));
                     step::<L, ROWS, COLUMNS, 0>(sums, &fours, weights);
                     if left > 1 {
                         step::<L, ROWS, COLUMNS, 1>(sums, &fours, weights.add(width));
@@ -345,14 +377,14 @@ unsafe fn step<L: Lanes, const ROWS: usize, const COLUMNS: usize, const PLACE: i
             for column in 0..COLUMNS {
                 let weights = L::load(weights.add(column * L::COUNT));
                 for (sums, &four) in sums.iter_mut().zip(fours) {
-                    sums[column] = L::multiply_add_place::<PLACE, 1>(four, weights, sums[column]);
+                    sums[column] = L::multiply_add_place::<PLACE>(four, weights, sums[column]);
                 }
             }
         } else {
             let columns = columns::<L, COLUMNS>(weights);
             for (sums, &four) in sums.iter_mut().zip(fours) {
                 for (sum, &weights) in sums.iter_mut().zip(&columns) {
-                    *sum = L::multiply_add_place::<PLACE, 1>(four, weights, *sum);
+                    *sum = L::multiply_add_place::<PLACE>(four, weights, *sum);
                 }
             }
         }
@@ -375,20 +407,17 @@ unsafe fn columns<L: Lanes, const COLUMNS: usize>(weights: *const L::Number) -> 
     }
 }
 
-/// The taps of a row of a convolution with step 2 over planes, whose kernel is 3 wide.
+/// The taps of a row of a convolution, of which neighbouring positions see neighbouring numbers.
 pub(super) struct Taps<'a> {
-    /// Where each tap of position 0 lies, in numbers after `shift`; three neighbours each.
+    /// Where each tap of position 0 lies, in numbers after `shift`.
     pub taps: &'a [usize],
     /// In numbers from the start of the arena.
     pub shift: usize,
 }
 
-/// Inputs from one position of [`Taps`] to the next.
-const STEP: usize = 2;
-
 impl Inputs for Taps<'_> {
     fn offsets(&self, position: usize) -> impl Iterator<Item = usize> {
-        self.taps.iter().map(move |tap| self.shift + tap + STEP * position)
+        self.taps.iter().map(move |tap| self.shift + tap + position)
     }
 
     #[inline(always)]
@@ -401,22 +430,10 @@ impl Inputs for Taps<'_> {
     ) {
         // SAFETY: the caller's.
         unsafe {
-            let arena = arena.add(self.shift + STEP * position);
-            let width = COLUMNS * L::COUNT;
-            if L::HOLDS_FOURS {
-                for three in self.taps.as_chunks::<3>().0 {
-                    let first = arena.add(three[0]);
-                    tap::<L, ROWS, COLUMNS>(sums, first, weights);
-                    tap::<L, ROWS, COLUMNS>(sums, first.add(1), weights.add(width));
-                    tap::<L, ROWS, COLUMNS>(sums, first.add(2), weights.add(2 * width));
-                    weights = weights.add(3 * width);
-                }
-            } else {
-                // Of three at once, the compiler would keep what two positions share in registers that there are not.
-                for &each in self.taps {
-                    tap::<L, ROWS, COLUMNS>(sums, arena.add(each), weights);
-                    weights = weights.add(width);
-                }
+            let arena = arena.add(self.shift + position);
+            for &each in self.taps {
+                tap::<L, ROWS, COLUMNS>(sums, arena.add(each), weights);
+                weights = weights.add(COLUMNS * L::COUNT);
             }
         }
     }
@@ -436,9 +453,9 @@ unsafe fn tap<L: Lanes, const ROWS: usize, const COLUMNS: usize>(
     unsafe {
         // A four is of four positions, not of four inputs.
         if L::HOLDS_FOURS {
-            let mut fours = [L::four::<STEP>(input); 3];
+            let mut fours = [L::four(input); 3];
             for (at, four) in fours.iter_mut().enumerate().take(ROWS.div_ceil(4)).skip(1) {
-                *four = L::four::<STEP>(input.add(4 * STEP * at));
+                *four = L::four(input.add(4 * at));
             }
             for column in 0..COLUMNS {
                 let weights = [L::load(weights.add(column * L::COUNT))];
@@ -449,7 +466,7 @@ unsafe fn tap<L: Lanes, const ROWS: usize, const COLUMNS: usize>(
         } else {
             let columns = columns::<L, COLUMNS>(weights);
             for (at, sums) in sums.chunks_mut(4).enumerate() {
-                across::<L, COLUMNS, COLUMNS>(sums, 0, L::four::<STEP>(input.add(4 * STEP * at)), &columns);
+                across::<L, COLUMNS, COLUMNS>(sums, 0, L::four(input.add(4 * at)), &columns);
             }
         }
     }
@@ -489,7 +506,7 @@ unsafe fn place<L: Lanes, const COLUMNS: usize, const SOME: usize, const PLACE: 
     if let Some(sums) = sums.get_mut(PLACE as usize) {
         for (sum, &weights) in sums[first..].iter_mut().zip(weights) {
             // SAFETY: the caller's.
-            *sum = unsafe { L::multiply_add_place::<PLACE, STEP>(four, weights, *sum) };
+            *sum = unsafe { L::multiply_add_place::<PLACE>(four, weights, *sum) };
         }
     }
 }

@@ -24,6 +24,8 @@ mod mean;
 mod norm;
 mod operator;
 mod plan;
+#[cfg(target_arch = "x86_64")]
+mod shared;
 mod shufflenet;
 mod spans;
 mod stem;

@@ -86,7 +86,8 @@ impl Plan {
                     arena.buffers[input].life = (0, usize::MAX);
                     let rows = arena.buffer(1, stem.rows_len(numbers));
                     let pooled = stem.pooled();
-                    let out = arena.buffer(pooled.iter().product(), numbers);
+                    let stride = numbers.next_multiple_of(layers.instructions.width());
+                    let out = arena.buffer(pooled.iter().product(), stride);
                     steps.push(Unplaced::Stem { stem, input, rows, out, weights: layer.weights.clone() });
                     (out, pooled)
                 }

@@ -7,11 +7,15 @@
 //! columns into a row of the pooled plane, and over time into each plane of the output that the plane belongs to.
 
 use super::depthwise::Sides;
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Shares};
 use super::matmul::{self, Packed, Taps, Target};
+#[cfg(target_arch = "x86_64")]
+use super::shared;
 
 /// Rows of the convolution that a row of the pool sees.
 const KEPT: usize = 3;
+/// Columns in even places of a row, and in odd ones, that are taken apart at once.
+const APART: usize = 64;
 
 /// A stem of side 3 in height and width, 3 or 1 in time; its pool is of the same kernel with step 2 wherever that is 3.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,10 +46,15 @@ impl Stem {
         (self.colours * self.kernel[0] + usize::from(self.pools_time())) * self.plane_len()
     }
 
-    /// Numbers of a plane with its border.
+    /// Numbers of a row that is held: its columns in even places, border and all, and after them as many in odd ones. The convolution steps by
+    /// two columns, and so it finds the same tap of neighbouring positions side by side.
+    fn row_len(&self) -> usize {
+        self.bordered()[2].next_multiple_of(2)
+    }
+
+    /// Numbers of a plane that is held.
     fn plane_len(&self) -> usize {
-        let [_, height, width] = self.bordered();
-        height * width
+        self.bordered()[1] * self.row_len()
     }
 
     /// Where plane `time` of `colour` is held, in numbers after the first plane.
@@ -91,17 +100,33 @@ impl Stem {
 
     /// Has of planar `data` (colours, sides) those planes written that outputs of plane `z` see and those before it did not: row by row,
     /// each to a place of the arena. What is around them is zero already and stays so.
+    #[inline(always)]
     pub fn fill(&self, data: &[f32], z: usize, mut write: impl FnMut(usize, &[f32])) {
-        let ([depth, height, width], [_, _, across]) = (self.sides, self.bordered());
-        let [pz, py, px] = self.kernel.map(|side| side / 2);
+        let [depth, height, width] = self.sides;
+        let [pz, py, _] = self.kernel.map(|side| side / 2);
         let seen = |z: usize| (z * self.step[0] + pz + 1).min(depth);
         let before = z.checked_sub(1).map_or(0, seen);
         for colour in 0..self.colours {
             for time in before..seen(z) {
-                let at = self.input + self.held(colour, time) + py * across + px;
+                let first = self.input + self.held(colour, time) + py * self.row_len();
                 let plane = &data[(colour * depth + time) * height * width..][..height * width];
                 for (y, row) in plane.chunks_exact(width).enumerate() {
-                    write(at + y * across, row);
+                    // After the border of one column, what is in even places of the row is in odd ones.
+                    let (mut odd, mut even) =
+                        (first + y * self.row_len() + self.row_len() / 2, first + y * self.row_len() + 1);
+                    for part in row.chunks(2 * APART) {
+                        let (mut odds, mut evens) = ([0.0; APART], [0.0; APART]);
+                        let (pairs, last) = part.as_chunks::<2>();
+                        for ((pair, odd), even) in pairs.iter().zip(&mut odds).zip(&mut evens) {
+                            [*odd, *even] = *pair;
+                        }
+                        if let Some((&last, place)) = last.first().zip(odds.get_mut(pairs.len())) {
+                            *place = last;
+                        }
+                        write(odd, &odds[..part.len().div_ceil(2)]);
+                        write(even, &evens[..pairs.len()]);
+                        (odd, even) = (odd + APART, even + APART);
+                    }
                 }
             }
         }
@@ -109,7 +134,7 @@ impl Stem {
 
     /// The taps of the first output of plane `z`, in numbers after the first plane that is held.
     pub fn taps(&self, z: usize) -> Vec<usize> {
-        let ([_, _, across], [kz, ky, kx]) = (self.bordered(), self.kernel);
+        let (across, [kz, ky, kx]) = (self.row_len(), self.kernel);
         let zeros = self.colours * kz * self.plane_len();
         let plane = |colour: usize, tap: usize| {
             let time = (z * self.step[0] + tap).checked_sub(kz / 2).filter(|&time| time < self.sides[0]);
@@ -117,12 +142,17 @@ impl Stem {
         };
         let planes = (0..self.colours).flat_map(|colour| (0..kz).map(move |tap| plane(colour, tap)));
         let rows = planes.flat_map(|plane| (0..ky).map(move |y| plane + y * across));
-        rows.flat_map(|row| (0..kx).map(move |x| row + x)).collect()
+        rows.flat_map(|row| (0..kx).map(move |x| row + x % 2 * (across / 2) + x / 2)).collect()
     }
 
     /// Where the first tap of row `y` lies.
     fn shift(&self, y: usize) -> usize {
-        self.input + y * self.step[1] * self.bordered()[2]
+        self.input + y * self.step[1] * self.row_len()
+    }
+
+    /// Where row `y` of the convolution goes, of `numbers` numbers a position.
+    fn kept(&self, y: usize, numbers: usize) -> Target {
+        Target { offset: self.rows + y % KEPT * self.convolved()[2] * numbers, stride: numbers }
     }
 }
 
@@ -131,14 +161,21 @@ fn seen(at: usize, side: usize) -> std::ops::Range<usize> {
     (2 * at).saturating_sub(1)..side.min(2 * at + 2)
 }
 
-/// The safe reference: what plane `z` of the convolution, whose `taps` these are, adds to the output.
-pub(super) fn reference(arena: &mut [f32], stem: &Stem, z: usize, taps: &[usize], weights: &Packed) {
+/// The safe reference: the stem of planar `data` (colours, sides); `taps` are those of each plane of the convolution.
+pub(super) fn reference(arena: &mut [f32], stem: &Stem, taps: &[Vec<usize>], weights: &Packed, data: &[f32]) {
+    for (z, taps) in taps.iter().enumerate() {
+        stem.fill(data, z, |at, row| arena[at..at + row.len()].copy_from_slice(row));
+        reference_plane(arena, stem, z, taps, weights);
+    }
+}
+
+/// What plane `z` of the convolution adds to the output.
+fn reference_plane(arena: &mut [f32], stem: &Stem, z: usize, taps: &[usize], weights: &Packed) {
     let ([_, height, width], pooled) = (stem.convolved(), stem.pooled());
     let numbers = weights.padded();
     for y in 0..height {
-        let kept = Target { offset: stem.rows + y % KEPT * width * numbers, stride: numbers };
         let taps = Taps { taps, shift: stem.shift(y) };
-        matmul::reference(arena, &taps, kept, width, weights, true);
+        matmul::reference(arena, &taps, stem.kept(y, numbers), width, weights, true);
         // The row of the pool whose last row this is.
         let Some(row) = (0..pooled[1]).find(|&row| seen(row, height).end == y + 1) else { continue };
         for (plane, first) in stem.planes(z) {
@@ -164,34 +201,87 @@ pub(super) fn reference(arena: &mut [f32], stem: &Stem, z: usize, taps: &[usize]
 /// # Safety
 /// As [`Lanes`] says; what `stem` and `taps` describe lies in the arena and does not overlap, and `weights` are packed for `L`.
 #[inline(always)]
-pub(super) unsafe fn run<L: Lanes>(arena: *mut L::Number, stem: &Stem, z: usize, taps: &[usize], weights: &Packed) {
-    let ([_, height, width], pooled) = (stem.convolved(), stem.pooled());
-    let numbers = weights.padded();
-    for y in 0..height {
-        let kept = Target { offset: stem.rows + y % KEPT * width * numbers, stride: numbers };
+pub(super) unsafe fn run<L: Lanes>(
+    arena: *mut L::Number,
+    stem: &Stem,
+    taps: &[Vec<usize>],
+    weights: &Packed,
+    data: &[f32],
+) {
+    let ([_, height, width], numbers) = (stem.convolved(), weights.padded());
+    for (z, taps) in taps.iter().enumerate() {
         // SAFETY: the caller's.
-        unsafe { matmul::run::<L>(arena, &Taps { taps, shift: stem.shift(y) }, kept, width, weights, true) };
-        // A row of the pool is complete after its third row, and the last one, of an odd height, after its second.
-        if y % 2 == 0 && y + 1 != height {
-            continue;
+        stem.fill(data, z, |at, row| unsafe { L::write(arena.add(at), row) });
+        for y in 0..height {
+            let taps = Taps { taps, shift: stem.shift(y) };
+            // SAFETY: the caller's.
+            unsafe {
+                matmul::run::<L>(arena, &taps, stem.kept(y, numbers), width, weights, true);
+                pool::<L>(arena, stem, z, y, numbers);
+            }
         }
-        let row = y / 2;
-        let lines = seen(row, height);
-        // SAFETY: the caller's; lines are of the kept rows, and the planes' rows of the output.
-        unsafe {
-            // The oldest row is not needed again.
-            let oldest = arena.add(stem.rows + lines.start % KEPT * width * numbers);
-            for line in lines.skip(1) {
-                let line = arena.add(stem.rows + line % KEPT * width * numbers).cast_const();
-                for at in (0..width * numbers).step_by(L::COUNT) {
-                    L::store(oldest.add(at), L::max(L::load(oldest.add(at)), L::load(line.add(at))));
-                }
+    }
+}
+
+/// The same where two positions may share a vector.
+///
+/// # Safety
+/// As [`run`].
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(super) unsafe fn run_shared<L: Shares>(
+    arena: *mut f32,
+    stem: &Stem,
+    taps: &[Vec<usize>],
+    weights: &Packed,
+    data: &[f32],
+) {
+    if !weights.is_shared() {
+        // SAFETY: the caller's.
+        return unsafe { run::<L>(arena, stem, taps, weights, data) };
+    }
+    let ([_, height, width], numbers) = (stem.convolved(), weights.padded());
+    for (z, taps) in taps.iter().enumerate() {
+        // SAFETY: the caller's.
+        stem.fill(data, z, |at, row| unsafe { L::write(arena.add(at), row) });
+        for y in 0..height {
+            let taps = Taps { taps, shift: stem.shift(y) };
+            // SAFETY: the caller's.
+            unsafe {
+                shared::run::<L>(arena, &taps, stem.kept(y, numbers), width, weights);
+                pool::<L>(arena, stem, z, y, numbers);
             }
-            for (plane, first) in stem.planes(z) {
-                let position = (plane * pooled[1] + row) * pooled[2];
-                let out = arena.add(stem.out.offset + position * stem.out.stride);
-                across::<L>(oldest, width, numbers, out, stem.out.stride, pooled[2], first);
+        }
+    }
+}
+
+/// The pool after row `y` of plane `z` of the convolution, of `numbers` numbers a position: nothing, or a row of it.
+///
+/// # Safety
+/// As [`run`].
+#[inline(always)]
+unsafe fn pool<L: Lanes>(arena: *mut L::Number, stem: &Stem, z: usize, y: usize, numbers: usize) {
+    let ([_, height, width], pooled) = (stem.convolved(), stem.pooled());
+    // A row of the pool is complete after its third row, and the last one, of an odd height, after its second.
+    if y % 2 == 0 && y + 1 != height {
+        return;
+    }
+    let row = y / 2;
+    let lines = seen(row, height);
+    // SAFETY: the caller's; lines are of the kept rows, and the planes' rows of the output.
+    unsafe {
+        // The oldest row is not needed again.
+        let oldest = arena.add(stem.kept(lines.start, numbers).offset);
+        for line in lines.skip(1) {
+            let line = arena.add(stem.kept(line, numbers).offset).cast_const();
+            for at in (0..width * numbers).step_by(L::COUNT) {
+                L::store(oldest.add(at), L::max(L::load(oldest.add(at)), L::load(line.add(at))));
             }
+        }
+        for (plane, first) in stem.planes(z) {
+            let position = (plane * pooled[1] + row) * pooled[2];
+            let out = arena.add(stem.out.offset + position * stem.out.stride);
+            across::<L>(oldest, width, numbers, out, stem.out.stride, pooled[2], first);
         }
     }
 }
