@@ -1,11 +1,13 @@
-//! The whole sample, 1253 frames of 640x360: decoded alone, cut into shots, classified at 4 frames a second.
+//! The whole sample, 1253 frames of 640x360: decoded alone, cut into shots, classified at 4 frames a second. And as much of a film that lies
+//! in memory, so that nothing is decoded, on one thread and on two.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::num::NonZeroUsize;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use divita_benches::{bundle, rate, sample};
+use divita_benches::{Film, bundle, rate, sample};
 use divita_board::source::{self, FrameSource};
+use divita_runtime::event::Event;
 use divita_runtime::network::{Executor, Networks};
 use divita_runtime::pipeline::{Pipeline, PipelineOptions};
 use divita_runtime::segmenter::Segmentation;
@@ -65,5 +67,38 @@ fn whole(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(name = benches; config = divita_benches::criterion(); targets = whole);
+/// Seconds of the film in memory.
+const SECONDS: u64 = 52;
+
+fn without_decoding(criterion: &mut Criterion) {
+    let (bundle, film) = (bundle(), Film::of(640, 360));
+    let mut group = criterion.benchmark_group("film in memory");
+    // A clip a second.
+    group.throughput(Throughput::Elements(SECONDS)).sampling_mode(SamplingMode::Flat).sample_size(10);
+    for fps in [4, 24] {
+        let networks = Networks::prepare(&bundle, &[rate(fps)], Executor::default()).unwrap();
+        for threads in [1, 2] {
+            let options = PipelineOptions {
+                rate: rate(fps),
+                segmentation: Segmentation::Shot,
+                threads: NonZeroUsize::new(threads).unwrap(),
+                latest: None,
+            };
+            group.bench_function(format!("classify at {fps} frames a second, threads/{threads}"), |bencher| {
+                bencher.iter(|| {
+                    let (mut pipeline, mut clips) = (Pipeline::new(&bundle, &networks, options).unwrap(), 0);
+                    let mut count = |event| clips += u64::from(matches!(event, Event::Clip { .. }));
+                    for frame in 0..SECONDS * Film::RATE {
+                        pipeline.push(&film.frame(frame), &mut count).unwrap();
+                    }
+                    pipeline.finish(true, &mut count).unwrap();
+                    assert_eq!(clips, SECONDS);
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(name = benches; config = divita_benches::criterion(); targets = whole, without_decoding);
 criterion_main!(benches);

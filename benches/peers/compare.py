@@ -13,8 +13,8 @@ take and give them is counted.
 
 The instructions that networks take on ARM are shown beside: counts, recorded by benches/arm-counts, that are not measured anew.
 
-Whole file. `divita classify --threads 1` beside pipeline.py, which does the same with OpenCV, PySceneDetect and ONNX Runtime on one
-thread; whole processes, from start to end; and beside decoding alone, by `divita bench`.
+Whole file. `divita classify --threads 1` beside pipeline.py, which does the same with OpenCV, PySceneDetect and ONNX Runtime, as their
+documentation shows it and, tuned by hand, in one pass; whole processes, from start to end; and beside decoding alone, by `divita bench`.
 
   benches/peers/run                                     the networks and the sample, twenty rounds, some minutes
   benches/peers/run --runs 40 --svg chart.svg --json figures.json

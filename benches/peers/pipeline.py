@@ -1,8 +1,9 @@
 """The same task as `divita classify`, as one would write it in Python today: OpenCV decodes and scales, PySceneDetect finds the shots,
-ONNX Runtime runs the four networks of the bundle. On one thread: `pipeline.py VIDEO [--fps 4] [--bundle DIR]`; prints JSON.
+ONNX Runtime runs the four networks of the bundle. `pipeline.py VIDEO [--fps 4] [--bundle DIR]`; prints JSON.
 
-One pass over the video: each frame goes to the detector, each sampled one is made small at once. PySceneDetect's own loop would
-read the video on a thread of its own, and the samples would need a second reading.
+PySceneDetect's `detect` reads the video on a thread of its own and gives the scenes at the end, as its documentation shows; then the video
+is read again for the samples, of which alone OpenCV makes pictures. With `--one-pass` the detector is driven by a loop of our own instead: each frame
+goes to it, and each sampled one is made small at once, all on one thread.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy
 import onnxruntime
-from scenedetect import FrameTimecode
+from scenedetect import FrameTimecode, detect
 from scenedetect.detectors import AdaptiveDetector
 from scenedetect.scene_manager import compute_downscale_factor
 
@@ -23,27 +24,40 @@ EARLY = 0.002
 
 
 def frames(video):
-    """Each frame with its time in seconds, and the nominal rate."""
+    """Each frame's time in seconds, the nominal rate, and what makes a picture of the frame."""
     capture = cv2.VideoCapture(video, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     if not capture.isOpened():
         raise SystemExit(f"OpenCV cannot open {video}")
     rate = capture.get(cv2.CAP_PROP_FPS)
-    while True:
-        good, frame = capture.read()
-        if not good:
-            return
-        yield frame, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, rate
+    while capture.grab():
+        yield capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, rate, lambda: capture.retrieve()[1]
 
 
-class Shots:
-    """The cuts of a video, as PySceneDetect's scene manager finds them: on pictures at least 256 wide."""
+class WholeShots:
+    """The cuts of a video, found by PySceneDetect before anything else is done with it."""
+
+    def __init__(self, video):
+        self.starts = [start.frame_num for start, _ in detect(video, AdaptiveDetector(), start_in_scene=True)]
+        self.count = 0
+
+    def push(self, picture, rate):
+        self.count += 1
+
+    def finish(self, rate):
+        """The frames that begin a shot."""
+        return self.starts
+
+
+class OnePassShots:
+    """The cuts of a video, as PySceneDetect's scene manager finds them, on pictures at least 256 wide, frame by frame."""
 
     def __init__(self):
         self.detector = AdaptiveDetector()
         self.cuts = []
         self.count = 0
 
-    def push(self, frame, rate):
+    def push(self, picture, rate):
+        frame = picture()
         height, width = frame.shape[:2]
         factor = compute_downscale_factor(max(width, height))
         if factor > 1:
@@ -90,7 +104,7 @@ def session(file):
     return lambda data: loaded.run(None, {name: data})[0]
 
 
-def classify(video, bundle, fps):
+def classify(video, bundle, fps, one_pass):
     """The probabilities of the labels."""
     manifest = json.loads((bundle / "manifest.json").read_text())
     image, video_stream = (manifest["streams"][name] for name in ("image", "video"))
@@ -98,11 +112,13 @@ def classify(video, bundle, fps):
         name: (session(bundle / stream["backbone"]), session(bundle / stream["head"]))
         for name, stream in (("image", image), ("video", video_stream))
     }
+    shots = OnePassShots() if one_pass else WholeShots(video)
     # Sampled pictures: the frame's number, and the picture for each stream.
-    shots, samples, rate, next_sample = Shots(), [], 24.0, 0
-    for number, (frame, at, rate) in enumerate(frames(video)):
-        shots.push(frame, rate)
+    samples, rate, next_sample = [], 24.0, 0
+    for number, (at, rate, picture) in enumerate(frames(video)):
+        shots.push(picture, rate)
         if at + EARLY >= next_sample / fps:
+            frame = picture()
             large = small(frame, image["input"])
             # Black is between shots, not in them; the detector does not take it out.
             if cv2.cvtColor(large, cv2.COLOR_RGB2GRAY).mean() > manifest["shots"]["black_luma"]:
@@ -144,6 +160,7 @@ def main():
     parser.add_argument("--fps", type=int, default=4, help="working rate (default 4)")
     bundle = Path(__file__).resolve().parents[2] / "models/bundles/demo"
     parser.add_argument("--bundle", type=Path, default=bundle, help="folder of a bundle (default: the demo)")
+    parser.add_argument("--one-pass", action="store_true", help="read the video once, with a loop of our own around the detector")
     parser.add_argument("--decode", action="store_true", help="only decode")
     options = parser.parse_args()
     cv2.setNumThreads(1)
@@ -151,7 +168,7 @@ def main():
     if options.decode:
         result = {"frames": sum(1 for _ in frames(options.video))}
     else:
-        result = classify(options.video, options.bundle, options.fps)
+        result = classify(options.video, options.bundle, options.fps, options.one_pass)
     # The imports are not the pipeline's fault, and are told apart.
     print(json.dumps(result | {"imports_cpu_s": started}))
 

@@ -97,14 +97,17 @@ def networks(result):
 def whole_file(figure):
     """Whole programs on one video."""
     lines = [f"\nwhole file {figure['video']} at {figure['fps']} frames a second, one thread, whole processes\n"]
-    lines.append("{:<32} {:>10} {:>12} {:>7} {:>7}".format("program", "CPU time", "peak memory", "frames", "clips"))
+    lines.append("{:<32} {:>10} {:>7} {:>12} {:>7} {:>7}".format("program", "CPU time", "ratio", "peak memory", "frames", "clips"))
+    own = figure["programs"]["divita classify"].get("cpu_s")
     for name, row in figure["programs"].items():
         if "error" in row:
             lines.append(f"{name:<32} cannot run: {row['error']}")
             continue
         time, memory = statistics.median(row["cpu_s"]), max(row["peak_memory_bytes"]) / 2**20
         told = row["result"]
-        lines.append(f"{name:<32} {time:8.2f} s {memory:8.0f} MiB {told['frames']:>7} {told.get('clips', ''):>7}")
+        # In each round, beside ours.
+        ratio = f"{spread([time / other for time, other in zip(row['cpu_s'], own)])['median']:.2f}x" if own else ""
+        lines.append(f"{name:<32} {time:8.2f} s {ratio:>7} {memory:8.0f} MiB {told['frames']:>7} {told.get('clips', ''):>7}")
     bench = figure["bench"]
     if "error" in bench:
         lines.append(f"divita bench cannot run: {bench['error']}")
@@ -113,9 +116,9 @@ def whole_file(figure):
         lines.append(f"divita bench: decoding alone {decode:.2f} s, classifying {classify:.2f} s: {ratio:.2f} times decoding alone")
     results = [row.get("result", {}).get("probabilities") for row in figure["programs"].values()]
     both = [result for result in results if result]
-    if len(both) == 2:
-        largest = max(abs(both[0][label] - both[1][label]) for label in both[0])
-        lines.append(f"probabilities differ by {largest:.3f} at most: the two find different shots and scale by different filters")
+    if len(both) > 1:
+        largest = max(abs(both[0][label] - other[label]) for other in both[1:] for label in both[0])
+        lines.append(f"probabilities differ by {largest:.3f} at most: divita finds other shots than the pipelines and scales by another filter")
     pipeline = figure["programs"]["Python pipeline"].get("result")
     if pipeline:
         lines.append(f"of the pipeline's CPU time {pipeline['imports_cpu_s']:.2f} s went by while Python loaded its packages")

@@ -16,6 +16,7 @@ def measure(divita, bundle, video, fps, rounds):
     commands = {
         "divita classify": [divita, "classify", video, *common, "--threads", "1", "--format", "jsonl"],
         "Python pipeline": pipeline,
+        "Python pipeline, one pass": [*pipeline, "--one-pass"],
         "Python pipeline, decoding alone": [*pipeline, "--decode"],
     }
     rows = {name: {"cpu_s": [], "peak_memory_bytes": []} for name in commands}
