@@ -37,7 +37,8 @@ closure() {
 
 # Makes sure that the machine can be started; its kernel and busybox are fetched once. Status 3 where it cannot.
 need_machine() {
-    if ! command -v qemu-system-aarch64 cpio > /dev/null; then
+    # `command -v` of two is content with one of them.
+    if ! { command -v qemu-system-aarch64 && command -v cpio; } > /dev/null; then
         [ -n "$install" ] && install_packages qemu-system-arm cpio || { say "no qemu-system-aarch64 (Debian's qemu-system-arm) or no cpio"; return 3; }
     fi
     [ ! -e "$cache/kernel" ] || return 0

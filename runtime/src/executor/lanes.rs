@@ -25,8 +25,8 @@ pub(super) unsafe trait Lanes {
     unsafe fn load(at: *const Self::Number) -> Self::Vector;
     /// Writes `COUNT` numbers at `at`.
     unsafe fn store(at: *mut Self::Number, vector: Self::Vector);
-    /// Writes `values` at `at`, as they are stored.
-    unsafe fn write(at: *mut Self::Number, values: &[f32]);
+    /// Writes those of `values` in even places at `even` and those in odd places at `odd`, as they are stored.
+    unsafe fn write_apart(values: &[f32], even: *mut Self::Number, odd: *mut Self::Number);
     /// The same number in every place.
     unsafe fn splat(value: f32) -> Self::Vector;
     /// a b + sum, rounded once.
@@ -43,10 +43,30 @@ pub(super) unsafe trait Lanes {
     ) -> Self::Vector;
 }
 
+/// [`Lanes::write_apart`] of floats, for a compiler that knows how to do it in vectors.
+///
+/// # Safety
+/// As many numbers can be written as there are.
+#[inline(always)]
+unsafe fn apart(values: &[f32], even: *mut f32, odd: *mut f32) {
+    let (pairs, last) = values.as_chunks::<2>();
+    // SAFETY: the caller's.
+    unsafe {
+        for (at, &[first, second]) in pairs.iter().enumerate() {
+            even.add(at).write(first);
+            odd.add(at).write(second);
+        }
+        if let [last] = last {
+            even.add(pairs.len()).write(*last);
+        }
+    }
+}
+
 /// Vectors so wide that two positions share one where their outputs end with half of it.
 ///
 /// # Safety
 /// As [`Lanes`].
+#[cfg(target_arch = "x86_64")]
 pub(super) unsafe trait Shares: Lanes<Number = f32> {
     /// Two neighbouring numbers, by turns in all places.
     unsafe fn splat_two(at: *const f32) -> Self::Vector;
@@ -81,9 +101,9 @@ unsafe impl Lanes for Avx2 {
         unsafe { std::arch::x86_64::_mm256_storeu_ps(at, vector) }
     }
     #[inline(always)]
-    unsafe fn write(at: *mut f32, values: &[f32]) {
+    unsafe fn write_apart(values: &[f32], even: *mut f32, odd: *mut f32) {
         // SAFETY: the caller's.
-        unsafe { at.copy_from_nonoverlapping(values.as_ptr(), values.len()) }
+        unsafe { apart(values, even, odd) }
     }
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self::Vector {
@@ -141,9 +161,9 @@ unsafe impl Lanes for Avx512 {
         unsafe { std::arch::x86_64::_mm512_storeu_ps(at, vector) }
     }
     #[inline(always)]
-    unsafe fn write(at: *mut f32, values: &[f32]) {
+    unsafe fn write_apart(values: &[f32], even: *mut f32, odd: *mut f32) {
         // SAFETY: the caller's.
-        unsafe { at.copy_from_nonoverlapping(values.as_ptr(), values.len()) }
+        unsafe { apart(values, even, odd) }
     }
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self::Vector {
@@ -229,9 +249,18 @@ unsafe impl Lanes for Neon {
         unsafe { std::arch::aarch64::vst1q_f32(at, vector) }
     }
     #[inline(always)]
-    unsafe fn write(at: *mut f32, values: &[f32]) {
+    unsafe fn write_apart(values: &[f32], even: *mut f32, odd: *mut f32) {
+        use std::arch::aarch64::{vld2q_f32, vst1q_f32};
+        let (eights, rest) = values.as_chunks::<8>();
         // SAFETY: the caller's.
-        unsafe { at.copy_from_nonoverlapping(values.as_ptr(), values.len()) }
+        unsafe {
+            for (at, eight) in eights.iter().enumerate() {
+                let both = vld2q_f32(eight.as_ptr());
+                vst1q_f32(even.add(4 * at), both.0);
+                vst1q_f32(odd.add(4 * at), both.1);
+            }
+            apart(rest, even.add(4 * eights.len()), odd.add(4 * eights.len()));
+        }
     }
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self::Vector {
@@ -292,9 +321,21 @@ unsafe impl Lanes for NeonHalf {
         unsafe { std::arch::aarch64::vst1q_u16(at, std::arch::aarch64::vreinterpretq_u16_f16(vector)) }
     }
     #[inline(always)]
-    unsafe fn write(at: *mut u16, values: &[f32]) {
+    unsafe fn write_apart(values: &[f32], even: *mut u16, odd: *mut u16) {
+        use std::arch::aarch64::{vcvt_f16_f32, vld2q_f32, vreinterpret_u16_f16, vst1_u16};
+        let (eights, rest) = values.as_chunks::<8>();
         // SAFETY: the caller's.
-        unsafe { super::half::write(values, at) }
+        unsafe {
+            for (at, eight) in eights.iter().enumerate() {
+                let both = vld2q_f32(eight.as_ptr());
+                vst1_u16(even.add(4 * at), vreinterpret_u16_f16(vcvt_f16_f32(both.0)));
+                vst1_u16(odd.add(4 * at), vreinterpret_u16_f16(vcvt_f16_f32(both.1)));
+            }
+            let (mut evens, mut odds) = ([0.0; 4], [0.0; 4]);
+            apart(rest, evens.as_mut_ptr(), odds.as_mut_ptr());
+            super::half::write(&evens[..rest.len().div_ceil(2)], even.add(4 * eights.len()));
+            super::half::write(&odds[..rest.len() / 2], odd.add(4 * eights.len()));
+        }
     }
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self::Vector {

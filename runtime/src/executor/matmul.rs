@@ -66,6 +66,7 @@ impl Packed {
     }
 
     /// Packs `weights` of one and a half vectors of `width` outputs, for [`super::shared::run`].
+    #[cfg(target_arch = "x86_64")]
     pub fn shared(weights: &[f32], bias: &[f32], width: usize) -> Self {
         let (outputs, inputs) = (bias.len(), weights.len() / bias.len());
         let stored = || (0..width).chain((width..outputs).flat_map(|output| [output; 2]));
@@ -76,11 +77,13 @@ impl Packed {
     }
 
     /// Whether they are packed for [`super::shared::run`].
+    #[cfg(target_arch = "x86_64")]
     pub fn is_shared(&self) -> bool {
         self.shared
     }
 
     /// The weights and biases of the first panel.
+    #[cfg(target_arch = "x86_64")]
     pub fn panel(&self) -> (*const f32, *const f32) {
         (self.data.as_ptr(), self.bias.as_ptr())
     }
@@ -431,9 +434,18 @@ impl Inputs for Taps<'_> {
         // SAFETY: the caller's.
         unsafe {
             let arena = arena.add(self.shift + position);
-            for &each in self.taps {
+            let width = COLUMNS * L::COUNT;
+            let (threes, rest) = if L::HOLDS_FOURS { self.taps.as_chunks::<3>() } else { (&[][..], self.taps) };
+            for &[first, second, third] in threes {
+                tap::<L, ROWS, COLUMNS>(sums, arena.add(first), weights);
+                tap::<L, ROWS, COLUMNS>(sums, arena.add(second), weights.add(width));
+                tap::<L, ROWS, COLUMNS>(sums, arena.add(third), weights.add(2 * width));
+                weights = weights.add(3 * width);
+            }
+            // Of three at once, the compiler would keep what two positions share in registers that there are not.
+            for &each in rest {
                 tap::<L, ROWS, COLUMNS>(sums, arena.add(each), weights);
-                weights = weights.add(COLUMNS * L::COUNT);
+                weights = weights.add(width);
             }
         }
     }

@@ -7,15 +7,15 @@
 //! columns into a row of the pooled plane, and over time into each plane of the output that the plane belongs to.
 
 use super::depthwise::Sides;
-use super::lanes::{Lanes, Shares};
+use super::lanes::Lanes;
+#[cfg(target_arch = "x86_64")]
+use super::lanes::Shares;
 use super::matmul::{self, Packed, Taps, Target};
 #[cfg(target_arch = "x86_64")]
 use super::shared;
 
 /// Rows of the convolution that a row of the pool sees.
 const KEPT: usize = 3;
-/// Columns in even places of a row, and in odd ones, that are taken apart at once.
-const APART: usize = 64;
 
 /// A stem of side 3 in height and width, 3 or 1 in time; its pool is of the same kernel with step 2 wherever that is 3.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,10 +98,11 @@ impl Stem {
             .map(move |plane| (plane, !pools || z == (2 * plane).saturating_sub(1)))
     }
 
-    /// Has of planar `data` (colours, sides) those planes written that outputs of plane `z` see and those before it did not: row by row,
-    /// each to a place of the arena. What is around them is zero already and stays so.
+    /// Has of planar `data` (colours, sides) those planes written that outputs of plane `z` see and those before it did not, row by row: `write`
+    /// is told the place of the arena for what is in even places of a row, and for what is in odd ones. What is around them is zero already and
+    /// stays so.
     #[inline(always)]
-    pub fn fill(&self, data: &[f32], z: usize, mut write: impl FnMut(usize, &[f32])) {
+    pub fn fill(&self, data: &[f32], z: usize, mut write: impl FnMut(&[f32], usize, usize)) {
         let [depth, height, width] = self.sides;
         let [pz, py, _] = self.kernel.map(|side| side / 2);
         let seen = |z: usize| (z * self.step[0] + pz + 1).min(depth);
@@ -111,22 +112,9 @@ impl Stem {
                 let first = self.input + self.held(colour, time) + py * self.row_len();
                 let plane = &data[(colour * depth + time) * height * width..][..height * width];
                 for (y, row) in plane.chunks_exact(width).enumerate() {
-                    // After the border of one column, what is in even places of the row is in odd ones.
-                    let (mut odd, mut even) =
-                        (first + y * self.row_len() + self.row_len() / 2, first + y * self.row_len() + 1);
-                    for part in row.chunks(2 * APART) {
-                        let (mut odds, mut evens) = ([0.0; APART], [0.0; APART]);
-                        let (pairs, last) = part.as_chunks::<2>();
-                        for ((pair, odd), even) in pairs.iter().zip(&mut odds).zip(&mut evens) {
-                            [*odd, *even] = *pair;
-                        }
-                        if let Some((&last, place)) = last.first().zip(odds.get_mut(pairs.len())) {
-                            *place = last;
-                        }
-                        write(odd, &odds[..part.len().div_ceil(2)]);
-                        write(even, &evens[..pairs.len()]);
-                        (odd, even) = (odd + APART, even + APART);
-                    }
+                    let at = first + y * self.row_len();
+                    // After the border of one column, what was in an even place is in an odd one.
+                    write(row, at + self.row_len() / 2, at + 1);
                 }
             }
         }
@@ -164,7 +152,11 @@ fn seen(at: usize, side: usize) -> std::ops::Range<usize> {
 /// The safe reference: the stem of planar `data` (colours, sides); `taps` are those of each plane of the convolution.
 pub(super) fn reference(arena: &mut [f32], stem: &Stem, taps: &[Vec<usize>], weights: &Packed, data: &[f32]) {
     for (z, taps) in taps.iter().enumerate() {
-        stem.fill(data, z, |at, row| arena[at..at + row.len()].copy_from_slice(row));
+        stem.fill(data, z, |row, even, odd| {
+            for (at, &number) in row.iter().enumerate() {
+                arena[if at % 2 == 0 { even } else { odd } + at / 2] = number;
+            }
+        });
         reference_plane(arena, stem, z, taps, weights);
     }
 }
@@ -211,7 +203,7 @@ pub(super) unsafe fn run<L: Lanes>(
     let ([_, height, width], numbers) = (stem.convolved(), weights.padded());
     for (z, taps) in taps.iter().enumerate() {
         // SAFETY: the caller's.
-        stem.fill(data, z, |at, row| unsafe { L::write(arena.add(at), row) });
+        stem.fill(data, z, |row, even, odd| unsafe { L::write_apart(row, arena.add(even), arena.add(odd)) });
         for y in 0..height {
             let taps = Taps { taps, shift: stem.shift(y) };
             // SAFETY: the caller's.
@@ -243,7 +235,7 @@ pub(super) unsafe fn run_shared<L: Shares>(
     let ([_, height, width], numbers) = (stem.convolved(), weights.padded());
     for (z, taps) in taps.iter().enumerate() {
         // SAFETY: the caller's.
-        stem.fill(data, z, |at, row| unsafe { L::write(arena.add(at), row) });
+        stem.fill(data, z, |row, even, odd| unsafe { L::write_apart(row, arena.add(even), arena.add(odd)) });
         for y in 0..height {
             let taps = Taps { taps, shift: stem.shift(y) };
             // SAFETY: the caller's.
