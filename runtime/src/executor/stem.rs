@@ -154,7 +154,7 @@ pub(super) fn reference(arena: &mut [f32], stem: &Stem, taps: &[Vec<usize>], wei
     for (z, taps) in taps.iter().enumerate() {
         stem.fill(data, z, |row, even, odd| {
             for (at, &number) in row.iter().enumerate() {
-                arena[if at % 2 == 0 { even } else { odd } + at / 2] = number;
+                arena[[even, odd][at % 2] + at / 2] = number;
             }
         });
         reference_plane(arena, stem, z, taps, weights);
@@ -255,7 +255,7 @@ pub(super) unsafe fn run_shared<L: Shares>(
 unsafe fn pool<L: Lanes>(arena: *mut L::Number, stem: &Stem, z: usize, y: usize, numbers: usize) {
     let ([_, height, width], pooled) = (stem.convolved(), stem.pooled());
     // A row of the pool is complete after its third row, and the last one, of an odd height, after its second.
-    if y % 2 == 0 && y + 1 != height {
+    if y.is_multiple_of(2) && y + 1 != height {
         return;
     }
     let row = y / 2;
