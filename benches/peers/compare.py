@@ -9,7 +9,7 @@ largest value of that: an engine that computes something else cannot win unseen.
 
 divita and tract read the bundle's files as they are: weights in half precision with a Cast each, time left free. The others get them
 with that worked out beforehand (networks.py), so that it costs them nothing. Input and output are arrays in memory; what an engine does to
-take and give them is counted.
+take and give them is counted. divita, tract and OpenVINO have their input in memory of their own, where it stays from run to run.
 
 The instructions that networks take on ARM are shown beside: counts, recorded by benches/arm-counts, that are not measured anew.
 
