@@ -6,6 +6,7 @@
 
 pub mod bundle;
 pub mod checkpoint;
+pub mod contact_sheet;
 pub mod cost;
 pub mod difference;
 mod error;
@@ -22,6 +23,9 @@ pub mod reference_input;
 pub mod representations;
 pub mod seed;
 pub mod session;
+pub mod shot_evaluation;
+pub mod shot_score;
+pub mod shot_training;
 pub mod transnet_detector;
 pub mod weights;
 pub mod zoo;

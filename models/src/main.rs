@@ -22,10 +22,12 @@ struct Cli {
 enum Command {
     Build(commands::build::Build),
     Extract(commands::extract::Extract),
+    FitShots(commands::fit_shots::FitShots),
     Import(commands::import::Import),
     // Of use to whoever makes a package, and in nobody else's way.
     #[command(hide = true)]
     Manual(commands::manual::Manual),
+    Shots(commands::shots::Shots),
     Verify(commands::verify::Verify),
     Zoo(commands::zoo::Zoo),
 }
@@ -38,8 +40,10 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Build(build) => build.run(),
         Command::Extract(extract) => extract.run(),
+        Command::FitShots(fit) => fit.run(),
         Command::Import(import) => import.run(),
         Command::Manual(manual) => manual.run(),
+        Command::Shots(shots) => shots.run(),
         Command::Verify(verify) => verify.run(),
         Command::Zoo(zoo) => zoo.run(),
     };

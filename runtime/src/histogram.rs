@@ -14,7 +14,7 @@ pub const LUMA_BINS: usize = 16;
 pub const CHROMA_BINS: usize = 32;
 
 /// Samples of the grid across and down at most; beyond it more samples change the counts too little to matter.
-const GRID: (usize, usize) = (128, 72);
+pub(crate) const GRID: (usize, usize) = (128, 72);
 
 /// Counts over a grid of at most 128 x 72 positions of one frame. Luma is brought to full range first, so that the same
 /// picture gives the same counts in either range.
@@ -159,6 +159,11 @@ fn gather(row: &[u8], columns: &[usize], codes: &mut [u8; GRID.0]) {
 impl Histogram {
     /// Counts `frame`, reading its planes where they are. Allocates nothing.
     pub fn of(frame: &Frame<'_>) -> Self {
+        Histogram::of_rows(frame, |_, _, _, _| {})
+    }
+
+    /// Counts `frame`; `row` gets the grid's rows in their order, each with its number, as luma in full range, u and v.
+    pub(crate) fn of_rows(frame: &Frame<'_>, mut row: impl FnMut(usize, &[u8], &[u8], &[u8])) -> Self {
         let mut histogram = Histogram::default();
         let full_range = full_range(&ToRgb::new(frame.colour()));
         let (width, height) = (frame.width(), frame.height());
@@ -172,6 +177,7 @@ impl Histogram {
             samples.read(&components, &columns, y, &full_range);
             histogram.count(&samples, across, gy * BLOCKS / down);
             chroma.count(&samples.u[..across], &samples.v[..across]);
+            row(gy, &samples.luma[..across], &samples.u[..across], &samples.v[..across]);
         }
         (histogram.u, histogram.v) = chroma.sums();
         histogram

@@ -189,7 +189,7 @@ impl Extract {
 }
 
 /// The weights of `network` that `import` wrote to `path`, and how the store calls them.
-fn read_weights(network: &str, frames: usize, path: &Path) -> anyhow::Result<(Weights, String)> {
+pub(super) fn read_weights(network: &str, frames: usize, path: &Path) -> anyhow::Result<(Weights, String)> {
     let checkpoint = checkpoint::read(path)?;
     let from = format!("SHA-256 {}", checkpoint.sha256);
     let (_, mapping) = super::import::map(network, frames, checkpoint, path)?;

@@ -2,7 +2,9 @@
 
 pub mod build;
 pub mod extract;
+pub mod fit_shots;
 pub mod import;
 pub mod manual;
+pub mod shots;
 pub mod verify;
 pub mod zoo;

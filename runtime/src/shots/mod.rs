@@ -1,12 +1,17 @@
 //! Shots: runs of content frames between two transitions, what a detector of them is and what it says of a frame.
 
+pub mod evidence;
+mod evidence_detector;
 mod histogram_detector;
+pub mod signature;
 mod tracker;
+pub mod transition_network;
 
 use serde::{Deserialize, Serialize};
 
 use crate::frame::{Frame, Timestamp};
 
+pub use evidence_detector::{EvidenceDetector, Thresholds};
 pub use histogram_detector::HistogramDetector;
 pub use tracker::ShotTracker;
 

@@ -1,0 +1,125 @@
+//! The evidence on a frame: numbers from the frames around it that say whether it begins a shot or is part of a gradual transition.
+//!
+//! A cut shows in how alike the frames on either side are among themselves, and how unlike across; a dissolve in distances that grow evenly; a flash in
+//! frames that are alike again after it. All of this is in the distances between every two of some frames before and after the frame.
+
+use heapless::Deque;
+
+use super::signature::{DISTANCES, Signature};
+use crate::frame::{Frame, Timestamp};
+
+/// Frames that are compared, counted from the frame in question.
+const AROUND: [isize; 16] = [-24, -16, -11, -7, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8];
+
+/// Most frames seen after a frame before there is evidence on it.
+pub const AHEAD: usize = 8;
+/// Most seconds of it; where frames are further apart, the first that comes later is the last that is seen.
+const AHEAD_S: f64 = 1.0 / 3.0;
+/// Frames before it that are kept.
+const BEHIND: usize = 24;
+/// Furthest apart of two frames that are compared.
+const LAGS: usize = BEHIND + AHEAD;
+const WINDOW: usize = BEHIND + AHEAD + 2;
+
+const PAIRS: usize = AROUND.len() * (AROUND.len() - 1) / 2;
+
+/// Numbers that make the evidence on one frame.
+pub const NUMBERS: usize = DISTANCES * PAIRS + 3 * AROUND.len() + 2;
+
+/// The evidence on one frame.
+pub type Evidence = [f32; NUMBERS];
+
+/// What the window keeps of a frame.
+struct Seen {
+    time: Timestamp,
+    signature: Signature,
+    /// To the frame before, the one before that, and so on.
+    distances: [[f32; DISTANCES]; LAGS],
+}
+
+/// The newest frames of a stream and what they say of the frame in their midst. Allocates nothing once it is made.
+pub struct EvidenceWindow {
+    /// Oldest first; the first `told` have been told of.
+    seen: Box<Deque<Seen, WINDOW>>,
+    told: usize,
+    /// Where an evidence is put together.
+    evidence: Box<Evidence>,
+}
+
+impl Default for EvidenceWindow {
+    fn default() -> Self {
+        EvidenceWindow { seen: Box::new(Deque::new()), told: 0, evidence: Box::new([0.0; NUMBERS]) }
+    }
+}
+
+impl EvidenceWindow {
+    /// Takes the next frame; `tell` gets the signature of and the evidence on each frame on which there is some now, oldest first.
+    pub fn push(&mut self, frame: &Frame<'_>, mut tell: impl FnMut(&Signature, &Evidence)) {
+        let signature = Signature::of(frame);
+        let mut distances = [[0.0; DISTANCES]; LAGS];
+        for (to, before) in distances.iter_mut().zip(self.seen.iter().rev()) {
+            *to = signature.distances(&before.signature);
+        }
+        if self.seen.is_full() {
+            self.seen.pop_front();
+            self.told -= 1;
+        }
+        // Cannot be full: room was made.
+        let _ = self.seen.push_back(Seen { time: frame.time(), signature, distances });
+        while self.told < self.seen.len() {
+            let newest = self.seen.len() - 1;
+            let Some(oldest) = self.seen.iter().nth(self.told) else { break };
+            let waited = frame.time().since(oldest.time).as_secs_f64();
+            if waited < AHEAD_S && newest - self.told < AHEAD {
+                break;
+            }
+            self.tell(newest, &mut tell);
+        }
+    }
+
+    /// Tells of the frames that are left and forgets all: the stream ends, or what comes next is not to be compared with it.
+    pub fn finish(&mut self, mut tell: impl FnMut(&Signature, &Evidence)) {
+        while self.told < self.seen.len() {
+            self.tell(self.seen.len() - 1, &mut tell);
+        }
+        self.seen.clear();
+        self.told = 0;
+    }
+
+    /// Tells of the next frame, from the frames up to `newest`.
+    fn tell(&mut self, newest: usize, tell: &mut impl FnMut(&Signature, &Evidence)) {
+        let middle = self.told;
+        // Where there are none before or after, the first and the last stand for them.
+        let places = AROUND.map(|offset| middle.saturating_add_signed(offset).min(newest));
+        let (front, back) = self.seen.as_slices();
+        let at = |index: usize| if index < front.len() { &front[index] } else { &back[index - front.len()] };
+        let mut numbers = self.evidence.iter_mut();
+        let mut put = |number: f32| {
+            if let Some(to) = numbers.next() {
+                *to = number;
+            }
+        };
+        for (k, &earlier) in places.iter().enumerate() {
+            for &later in &places[k + 1..] {
+                let distances =
+                    if later > earlier { at(later).distances[later - earlier - 1] } else { [0.0; DISTANCES] };
+                distances.into_iter().for_each(&mut put);
+            }
+        }
+        let middle = at(middle);
+        for &place in &places {
+            let signature = &at(place).signature;
+            put((signature.mean() - middle.signature.mean()) / 64.0);
+            put((signature.spread() + 4.0).ln() / 2.0);
+            put(signature.mean() / 255.0);
+        }
+        // How fast the frames follow each other, and how many were seen after this one.
+        let first = at(0);
+        let steps = newest.max(1) as f64;
+        let interval = (at(newest).time.since(first.time).as_secs_f64() / steps).clamp(1.0 / 240.0, 1.0);
+        put((interval * 24.0).log2() as f32);
+        put((newest - self.told) as f32 / AHEAD as f32);
+        tell(&middle.signature, &self.evidence);
+        self.told += 1;
+    }
+}

@@ -1,0 +1,189 @@
+//! The signature of a frame: what a shot detector keeps of it, counts and a picture of a few hundred cells, and how unlike two of them are.
+
+use crate::frame::Frame;
+use crate::histogram::{GRID, Histogram};
+use crate::vectors::{Computation, run_widest};
+
+/// Cells of luma across and down.
+const LUMA: (usize, usize) = (32, 18);
+/// Cells of each colour difference across and down.
+const CHROMA: (usize, usize) = (16, 9);
+const LUMA_CELLS: usize = LUMA.0 * LUMA.1;
+const CHROMA_CELLS: usize = CHROMA.0 * CHROMA.1;
+
+/// Kinds of [`Signature::distances`].
+pub const DISTANCES: usize = 5;
+
+/// Difference of luma in a cell, of 255, from which the cell is another.
+const CHANGED: u8 = 20;
+
+/// Variance, of luma of 255, that counts as none: noise.
+const FLAT: f32 = 16.0;
+
+/// What is kept of a frame, 1.6 kB.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signature {
+    histogram: Histogram,
+    luma: [u8; LUMA_CELLS],
+    chroma: [u8; 2 * CHROMA_CELLS],
+    mean: f32,
+    spread: f32,
+}
+
+/// The grid of samples that the histogram counts.
+struct Grid {
+    luma: [u8; GRID.0 * GRID.1],
+    u: [u8; GRID.0 * GRID.1],
+    v: [u8; GRID.0 * GRID.1],
+    across: usize,
+    down: usize,
+}
+
+impl Signature {
+    /// The signature of `frame`, whose planes are read where they are. Allocates nothing.
+    pub fn of(frame: &Frame<'_>) -> Self {
+        let mut grid =
+            Grid { luma: [0; GRID.0 * GRID.1], u: [0; GRID.0 * GRID.1], v: [0; GRID.0 * GRID.1], across: 1, down: 1 };
+        let histogram = Histogram::of_rows(frame, |y, luma, u, v| {
+            (grid.across, grid.down) = (luma.len(), y + 1);
+            for (to, from) in [(&mut grid.luma, luma), (&mut grid.u, u), (&mut grid.v, v)] {
+                to[y * from.len()..][..from.len()].copy_from_slice(from);
+            }
+        });
+        let mut signature =
+            Signature { histogram, luma: [0; LUMA_CELLS], chroma: [0; 2 * CHROMA_CELLS], mean: 0.0, spread: 0.0 };
+        let (u, v) = signature.chroma.split_at_mut(CHROMA_CELLS);
+        grid.shrink(&grid.luma, LUMA, &mut signature.luma);
+        grid.shrink(&grid.u, CHROMA, u);
+        grid.shrink(&grid.v, CHROMA, v);
+        let (mut sum, mut squares) = (0u32, 0u32);
+        for &cell in &signature.luma {
+            sum += u32::from(cell);
+            squares += u32::from(cell) * u32::from(cell);
+        }
+        signature.mean = sum as f32 / LUMA_CELLS as f32;
+        signature.spread = (squares as f32 / LUMA_CELLS as f32 - signature.mean * signature.mean).max(0.0).sqrt();
+        signature
+    }
+
+    /// The counts.
+    pub fn histogram(&self) -> &Histogram {
+        &self.histogram
+    }
+
+    /// Mean luma, 0 to 255.
+    pub fn mean(&self) -> f32 {
+        self.mean
+    }
+
+    /// Standard deviation of luma over the cells, 0 to 127.
+    pub fn spread(&self) -> f32 {
+        self.spread
+    }
+
+    /// How unlike two frames are, each 0 for the same: the difference of luma and of chroma cell by cell, the distance of the histograms, one
+    /// less the correlation of luma (which a flash or a fade leaves alone), the share of the cells that changed. Of all but the correlation the root,
+    /// because small differences matter more than large ones.
+    pub fn distances(&self, other: &Signature) -> [f32; DISTANCES] {
+        let mut sums = Sums::default();
+        run_widest(Compare { one: self, other, sums: &mut sums });
+        let cells = LUMA_CELLS as f32;
+        let covariance = sums.products as f32 / cells - self.mean * other.mean;
+        [
+            (sums.luma as f32 / cells / 64.0).sqrt(),
+            (sums.chroma as f32 / (2 * CHROMA_CELLS) as f32 / 16.0).sqrt(),
+            self.histogram.distance(&other.histogram).sqrt(),
+            (1.0 - (covariance + FLAT) / (self.spread * other.spread + FLAT)).max(0.0),
+            (sums.changed as f32 / cells).sqrt(),
+        ]
+    }
+}
+
+impl Grid {
+    /// Means of the samples in each of `size` cells.
+    fn shrink(&self, samples: &[u8], size: (usize, usize), cells: &mut [u8]) {
+        // Of a picture smaller than the cells some samples are in several.
+        let range = |cell: usize, cells: usize, samples: usize| {
+            let first = cell * samples / cells;
+            first..((cell + 1) * samples / cells).max(first + 1)
+        };
+        for (y, row) in cells.chunks_exact_mut(size.0).enumerate() {
+            let rows = range(y, size.1, self.down);
+            for (x, cell) in row.iter_mut().enumerate() {
+                let columns = range(x, size.0, self.across);
+                let count = (rows.len() * columns.len()) as u32;
+                let line = |y: usize| &samples[y * self.across..][columns.clone()];
+                let sum: u32 = rows.clone().flat_map(line).map(|&sample| u32::from(sample)).sum();
+                *cell = ((sum + count / 2) / count) as u8;
+            }
+        }
+    }
+}
+
+/// Sums over the cells of two signatures.
+#[derive(Default)]
+struct Sums {
+    luma: u32,
+    chroma: u32,
+    changed: u32,
+    products: u32,
+}
+
+struct Compare<'a> {
+    one: &'a Signature,
+    other: &'a Signature,
+    sums: &'a mut Sums,
+}
+
+impl Computation for Compare<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Sums { luma, chroma, changed, products } = self.sums;
+        for (&a, &b) in self.one.luma.iter().zip(&self.other.luma) {
+            let difference = a.abs_diff(b);
+            *luma += u32::from(difference);
+            *changed += u32::from(difference > CHANGED);
+            *products += u32::from(a) * u32::from(b);
+        }
+        for (&a, &b) in self.one.chroma.iter().zip(&self.other.chroma) {
+            *chroma += u32::from(a.abs_diff(b));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{Pixels, Plane, Timestamp};
+
+    fn grey(width: usize, height: usize, pixel: impl Fn(usize, usize) -> u8) -> Signature {
+        let data: Vec<u8> = (0..width * height).map(|at| pixel(at % width, at / width)).collect();
+        let pixels = Pixels::Grey(Plane { data: &data, stride: width });
+        Signature::of(&Frame::new(pixels, width, height, Timestamp::ZERO).expect("the plane holds it"))
+    }
+
+    #[test]
+    fn a_picture_is_like_itself_at_any_size() {
+        let picture = |width: usize| move |x: usize, y: usize| (16 + 200 * x / width + y % 2) as u8;
+        let whole = grey(128, 72, picture(128));
+        for (width, height) in [(1, 1), (5, 3), (31, 17), (128, 72), (640, 360), (1281, 721)] {
+            let one = grey(width, height, picture(width));
+            let same = one.distances(&one);
+            assert!(same.iter().all(|&distance| distance < 1e-3), "{width}x{height}: {same:?}");
+            if width > 31 {
+                let scaled = whole.distances(&one);
+                assert!(scaled[0] < 0.2 && scaled[3] < 0.02 && scaled[4] == 0.0, "{width}x{height}: {scaled:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_flash_leaves_the_correlation_and_nothing_else() {
+        let dark = grey(320, 180, |x, y| (30 + (x / 40 + y / 40) % 2 * 60) as u8);
+        let light = grey(320, 180, |x, y| (130 + (x / 40 + y / 40) % 2 * 60) as u8);
+        let other = grey(320, 180, |x, y| (30 + (x / 40 + y / 40 + 1) % 2 * 60) as u8);
+        let (flash, cut) = (dark.distances(&light), dark.distances(&other));
+        assert!(flash[3] < 0.02 && flash[0] > 1.0 && flash[4] > 0.9, "{flash:?}");
+        assert!(cut[3] > 1.5, "{cut:?}");
+    }
+}
