@@ -6,6 +6,7 @@ is wholly of the one after; `disturbances`, what happens that is no transition. 
 """
 
 import argparse
+import bisect
 import json
 import multiprocessing
 import random
@@ -20,9 +21,12 @@ from footage import HEIGHT, WIDTH, videos
 from views import DISTURBANCES, View
 
 # Videos of each part: of trailers, and of what disturbs detectors and has few transitions.
-PARTS = {"train": (60, 30), "validation": (22, 4), "test": (38, 8)}
+PARTS = {"train": (76, 30), "validation": (22, 4), "test": (38, 8)}
 RATES = [24.0, 24.0, 24.0, 25.0, 25.0, 24000 / 1001, 30000 / 1001, 30.0, 30.0, 60.0, 50.0, 15.0, 12.0, 10.0, 5.0, 2.0]
 SHOTS = 26
+# How fast the footage is played. That of training has little fast motion of its own, so some of it is played very fast.
+SPEEDS = {"train": [1.0, 1.0, 1.0, 0.5, 1.5, 2.0, 3.0, 5.0]}
+USUAL_SPEEDS = [1.0, 1.0, 1.0, 0.5, 1.5, 2.0]
 # Mean difference in grey of small pictures beside a join, of 255, below which nobody sees that there is one.
 VISIBLE = 4.0
 
@@ -33,6 +37,7 @@ class Programme:
     def __init__(self, name, seed, footage, disturbing):
         self.name, self.random = name, random.Random(f"{seed} {name}")
         self.footage, self.disturbing = footage, disturbing
+        self.speeds = SPEEDS.get(footage[0].part, USUAL_SPEEDS)
         draw = self.random
         self.rate = draw.choice(RATES[:11] if disturbing else RATES)
         self.noise = draw.choice([0, 0, 0, 2, 4, 8])
@@ -54,7 +59,7 @@ class Programme:
             else:
                 video = draw.choices(self.footage, [min(len(video.shots), 12) ** 0.7 for video in self.footage])[0]
                 shot = draw.randrange(len(video.shots))
-            view = View(draw, video, shot, self.rate, length, lively=self.disturbing)
+            view = View(draw, video, shot, self.rate, length, lively=self.disturbing, speeds=self.speeds)
             if before is None or difference(before.frame(before.length - 1), view.frame(0)) > VISIBLE:
                 return view
         return None
@@ -160,8 +165,6 @@ class Programme:
 
 def renumber(event, kept, early, late):
     """The same event, counted in the frames that are kept: the last one not after `early` and the first one not before `late`."""
-    import bisect
-
     return event | {early: max(bisect.bisect_right(kept, event[early]) - 1, 0), late: min(bisect.bisect_left(kept, event[late]), len(kept) - 1)}
 
 

@@ -16,11 +16,11 @@ DISTURBANCES = ["flash", "flicker", "explosion", "whip", "passer", "title", "let
 class View:
     """`length` frames of one shot at `rate` frames a second; `view.frame(k)` is a picture, BGR."""
 
-    def __init__(self, random, video, shot, rate, length, lively):
+    def __init__(self, random, video, shot, rate, length, lively, speeds):
         self.video, self.length = video, length
         first, last = video.shots[shot]
         self.shot = shot
-        speed = random.choice([1.0, 1.0, 1.0, 0.5, 1.5, 2.0])
+        speed = random.choice(speeds)
         step = video.rate / rate * speed
         # A shot too short for that many frames is slowed down, as far as that goes.
         self.step = min(step, (last - first) / max(length - 1, 1))

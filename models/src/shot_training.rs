@@ -319,10 +319,10 @@ mod tests {
     #[test]
     fn what_can_be_learned_is_learned_and_the_same_each_time() {
         let examples = examples(3000);
-        let recipe = Recipe { epochs: 8, ..Recipe::default() };
+        let recipe = Recipe { epochs: 40, ..Recipe::default() };
         let mut losses = Vec::new();
         let weights = fit(&examples, recipe, |_, loss| losses.push(loss));
-        assert!(losses[7] < 0.4 * losses[0], "{losses:?}");
+        assert!(losses[39] < 0.3 * losses[0], "{losses:?}");
         assert_eq!(weights, fit(&examples, recipe, |_, _| {}));
         let bytes: Vec<u8> = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
         let network = TransitionNetwork::read(&bytes).expect("good weights");

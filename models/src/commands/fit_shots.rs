@@ -36,7 +36,7 @@ pub struct FitShots {
 impl FitShots {
     /// Trains and writes the weights.
     pub fn run(self) -> anyhow::Result<()> {
-        let videos: Vec<String> = expand(&self.inputs).into_iter().filter(|input| !input.ends_with(".json")).collect();
+        let videos = expand(&self.inputs);
         let mut examples = Examples::default();
         let bar = ProgressBar::new(videos.len() as u64);
         for video in &videos {

@@ -157,12 +157,7 @@ impl Shots {
     fn videos(&self) -> anyhow::Result<BTreeMap<String, String>> {
         let mut videos = BTreeMap::new();
         for input in expand(&self.inputs) {
-            let path = std::path::Path::new(&input);
-            // The truth lies among the videos.
-            if path.extension().is_some_and(|ending| ending == "json") {
-                continue;
-            }
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = std::path::Path::new(&input).file_name().unwrap_or_default().to_string_lossy().into_owned();
             if let Some(other) = videos.insert(name.clone(), input.clone()) {
                 bail!("{other} and {input} are both called {name}: score them apart");
             }

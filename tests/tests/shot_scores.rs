@@ -1,0 +1,111 @@
+//! `divita-models shots`: detectors scored on videos whose transitions are known, through the program.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::process::Output;
+
+use divita_tests::{assert_fails, known_cuts, program, sample, shared_video, stdout};
+use serde_json::{Value, json};
+
+/// A folder with a copy of `video`, and beside it its truth.
+fn folder(video: &Path, truth: &Value) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join(video.file_name().unwrap());
+    std::fs::copy(video, &copy).unwrap();
+    std::fs::write(copy.with_extension("json"), truth.to_string()).unwrap();
+    folder
+}
+
+fn shots(folder: &Path, more: &[&str]) -> Output {
+    program("divita-models").arg("shots").arg(folder).args(more).output().unwrap()
+}
+
+fn cuts(firsts: &[u64]) -> Vec<Value> {
+    firsts.iter().map(|first| json!({"last": first - 1, "first": first, "how": "cut"})).collect()
+}
+
+#[test]
+fn the_detector_of_the_edge_is_scored_on_real_cuts() {
+    let Some(video) = shared_video("bikes.mp4") else { return };
+    let mut known = known_cuts(&video);
+    // One that is not there, so that a miss is seen.
+    known.insert(0, 10);
+    let folder = folder(&video, &json!({"frames": 250, "transitions": cuts(&known)}));
+    let sheet = folder.path().join("sheet");
+    let output = shots(folder.path(), &["--tolerance", "0", "--json", "--report", sheet.to_str().unwrap()]);
+    let result: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let score = &result["score"]["cuts"];
+    assert_eq!((&score["true"], &score["found"], &score["false"]), (&json!(6), &json!(5), &json!(0)), "{result}");
+    assert_eq!(result["found_by_kind"], json!({"cut": [5, 6]}));
+    assert_eq!((&result["misses"][0]["first"], &result["misses"][0]["at_s"]), (&json!(10), &json!(0.4)));
+    assert!(result["cpu_ms_per_1000_frames"].as_f64().unwrap() > 0.0);
+    let page = std::fs::read_to_string(sheet.join("index.html")).unwrap();
+    assert!(page.contains("Missed: 1") && page.contains("False alarms: 0"));
+    // Four frames on either side, each of them there.
+    for frame in 6..14 {
+        let picture = image::open(sheet.join(format!("0-{frame}.jpg"))).unwrap();
+        assert_eq!((picture.width(), picture.height()), (128, 72));
+    }
+}
+
+#[test]
+fn what_another_program_found_is_scored_as_by_hand() {
+    // 10 is off by one, 50 by three; 130 falls into the dissolve, and 200 is nothing.
+    let truth = json!({
+        "transitions": [{"last": 9, "first": 10}, {"last": 49, "first": 50}, {"last": 119, "first": 140, "how": "dissolve"}],
+        "disturbances": [{"kind": "flash", "first": 198, "last": 201}], "disturbing": true,
+    });
+    let folder = folder(&sample(), &truth);
+    let name = sample().file_name().unwrap().to_str().unwrap().to_owned();
+    let found = json!({"detector": "another", "videos": {name: {"frames": 1253, "cpu_s": 2.506, "transitions": cuts(&[11, 53, 130, 200])}}});
+    let path = folder.path().join("found.json");
+    std::fs::write(&path, found.to_string()).unwrap();
+    let output = shots(folder.path(), &["--found", path.to_str().unwrap(), "--json"]);
+    let result: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let counts = |kind: &str| ["true", "found", "false"].map(|count| result["score"][kind][count].as_u64().unwrap());
+    assert_eq!((counts("cuts"), counts("gradual"), counts("all")), ([2, 1, 2], [1, 1, 0], [3, 2, 2]));
+    assert_eq!(result["cpu_ms_per_1000_frames"], json!(2000.0));
+    assert_eq!(result["false_alarms"][1]["what"], json!(["flash"]));
+    let minutes = 1252.0 / 24.0 / 60.0;
+    assert!((result["false_alarms_a_minute_where_disturbed"].as_f64().unwrap() - 2.0 / minutes).abs() < 1e-6);
+}
+
+#[test]
+fn what_does_not_belong_together_is_refused() {
+    let wrong = folder(&sample(), &json!({"frames": 7, "transitions": []}));
+    assert_fails(&shots(wrong.path(), &[]), 1, &["7 frames", "1253"]);
+    let reversed = folder(&sample(), &json!({"transitions": [{"last": 5, "first": 5}]}));
+    assert_fails(&shots(reversed.path(), &[]), 1, &["not before its first"]);
+    std::fs::remove_file(reversed.path().join("sintel-trailer.json")).unwrap();
+    assert_fails(&shots(reversed.path(), &[]), 1, &["sintel-trailer.json", "beside it"]);
+    let weights = wrong.path().join("weights.bin");
+    std::fs::write(&weights, [0; 100]).unwrap();
+    let arguments = ["--detector", "evidence", "--detector-weights", weights.to_str().unwrap()];
+    assert_fails(&shots(wrong.path(), &arguments), 1, &["100 bytes"]);
+}
+
+#[test]
+fn a_detector_that_is_trained_learns_the_cuts_it_is_shown() {
+    let Some(video) = shared_video("bikes.mp4") else { return };
+    let folder = folder(&video, &json!({"frames": 250, "transitions": cuts(&known_cuts(&video))}));
+    let weights = folder.path().join("weights.bin");
+    let weights = weights.to_str().unwrap();
+    let fit = |seed: &str| {
+        let video = folder.path().join("bikes.mp4");
+        let output = program("divita-models")
+            .arg("fit-shots")
+            .arg(video)
+            .args(["--output", weights, "--epochs", "150", "--seed", seed])
+            .output()
+            .unwrap();
+        stdout(&output);
+        std::fs::read(weights).unwrap()
+    };
+    assert_eq!(fit("1"), fit("1"));
+    let video = folder.path().join("bikes.mp4");
+    let output =
+        shots(&video, &["--detector", "evidence", "--detector-weights", weights, "--json", "--tolerance", "0"]);
+    let result: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let score = &result["score"]["all"];
+    assert_eq!((&score["true"], &score["found"], &score["false"]), (&json!(5), &json!(5), &json!(0)), "{result}");
+}
