@@ -17,16 +17,17 @@ class View:
     """`length` frames of one shot at `rate` frames a second; `view.frame(k)` is a picture, BGR."""
 
     def __init__(self, random, video, shot, rate, length, lively, speeds):
-        self.video, self.length = video, length
+        self.video, self.shot = video, shot
         first, last = video.shots[shot]
-        self.shot = shot
         speed = random.choice(speeds)
         step = video.rate / rate * speed
-        # A shot too short for that many frames is slowed down, as far as that goes.
+        # A shot too short for that many frames is slowed down, to half at most, and is then shown for less long: much slower, and the blend
+        # from one frame to the next would be a dissolve.
+        self.length = length = min(length, max(3, int((last - first) / (step / 2)) + 1))
         self.step = min(step, (last - first) / max(length - 1, 1))
         spare = last - first - self.step * (length - 1)
         self.start = first + random.uniform(0, max(spare, 0))
-        self.blend = random.random() < 0.5
+        self.blend = random.random() < 0.5 and self.step > 0.4
         self.scale = random.choice([1.0, 1.0, 0.95, 0.8, 0.65])
         room = 1 - self.scale
         self.centre = (0.5 + random.uniform(-room, room) / 2, 0.5 + random.uniform(-room, room) / 2)
