@@ -1,6 +1,5 @@
 //! `divita-models fit-shots`: trains the network of the shot detector.
 
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
@@ -9,6 +8,7 @@ use divita_board::inputs::expand;
 use divita_models::{
     shot_evaluation::Truth,
     shot_training::{Examples, Recipe, fit},
+    weights::write_whole,
 };
 use indicatif::ProgressBar;
 
@@ -22,7 +22,7 @@ pub struct FitShots {
     /// Videos, or folders of videos
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<String>,
-    /// File of weights to write, as `divita-models shots --detector evidence` reads it
+    /// File of weights to write, as `divita-models shots --detector evidence` reads it; it appears complete or not at all
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
     /// Times that every frame is seen
@@ -51,11 +51,7 @@ impl FitShots {
         let recipe = Recipe { epochs: self.epochs, seed: self.seed, ..Recipe::default() };
         let weights = fit(&examples, recipe, |epoch, loss| log::info!("epoch {epoch}: loss {loss:.4}"));
         let bytes: Vec<u8> = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
-        // Complete or not at all.
-        let folder = self.output.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let file = tempfile::NamedTempFile::new_in(folder.unwrap_or(".".as_ref()))?;
-        fs::write(file.path(), bytes)?;
-        file.persist(&self.output).with_context(|| self.output.display().to_string())?;
+        write_whole(&self.output, &bytes)?;
         log::info!("wrote {}", self.output.display());
         Ok(())
     }

@@ -14,6 +14,7 @@ use divita_models::{
     shot_evaluation::{Evaluation, EvaluationError, Found, Truth, detect},
     shot_score::{Counts, Tolerance},
     transnet_detector::TransnetDetector,
+    weights::write_whole,
 };
 use divita_runtime::{
     frame::Timestamp,
@@ -123,7 +124,7 @@ impl Shots {
         }
         bar.finish_and_clear();
         if let Some(path) = &self.save {
-            fs::write(path, serde_json::to_string_pretty(&all)?).with_context(|| path.display().to_string())?;
+            write_whole(path, serde_json::to_string_pretty(&all)?.as_bytes())?;
         }
         if let Some(folder) = &self.report {
             contact_sheet::write(&format!("Errors of {}", all.detector), &evaluation, folder)?;
@@ -133,6 +134,9 @@ impl Shots {
 
     /// The detector that is asked for.
     fn detector(&self) -> anyhow::Result<Detector> {
+        if self.detector != "evidence" && (self.cut_threshold.is_some() || self.gradual_threshold.is_some()) {
+            bail!("--cut-threshold and --gradual-threshold are for --detector evidence");
+        }
         match (&*self.detector, &self.detector_weights) {
             ("transnetv2", Some(path)) => {
                 let (weights, _) = super::extract::read_weights("transnetv2", 1, path)?;

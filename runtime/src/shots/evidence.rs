@@ -14,7 +14,7 @@ const AROUND: [isize; 16] = [-24, -16, -11, -7, -5, -4, -3, -2, -1, 0, 1, 2, 3, 
 /// Most frames seen after a frame before there is evidence on it.
 pub const AHEAD: usize = 8;
 /// Most seconds of it; where frames are further apart, the first that comes later is the last that is seen.
-const AHEAD_S: f64 = 1.0 / 3.0;
+pub(super) const AHEAD_S: f64 = 1.0 / 3.0;
 /// Frames before it that are kept.
 const BEHIND: usize = 24;
 /// Furthest apart of two frames that are compared.

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 
 use heapless::Deque;
 
-use super::evidence::EvidenceWindow;
+use super::evidence::{self, Evidence, EvidenceWindow};
 use super::signature::Signature;
 use super::transition_network::{Reading, TransitionNetwork};
 use super::{Label, ShotDetector, ShotKind, ShotSettings, Verdict};
@@ -90,16 +90,10 @@ impl<'a> EvidenceDetector<'a> {
     /// Decides all that have been seen, and forgets them.
     fn flush(&mut self, verdict: &mut impl FnMut(Verdict)) {
         let EvidenceDetector { evidence, read, network, settings, .. } = self;
-        let mut pending: heapless::Vec<Read, WINDOW> = heapless::Vec::new();
+        // Cannot be full: what is kept, what waits and what the window still holds are fewer.
         evidence.finish(|signature, evidence| {
-            let _ = pending.push(reading(network, settings, signature, evidence));
+            let _ = read.push_back(reading(network, settings, signature, evidence));
         });
-        for one in pending {
-            if read.is_full() {
-                break;
-            }
-            let _ = read.push_back(one);
-        }
         while self.decided < self.read.len() {
             self.decide(verdict);
         }
@@ -209,12 +203,7 @@ impl<'a> EvidenceDetector<'a> {
 }
 
 /// What the network says of a frame.
-fn reading(
-    network: &TransitionNetwork,
-    settings: &ShotSettings,
-    signature: &Signature,
-    evidence: &super::evidence::Evidence,
-) -> Read {
+fn reading(network: &TransitionNetwork, settings: &ShotSettings, signature: &Signature, evidence: &Evidence) -> Read {
     let histogram = signature.histogram();
     Read {
         reading: network.run(evidence),
@@ -243,7 +232,7 @@ impl ShotDetector for EvidenceDetector<'_> {
         while self.decided < self.read.len() {
             let ahead = self.read.len() - 1 - self.decided;
             let waited = self.times.front().map_or(0.0, |front| time.since(front.0).as_secs_f64());
-            if ahead < AHEAD && waited < 1.0 / 3.0 + AHEAD_S {
+            if ahead < AHEAD && waited < evidence::AHEAD_S + AHEAD_S {
                 break;
             }
             self.decide(&mut verdict);
