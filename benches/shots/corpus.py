@@ -18,10 +18,13 @@ import numpy
 
 import joins
 from footage import HEIGHT, WIDTH, videos
+from graphics import Graphics
 from views import DISTURBANCES, View
 
 # Videos of each part: of trailers, and of what disturbs detectors and has few transitions.
-PARTS = {"train": (76, 30), "validation": (22, 4), "test": (38, 8)}
+PARTS = {"train": (80, 40), "validation": (22, 8), "test": (38, 8)}
+# Videos whose shots are partly drawn ones.
+DRAWN = {"train": 14}
 RATES = [24.0, 24.0, 24.0, 25.0, 25.0, 24000 / 1001, 30000 / 1001, 30.0, 30.0, 60.0, 50.0, 15.0, 12.0, 10.0, 5.0, 2.0]
 SHOTS = 26
 # How fast the footage is played. That of training has little fast motion of its own, so some of it is played very fast.
@@ -29,6 +32,8 @@ SPEEDS = {"train": [1.0, 1.0, 1.0, 0.5, 1.5, 2.0, 3.0, 5.0]}
 USUAL_SPEEDS = [1.0, 1.0, 1.0, 0.5, 1.5, 2.0]
 # Mean difference in grey of small pictures beside a join, of 255, below which nobody sees that there is one.
 VISIBLE = 4.0
+# Mean grey, of 255, of the darkest picture that a shot may have: what is darker is black to everybody.
+DARKEST = 10.0
 
 
 class Programme:
@@ -60,6 +65,8 @@ class Programme:
                 video = draw.choices(self.footage, [min(len(video.shots), 12) ** 0.7 for video in self.footage])[0]
                 shot = draw.randrange(len(video.shots))
             view = View(draw, video, shot, self.rate, length, lively=self.disturbing, speeds=self.speeds)
+            if min(view.frame(k).mean() for k in (0, view.length // 2, view.length - 1)) < DARKEST:
+                continue
             if before is None or difference(before.frame(before.length - 1), view.frame(0)) > VISIBLE:
                 return view
         return None
@@ -133,7 +140,7 @@ class Programme:
         if self.dropped:
             filters.insert(0, f"select='gte(mod(n*n*31+n*17,10),{self.dropped})'")
         command = ["ffmpeg", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{WIDTH}x{HEIGHT}", "-r", f"{self.rate:.6f}", "-i", "-",
-                   "-vf", ",".join(filters), "-vsync", "vfr", "-c:v", "libx264", "-preset", "veryfast", "-threads", "1", "-crf", str(self.quality),
+                   "-vf", ",".join(filters), "-vsync", "vfr", "-c:v", "libx264", "-preset", "superfast", "-threads", "1", "-crf", str(self.quality),
                    "-pix_fmt", "yuv420p", path]
         coder = subprocess.Popen(command, stdin=subprocess.PIPE)
         grain = numpy.random.default_rng(self.random.randrange(1 << 30))
@@ -195,6 +202,7 @@ def main():
         folder.mkdir(parents=True, exist_ok=True)
         (trailers, disturbing) = PARTS[part]
         names = [(f"{part}-{index:02}", False) for index in range(trailers)] + [(f"{part}-disturbed-{index:02}", True) for index in range(disturbing)]
+        names += [(f"{part}-drawn-{index:02}", False) for index in range(DRAWN.get(part, 0))]
         missing = [(name, options.seed, disturbed, folder) for name, disturbed in names if not (folder / f"{name}.json").exists()]
         # The footage is handed to the processes once, and not copied.
         with multiprocessing.get_context("fork").Pool(initializer=FOOTAGE.extend, initargs=(footage,)) as pool:
@@ -208,7 +216,8 @@ FOOTAGE = []
 
 def write(work):
     name, seed, disturbed, folder = work
-    return name, *Programme(name, seed, FOOTAGE, disturbed).write(folder)
+    drawn = [Graphics(FOOTAGE[0].part)] if "-drawn-" in name else []
+    return name, *Programme(name, seed, FOOTAGE + drawn, disturbed).write(folder)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,9 @@
-"""What the detectors that people use find in a part of the corpus: PySceneDetect's four and ffmpeg's scdet.
+"""The detectors that people use today, PySceneDetect's four and ffmpeg's scdet: what each finds in a video, with any settings, and its CPU time."""
 
-`peers.py CORPUS PART DETECTOR [NAME=VALUE ...] --output FILE` writes what `divita-models shots --found` reads; CPU time is that of the detector
-alone, on one thread, decoding left out.
-"""
-
-import argparse
-import json
-import multiprocessing
 import re
 import resource
 import subprocess
 import time
-from pathlib import Path
 
 import cv2
 from scenedetect import FrameTimecode
@@ -19,14 +11,44 @@ from scenedetect.detectors import AdaptiveDetector, ContentDetector, HashDetecto
 from scenedetect.scene_manager import compute_downscale_factor
 
 SCENEDETECT = {"adaptive": AdaptiveDetector, "content": ContentDetector, "histogram": HistogramDetector, "hash": HashDetector}
+# Settings of the sweep; a detector's default is none of them.
+SHORTEST = [3, 15]
+SWEEP = {
+    "adaptive": [{"adaptive_threshold": ratio, "min_scene_len": length, "min_content_val": least} for ratio in (1.8, 2.4, 3.0, 4.0) for length in SHORTEST for least in (8, 15)],
+    "content": [{"threshold": level, "min_scene_len": length} for level in (15, 20, 27, 35) for length in SHORTEST],
+    "histogram": [{"threshold": level, "min_scene_len": length} for level in (0.05, 0.1, 0.2, 0.3) for length in SHORTEST],
+    "hash": [{"threshold": level, "min_scene_len": length} for level in (0.3, 0.35, 0.395, 0.45) for length in SHORTEST],
+    "scdet": [{"threshold": level} for level in (5, 7, 9, 12, 15)],
+}
 
 
-def scenedetect(path, name, settings):
-    """The frames that begin a scene, frames, CPU seconds; pictures are made small as PySceneDetect's scene manager does it."""
+def find(path, configurations):
+    """What each of `configurations`, (detector, settings), finds in one video: {"frames", "cpu_s", "transitions"}.
+
+    CPU time is that of the detector alone, with the shrinking of pictures before it, decoding left out.
+    """
+    cv2.setNumThreads(1)
+    own = [one for one in configurations if one[0] == "scdet"]
+    others = [one for one in configurations if one[0] != "scdet"]
+    results = iter(scenedetect(path, others) if others else [])
+    scores, cpu = scdet(path) if own else ([], 0)
+    found = []
+    for name, settings in configurations:
+        if name == "scdet":
+            level = settings.get("threshold", 10)
+            cuts, frames, seconds = [at for at, score in enumerate(scores) if score >= level], len(scores), cpu
+        else:
+            cuts, frames, seconds = next(results)
+        found.append({"frames": frames, "cpu_s": seconds, "transitions": [{"last": cut - 1, "first": cut} for cut in cuts if cut > 0]})
+    return found
+
+
+def scenedetect(path, configurations):
+    """(frames that begin a scene, frames, CPU seconds) of each; pictures are made small as PySceneDetect's scene manager does it."""
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     rate = capture.get(cv2.CAP_PROP_FPS)
-    detector = SCENEDETECT[name](**settings)
-    cuts, count, cpu = [], 0, 0.0
+    detectors = [SCENEDETECT[name](**settings) for name, settings in configurations]
+    cuts, seconds, count = [[] for _ in detectors], [0.0] * len(detectors), 0
     while True:
         good, picture = capture.read()
         if not good:
@@ -36,52 +58,27 @@ def scenedetect(path, name, settings):
         if factor > 1:
             size = (round(picture.shape[1] / factor), round(picture.shape[0] / factor))
             picture = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
-        cuts += detector.process_frame(FrameTimecode(count, rate), picture)
-        cpu += time.thread_time() - before
+        shrinking = time.thread_time() - before
+        for at, detector in enumerate(detectors):
+            before = time.thread_time()
+            cuts[at] += detector.process_frame(FrameTimecode(count, rate), picture)
+            seconds[at] += shrinking + time.thread_time() - before
         count += 1
-    cuts += detector.post_process(FrameTimecode(count, rate))
-    return sorted(cut.frame_num for cut in cuts), count, cpu
+    for at, detector in enumerate(detectors):
+        cuts[at] += detector.post_process(FrameTimecode(count, rate))
+    return [(sorted({cut.frame_num for cut in cuts[at]}), count, seconds[at]) for at in range(len(detectors))]
 
 
-def scdet(path, threshold):
-    """The same by ffmpeg's filter; its time is that of ffmpeg with it less that of ffmpeg without it."""
+def scdet(path):
+    """Each frame's score by ffmpeg's filter; its time is that of ffmpeg with it less that of ffmpeg without it."""
     base = ["ffmpeg", "-hide_banner", "-nostats", "-threads", "1", "-filter_threads", "1", "-i", path, "-an", "-vsync", "0"]
     seconds = []
-    for filters in (["-vf", "null"], ["-vf", f"scdet=threshold={threshold},metadata=print:file=-"]):
+    for filters in (["-vf", "null"], ["-vf", "scdet,metadata=print:file=-"]):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         output = subprocess.run([*base, *filters, "-f", "null", "-"], capture_output=True, text=True, check=True).stdout
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     frames = re.split(r"(?m)^frame:", output)[1:]
-    return [at for at, frame in enumerate(frames) if "lavfi.scd.time" in frame], len(frames), max(seconds[1] - seconds[0], 0.0)
-
-
-def find(work):
-    path, detector, settings = work
-    cv2.setNumThreads(1)
-    cuts, frames, cpu = scdet(path, **settings) if detector == "scdet" else scenedetect(path, detector, settings)
-    return path.name, {"frames": frames, "cpu_s": cpu, "transitions": [{"last": cut - 1, "first": cut} for cut in cuts if cut > 0]}
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", type=Path)
-    parser.add_argument("part")
-    parser.add_argument("detector", choices=[*SCENEDETECT, "scdet"])
-    parser.add_argument("settings", nargs="*")
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--limit", type=int, help="only so many videos")
-    options = parser.parse_args()
-    settings = {name: json.loads(value) for name, value in (one.split("=") for one in options.settings)}
-    if options.detector == "scdet":
-        settings.setdefault("threshold", 10)
-    videos = sorted((options.corpus / options.part).glob("*.mp4"))[: options.limit]
-    # Counted in CPU time, so that several at once do not disturb each other much.
-    with multiprocessing.get_context("spawn").Pool() as pool:
-        found = dict(pool.imap_unordered(find, [(path, options.detector, settings) for path in videos]))
-    name = " ".join([options.detector, *options.settings])
-    options.output.write_text(json.dumps({"detector": name, "videos": found}))
-
-
-if __name__ == "__main__":
-    main()
+    # The first frame has no score.
+    scores = [re.search(r"lavfi\.scd\.score=([\d.]+)", frame) for frame in frames]
+    return [float(score[1]) if score else 0.0 for score in scores], max(seconds[1] - seconds[0], 0.0)

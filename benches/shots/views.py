@@ -35,6 +35,7 @@ class View:
         # Moves of the window: of its size a second, and of its place in pictures' widths.
         seconds = length / rate
         self.zoom = random.uniform(-0.35, 0.35) / max(seconds, 1) / rate if random.random() < (0.4 if lively else 0.15) else 0.0
+        self.pan = random.uniform(-0.5, 0.5) * self.scale / rate if random.random() < (0.3 if lively else 0.15) else 0.0
         self.shakes = []
         if random.random() < (0.6 if lively else 0.2):
             strength = random.uniform(0.004, 0.02)
@@ -70,7 +71,7 @@ class View:
     def window(self, picture, k):
         """What the camera sees of the footage's picture."""
         scale = min(max(self.scale * math.exp(self.zoom * k), 0.3), 1.6)
-        x, y = self.centre
+        x, y = self.centre[0] + self.pan * k, self.centre[1]
         for at, (strength, rate, phase) in enumerate(self.shakes):
             move = strength * math.sin(2 * math.pi * rate * k + phase)
             x, y = (x + move, y) if at % 2 else (x, y + move)
@@ -90,10 +91,11 @@ class View:
 
 
 def colours(random):
-    """A table of brightness, contrast and tint."""
+    """A table of brightness, contrast and tint; some are as dark as night scenes are."""
     codes = numpy.arange(256, dtype=numpy.float32) / 255
     table = numpy.empty((1, 256, 3), numpy.uint8)
-    gamma, gain = random.uniform(0.7, 1.4), random.uniform(0.75, 1.15)
+    dark = random.random() < 0.2
+    gamma, gain = (random.uniform(1.2, 2.2), random.uniform(0.4, 0.9)) if dark else (random.uniform(0.7, 1.4), random.uniform(0.75, 1.15))
     for channel in range(3):
         tint = random.uniform(0.85, 1.1)
         table[0, :, channel] = numpy.clip(255 * gain * tint * codes**gamma, 0, 255)

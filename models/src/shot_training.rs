@@ -35,26 +35,27 @@ impl Examples {
     pub fn add(&mut self, input: &str, truth: &Truth) -> Result<(), EvaluationError> {
         let mut source = source::open(input)?;
         let mut window = EvidenceWindow::default();
-        let before = self.evidence.len();
+        // The numbers of the frames on which there is evidence.
+        let (mut compared, mut found) = (Vec::new(), 0);
         while let Some(frame) = source.next_frame()? {
-            window.push(&frame, |_, evidence| self.evidence.extend_from_slice(evidence));
+            if window.push(&frame, |_, evidence| self.evidence.extend_from_slice(evidence)).compared {
+                compared.push(found);
+            }
+            found += 1;
         }
         window.finish(|_, evidence| self.evidence.extend_from_slice(evidence));
-        let found = ((self.evidence.len() - before) / NUMBERS) as u64;
         if let Some(expected) = truth.frames.filter(|&frames| frames != found) {
             return Err(EvaluationError::Frames { expected, found });
         }
-        let mut labels = vec![[false; OUTPUTS]; found as usize];
+        let mut labels = vec![[false; OUTPUTS]; compared.len()];
         for one in &truth.transitions {
             let transition = one.transition;
+            // The first that is of the new shot, and the first that is not of the old one.
+            let first = compared.partition_point(|&frame| frame < transition.first);
+            let between = compared.partition_point(|&frame| frame <= transition.last)..first;
             match transition.kind() {
-                TransitionKind::Cut => {
-                    labels.iter_mut().skip(transition.first as usize).take(1).for_each(|l| l[0] = true)
-                }
-                TransitionKind::Gradual => {
-                    let between = (transition.first - transition.last - 1) as usize;
-                    labels.iter_mut().skip(transition.last as usize + 1).take(between).for_each(|l| l[1] = true);
-                }
+                TransitionKind::Cut => labels.iter_mut().skip(first).take(1).for_each(|label| label[0] = true),
+                TransitionKind::Gradual => labels[between].iter_mut().for_each(|label| label[1] = true),
             }
         }
         self.labels.extend(labels);
@@ -109,7 +110,7 @@ const LAYERS: [(usize, usize, usize); 3] = [
     (WEIGHTS - SECOND * OUTPUTS - OUTPUTS, SECOND, OUTPUTS),
 ];
 
-/// Trains; `progress` gets the mean loss of each epoch. The weights are as `TransitionNetwork::read` takes them.
+/// Trains; `progress` gets the mean loss of each epoch. The weights are as `TransitionNetwork::encode` takes them.
 pub fn fit(examples: &Examples, recipe: Recipe, mut progress: impl FnMut(usize, f32)) -> Vec<f32> {
     let mut random = ChaCha8Rng::seed_from_u64(recipe.seed);
     let (mean, scale) = normalisation(examples);
@@ -324,7 +325,7 @@ mod tests {
         let weights = fit(&examples, recipe, |_, loss| losses.push(loss));
         assert!(losses[39] < 0.3 * losses[0], "{losses:?}");
         assert_eq!(weights, fit(&examples, recipe, |_, _| {}));
-        let bytes: Vec<u8> = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
+        let bytes = TransitionNetwork::encode(&weights).expect("as many as there are");
         let network = TransitionNetwork::read(&bytes).expect("good weights");
         let right = (0..examples.len()).filter(|&frame| {
             let evidence = examples.of(frame).try_into().expect("the evidence on a frame");

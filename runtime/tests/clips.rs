@@ -1,12 +1,15 @@
 //! Properties of clips: what snippet generation promises (paper, section 5) holds for any input rate, jitter, gap and shot length.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
+
 use divita_runtime::bundle::{Channels, StreamInput};
 use divita_runtime::clips::Clip;
 use divita_runtime::frame::{Frame, Pixels, Plane, Timestamp};
 use divita_runtime::sampler::{Sampler, WorkingRate};
 use divita_runtime::segmenter::{Segment, Segmentation, Segmenter, SegmenterOptions};
-use divita_runtime::shots::{Shot, ShotSettings};
+use divita_runtime::shots::{Label, Shot, ShotDetector, ShotKind, ShotSettings, Verdict};
 use proptest::prelude::*;
 
 /// A stream of grey pictures: a shot a value, frames a shot, and the time of each frame.
@@ -33,8 +36,7 @@ impl Stream {
 }
 
 fn stream() -> impl Strategy<Value = Stream> {
-    // Neighbours differ by far more than the detector's floor. Shots are longer than any setting of it: 30 frames of 8 ms
-    // are 0.24 s.
+    // Neighbours are of different greys.
     let shots = prop::collection::vec((0usize..4, 30usize..90), 1..6).prop_map(|shots| {
         let mut last = 9;
         let mut values = Vec::new();
@@ -59,8 +61,43 @@ fn options(rate: WorkingRate, segmentation: Segmentation) -> SegmenterOptions {
     SegmenterOptions { rate, segmentation, shots: ShotSettings::default(), image: Some(input), video: Some(input) }
 }
 
+/// Knows the cuts, because every shot is of one grey of its own, and says so some frames late, as a detector does.
+#[derive(Default)]
+struct KnownCuts {
+    waiting: VecDeque<Verdict>,
+    last: Option<(u8, Timestamp)>,
+}
+
+impl ShotDetector for KnownCuts {
+    type Error = Infallible;
+
+    fn push(&mut self, frame: &Frame<'_>, mut verdict: impl FnMut(Verdict)) -> Result<(), Infallible> {
+        let Pixels::Grey(plane) = frame.pixels() else { panic!("the frames are grey") };
+        let (grey, time) = (plane.data[0], frame.time());
+        let after_gap =
+            self.last.is_some_and(|(_, last)| time.since(last).as_secs_f64() > ShotSettings::default().gap_s);
+        let label = match self.last {
+            None => Label::Opens(ShotKind::Start),
+            Some(_) if after_gap => Label::Opens(ShotKind::Gap),
+            Some((before, _)) if before != grey => Label::Opens(ShotKind::Cut),
+            Some(_) => Label::Content,
+        };
+        self.last = Some((grey, time));
+        self.waiting.push_back(Verdict { time, label, after_gap });
+        if self.waiting.len() > 12 {
+            self.waiting.pop_front().into_iter().for_each(&mut verdict);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, verdict: impl FnMut(Verdict)) -> Result<(), Infallible> {
+        self.waiting.drain(..).for_each(verdict);
+        Ok(())
+    }
+}
+
 fn run(stream: &Stream, rate: WorkingRate, segmentation: Segmentation) -> (Vec<Clip>, Vec<Shot>) {
-    let mut segmenter = Segmenter::new(options(rate, segmentation));
+    let mut segmenter = Segmenter::with_detector(options(rate, segmentation), KnownCuts::default());
     let (mut clips, mut shots) = (Vec::new(), Vec::new());
     let mut keep = |segment| match segment {
         Segment::Clip(clip) => clips.push(clip),
@@ -145,7 +182,8 @@ proptest! {
 
 #[test]
 fn frames_that_do_not_go_forward_are_counted_and_not_shown() {
-    let mut segmenter = Segmenter::new(options(WorkingRate::new(4).unwrap(), Segmentation::Shot));
+    let mut segmenter =
+        Segmenter::with_detector(options(WorkingRate::new(4).unwrap(), Segmentation::Shot), KnownCuts::default());
     let data = [90; 64];
     let mut clips = Vec::new();
     for millis in [0, 250, 250, 100, 500, 750] {
@@ -166,7 +204,8 @@ fn frames_that_do_not_go_forward_are_counted_and_not_shown() {
 /// nothing of the stream is in no clip or in two.
 #[test]
 fn the_working_rate_changes_between_clips() {
-    let mut segmenter = Segmenter::new(options(WorkingRate::new(24).unwrap(), Segmentation::Shot));
+    let mut segmenter =
+        Segmenter::with_detector(options(WorkingRate::new(24).unwrap(), Segmentation::Shot), KnownCuts::default());
     let mut clips: Vec<Clip> = Vec::new();
     let mut keep = |segment| {
         if let Segment::Clip(clip) = segment {

@@ -20,6 +20,12 @@ fn shots(folder: &Path, more: &[&str]) -> Output {
     program("divita-models").arg("shots").arg(folder).args(more).output().unwrap()
 }
 
+/// What is said of each detector.
+fn scored<const N: usize>(folder: &Path, more: &[&str]) -> [Value; N] {
+    let values: Vec<Value> = serde_json::from_str(&stdout(&shots(folder, &[more, &["--json"]].concat()))).unwrap();
+    values.try_into().unwrap()
+}
+
 fn cuts(firsts: &[u64]) -> Vec<Value> {
     firsts.iter().map(|first| json!({"last": first - 1, "first": first, "how": "cut"})).collect()
 }
@@ -32,8 +38,7 @@ fn the_detector_of_the_edge_is_scored_on_real_cuts() {
     known.insert(0, 10);
     let folder = folder(&video, &json!({"frames": 250, "transitions": cuts(&known)}));
     let sheet = folder.path().join("sheet");
-    let output = shots(folder.path(), &["--tolerance", "0", "--json", "--report", sheet.to_str().unwrap()]);
-    let result: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let [result] = scored(folder.path(), &["--tolerance", "0", "--report", sheet.to_str().unwrap()]);
     let score = &result["score"]["cuts"];
     assert_eq!((&score["true"], &score["found"], &score["false"]), (&json!(6), &json!(5), &json!(0)), "{result}");
     assert_eq!(result["found_by_kind"], json!({"cut": [5, 6]}));
@@ -60,8 +65,10 @@ fn what_another_program_found_is_scored_as_by_hand() {
     let found = json!({"detector": "another", "videos": {name: {"frames": 1253, "cpu_s": 2.506, "transitions": cuts(&[11, 53, 130, 200])}}});
     let path = folder.path().join("found.json");
     std::fs::write(&path, found.to_string()).unwrap();
-    let output = shots(folder.path(), &["--found", path.to_str().unwrap(), "--json"]);
-    let result: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let path = path.to_str().unwrap();
+    // Twice, as two detectors are.
+    let [result, again] = scored(folder.path(), &["--found", path, "--found", path]);
+    assert_eq!(result, again);
     let counts = |kind: &str| ["true", "found", "false"].map(|count| result["score"][kind][count].as_u64().unwrap());
     assert_eq!((counts("cuts"), counts("gradual"), counts("all")), ([2, 1, 2], [1, 1, 0], [3, 2, 2]));
     assert_eq!(result["cpu_ms_per_1000_frames"], json!(2000.0));
@@ -81,7 +88,7 @@ fn what_does_not_belong_together_is_refused() {
     let weights = wrong.path().join("weights.bin");
     std::fs::write(&weights, [0; 100]).unwrap();
     let arguments = ["--detector", "evidence", "--detector-weights", weights.to_str().unwrap()];
-    assert_fails(&shots(wrong.path(), &arguments), 1, &["100 bytes"]);
+    assert_fails(&shots(wrong.path(), &arguments), 1, &["no weights of the shot detector"]);
 }
 
 #[test]
@@ -103,9 +110,7 @@ fn a_detector_that_is_trained_learns_the_cuts_it_is_shown() {
     };
     assert_eq!(fit("1"), fit("1"));
     let video = folder.path().join("bikes.mp4");
-    let output =
-        shots(&video, &["--detector", "evidence", "--detector-weights", weights, "--json", "--tolerance", "0"]);
-    let result: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let [result] = scored(&video, &["--detector", "evidence", "--detector-weights", weights, "--tolerance", "0"]);
     let score = &result["score"]["all"];
     assert_eq!((&score["true"], &score["found"], &score["false"]), (&json!(5), &json!(5), &json!(0)), "{result}");
 }

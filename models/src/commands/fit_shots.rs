@@ -10,6 +10,7 @@ use divita_models::{
     shot_training::{Examples, Recipe, fit},
     weights::write_whole,
 };
+use divita_runtime::shots::transition_network::TransitionNetwork;
 use indicatif::ProgressBar;
 
 /// Train the shot detector on videos whose transitions are known
@@ -17,7 +18,7 @@ use indicatif::ProgressBar;
 /// The truth of a video lies beside it, as `divita-models shots` reads it. Decodes the videos, which takes most of the time, and trains a
 /// network of some 20,000 weights on what the frames around each frame say of it. The same videos and the same seed give the same weights.
 #[derive(Args)]
-#[command(after_help = "Example:\n  divita-models fit-shots corpus/train corpus/validation --output shots.bin")]
+#[command(after_help = "Example:\n  divita-models fit-shots corpus/train corpus/validation --output shots.safetensors")]
 pub struct FitShots {
     /// Videos, or folders of videos
     #[arg(value_name = "INPUT", required = true)]
@@ -50,8 +51,7 @@ impl FitShots {
         log::info!("{} frames of {} videos", examples.len(), videos.len());
         let recipe = Recipe { epochs: self.epochs, seed: self.seed, ..Recipe::default() };
         let weights = fit(&examples, recipe, |epoch, loss| log::info!("epoch {epoch}: loss {loss:.4}"));
-        let bytes: Vec<u8> = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
-        write_whole(&self.output, &bytes)?;
+        write_whole(&self.output, &TransitionNetwork::encode(&weights)?)?;
         log::info!("wrote {}", self.output.display());
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -12,7 +12,7 @@ use divita_models::{
     contact_sheet,
     session::{Device, Session},
     shot_evaluation::{Evaluation, EvaluationError, Found, Truth, detect},
-    shot_score::{Counts, Tolerance},
+    shot_score::{Counts, Score, Tolerance},
     transnet_detector::TransnetDetector,
     weights::write_whole,
 };
@@ -50,15 +50,15 @@ pub struct Shots {
     /// Weights of TransNet V2 that `import` wrote, or those that `fit-shots` wrote
     #[arg(long, value_name = "FILE", required_if_eq_any([("detector", "transnetv2"), ("detector", "evidence")]))]
     detector_weights: Option<PathBuf>,
-    /// Probability from which on the detector `evidence` sees a cut
+    /// Probability above which the detector `evidence` sees a cut
     #[arg(long, value_name = "P")]
     cut_threshold: Option<f32>,
-    /// Probability from which on it takes a frame for part of a gradual transition
+    /// Probability above which it takes a frame for part of a gradual transition
     #[arg(long, value_name = "P")]
     gradual_threshold: Option<f32>,
-    /// Score what is written in FILE in place of running a detector
+    /// Score what is written in FILE in place of running a detector; may be given several times
     #[arg(long, value_name = "FILE", conflicts_with_all = ["detector", "detector_weights", "save"])]
-    found: Option<PathBuf>,
+    found: Vec<PathBuf>,
     /// Write what was found to FILE, as --found reads it
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
@@ -68,10 +68,10 @@ pub struct Shots {
     /// Frames that a gradual transition may be off at either end
     #[arg(long, value_name = "N", default_value_t = 2)]
     gradual_tolerance: u64,
-    /// Write a page with the frames around every error into the folder DIR
+    /// Write a page with the frames around every error of one detector into the folder DIR
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
-    /// Print JSON with every miss and every false alarm in place of a table
+    /// Print JSON in place of tables: a list of the detectors, each with every miss and every false alarm
     #[arg(long)]
     json: bool,
 }
@@ -86,50 +86,58 @@ struct FoundIn {
 impl Shots {
     /// Scores, and prints the result.
     pub fn run(self) -> anyhow::Result<()> {
+        if self.report.is_some() && self.found.len() > 1 {
+            bail!("--report is of one detector: give one --found");
+        }
         let videos = self.videos()?;
-        let mut given: Option<FoundIn> = match &self.found {
-            None => None,
-            Some(path) => {
-                let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-                Some(serde_json::from_str(&text).with_context(|| path.display().to_string())?)
-            }
+        let mut detector = if self.found.is_empty() { Some(self.detector()?) } else { None };
+        let mut results = match &detector {
+            Some(_) => vec![Scored::of(FoundIn { detector: self.detector.clone(), videos: BTreeMap::new() })],
+            None => self.found.iter().map(|path| FoundIn::read(path).map(Scored::of)).collect::<Result<_, _>>()?,
         };
-        let mut detector = self.detector()?;
         let tolerance = Tolerance { cut: self.tolerance, gradual: self.gradual_tolerance };
-        let mut evaluation = Evaluation::default();
-        let mut all = FoundIn {
-            detector: given.as_ref().map_or(self.detector.clone(), |given| given.detector.clone()),
-            videos: BTreeMap::new(),
-        };
         let bar = ProgressBar::new(videos.len() as u64);
         for (name, video) in &videos {
             bar.set_message(name.clone());
             let truth = Truth::of(video)?;
             let mut times = Vec::new();
-            let found = match &mut given {
-                None => detector.run(video, &mut times).with_context(|| video.clone())?,
-                Some(given) => {
-                    let found = given.videos.remove(name);
-                    times = frame_times(video).with_context(|| video.clone())?;
-                    found.with_context(|| format!("nothing is said of {name}"))?
-                }
-            };
+            if let (Some(detector), [only]) = (&mut detector, &mut *results) {
+                let found = detector.run(video, &mut times).with_context(|| video.clone())?;
+                only.found.videos.insert(name.clone(), found);
+            } else {
+                times = frame_times(video).with_context(|| video.clone())?;
+            }
             if let Some(expected) = truth.frames.filter(|&frames| frames != times.len() as u64) {
                 return Err(EvaluationError::Frames { expected, found: times.len() as u64 })
                     .with_context(|| video.clone());
             }
-            evaluation.add(video, &truth, &found, &times, tolerance);
-            all.videos.insert(name.clone(), found);
+            for Scored { found, evaluation } in &mut results {
+                let said = found.videos.get(name);
+                let said = said.with_context(|| format!("{}: nothing is said of {name}", found.detector))?;
+                evaluation.add(video, &truth, said, &times, tolerance);
+            }
             bar.inc(1);
         }
         bar.finish_and_clear();
-        if let Some(path) = &self.save {
-            write_whole(path, serde_json::to_string_pretty(&all)?.as_bytes())?;
+        // Of what others found only that in these videos counts.
+        results.iter_mut().for_each(|one| one.found.videos.retain(|name, _| videos.contains_key(name)));
+        if let (Some(path), [only]) = (&self.save, &*results) {
+            write_whole(path, serde_json::to_string_pretty(&only.found)?.as_bytes())?;
         }
-        if let Some(folder) = &self.report {
-            contact_sheet::write(&format!("Errors of {}", all.detector), &evaluation, folder)?;
+        if let (Some(folder), [only]) = (&self.report, &*results) {
+            contact_sheet::write(&format!("Errors of {}", only.found.detector), &only.evaluation, folder)?;
         }
-        self.print(&all, &evaluation)
+        let mut out = std::io::stdout();
+        if self.json {
+            let values: Vec<Value> = results.iter().map(|one| self.json_of(one)).collect();
+            writeln!(out, "{}", serde_json::to_string_pretty(&values)?)?;
+        } else {
+            for (at, one) in results.iter().enumerate() {
+                out.write_all(if at > 0 { b"\n" } else { b"" })?;
+                one.print(&mut out)?;
+            }
+        }
+        Ok(())
     }
 
     /// The detector that is asked for.
@@ -161,7 +169,7 @@ impl Shots {
     fn videos(&self) -> anyhow::Result<BTreeMap<String, String>> {
         let mut videos = BTreeMap::new();
         for input in expand(&self.inputs) {
-            let name = std::path::Path::new(&input).file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = Path::new(&input).file_name().unwrap_or_default().to_string_lossy().into_owned();
             if let Some(other) = videos.insert(name.clone(), input.clone()) {
                 bail!("{other} and {input} are both called {name}: score them apart");
             }
@@ -169,34 +177,40 @@ impl Shots {
         Ok(videos)
     }
 
-    fn print(&self, all: &FoundIn, evaluation: &Evaluation) -> anyhow::Result<()> {
-        let mut out = std::io::stdout();
-        let frames: u64 = all.videos.values().map(|found| found.frames).sum();
-        let cpu_s: f64 = all.videos.values().map(|found| found.cpu_s).sum();
-        let cpu = (frames > 0).then(|| 1e6 * cpu_s / frames as f64);
-        let score = evaluation.score;
-        let kinds = [("cuts", score.cuts), ("gradual", score.graduals), ("all", score.all())];
+    fn json_of(&self, Scored { found, evaluation }: &Scored) -> Value {
+        let counts: Map<String, Value> =
+            kinds(evaluation.score).iter().map(|&(name, counts)| (name.to_owned(), figures(counts))).collect();
         let (alarms, minutes) = evaluation.disturbed;
-        if self.json {
-            let counts: Map<String, Value> =
-                kinds.iter().map(|&(name, counts)| (name.to_owned(), figures(counts))).collect();
-            let value = json!({
-                "detector": all.detector, "videos": all.videos.len(), "frames": frames,
-                "tolerance": self.tolerance, "gradual_tolerance": self.gradual_tolerance,
-                "cpu_ms_per_1000_frames": cpu, "score": counts, "found_by_kind": evaluation.by_kind,
-                "false_alarms_a_minute_where_disturbed": (minutes > 0.0).then(|| alarms as f64 / minutes),
-                "misses": evaluation.misses, "false_alarms": evaluation.false_alarms,
-            });
-            writeln!(out, "{}", serde_json::to_string_pretty(&value)?)?;
-            return Ok(());
-        }
-        writeln!(out, "{} on {} videos, {frames} frames", all.detector, all.videos.len())?;
+        json!({
+            "detector": found.detector, "videos": found.videos.len(), "frames": found.frames(),
+            "tolerance": self.tolerance, "gradual_tolerance": self.gradual_tolerance,
+            "cpu_ms_per_1000_frames": found.cpu_ms_per_1000_frames(), "score": counts, "found_by_kind": evaluation.by_kind,
+            "false_alarms_a_minute_where_disturbed": (minutes > 0.0).then(|| alarms as f64 / minutes),
+            "misses": evaluation.misses, "false_alarms": evaluation.false_alarms,
+        })
+    }
+}
+
+/// What a detector found and how that scores.
+struct Scored {
+    found: FoundIn,
+    evaluation: Evaluation,
+}
+
+impl Scored {
+    fn of(found: FoundIn) -> Self {
+        Scored { found, evaluation: Evaluation::default() }
+    }
+
+    fn print(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let Scored { found, evaluation } = self;
+        writeln!(out, "{} on {} videos, {} frames", found.detector, found.videos.len(), found.frames())?;
         writeln!(
             out,
             "{:<10} {:>6} {:>6} {:>6} {:>10} {:>7} {:>6}",
             "", "true", "found", "false", "precision", "recall", "F1"
         )?;
-        for (name, counts) in kinds {
+        for (name, counts) in kinds(evaluation.score) {
             let Counts { truth, found, false_alarms } = counts;
             let [precision, recall, f1] = [counts.precision(), counts.recall(), counts.f1()].map(|share| 100.0 * share);
             writeln!(
@@ -212,14 +226,35 @@ impl Shots {
         for (what, count) in what {
             writeln!(out, "  {count} false at: {}", if what.is_empty() { "nothing that is known of" } else { &what })?;
         }
+        let (alarms, minutes) = evaluation.disturbed;
         if minutes > 0.0 {
             writeln!(out, "{:.2} false alarms a minute where there are disturbances", alarms as f64 / minutes)?;
         }
-        if let Some(cpu) = cpu {
+        if let Some(cpu) = found.cpu_ms_per_1000_frames() {
             writeln!(out, "{cpu:.1} ms of CPU time per 1000 frames, decoding left out")?;
         }
         Ok(())
     }
+}
+
+impl FoundIn {
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        serde_json::from_str(&text).with_context(|| path.display().to_string())
+    }
+
+    fn frames(&self) -> u64 {
+        self.videos.values().map(|found| found.frames).sum()
+    }
+
+    fn cpu_ms_per_1000_frames(&self) -> Option<f64> {
+        let cpu_s: f64 = self.videos.values().map(|found| found.cpu_s).sum();
+        (self.frames() > 0).then(|| 1e6 * cpu_s / self.frames() as f64)
+    }
+}
+
+fn kinds(score: Score) -> [(&'static str, Counts); 3] {
+    [("cuts", score.cuts), ("gradual", score.graduals), ("all", score.all())]
 }
 
 /// What finds transitions.
@@ -236,7 +271,7 @@ impl Detector {
         match self {
             Detector::Histogram => detect(video, HistogramDetector::new(settings), time),
             Detector::Evidence(network, thresholds) => {
-                detect(video, EvidenceDetector::new(network, settings, *thresholds), time)
+                detect(video, EvidenceDetector::new(network.clone(), settings, *thresholds), time)
             }
             Detector::Transnet(network) => detect(video, TransnetDetector::new(network, settings.gap_s), time),
         }

@@ -11,6 +11,12 @@ use crate::frame::{Frame, Timestamp};
 /// Frames that are compared, counted from the frame in question.
 const AROUND: [isize; 16] = [-24, -16, -11, -7, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8];
 
+/// Seconds from one frame that is compared to the next, at least: what comes sooner is passed over, so that the frames around one
+/// span about as much time at any rate.
+const CLOSEST_S: f64 = 1.0 / 36.0;
+/// Frames that are passed over in a row, at most.
+pub(super) const PASSED_OVER: usize = 15;
+
 /// Most frames seen after a frame before there is evidence on it.
 pub const AHEAD: usize = 8;
 /// Most seconds of it; where frames are further apart, the first that comes later is the last that is seen.
@@ -37,25 +43,58 @@ struct Seen {
     distances: [[f32; DISTANCES]; LAGS],
 }
 
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pushed {
+    /// Whether it is compared with others, so that there will be evidence on it.
+    pub compared: bool,
+    /// How unlike the frame before it is; 0 where none is known.
+    pub change: f32,
+}
+
 /// The newest frames of a stream and what they say of the frame in their midst. Allocates nothing once it is made.
 pub struct EvidenceWindow {
     /// Oldest first; the first `told` have been told of.
     seen: Box<Deque<Seen, WINDOW>>,
     told: usize,
+    /// Of the newest frame, and how many were passed over up to it.
+    newest: Option<Signature>,
+    passed_over: usize,
     /// Where an evidence is put together.
     evidence: Box<Evidence>,
 }
 
 impl Default for EvidenceWindow {
     fn default() -> Self {
-        EvidenceWindow { seen: Box::new(Deque::new()), told: 0, evidence: Box::new([0.0; NUMBERS]) }
+        EvidenceWindow {
+            seen: Box::new(Deque::new()),
+            told: 0,
+            newest: None,
+            passed_over: 0,
+            evidence: Box::new([0.0; NUMBERS]),
+        }
     }
 }
 
 impl EvidenceWindow {
     /// Takes the next frame; `tell` gets the signature of and the evidence on each frame on which there is some now, oldest first.
-    pub fn push(&mut self, frame: &Frame<'_>, mut tell: impl FnMut(&Signature, &Evidence)) {
+    pub fn push(&mut self, frame: &Frame<'_>, mut tell: impl FnMut(&Signature, &Evidence)) -> Pushed {
         let signature = Signature::of(frame);
+        let change = self.newest.as_ref().map_or(0.0, |before| {
+            let [luma, _, histogram, ..] = signature.distances(before);
+            luma + histogram
+        });
+        let soon = self.seen.back().is_some_and(|last| frame.time().since(last.time).as_secs_f64() < CLOSEST_S);
+        let compared = !soon || self.passed_over == PASSED_OVER;
+        if compared {
+            self.compare(frame.time(), &signature, &mut tell);
+        }
+        self.passed_over = if compared { 0 } else { self.passed_over + 1 };
+        self.newest = Some(signature);
+        Pushed { compared, change }
+    }
+
+    fn compare(&mut self, time: Timestamp, signature: &Signature, tell: &mut impl FnMut(&Signature, &Evidence)) {
         let mut distances = [[0.0; DISTANCES]; LAGS];
         for (to, before) in distances.iter_mut().zip(self.seen.iter().rev()) {
             *to = signature.distances(&before.signature);
@@ -65,15 +104,15 @@ impl EvidenceWindow {
             self.told -= 1;
         }
         // Cannot be full: room was made.
-        let _ = self.seen.push_back(Seen { time: frame.time(), signature, distances });
+        let _ = self.seen.push_back(Seen { time, signature: signature.clone(), distances });
         while self.told < self.seen.len() {
             let newest = self.seen.len() - 1;
             let Some(oldest) = self.seen.iter().nth(self.told) else { break };
-            let waited = frame.time().since(oldest.time).as_secs_f64();
+            let waited = time.since(oldest.time).as_secs_f64();
             if waited < AHEAD_S && newest - self.told < AHEAD {
                 break;
             }
-            self.tell(newest, &mut tell);
+            self.tell(newest, tell);
         }
     }
 
@@ -83,7 +122,7 @@ impl EvidenceWindow {
             self.tell(self.seen.len() - 1, &mut tell);
         }
         self.seen.clear();
-        self.told = 0;
+        (self.told, self.newest, self.passed_over) = (0, None, 0);
     }
 
     /// Tells of the next frame, from the frames up to `newest`.
@@ -121,5 +160,40 @@ impl EvidenceWindow {
         put((newest - self.told) as f32 / AHEAD as f32);
         tell(&middle.signature, &self.evidence);
         self.told += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{Pixels, Plane};
+
+    /// Of `frames` grey frames at `fps` which are compared, and on how many there is evidence at the end.
+    fn compared(frames: usize, fps: u64) -> (Vec<usize>, usize) {
+        let (mut window, mut compared, mut told) = (EvidenceWindow::default(), Vec::new(), 0);
+        for at in 0..frames {
+            let data = [60 + 100 * (at % 2) as u8; 64];
+            let pixels = Pixels::Grey(Plane { data: &data, stride: 8 });
+            let frame = Frame::new(pixels, 8, 8, Timestamp::from_ticks(at as i64, fps)).expect("a good frame");
+            let pushed = window.push(&frame, |_, evidence| {
+                told += 1;
+                assert!(evidence.iter().all(|number| number.is_finite()));
+            });
+            assert_eq!(pushed.change > 0.0, at > 0, "{at}");
+            if pushed.compared {
+                compared.push(at);
+            }
+        }
+        window.finish(|_, _| told += 1);
+        (compared, told)
+    }
+
+    #[test]
+    fn what_comes_sooner_is_passed_over_and_there_is_evidence_on_the_rest() {
+        for (fps, every) in [(1, 1), (24, 1), (30, 1), (50, 2), (60, 2), (120, 4), (240, 7), (10_000, 16)] {
+            let (compared, told) = compared(200, fps);
+            assert_eq!(compared, (0..200).step_by(every).collect::<Vec<_>>(), "at {fps} fps");
+            assert_eq!(told, compared.len(), "at {fps} fps");
+        }
     }
 }

@@ -1,12 +1,14 @@
 //! A shot detector that was trained: it reads the evidence on every frame with a small network, and makes cuts and gradual transitions of it.
 //!
-//! A frame has its verdict half a second after it was seen. Black frames belong to no shot, as with every detector (paper, section 5).
+//! A frame has its verdict half a second after it was seen. Of frames that follow each other faster than about 30 a second only some are compared; what
+//! a verdict changes among those between begins where the picture changed most. Black frames belong to no shot, as with every detector (paper, section 5).
 
+use std::cmp::Ordering;
 use std::convert::Infallible;
 
 use heapless::Deque;
 
-use super::evidence::{self, Evidence, EvidenceWindow};
+use super::evidence::{self, Evidence, EvidenceWindow, Pushed};
 use super::signature::Signature;
 use super::transition_network::{Reading, TransitionNetwork};
 use super::{Label, ShotDetector, ShotKind, ShotSettings, Verdict};
@@ -39,10 +41,22 @@ pub struct Thresholds {
 }
 
 impl Default for Thresholds {
-    /// Those that did best on the training and validation parts of the corpus.
+    /// Those that did best on the validation part of the corpus.
     fn default() -> Self {
-        Thresholds { cut: 0.3, gradual: 0.5 }
+        Thresholds { cut: 0.5, gradual: 0.9 }
     }
+}
+
+/// Frames without a verdict, at most: of those that are compared as many as a verdict looks to, with all that are passed over.
+const WAITING: usize = (evidence::AHEAD + AHEAD + 2) * (evidence::PASSED_OVER + 1);
+
+/// A frame without a verdict.
+#[derive(Clone, Copy)]
+struct Waiting {
+    time: Timestamp,
+    /// Whether a pause was before it.
+    after_gap: bool,
+    pushed: Pushed,
 }
 
 /// What is kept of a frame that was read.
@@ -54,13 +68,13 @@ struct Read {
 }
 
 /// The detector.
-pub struct EvidenceDetector<'a> {
-    network: &'a TransitionNetwork,
+pub struct EvidenceDetector {
+    network: TransitionNetwork,
     settings: ShotSettings,
     thresholds: Thresholds,
     evidence: EvidenceWindow,
-    /// Times of the frames without a verdict, and whether a pause was before them.
-    times: Deque<(Timestamp, bool), 64>,
+    /// Frames without a verdict.
+    waiting: Box<Deque<Waiting, WAITING>>,
     /// Oldest first; the first `decided` have their verdict.
     read: Deque<Read, WINDOW>,
     decided: usize,
@@ -70,15 +84,15 @@ pub struct EvidenceDetector<'a> {
     newest: Option<Timestamp>,
 }
 
-impl<'a> EvidenceDetector<'a> {
+impl EvidenceDetector {
     /// A detector at the start of a stream. Of `settings` it takes what is black, and how long a pause ends a shot.
-    pub fn new(network: &'a TransitionNetwork, settings: ShotSettings, thresholds: Thresholds) -> Self {
+    pub fn new(network: TransitionNetwork, settings: ShotSettings, thresholds: Thresholds) -> Self {
         EvidenceDetector {
             network,
             settings,
             thresholds,
             evidence: EvidenceWindow::default(),
-            times: Deque::new(),
+            waiting: Box::new(Deque::new()),
             read: Deque::new(),
             decided: 0,
             last: None,
@@ -97,14 +111,32 @@ impl<'a> EvidenceDetector<'a> {
         while self.decided < self.read.len() {
             self.decide(verdict);
         }
+        // What was passed over after the last frame that was compared is as that one.
+        let same = continued(self.last);
+        while let Some(Waiting { time, after_gap, .. }) = self.waiting.pop_front() {
+            verdict(Verdict { time, label: same, after_gap });
+        }
         self.read.clear();
         self.decided = 0;
     }
 
-    /// The verdict on the oldest frame that has none.
+    /// The verdict on the oldest frame that was compared and has none, and on those that were passed over before it.
     fn decide(&mut self, verdict: &mut impl FnMut(Verdict)) {
-        let Some((time, after_gap)) = self.times.pop_front() else { return };
+        let Some(own) = self.waiting.iter().position(|frame| frame.pushed.compared) else { return };
+        let after_gap = self.waiting.front().is_some_and(|frame| frame.after_gap);
         let label = self.label(self.decided, after_gap);
+        let changes = self.waiting.iter().take(own + 1).map(|frame| frame.pushed.change).enumerate();
+        // Of equal changes the last, which is that of the frame that was compared.
+        let begins = changes.max_by(|one, other| one.1.total_cmp(&other.1)).map_or(own, |(at, _)| at);
+        for at in 0..=own {
+            let Some(Waiting { time, after_gap, .. }) = self.waiting.pop_front() else { break };
+            let label = match at.cmp(&begins) {
+                Ordering::Less => continued(self.last),
+                Ordering::Equal => label,
+                Ordering::Greater => continued(Some(label)),
+            };
+            verdict(Verdict { time, label, after_gap });
+        }
         self.open_for = match label {
             Label::Opens(_) => 1,
             Label::Content => self.open_for + 1,
@@ -112,7 +144,6 @@ impl<'a> EvidenceDetector<'a> {
         };
         self.last = Some(label);
         self.decided += 1;
-        verdict(Verdict { time, label, after_gap });
         while self.decided > BEHIND {
             self.read.pop_front();
             self.decided -= 1;
@@ -182,8 +213,9 @@ impl<'a> EvidenceDetector<'a> {
 
     /// Frames of a gradual transition, at least.
     fn shortest(&self) -> usize {
-        let interval = match (self.times.front(), self.times.iter().nth(1)) {
-            (Some(one), Some(next)) => next.0.since(one.0).as_secs_f64(),
+        let mut compared = self.waiting.iter().filter(|frame| frame.pushed.compared).map(|frame| frame.time);
+        let interval = match (compared.next(), compared.next()) {
+            (Some(one), Some(next)) => next.since(one).as_secs_f64(),
             _ => 0.0,
         };
         if interval > 0.0 { ((SHORTEST_S / interval).round() as usize).clamp(1, SHORTEST) } else { SHORTEST }
@@ -202,6 +234,14 @@ impl<'a> EvidenceDetector<'a> {
     }
 }
 
+/// The label of a frame that is as one with the label `before` was.
+fn continued(before: Option<Label>) -> Label {
+    match before {
+        None | Some(Label::Transition) => Label::Transition,
+        Some(Label::Opens(_) | Label::Content) => Label::Content,
+    }
+}
+
 /// What the network says of a frame.
 fn reading(network: &TransitionNetwork, settings: &ShotSettings, signature: &Signature, evidence: &Evidence) -> Read {
     let histogram = signature.histogram();
@@ -212,7 +252,7 @@ fn reading(network: &TransitionNetwork, settings: &ShotSettings, signature: &Sig
     }
 }
 
-impl ShotDetector for EvidenceDetector<'_> {
+impl ShotDetector for EvidenceDetector {
     type Error = Infallible;
 
     fn push(&mut self, frame: &Frame<'_>, mut verdict: impl FnMut(Verdict)) -> Result<(), Infallible> {
@@ -223,15 +263,15 @@ impl ShotDetector for EvidenceDetector<'_> {
             self.flush(&mut verdict);
         }
         self.newest = Some(time);
-        // Cannot be full: a frame has its verdict at the latest when this many have been seen after it.
-        let _ = self.times.push_back((time, gap));
         let EvidenceDetector { evidence, read, network, settings, .. } = self;
-        evidence.push(frame, |signature, evidence| {
+        let pushed = evidence.push(frame, |signature, evidence| {
             let _ = read.push_back(reading(network, settings, signature, evidence));
         });
+        // Cannot be full: a frame has its verdict at the latest when this many have been seen after it.
+        let _ = self.waiting.push_back(Waiting { time, after_gap: gap, pushed });
         while self.decided < self.read.len() {
             let ahead = self.read.len() - 1 - self.decided;
-            let waited = self.times.front().map_or(0.0, |front| time.since(front.0).as_secs_f64());
+            let waited = self.waiting.front().map_or(0.0, |front| time.since(front.time).as_secs_f64());
             if ahead < AHEAD && waited < evidence::AHEAD_S + AHEAD_S {
                 break;
             }
@@ -243,5 +283,94 @@ impl ShotDetector for EvidenceDetector<'_> {
     fn finish(&mut self, mut verdict: impl FnMut(Verdict)) -> Result<(), Infallible> {
         self.flush(&mut verdict);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::evidence::NUMBERS;
+    use super::super::transition_network::{FIRST, OUTPUTS, SECOND, WEIGHTS};
+    use super::*;
+    use crate::frame::{Pixels, Plane};
+
+    /// A network that was not trained: it sees a cut where the picture is far brighter or darker than the one before, and nothing gradual.
+    fn network() -> TransitionNetwork {
+        let mut weights = vec![0.0; WEIGHTS];
+        // Of the frame and the one before it, the eighth and ninth of sixteen, the difference of luma: a root, so 0.4 is 10 of 255.
+        let luma = 5 * (0..8).map(|earlier| 15 - earlier).sum::<usize>();
+        weights[luma * FIRST] = 1.0;
+        let second = NUMBERS * FIRST + FIRST;
+        weights[second] = 1.0;
+        let output = second + FIRST * SECOND + SECOND;
+        weights[output] = 50.0;
+        weights[output + SECOND * OUTPUTS] = -20.0;
+        weights[output + SECOND * OUTPUTS + 1] = -20.0;
+        TransitionNetwork::read(&TransitionNetwork::encode(&weights).expect("as many as there are")).expect("good ones")
+    }
+
+    /// What is said of grey frames at these times.
+    fn verdicts(frames: impl IntoIterator<Item = (u8, Timestamp)>) -> Vec<Label> {
+        let mut detector = EvidenceDetector::new(network(), ShotSettings::default(), Thresholds::default());
+        let (mut labels, mut times, mut told) = (Vec::new(), Vec::new(), Vec::new());
+        let mut keep = |verdict: Verdict| {
+            labels.push(verdict.label);
+            told.push(verdict.time);
+        };
+        for (grey, time) in frames {
+            let data = [grey; 64];
+            let frame = Frame::new(Pixels::Grey(Plane { data: &data, stride: 8 }), 8, 8, time).expect("a good frame");
+            let Ok(()) = detector.push(&frame, &mut keep);
+            times.push(time);
+        }
+        let Ok(()) = detector.finish(keep);
+        assert_eq!(told, times, "one verdict a frame, in order");
+        labels
+    }
+
+    fn at(fps: u64, greys: impl IntoIterator<Item = u8>) -> Vec<Label> {
+        verdicts(greys.into_iter().enumerate().map(|(k, grey)| (grey, Timestamp::from_ticks(k as i64, fps))))
+    }
+
+    fn openings(labels: &[Label]) -> Vec<(usize, ShotKind)> {
+        let opening =
+            |(at, label): (usize, &Label)| if let Label::Opens(kind) = label { Some((at, *kind)) } else { None };
+        labels.iter().enumerate().filter_map(opening).collect()
+    }
+
+    fn run(grey: u8, length: usize) -> impl Iterator<Item = u8> {
+        std::iter::repeat_n(grey, length)
+    }
+
+    #[test]
+    fn a_cut_is_exact_at_any_rate_and_wherever_it_falls_among_frames_that_are_passed_over() {
+        for fps in [2, 24, 30, 50, 60, 120, 240, 1000] {
+            for cut in 300..316 {
+                let labels = at(fps, run(100, cut).chain(run(180, 300)));
+                assert_eq!(openings(&labels), [(0, ShotKind::Start), (cut, ShotKind::Cut)], "at {fps} fps");
+            }
+        }
+    }
+
+    #[test]
+    fn black_is_of_no_shot_and_what_comes_after_it_is_one() {
+        for fps in [24, 60] {
+            let labels = at(fps, run(150, 20).chain(run(16, 20)).chain(run(90, 21)));
+            assert_eq!(openings(&labels), [(0, ShotKind::Start), (40, ShotKind::Black)], "at {fps} fps");
+            assert!((20..40).all(|at| labels[at] == Label::Transition) && labels[19] == Label::Content, "{labels:?}");
+            assert!(labels[41..].iter().all(|&label| label == Label::Content));
+        }
+    }
+
+    #[test]
+    fn two_frames_between_black_are_no_shot() {
+        let labels = at(24, run(16, 20).chain(run(90, 2)).chain(run(16, 10)).chain(run(90, 5)).chain(run(16, 9)));
+        assert_eq!(openings(&labels), [(32, ShotKind::Black)]);
+        assert_eq!(labels.iter().filter(|&&label| label != Label::Transition).count(), 5);
+    }
+
+    #[test]
+    fn a_pause_of_the_stream_ends_the_shot() {
+        let labels = verdicts([0, 1, 2, 13, 14].map(|seconds| (90, Timestamp::from_millis(1000 * seconds))));
+        assert_eq!(openings(&labels), [(0, ShotKind::Start), (3, ShotKind::Gap)]);
     }
 }

@@ -1,7 +1,9 @@
 //! The network that reads the evidence on a frame: how probable it is that a shot begins with it, and that it is part of a gradual transition.
 //!
-//! Two hidden layers with ReLU. It has some 22,000 weights; they are trained by `divita-models fit-shots`.
+//! Two hidden layers with ReLU. It has some 21,000 weights; they are trained by `divita-models fit-shots`.
 
+use half::f16;
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView, serialize};
 use thiserror::Error;
 
 use super::evidence::{Evidence, NUMBERS};
@@ -14,8 +16,18 @@ pub const SECOND: usize = 16;
 /// Logits: cut, gradual.
 pub const OUTPUTS: usize = 2;
 
-/// Numbers in a file of weights.
+/// Weights in all.
 pub const WEIGHTS: usize = NUMBERS * FIRST + FIRST + FIRST * SECOND + SECOND + SECOND * OUTPUTS + OUTPUTS;
+
+/// The tensors of a file and their shapes, in the order in which they are used.
+const TENSORS: [(&str, &[usize]); 6] = [
+    ("first.weight", &[NUMBERS, FIRST]),
+    ("first.bias", &[FIRST]),
+    ("second.weight", &[FIRST, SECOND]),
+    ("second.bias", &[SECOND]),
+    ("output.weight", &[SECOND, OUTPUTS]),
+    ("output.bias", &[OUTPUTS]),
+];
 
 /// What a frame is, each as a probability in [0, 1].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -27,14 +39,20 @@ pub struct Reading {
 }
 
 /// A file that is not one of weights.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum TransitionNetworkError {
-    /// It is of another length.
-    #[error("the shot detector's weights have {0} bytes, not {expected}: are they of another version?", expected = 4 * WEIGHTS)]
-    Length(usize),
+    /// It is no safetensors file, or cannot be made one.
+    #[error("these are no weights of the shot detector")]
+    File(#[from] SafeTensorError),
+    /// A tensor is missing or of another form.
+    #[error(
+        "the shot detector's weights have no tensor {0} of half precision and the shape {1:?}: are they of another version?"
+    )]
+    Tensor(&'static str, &'static [usize]),
     /// A weight is infinite or not a number.
-    #[error("the shot detector's weight {0} is not a number")]
-    NotFinite(usize),
+    #[error("a weight of the shot detector's {0} is not a number")]
+    NotFinite(&'static str),
 }
 
 /// The weights, in the order in which they are used: a layer's weights (inputs, outputs), then its biases.
@@ -44,20 +62,40 @@ pub struct TransitionNetwork {
 }
 
 impl TransitionNetwork {
-    /// The network of a file: [`WEIGHTS`] little-endian floats.
+    /// The network of a safetensors file in half precision, as [`TransitionNetwork::encode`] writes it.
     ///
     /// # Errors
-    /// When it has another length, or a number in it is none.
+    /// When it is no such file, or a number in it is none.
     pub fn read(bytes: &[u8]) -> Result<Self, TransitionNetworkError> {
-        let (numbers, rest) = bytes.as_chunks::<4>();
-        if numbers.len() != WEIGHTS || !rest.is_empty() {
-            return Err(TransitionNetworkError::Length(bytes.len()));
+        let tensors = SafeTensors::deserialize(bytes)?;
+        let mut weights = Vec::with_capacity(WEIGHTS);
+        for (name, shape) in TENSORS {
+            let tensor = tensors.tensor(name).ok();
+            let tensor = tensor.filter(|tensor| tensor.dtype() == Dtype::F16 && tensor.shape() == shape);
+            let tensor = tensor.ok_or(TransitionNetworkError::Tensor(name, shape))?;
+            weights.extend(tensor.data().as_chunks::<2>().0.iter().map(|&bytes| f16::from_le_bytes(bytes).to_f32()));
+            if !weights.iter().all(|weight| weight.is_finite()) {
+                return Err(TransitionNetworkError::NotFinite(name));
+            }
         }
-        let weights: Vec<f32> = numbers.iter().map(|&number| f32::from_le_bytes(number)).collect();
-        match weights.iter().position(|weight| !weight.is_finite()) {
-            Some(at) => Err(TransitionNetworkError::NotFinite(at)),
-            None => Ok(TransitionNetwork { weights }),
+        Ok(TransitionNetwork { weights })
+    }
+
+    /// The file of [`WEIGHTS`] weights, rounded to half precision.
+    ///
+    /// # Errors
+    /// When there are fewer.
+    pub fn encode(weights: &[f32]) -> Result<Vec<u8>, TransitionNetworkError> {
+        let bytes: Vec<u8> = weights.iter().flat_map(|&weight| f16::from_f32(weight).to_le_bytes()).collect();
+        let mut rest = &*bytes;
+        let mut tensors = Vec::new();
+        for (name, shape) in TENSORS {
+            let size = 2 * shape.iter().product::<usize>();
+            let (own, others) = rest.split_at_checked(size).ok_or(TransitionNetworkError::Tensor(name, shape))?;
+            tensors.push((name, TensorView::new(Dtype::F16, shape.to_vec(), own)?));
+            rest = others;
         }
+        Ok(serialize(tensors, None)?)
     }
 
     /// The probabilities of one frame. Allocates nothing.
@@ -103,18 +141,27 @@ mod tests {
 
     #[test]
     fn files_of_another_kind_are_refused() {
-        assert_eq!(TransitionNetwork::read(&[0; 12]), Err(TransitionNetworkError::Length(12)));
-        let mut bytes = vec![0; 4 * WEIGHTS];
-        assert!(TransitionNetwork::read(&bytes).is_ok());
-        bytes[40..44].copy_from_slice(&f32::NAN.to_le_bytes());
-        assert_eq!(TransitionNetwork::read(&bytes), Err(TransitionNetworkError::NotFinite(10)));
+        use TransitionNetworkError::{File, NotFinite, Tensor};
+        assert!(matches!(TransitionNetwork::read(&[0; 12]), Err(File(_))));
+        let good = TransitionNetwork::encode(&[0.25; WEIGHTS]).expect("as many as there are");
+        assert_eq!(TransitionNetwork::read(&good).expect("a good file").weights, [0.25; WEIGHTS]);
+        assert!(matches!(TransitionNetwork::read(&good[..good.len() - 2]), Err(File(_))));
+        assert!(matches!(TransitionNetwork::encode(&[0.0; WEIGHTS - 1]), Err(Tensor("output.bias", [OUTPUTS]))));
+        let two = TensorView::new(Dtype::F16, vec![2], &[0; 4]).expect("two numbers");
+        let other = serialize([("first.weight", two)], None).expect("a good file");
+        assert!(matches!(TransitionNetwork::read(&other), Err(Tensor("first.weight", _))));
+        let mut weights = [0.0; WEIGHTS];
+        weights[WEIGHTS - 1] = 1e9;
+        let infinite = TransitionNetwork::encode(&weights).expect("as many as there are");
+        assert!(matches!(TransitionNetwork::read(&infinite), Err(NotFinite("output.bias"))));
     }
 
     #[test]
     fn layers_are_those_of_plain_code() {
         let weights: Vec<f32> =
             (0..WEIGHTS as u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 8) as f32 / 1.7e8 - 0.05).collect();
-        let bytes: Vec<u8> = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
+        let bytes = TransitionNetwork::encode(&weights).expect("as many as there are");
+        let weights: Vec<f32> = weights.into_iter().map(|weight| f16::from_f32(weight).to_f32()).collect();
         let evidence: Evidence = std::array::from_fn(|at| (at as f32 * 0.7).sin());
         let mut at = 0;
         let mut layer = |input: &[f32], outputs: usize| -> Vec<f32> {

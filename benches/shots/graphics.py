@@ -1,0 +1,54 @@
+"""Drawn footage: stripes, rings and patches that move evenly, as titles' backgrounds and test pictures do, and plain colours. However much of the
+picture changes, it is one shot."""
+
+import random
+
+import numpy
+
+from footage import HEIGHT, WIDTH
+
+SHOTS, FRAMES = 40, 200
+KINDS = ["stripes", "rings", "patches", "plain"]
+ROWS, COLUMNS = numpy.mgrid[0:HEIGHT, 0:WIDTH].astype(numpy.float32)
+
+
+class Graphics:
+    """As `footage.Video`: shots of one moving pattern each. `graphics.frames[k]` is drawn when it is asked for."""
+
+    def __init__(self, part):
+        draw = random.Random(f"graphics {part}")
+        self.name, self.part, self.rate = f"graphics-{part}", part, 24.0
+        self.shots = [(at * FRAMES, at * FRAMES + FRAMES - 1) for at in range(SHOTS)]
+        self.frames = self
+        self.patterns = [
+            {
+                "kind": draw.choices(KINDS, [14, 5, 13, 8])[0],
+                "seed": draw.randrange(1 << 30),
+                "wave": draw.uniform(40, 500),
+                "slant": draw.choice([0, 0, 1, -1, 2, 3, 0.3]),
+                "speed": draw.uniform(0.5, 8) * draw.choice([-1, 1]),
+                "hard": draw.choice([1, 1, 3, 20]),
+                "colours": [[draw.randrange(15, 240) for _ in range(3)] for _ in range(2)],
+            }
+            for _ in range(SHOTS)
+        ]
+
+    def __getitem__(self, index):
+        shot, k = divmod(int(index), FRAMES)
+        pattern = self.patterns[shot]
+        one, other = (numpy.float32(colour) for colour in pattern["colours"])
+        if pattern["kind"] == "plain":
+            return numpy.full((HEIGHT, WIDTH, 3), one.astype(numpy.uint8))
+        if pattern["kind"] == "patches":
+            size = pattern["wave"] / 4
+            cells = numpy.random.default_rng(pattern["seed"]).integers(15, 240, (64, 64, 3), numpy.uint8)
+            across, down = (int(k * pattern["speed"] / 4) + numpy.arange(WIDTH)) / size, numpy.arange(HEIGHT) / size
+            return cells[down.astype(int)[:, None] % 64, across.astype(int)[None, :] % 64]
+        if pattern["kind"] == "rings":
+            way = numpy.hypot(COLUMNS - WIDTH / 2, ROWS - HEIGHT / 2)
+        else:
+            way = COLUMNS + pattern["slant"] * ROWS
+        phase = (way + k * pattern["speed"]) / pattern["wave"] % 1
+        # A triangle; the harder, the nearer to black and white.
+        share = numpy.clip((numpy.abs(2 * phase - 1) - 0.5) * pattern["hard"] + 0.5, 0, 1)[:, :, None]
+        return (one * share + other * (1 - share)).astype(numpy.uint8)
