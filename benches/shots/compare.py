@@ -27,6 +27,10 @@ TRANSNET = {
 }  # fmt: skip
 
 
+# Our own.
+OWN = ["histogram", "evidence"]
+
+
 def main():
     options = parse()
     options.output.mkdir(parents=True, exist_ok=True)
@@ -34,15 +38,17 @@ def main():
     tuned = {name: tune(name, program, options) for name in peers.SWEEP}
     found = []
     for name, settings in tuned.items():
-        for title, chosen in ((f"{name}, defaults", {}), (f"{name}, tuned", settings)):
-            path = options.output / f"{title.replace(', ', '-')}.json"
-            found.append(path)
-            if not path.exists():
-                look(options.corpus / "test", [(name, chosen)], [title], options.output, 1)
-    own = options.output / "divita.json"
-    if not own.exists():
-        subprocess.run([program, "shots", options.corpus / "test", "--save", own], check=True, stdout=subprocess.DEVNULL)
-    found.insert(0, own)
+        maker = "ffmpeg" if name == "scdet" else "PySceneDetect"
+        files = {options.output / f"{name}-{how}.json": f"{maker} {name}, {how}" for how in ("defaults", "tuned")}
+        found += files
+        if not all(path.exists() for path in files):
+            look(options.corpus / "test", [(name, {}), (name, settings)], files, 1)
+    own = {"histogram": [], "evidence": ["--detector-weights", options.weights]} if options.weights else {"histogram": []}
+    for at, (name, weights) in enumerate(own.items()):
+        path = options.output / f"{name}.json"
+        if not path.exists():
+            subprocess.run([program, "shots", options.corpus / "test", "--detector", name, *weights, "--save", path], check=True, stdout=subprocess.DEVNULL)
+        found.insert(at, path)
     if not options.no_transnet:
         found.append(transnet(program, options))
     arguments = [program, "shots", options.corpus / "test", *itertools.chain(*(("--found", path) for path in found))]
@@ -61,6 +67,7 @@ def parse():
     add("corpus", type=Path)
     add("output", type=Path, help="folder for what was found, and for figures.json")
     add("--plot", type=Path, metavar="FILE", help="write the plot, F1 against CPU time, as SVG or PNG")
+    add("--weights", type=Path, metavar="FILE", help="weights that `divita-models fit-shots` wrote, for our detector that is trained")
     add("--binaries", type=Path, metavar="DIR", help="folder of the program divita-models (default: cargo builds it)")
     add("--no-transnet", action="store_true", help="leave out TransNet V2, which takes most of the time")
     return parser.parse_args()
@@ -81,24 +88,24 @@ def tune(name, program, options):
         return json.loads(chosen.read_text())
     sweep, folder = peers.SWEEP[name], options.output / "sweep"
     folder.mkdir(exist_ok=True)
-    titles = [f"{name}-{at:02}" for at in range(len(sweep))]
-    videos = look(options.corpus / "train", [(name, settings) for settings in sweep], titles, folder, 8)
-    arguments = [program, "shots", *videos, "--json", *itertools.chain(*(("--found", folder / f"{title}.json") for title in titles))]
+    files = {folder / f"{name}-{at:02}.json": f"{name} {settings}" for at, settings in enumerate(sweep)}
+    videos = look(options.corpus / "train", [(name, settings) for settings in sweep], files, 8)
+    arguments = [program, "shots", *videos, "--json", *itertools.chain(*(("--found", path) for path in files))]
     figures = json.loads(subprocess.check_output(arguments))
     best = max(range(len(sweep)), key=lambda at: figures[at]["score"]["cuts"]["f1"])
     chosen.write_text(json.dumps(sweep[best]))
     return sweep[best]
 
 
-def look(part, configurations, titles, folder, every):
-    """Lets each configuration look through every so many videos of a part, and writes what it found; the videos."""
+def look(part, configurations, files, every):
+    """Lets each configuration look through every so many videos of a part, and writes what it found to its file, by its name; the videos."""
     videos = sorted(part.glob("*.mp4"))[::every]
     print(f"{configurations[0][0]}: {len(configurations)} settings, {len(videos)} videos of {part.name}", file=sys.stderr)
     with multiprocessing.get_context("spawn").Pool() as pool:
         found = pool.starmap(peers.find, [(path, configurations) for path in videos], chunksize=1)
-    for at, title in enumerate(titles):
+    for at, (file, title) in enumerate(files.items()):
         in_videos = {path.name: one[at] for path, one in zip(videos, found, strict=True)}
-        (folder / f"{title.replace(', ', '-')}.json").write_text(json.dumps({"detector": title, "videos": in_videos}))
+        file.write_text(json.dumps({"detector": title, "videos": in_videos}))
     return videos
 
 
@@ -142,7 +149,7 @@ def plot(figures, path):
     for axis, kind, title in zip(axes, ("cuts", "gradual"), ("hard cuts, within 1 frame", "gradual transitions, within 2 frames"), strict=True):
         for one in figures:
             place = one["cpu_ms_per_1000_frames"] / 1000, 100 * one["score"][kind]["f1"]
-            own = one["detector"] == "divita"
+            own = one["detector"] in OWN
             axis.plot(*place, "o", color="#0b6e4f" if own else "#7a8288", markersize=9 if own else 6)
             axis.annotate(one["detector"], place, xytext=(6, 4), textcoords="offset points", fontsize=8, weight="bold" if own else "normal")
         axis.set(xscale="log", title=title, xlabel="CPU time a frame in milliseconds, decoding left out", ylim=(0, 100))
