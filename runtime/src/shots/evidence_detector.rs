@@ -122,7 +122,11 @@ impl EvidenceDetector {
 
     /// The verdict on the oldest frame that was compared and has none, and on those that were passed over before it.
     fn decide(&mut self, verdict: &mut impl FnMut(Verdict)) {
-        let Some(own) = self.waiting.iter().position(|frame| frame.pushed.compared) else { return };
+        let Some(own) = self.waiting.iter().position(|frame| frame.pushed.compared) else {
+            // Cannot be: every reading is of a frame that waits. Were it so, nobody must wait for it for ever.
+            self.decided += 1;
+            return;
+        };
         let after_gap = self.waiting.front().is_some_and(|frame| frame.after_gap);
         let label = self.label(self.decided, after_gap);
         let changes = self.waiting.iter().take(own + 1).map(|frame| frame.pushed.change).enumerate();
