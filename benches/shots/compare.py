@@ -143,7 +143,9 @@ def plot(figures, path):
             place = one["cpu_ms_per_1000_frames"] / 1000, 100 * one["score"][kind]["f1"]
             own = one["detector"] in OWN
             axis.plot(*place, "o", color="#0b6e4f" if own else "#7a8288", markersize=9 if own else 6)
-            axis.annotate(one["detector"], place, xytext=(6, 4), textcoords="offset points", fontsize=8, weight="bold" if own else "normal")
+            # One above, the other below: a detector's two points are near each other.
+            below = one["detector"].endswith("tuned")
+            axis.annotate(one["detector"], place, xytext=(6, -10 if below else 4), textcoords="offset points", fontsize=8, weight="bold" if own else "normal")
         axis.set(xscale="log", title=title, xlabel="CPU time a frame in milliseconds, decoding left out", ylim=(0, 100))
         axis.margins(x=0.2)
         axis.grid(alpha=0.3)
