@@ -5,8 +5,8 @@ video of the training part. TransNet V2 runs as published. Nothing is chosen on 
 looked for again.
 
 Example:
-  benches/shots/run /tmp/corpus
-  benches/shots/run compare /tmp/corpus /tmp/shots --plot shots.svg
+  benches/shots/run corpus
+  benches/shots/run compare corpus results --plot shots.svg
 """
 
 import argparse
