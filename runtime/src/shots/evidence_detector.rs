@@ -1,6 +1,6 @@
 //! A shot detector that was trained: it reads the evidence on every frame with a small network, and makes cuts and gradual transitions of it.
 //!
-//! A frame has its verdict half a second after it was seen. Of frames that follow each other faster than about 30 a second only some are compared; what
+//! A frame has its verdict half a second after it was seen. Of frames that follow each other faster than 36 a second only some are compared; what
 //! a verdict changes among those between begins where the picture changed most. Black frames belong to no shot, as with every detector (paper, section 5).
 
 use std::cmp::Ordering;
