@@ -1,12 +1,20 @@
 //! Trains the network of the shot detector: evidence on the frames of videos whose transitions are known, and gradient descent on it.
 //!
-//! The network is small enough that a plain loop trains it in a minute: AdamW (Loshchilov and Hutter, 2019) with a rate that rises and falls
+//! The network is small enough that a plain loop trains it in minutes: AdamW (Loshchilov and Hutter, 2019) with a rate that rises and falls
 //! once (Smith and Topin, 2019), on the cross entropy of both outputs.
 
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
 use divita_board::source;
-use divita_runtime::shots::{
-    evidence::{EvidenceWindow, NUMBERS},
-    transition_network::{FIRST, OUTPUTS, SECOND, WEIGHTS},
+use divita_runtime::{
+    frame::Timestamp,
+    shots::{
+        evidence::{EvidenceWindow, NUMBERS},
+        signature::Signature,
+        transition_network::{FIRST, OUTPUTS, SECOND, WEIGHTS},
+    },
 };
 use rand_chacha::{
     ChaCha8Rng,
@@ -18,6 +26,74 @@ use crate::{
     shot_score::TransitionKind,
 };
 
+/// What a detector keeps of the frames of a video, and what is true of them.
+pub struct Film {
+    frames: Vec<(Timestamp, Signature)>,
+    truth: Truth,
+}
+
+impl Film {
+    /// Reads the video `input`.
+    ///
+    /// # Errors
+    /// When there is no truth beside it, it cannot be read to its end, or its truth is of another number of frames.
+    pub fn read(input: &str) -> Result<Self, EvaluationError> {
+        let truth = Truth::of(input)?;
+        let mut source = source::open(input)?;
+        let mut frames = Vec::new();
+        while let Some(frame) = source.next_frame()? {
+            frames.push((frame.time(), Signature::of(&frame)));
+        }
+        let found = frames.len() as u64;
+        match truth.frames.filter(|&frames| frames != found) {
+            Some(expected) => Err(EvaluationError::Frames { expected, found }),
+            None => Ok(Film { frames, truth }),
+        }
+    }
+
+    /// Reads the videos `inputs`, as many at once as there are processors; `done` is called after each.
+    ///
+    /// # Errors
+    /// The first that cannot be read, and why.
+    pub fn read_all(inputs: &[String], done: impl Fn() + Sync) -> Result<Vec<Self>, (String, EvaluationError)> {
+        let next = AtomicUsize::new(0);
+        let read_some = || {
+            let mut films = Vec::new();
+            while let Some(input) = inputs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                // Of those that cannot be read, the others need not be.
+                let film = Film::read(input).inspect_err(|_| next.store(inputs.len(), Ordering::Relaxed));
+                films.push((input, film.map_err(|error| (input.clone(), error))?));
+                done();
+            }
+            Ok(films)
+        };
+        let mut films = in_parallel(thread::available_parallelism().map_or(1, NonZero::get), |_| read_some())
+            .into_iter()
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>();
+        // Whoever read them, their order is that of `inputs`.
+        films.sort_by_key(|(input, _)| inputs.iter().position(|other| other == *input));
+        Ok(films.into_iter().map(|(_, film)| film).collect())
+    }
+
+    /// Frames a second.
+    fn rate(&self) -> f64 {
+        let span = self.frames.last().map_or(0.0, |last| last.0.as_secs_f64() - self.frames[0].0.as_secs_f64());
+        if span > 0.0 { (self.frames.len() - 1) as f64 / span } else { 0.0 }
+    }
+}
+
+/// What `run` gives for each number below `count`, each on its own thread.
+fn in_parallel<T: Send>(count: usize, run: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    thread::scope(|scope| {
+        let run = &run;
+        let threads: Vec<_> = (0..count).map(|at| scope.spawn(move || run(at))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
+}
+
 /// Frames with the evidence on them and what they are.
 #[derive(Clone, Debug, Default)]
 pub struct Examples {
@@ -27,39 +103,52 @@ pub struct Examples {
     labels: Vec<[bool; OUTPUTS]>,
 }
 
+/// Of how many frames of a film one is learned from: of all, and, so that what is learned holds at low rates too, of some.
+const THINNED: [usize; 3] = [1, 2, 5];
+/// Frames a second that are left of a film, at least.
+const LOWEST_RATE: f64 = 2.0;
+
 impl Examples {
-    /// Adds the frames of the video `input`.
-    ///
-    /// # Errors
-    /// When the video cannot be read to its end, or its truth is of another number of frames.
-    pub fn add(&mut self, input: &str, truth: &Truth) -> Result<(), EvaluationError> {
-        let mut source = source::open(input)?;
+    /// The examples of all `films`.
+    pub fn of(films: &[Film]) -> Self {
+        let mut examples = Examples::default();
+        for film in films {
+            for every in THINNED {
+                if every == 1 || film.rate() >= LOWEST_RATE * every as f64 {
+                    examples.add(film, every);
+                }
+            }
+        }
+        examples
+    }
+
+    /// Adds each `every`th frame of a film.
+    fn add(&mut self, film: &Film, every: usize) {
         let mut window = EvidenceWindow::default();
         // The numbers of the frames on which there is evidence.
-        let (mut compared, mut found) = (Vec::new(), 0);
-        while let Some(frame) = source.next_frame()? {
-            if window.push(&frame, |_, evidence| self.evidence.extend_from_slice(evidence)).compared {
-                compared.push(found);
+        let mut compared = Vec::new();
+        for (at, (time, signature)) in film.frames.iter().enumerate().step_by(every) {
+            let tell = |_: &Signature, evidence: &[f32; NUMBERS]| self.evidence.extend_from_slice(evidence);
+            if window.push_signature(*time, signature.clone(), tell).compared {
+                compared.push(at as u64);
             }
-            found += 1;
         }
         window.finish(|_, evidence| self.evidence.extend_from_slice(evidence));
-        if let Some(expected) = truth.frames.filter(|&frames| frames != found) {
-            return Err(EvaluationError::Frames { expected, found });
-        }
         let mut labels = vec![[false; OUTPUTS]; compared.len()];
-        for one in &truth.transitions {
+        for one in &film.truth.transitions {
             let transition = one.transition;
-            // The first that is of the new shot, and the first that is not of the old one.
+            // The first that is of the new shot, and those that are of neither.
             let first = compared.partition_point(|&frame| frame < transition.first);
             let between = compared.partition_point(|&frame| frame <= transition.last)..first;
+            // What was gradual is a cut where no frame between is left.
             match transition.kind() {
-                TransitionKind::Cut => labels.iter_mut().skip(first).take(1).for_each(|label| label[0] = true),
-                TransitionKind::Gradual => labels[between].iter_mut().for_each(|label| label[1] = true),
+                TransitionKind::Gradual if !between.is_empty() => {
+                    labels[between].iter_mut().for_each(|label| label[1] = true);
+                }
+                _ => labels.iter_mut().skip(first).take(1).for_each(|label| label[0] = true),
             }
         }
         self.labels.extend(labels);
-        Ok(())
     }
 
     /// How many frames.
@@ -72,7 +161,7 @@ impl Examples {
         self.labels.is_empty()
     }
 
-    fn of(&self, frame: usize) -> &[f32] {
+    fn on(&self, frame: usize) -> &[f32] {
         &self.evidence[frame * NUMBERS..][..NUMBERS]
     }
 }
@@ -80,9 +169,11 @@ impl Examples {
 /// How to train.
 #[derive(Clone, Copy, Debug)]
 pub struct Recipe {
+    /// Networks that are trained, each from a beginning of its own.
+    pub members: usize,
     /// Times that every frame is seen.
     pub epochs: usize,
-    /// Of the weights at the start, the order of the frames, and what is left out.
+    /// Of the weights at the start, the order of the frames, and what is left out; of the first member, each other's is one more.
     pub seed: u64,
     /// Highest rate.
     pub rate: f32,
@@ -96,7 +187,7 @@ pub struct Recipe {
 
 impl Default for Recipe {
     fn default() -> Self {
-        Recipe { epochs: 12, seed: 1, rate: 2e-3, decay: 1e-3, dropout: 0.05, emphasis: [4.0, 1.5] }
+        Recipe { members: 3, epochs: 12, seed: 1, rate: 2e-3, decay: 1e-3, dropout: 0.05, emphasis: [4.0, 1.5] }
     }
 }
 
@@ -110,17 +201,29 @@ const LAYERS: [(usize, usize, usize); 3] = [
     (WEIGHTS - SECOND * OUTPUTS - OUTPUTS, SECOND, OUTPUTS),
 ];
 
-/// Trains; `progress` gets the mean loss of each epoch. The weights are as `TransitionNetwork::encode` takes them.
-pub fn fit(examples: &Examples, recipe: Recipe, mut progress: impl FnMut(usize, f32)) -> Vec<f32> {
-    let mut random = ChaCha8Rng::seed_from_u64(recipe.seed);
+/// Trains all members at once, as `TransitionNetwork::encode` takes them; `progress` gets the member, the epoch and its mean loss.
+pub fn fit(examples: &Examples, recipe: Recipe, progress: impl Fn(usize, usize, f32) + Sync) -> Vec<Vec<f32>> {
     let (mean, scale) = normalisation(examples);
+    in_parallel(recipe.members, |member| {
+        let random = ChaCha8Rng::seed_from_u64(recipe.seed + member as u64);
+        fit_member(examples, &recipe, random, (&mean, &scale), |epoch, loss| progress(member, epoch, loss))
+    })
+}
+
+fn fit_member(
+    examples: &Examples,
+    recipe: &Recipe,
+    mut random: ChaCha8Rng,
+    (mean, scale): (&[f32], &[f32]),
+    progress: impl Fn(usize, f32),
+) -> Vec<f32> {
     let mut weights = start(&mut random);
     let (mut first, mut second) = (vec![0.0f32; WEIGHTS], vec![0.0f32; WEIGHTS]);
     let mut order: Vec<usize> = (0..examples.len()).collect();
     let steps_an_epoch = examples.len().div_ceil(BATCH);
     let steps = (recipe.epochs * steps_an_epoch).max(1) as f32;
     let mut step = 0;
-    let mut gradient = vec![0.0f32; WEIGHTS];
+    let (mut gradient, mut input) = (vec![0.0f32; WEIGHTS], vec![0.0f32; NUMBERS]);
     for epoch in 0..recipe.epochs {
         // Fisher and Yates.
         for at in (1..order.len()).rev() {
@@ -130,15 +233,17 @@ pub fn fit(examples: &Examples, recipe: Recipe, mut progress: impl FnMut(usize, 
         for batch in order.chunks(BATCH) {
             gradient.fill(0.0);
             for &frame in batch {
-                let mut input: Vec<f32> = examples
-                    .of(frame)
-                    .iter()
-                    .zip(mean.iter().zip(&scale))
-                    .map(|(x, (mean, scale))| (x - mean) * scale)
-                    .collect();
-                for value in &mut input {
-                    if unit(&mut random) < recipe.dropout {
-                        *value = 0.0;
+                for ((to, x), (mean, scale)) in
+                    input.iter_mut().zip(examples.on(frame)).zip(mean.iter().zip(scale))
+                {
+                    *to = (x - mean) * scale;
+                }
+                for values in input.chunks_mut(4) {
+                    let bits = random.next_u64();
+                    for (at, value) in values.iter_mut().enumerate() {
+                        if f32::from((bits >> (16 * at)) as u16) < recipe.dropout * 65536.0 {
+                            *value = 0.0;
+                        }
                     }
                 }
                 loss += descend(
@@ -164,14 +269,14 @@ pub fn fit(examples: &Examples, recipe: Recipe, mut progress: impl FnMut(usize, 
         }
         progress(epoch + 1, loss / examples.len().max(1) as f32);
     }
-    fold(weights, &mean, &scale)
+    fold(weights, mean, scale)
 }
 
 /// Mean and one over the standard deviation of each number.
 fn normalisation(examples: &Examples) -> (Vec<f32>, Vec<f32>) {
     let (mut sums, mut squares) = (vec![0.0f64; NUMBERS], vec![0.0f64; NUMBERS]);
     for frame in 0..examples.len() {
-        for (x, (sum, square)) in examples.of(frame).iter().zip(sums.iter_mut().zip(&mut squares)) {
+        for (x, (sum, square)) in examples.on(frame).iter().zip(sums.iter_mut().zip(&mut squares)) {
             *sum += f64::from(*x);
             *square += f64::from(*x) * f64::from(*x);
         }
@@ -282,6 +387,8 @@ fn fold(mut weights: Vec<f32>, mean: &[f32], scale: &[f32]) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
     use divita_runtime::shots::transition_network::TransitionNetwork;
 
@@ -320,15 +427,19 @@ mod tests {
     #[test]
     fn what_can_be_learned_is_learned_and_the_same_each_time() {
         let examples = examples(3000);
-        let recipe = Recipe { epochs: 40, ..Recipe::default() };
-        let mut losses = Vec::new();
-        let weights = fit(&examples, recipe, |_, loss| losses.push(loss));
-        assert!(losses[39] < 0.3 * losses[0], "{losses:?}");
-        assert_eq!(weights, fit(&examples, recipe, |_, _| {}));
+        let recipe = Recipe { members: 2, epochs: 40, ..Recipe::default() };
+        let losses = Mutex::new(Vec::new());
+        let weights = fit(&examples, recipe, |member, epoch, loss| losses.lock().unwrap().push((member, epoch, loss)));
+        let mut losses = losses.into_inner().unwrap();
+        losses.sort_by_key(|&(member, epoch, _)| (member, epoch));
+        assert_eq!(losses.len(), 80);
+        assert!(losses.chunks(40).all(|losses| losses[39].2 < 0.3 * losses[0].2), "{losses:?}");
+        assert!(weights[0] != weights[1], "both are one");
+        assert_eq!(weights, fit(&examples, recipe, |_, _, _| {}));
         let bytes = TransitionNetwork::encode(&weights).expect("as many as there are");
         let network = TransitionNetwork::read(&bytes).expect("good weights");
         let right = (0..examples.len()).filter(|&frame| {
-            let evidence = examples.of(frame).try_into().expect("the evidence on a frame");
+            let evidence = examples.on(frame).try_into().expect("the evidence on a frame");
             let reading = network.run(evidence);
             [reading.cut > 0.5, reading.gradual > 0.5] == examples.labels[frame]
         });

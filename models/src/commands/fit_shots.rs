@@ -2,21 +2,21 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::{Error, bail};
 use clap::Args;
 use divita_board::inputs::expand;
 use divita_models::{
-    shot_evaluation::Truth,
-    shot_training::{Examples, Recipe, fit},
+    shot_training::{Examples, Film, Recipe, fit},
     weights::write_whole,
 };
-use divita_runtime::shots::transition_network::TransitionNetwork;
+use divita_runtime::shots::transition_network::{MEMBERS, TransitionNetwork};
 use indicatif::ProgressBar;
 
 /// Train the shot detector on videos whose transitions are known
 ///
-/// The truth of a video lies beside it, as `divita-models shots` reads it. Decodes the videos, which takes most of the time, and trains a
-/// network of some 20,000 weights on what the frames around each frame say of it. The same videos and the same seed give the same weights.
+/// The truth of a video lies beside it, as `divita-models shots` reads it. Decodes the videos, each once, and trains networks of some
+/// 20,000 weights on what the frames around each frame say of it, at the videos' own rates and at a half and a fifth of them. The same videos in the same order and the
+/// same seed give the same weights.
 #[derive(Args)]
 #[command(after_help = "Example:\n  divita-models fit-shots corpus/train corpus/validation --output shots.safetensors")]
 pub struct FitShots {
@@ -26,6 +26,9 @@ pub struct FitShots {
     /// File of weights to write, as `divita-models shots --detector evidence` reads it; it appears complete or not at all
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
+    /// Networks to train, whose answers are averaged
+    #[arg(long, value_name = "N", default_value_t = Recipe::default().members, value_parser = member_count)]
+    members: usize,
     /// Times that every frame is seen
     #[arg(long, value_name = "N", default_value_t = Recipe::default().epochs)]
     epochs: usize,
@@ -34,24 +37,29 @@ pub struct FitShots {
     seed: u64,
 }
 
+/// As many networks as a file may hold.
+fn member_count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| (1..=MEMBERS).contains(count)).ok_or(format!("must be 1 to {MEMBERS}"))
+}
+
 impl FitShots {
     /// Trains and writes the weights.
     pub fn run(self) -> anyhow::Result<()> {
         let videos = expand(&self.inputs);
-        let mut examples = Examples::default();
         let bar = ProgressBar::new(videos.len() as u64);
-        for video in &videos {
-            examples.add(video, &Truth::of(video)?).with_context(|| video.clone())?;
-            bar.inc(1);
-        }
+        let films = Film::read_all(&videos, || bar.inc(1)).map_err(|(video, error)| Error::new(error).context(video))?;
         bar.finish_and_clear();
+        let examples = Examples::of(&films);
+        drop(films);
         if examples.is_empty() {
             bail!("there is no frame to learn from");
         }
         log::info!("{} frames of {} videos", examples.len(), videos.len());
-        let recipe = Recipe { epochs: self.epochs, seed: self.seed, ..Recipe::default() };
-        let weights = fit(&examples, recipe, |epoch, loss| log::info!("epoch {epoch}: loss {loss:.4}"));
-        write_whole(&self.output, &TransitionNetwork::encode(&weights)?)?;
+        let recipe = Recipe { members: self.members, epochs: self.epochs, seed: self.seed, ..Recipe::default() };
+        let members = fit(&examples, recipe, |member, epoch, loss| {
+            log::info!("network {}, epoch {epoch}: loss {loss:.4}", member + 1);
+        });
+        write_whole(&self.output, &TransitionNetwork::encode(&members)?)?;
         log::info!("wrote {}", self.output.display());
         Ok(())
     }

@@ -78,10 +78,19 @@ impl Default for EvidenceWindow {
 
 impl EvidenceWindow {
     /// Takes the next frame; `tell` gets the signature of and the evidence on each frame on which there is some now, oldest first.
-    pub fn push(&mut self, frame: &Frame<'_>, mut tell: impl FnMut(&Signature, &Evidence)) -> Pushed {
-        let signature = Signature::of(frame);
+    pub fn push(&mut self, frame: &Frame<'_>, tell: impl FnMut(&Signature, &Evidence)) -> Pushed {
+        self.push_signature(frame.time(), Signature::of(frame), tell)
+    }
+
+    /// The same of a frame whose signature is at hand.
+    pub fn push_signature(
+        &mut self,
+        time: Timestamp,
+        signature: Signature,
+        mut tell: impl FnMut(&Signature, &Evidence),
+    ) -> Pushed {
         let last = self.seen.back();
-        let soon = last.is_some_and(|last| frame.time().since(last.time).as_secs_f64() < CLOSEST_S);
+        let soon = last.is_some_and(|last| time.since(last.time).as_secs_f64() < CLOSEST_S);
         let compared = !soon || self.passed_over == PASSED_OVER;
         let before = self.passed.as_ref().or(last.filter(|_| !compared).map(|last| &last.signature));
         let change = before.map_or(0.0, |before| {
@@ -90,7 +99,7 @@ impl EvidenceWindow {
         });
         if compared {
             (self.passed, self.passed_over) = (None, 0);
-            self.compare(frame.time(), signature, &mut tell);
+            self.compare(time, signature, &mut tell);
         } else {
             (self.passed, self.passed_over) = (Some(signature), self.passed_over + 1);
         }

@@ -309,7 +309,7 @@ mod tests {
         weights[output] = 50.0;
         weights[output + SECOND * OUTPUTS] = -20.0;
         weights[output + SECOND * OUTPUTS + 1] = -20.0;
-        TransitionNetwork::read(&TransitionNetwork::encode(&weights).expect("as many as there are")).expect("good ones")
+        TransitionNetwork::read(&TransitionNetwork::encode(&[weights]).expect("as many as there are")).expect("good ones")
     }
 
     /// What is said of grey frames at these times.

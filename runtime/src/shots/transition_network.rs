@@ -1,6 +1,7 @@
 //! The network that reads the evidence on a frame: how probable it is that a shot begins with it, and that it is part of a gradual transition.
 //!
-//! Two hidden layers with ReLU. It has some 21,000 weights; they are trained by `divita-models fit-shots`.
+//! Several members, trained from different beginnings, whose logits are averaged: what one of them learned by chance the others did not. Each
+//! has two hidden layers with ReLU and some 21,000 weights; `divita-models fit-shots` trains them.
 
 use half::f16;
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView, serialize};
@@ -16,10 +17,13 @@ pub const SECOND: usize = 16;
 /// Logits: cut, gradual.
 pub const OUTPUTS: usize = 2;
 
-/// Weights in all.
+/// Weights of one member.
 pub const WEIGHTS: usize = NUMBERS * FIRST + FIRST + FIRST * SECOND + SECOND + SECOND * OUTPUTS + OUTPUTS;
 
-/// The tensors of a file and their shapes, in the order in which they are used.
+/// Members at most.
+pub const MEMBERS: usize = 8;
+
+/// The tensors of a file and their shapes for one member, in the order in which they are used. In the file all members are one after another.
 const TENSORS: [(&str, &[usize]); 6] = [
     ("first.weight", &[NUMBERS, FIRST]),
     ("first.bias", &[FIRST]),
@@ -47,7 +51,7 @@ pub enum TransitionNetworkError {
     File(#[from] SafeTensorError),
     /// A tensor is missing or of another form.
     #[error(
-        "the shot detector's weights have no tensor {0} of half precision and the shape {1:?}: are they of another version?"
+        "the shot detector's weights have no tensor {0} of half precision and the shape {1:?} for each member: are they of another version?"
     )]
     Tensor(&'static str, &'static [usize]),
     /// A weight is infinite or not a number.
@@ -55,10 +59,10 @@ pub enum TransitionNetworkError {
     NotFinite(&'static str),
 }
 
-/// The weights, in the order in which they are used: a layer's weights (inputs, outputs), then its biases.
+/// The members: of each its weights in the order in which they are used: a layer's weights (inputs, outputs), then its biases.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TransitionNetwork {
-    weights: Vec<f32>,
+    members: Vec<Vec<f32>>,
 }
 
 impl TransitionNetwork {
@@ -68,47 +72,64 @@ impl TransitionNetwork {
     /// When it is no such file, or a number in it is none.
     pub fn read(bytes: &[u8]) -> Result<Self, TransitionNetworkError> {
         let tensors = SafeTensors::deserialize(bytes)?;
-        let mut weights = Vec::with_capacity(WEIGHTS);
+        let count = tensors.tensor(TENSORS[0].0).ok().and_then(|first| first.shape().first().copied());
+        let count = count.filter(|count| (1..=MEMBERS).contains(count));
+        let mut members = vec![Vec::with_capacity(WEIGHTS); count.unwrap_or(1)];
         for (name, shape) in TENSORS {
-            let tensor = tensors.tensor(name).ok();
-            let tensor = tensor.filter(|tensor| tensor.dtype() == Dtype::F16 && tensor.shape() == shape);
+            let tensor = tensors.tensor(name).ok().filter(|tensor| {
+                tensor.dtype() == Dtype::F16 && tensor.shape().split_first() == Some((&members.len(), shape))
+            });
             let tensor = tensor.ok_or(TransitionNetworkError::Tensor(name, shape))?;
-            weights.extend(tensor.data().as_chunks::<2>().0.iter().map(|&bytes| f16::from_le_bytes(bytes).to_f32()));
-            if !weights.iter().all(|weight| weight.is_finite()) {
-                return Err(TransitionNetworkError::NotFinite(name));
+            let (weights, _) = tensor.data().as_chunks::<2>();
+            for (member, weights) in members.iter_mut().zip(weights.chunks(weights.len() / count.unwrap_or(1))) {
+                member.extend(weights.iter().map(|&bytes| f16::from_le_bytes(bytes).to_f32()));
+                if !member.iter().all(|weight| weight.is_finite()) {
+                    return Err(TransitionNetworkError::NotFinite(name));
+                }
             }
         }
-        Ok(TransitionNetwork { weights })
+        Ok(TransitionNetwork { members })
     }
 
-    /// The file of [`WEIGHTS`] weights, rounded to half precision.
+    /// The file of `members` of [`WEIGHTS`] weights each, rounded to half precision.
     ///
     /// # Errors
-    /// When there are fewer.
-    pub fn encode(weights: &[f32]) -> Result<Vec<u8>, TransitionNetworkError> {
-        let bytes: Vec<u8> = weights.iter().flat_map(|&weight| f16::from_f32(weight).to_le_bytes()).collect();
-        let mut rest = &*bytes;
-        let mut tensors = Vec::new();
+    /// When there are fewer weights.
+    pub fn encode(members: &[Vec<f32>]) -> Result<Vec<u8>, TransitionNetworkError> {
+        let (mut at, mut pieces) = (0, Vec::new());
         for (name, shape) in TENSORS {
-            let size = 2 * shape.iter().product::<usize>();
-            let (own, others) = rest.split_at_checked(size).ok_or(TransitionNetworkError::Tensor(name, shape))?;
-            tensors.push((name, TensorView::new(Dtype::F16, shape.to_vec(), own)?));
-            rest = others;
+            let range = at..at + shape.iter().product::<usize>();
+            at = range.end;
+            let mut bytes = Vec::new();
+            for member in members {
+                let own = member.get(range.clone()).ok_or(TransitionNetworkError::Tensor(name, shape))?;
+                bytes.extend(own.iter().flat_map(|&weight| f16::from_f32(weight).to_le_bytes()));
+            }
+            let shape: Vec<usize> = std::iter::once(members.len()).chain(shape.iter().copied()).collect();
+            pieces.push((name, shape, bytes));
         }
-        Ok(serialize(tensors, None)?)
+        let views: Result<Vec<_>, _> = pieces
+            .iter()
+            .map(|(name, shape, bytes)| TensorView::new(Dtype::F16, shape.clone(), bytes).map(|view| (*name, view)))
+            .collect();
+        Ok(serialize(views?, None)?)
     }
 
     /// The probabilities of one frame. Allocates nothing.
     pub fn run(&self, evidence: &Evidence) -> Reading {
-        let (first, rest) = self.weights.split_at(NUMBERS * FIRST + FIRST);
-        let (second, third) = rest.split_at(FIRST * SECOND + SECOND);
-        let (mut a, mut b, mut logits) = ([0.0; FIRST], [0.0; SECOND], [0.0; OUTPUTS]);
-        run_widest(Layer { input: evidence, weights: first, output: &mut a });
-        a.iter_mut().for_each(|value| *value = value.max(0.0));
-        run_widest(Layer { input: &a, weights: second, output: &mut b });
-        b.iter_mut().for_each(|value| *value = value.max(0.0));
-        run_widest(Layer { input: &b, weights: third, output: &mut logits });
-        let [cut, gradual] = logits.map(|logit| 1.0 / (1.0 + (-logit).exp()));
+        let mut sums = [0.0; OUTPUTS];
+        for member in &self.members {
+            let (first, rest) = member.split_at(NUMBERS * FIRST + FIRST);
+            let (second, third) = rest.split_at(FIRST * SECOND + SECOND);
+            let (mut a, mut b, mut logits) = ([0.0; FIRST], [0.0; SECOND], [0.0; OUTPUTS]);
+            run_widest(Layer { input: evidence, weights: first, output: &mut a });
+            a.iter_mut().for_each(|value| *value = value.max(0.0));
+            run_widest(Layer { input: &a, weights: second, output: &mut b });
+            b.iter_mut().for_each(|value| *value = value.max(0.0));
+            run_widest(Layer { input: &b, weights: third, output: &mut logits });
+            sums.iter_mut().zip(logits).for_each(|(sum, logit)| *sum += logit);
+        }
+        let [cut, gradual] = sums.map(|sum| 1.0 / (1.0 + (-sum / self.members.len() as f32).exp()));
         Reading { cut, gradual }
     }
 }
@@ -143,41 +164,52 @@ mod tests {
     fn files_of_another_kind_are_refused() {
         use TransitionNetworkError::{File, NotFinite, Tensor};
         assert!(matches!(TransitionNetwork::read(&[0; 12]), Err(File(_))));
-        let good = TransitionNetwork::encode(&[0.25; WEIGHTS]).expect("as many as there are");
-        assert_eq!(TransitionNetwork::read(&good).expect("a good file").weights, [0.25; WEIGHTS]);
+        let members = [vec![0.25; WEIGHTS], vec![-0.5; WEIGHTS], vec![1.0; WEIGHTS]];
+        let good = TransitionNetwork::encode(&members).expect("as many as there are");
+        assert_eq!(TransitionNetwork::read(&good).expect("a good file").members, members);
         assert!(matches!(TransitionNetwork::read(&good[..good.len() - 2]), Err(File(_))));
-        assert!(matches!(TransitionNetwork::encode(&[0.0; WEIGHTS - 1]), Err(Tensor("output.bias", [OUTPUTS]))));
-        let two = TensorView::new(Dtype::F16, vec![2], &[0; 4]).expect("two numbers");
-        let other = serialize([("first.weight", two)], None).expect("a good file");
-        assert!(matches!(TransitionNetwork::read(&other), Err(Tensor("first.weight", _))));
-        let mut weights = [0.0; WEIGHTS];
+        let short = TransitionNetwork::encode(&[vec![0.0; WEIGHTS], vec![0.0; WEIGHTS - 1]]);
+        assert!(matches!(short, Err(Tensor("output.bias", [OUTPUTS]))));
+        for members in [0, MEMBERS + 1] {
+            let other = TransitionNetwork::encode(&vec![vec![0.0; WEIGHTS]; members]).expect("as many as there are");
+            assert!(matches!(TransitionNetwork::read(&other), Err(Tensor("first.weight", _))), "{members}");
+        }
+        for shape in [vec![2], vec![], vec![1, NUMBERS, FIRST - 1]] {
+            let data = vec![0; 2 * shape.iter().product::<usize>()];
+            let other = TensorView::new(Dtype::F16, shape, &data).expect("as many numbers");
+            let other = serialize([("first.weight", other)], None).expect("a good file");
+            assert!(matches!(TransitionNetwork::read(&other), Err(Tensor("first.weight", _))));
+        }
+        let mut weights = vec![0.0; WEIGHTS];
         weights[WEIGHTS - 1] = 1e9;
-        let infinite = TransitionNetwork::encode(&weights).expect("as many as there are");
+        let infinite = TransitionNetwork::encode(&[weights]).expect("as many as there are");
         assert!(matches!(TransitionNetwork::read(&infinite), Err(NotFinite("output.bias"))));
     }
 
     #[test]
-    fn layers_are_those_of_plain_code() {
-        let weights: Vec<f32> =
-            (0..WEIGHTS as u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 8) as f32 / 1.7e8 - 0.05).collect();
-        let bytes = TransitionNetwork::encode(&weights).expect("as many as there are");
-        let weights: Vec<f32> = weights.into_iter().map(|weight| f16::from_f32(weight).to_f32()).collect();
+    fn readings_are_those_of_plain_code() {
+        let number = |at: u32| f16::from_f32((at.wrapping_mul(2_654_435_761) >> 8) as f32 / 1.7e8 - 0.05).to_f32();
+        let members = [0, 7_000].map(|from| (from..from + WEIGHTS as u32).map(number).collect::<Vec<f32>>());
         let evidence: Evidence = std::array::from_fn(|at| (at as f32 * 0.7).sin());
-        let mut at = 0;
-        let mut layer = |input: &[f32], outputs: usize| -> Vec<f32> {
-            let (matrix, biases) = (at, at + input.len() * outputs);
-            at = biases + outputs;
-            let sum = |to: usize| {
-                input.iter().enumerate().map(|(from, x)| x * weights[matrix + from * outputs + to]).sum::<f32>()
-            };
-            (0..outputs).map(|to| sum(to) + weights[biases + to]).collect()
-        };
         let relu = |values: Vec<f32>| values.into_iter().map(|value| value.max(0.0)).collect::<Vec<_>>();
-        let first = relu(layer(&evidence, FIRST));
-        let second = relu(layer(&first, SECOND));
-        let logits = layer(&second, OUTPUTS);
+        let logits = members.each_ref().map(|weights| {
+            let mut at = 0;
+            let mut layer = |input: &[f32], outputs: usize| -> Vec<f32> {
+                let (matrix, biases) = (at, at + input.len() * outputs);
+                at = biases + outputs;
+                let sum = |to: usize| {
+                    input.iter().enumerate().map(|(from, x)| x * weights[matrix + from * outputs + to]).sum::<f32>()
+                };
+                (0..outputs).map(|to| sum(to) + weights[biases + to]).collect()
+            };
+            let first = relu(layer(&evidence, FIRST));
+            let second = relu(layer(&first, SECOND));
+            layer(&second, OUTPUTS)
+        });
+        let bytes = TransitionNetwork::encode(&members).expect("as many as there are");
         let reading = TransitionNetwork::read(&bytes).expect("good weights").run(&evidence);
-        for (logit, probability) in logits.iter().zip([reading.cut, reading.gradual]) {
+        for (at, probability) in [reading.cut, reading.gradual].into_iter().enumerate() {
+            let logit = logits.iter().map(|logits| logits[at]).sum::<f32>() / 2.0;
             assert!((1.0 / (1.0 + (-logit).exp()) - probability).abs() < 1e-4, "{logits:?} {reading:?}");
         }
     }
