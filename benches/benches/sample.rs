@@ -11,7 +11,8 @@ use divita_runtime::event::Event;
 use divita_runtime::network::{Executor, Networks};
 use divita_runtime::pipeline::{Pipeline, PipelineOptions};
 use divita_runtime::segmenter::Segmentation;
-use divita_runtime::shots::{HistogramDetector, ShotDetector, ShotSettings};
+use divita_runtime::shots::transition_network::TransitionNetwork;
+use divita_runtime::shots::{EvidenceDetector, ShotDetector, ShotSettings};
 
 const FRAMES: u64 = 1253;
 
@@ -36,7 +37,8 @@ fn whole(criterion: &mut Criterion) {
     });
     group.bench_function("decode and find shots", |bencher| {
         bencher.iter(|| {
-            let (mut source, mut detector) = (open(), HistogramDetector::new(ShotSettings::default()));
+            let (mut source, mut detector) =
+                (open(), EvidenceDetector::new(TransitionNetwork::default(), ShotSettings::default()));
             let mut verdicts = 0;
             while let Some(frame) = source.next_frame().unwrap() {
                 let Ok(()) = detector.push(&frame, |_| verdicts += 1);

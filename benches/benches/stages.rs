@@ -10,7 +10,8 @@ use divita_runtime::input::{fill_clip, fill_picture};
 use divita_runtime::keyframe::{ColourHistogram, keyframe};
 use divita_runtime::preprocess::{Picture, Preprocessor};
 use divita_runtime::segmenter::{Segment, Segmentation, Segmenter, SegmenterOptions};
-use divita_runtime::shots::{HistogramDetector, ShotDetector, ShotSettings};
+use divita_runtime::shots::transition_network::TransitionNetwork;
+use divita_runtime::shots::{EvidenceDetector, ShotDetector, ShotSettings};
 
 /// Sizes of the frames: of most trailers, and of those in the best quality.
 const SIZES: [(usize, usize); 2] = [(1280, 720), (1920, 1080)];
@@ -30,17 +31,19 @@ fn histogram(criterion: &mut Criterion) {
 }
 
 fn shots(criterion: &mut Criterion) {
-    let film = Film::new();
     let mut group = criterion.benchmark_group("shots");
     group.throughput(Throughput::Elements(1));
-    // One detector for all rounds, so that what is measured is the steady state: its window full, a cut now and then.
-    let (mut detector, mut index) = (HistogramDetector::new(ShotSettings::default()), 0);
-    group.bench_function("detector, a frame", |bencher| {
-        bencher.iter(|| {
-            let Ok(()) = detector.push(&film.frame(index), |verdict| _ = black_box(verdict));
-            index += 1;
+    for (width, height) in SIZES {
+        // One detector for all rounds, so that what is measured is the steady state: its window full, a cut now and then.
+        let mut detector = EvidenceDetector::new(TransitionNetwork::default(), ShotSettings::default());
+        let (film, mut index) = (Film::of(width, height), 0);
+        group.bench_function(format!("detector, a {width}x{height} frame"), |bencher| {
+            bencher.iter(|| {
+                let Ok(()) = detector.push(&film.frame(index), |verdict| _ = black_box(verdict));
+                index += 1;
+            });
         });
-    });
+    }
     group.finish();
 }
 
@@ -50,7 +53,8 @@ fn clips(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(Film::RATE));
     for fps in [4, 24] {
         let options = SegmenterOptions::of(bundle.manifest(), rate(fps), Segmentation::Shot);
-        let (mut segmenter, mut index, mut done) = (Segmenter::new(options), 0, Vec::new());
+        let (mut segmenter, mut index, mut done) =
+            (Segmenter::new(options, bundle.transitions().clone()), 0, Vec::new());
         group.bench_function(BenchmarkId::new("shots, sampling, resize, clips: a second of video", fps), |bencher| {
             bencher.iter(|| {
                 for _ in 0..Film::RATE {

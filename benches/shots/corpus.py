@@ -22,9 +22,11 @@ from graphics import Graphics
 from views import DISTURBANCES, View
 
 # Videos of each part: of trailers, and of what disturbs detectors and has few transitions.
-PARTS = {"train": (80, 40), "validation": (22, 8), "test": (38, 8)}
+PARTS = {"train": (80, 50), "validation": (22, 8), "test": (38, 8)}
 # Videos whose shots are partly drawn ones.
-DRAWN = {"train": 14}
+DRAWN = {"train": 26, "validation": 4}
+# How often drawn footage stands among the other in these, so that two thirds of their shots are drawn.
+OFTEN = 6
 RATES = [24.0, 24.0, 24.0, 25.0, 25.0, 24000 / 1001, 30000 / 1001, 30.0, 30.0, 60.0, 50.0, 15.0, 12.0, 10.0, 5.0, 2.0]
 SHOTS = 26
 # How fast the footage is played. That of training has little fast motion of its own, so some of it is played very fast.
@@ -53,11 +55,16 @@ class Programme:
         self.quality = draw.choice([18, 21, 23, 23, 26, 30, 36, 40])
         self.transitions, self.disturbances = [], []
 
-    def shot(self, seconds, before):
-        """A view of some shot, that can be told from the end of the one before."""
+    def shot(self, seconds, before, earlier=None):
+        """A view of some shot, that can be told from the end of the one before; at times the camera goes back to the one before that."""
         draw = self.random
         length = max(3, round(seconds * self.rate)) if self.rate > 6 else max(4, round(seconds * self.rate))
         for attempt in range(12):
+            if earlier is not None and draw.random() < 0.2:
+                # As in a dialogue.
+                view = earlier.again(draw, length)
+                if difference(before.frame(before.length - 1), view.frame(0)) > VISIBLE:
+                    return view
             if before is not None and draw.random() < 0.15:
                 # A near-identical neighbour: the same shot of the footage again.
                 video, shot = before.video, before.shot
@@ -85,7 +92,7 @@ class Programme:
     def pictures(self):
         """Every picture in order; fills in the truth."""
         draw, at = self.random, 0
-        view, offset = self.shot(4, None), 0
+        view, earlier, offset = self.shot(4, None), None, 0
         shots = 4 if self.disturbing else SHOTS
         for index in range(shots):
             last = index + 1 == shots
@@ -93,7 +100,7 @@ class Programme:
             view.length = max(view.length, offset + 3)
             self.disturb(view, offset, at)
             kind, count, choices = self.join()
-            following = None if last else self.shot(seconds, view)
+            following = None if last else self.shot(seconds, view, earlier)
             if following is None:
                 count = 0
             for k in range(offset, view.length):
@@ -109,7 +116,7 @@ class Programme:
             name = choices["wipe"] if kind == "wipe" else kind
             self.transitions.append({"kind": kind, "how": name, "last": at - 1, "first": at + count})
             at += count
-            view, offset = following, count
+            view, earlier, offset = following, view, count
 
     def disturb(self, view, offset, at):
         """Lets things happen in what is left of the shot."""
@@ -216,7 +223,7 @@ FOOTAGE = []
 
 def write(work):
     name, seed, disturbed, folder = work
-    drawn = [Graphics(FOOTAGE[0].part)] if "-drawn-" in name else []
+    drawn = [Graphics(FOOTAGE[0].part)] * OFTEN if "-drawn-" in name else []
     return name, *Programme(name, seed, FOOTAGE + drawn, disturbed).write(folder)
 
 

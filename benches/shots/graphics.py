@@ -7,7 +7,7 @@ import numpy
 
 from footage import HEIGHT, WIDTH
 
-SHOTS, FRAMES = 40, 200
+SHOTS, FRAMES = 60, 200
 KINDS = ["stripes", "rings", "patches", "plain"]
 ROWS, COLUMNS = numpy.mgrid[0:HEIGHT, 0:WIDTH].astype(numpy.float32)
 
@@ -24,11 +24,12 @@ class Graphics:
             {
                 "kind": draw.choices(KINDS, [14, 5, 13, 8])[0],
                 "seed": draw.randrange(1 << 30),
-                "wave": draw.uniform(40, 500),
+                "wave": draw.uniform(40, 900),
                 "slant": draw.choice([0, 0, 1, -1, 2, 3, 0.3]),
-                "speed": draw.uniform(0.5, 8) * draw.choice([-1, 1]),
+                "speed": draw.uniform(0.5, 8) * draw.choice([1, 2, 7]) * draw.choice([-1, 1]),
+                "grey": draw.random() < 0.4,
                 "hard": draw.choice([1, 1, 3, 20]),
-                "colours": [[draw.randrange(15, 240) for _ in range(3)] for _ in range(2)],
+                "colours": colours(draw),
             }
             for _ in range(SHOTS)
         ]
@@ -40,9 +41,11 @@ class Graphics:
         if pattern["kind"] == "plain":
             return numpy.full((HEIGHT, WIDTH, 3), one.astype(numpy.uint8))
         if pattern["kind"] == "patches":
-            size = pattern["wave"] / 4
+            size = min(pattern["wave"], 500) / 4
             cells = numpy.random.default_rng(pattern["seed"]).integers(15, 240, (64, 64, 3), numpy.uint8)
             across, down = (int(k * pattern["speed"] / 4) + numpy.arange(WIDTH)) / size, numpy.arange(HEIGHT) / size
+            if pattern["grey"]:
+                cells[:] = cells[:, :, :1]
             return cells[down.astype(int)[:, None] % 64, across.astype(int)[None, :] % 64]
         if pattern["kind"] == "rings":
             way = numpy.hypot(COLUMNS - WIDTH / 2, ROWS - HEIGHT / 2)
@@ -52,3 +55,12 @@ class Graphics:
         # A triangle; the harder, the nearer to black and white.
         share = numpy.clip((numpy.abs(2 * phase - 1) - 0.5) * pattern["hard"] + 0.5, 0, 1)[:, :, None]
         return (one * share + other * (1 - share)).astype(numpy.uint8)
+
+
+def colours(draw):
+    """Two colours; often of one hue."""
+    one = [draw.randrange(15, 240) for _ in range(3)]
+    if draw.random() < 0.5:
+        return [one, [draw.randrange(15, 240) for _ in range(3)]]
+    darker, hue = draw.uniform(0.1, 0.8), draw.choice([one, [max(one)] * 3])
+    return [hue, [max(round(channel * darker), 12) for channel in hue]]

@@ -12,13 +12,13 @@ from scenedetect.scene_manager import compute_downscale_factor
 
 SCENEDETECT = {"adaptive": AdaptiveDetector, "content": ContentDetector, "histogram": HistogramDetector, "hash": HashDetector}
 # Settings of the sweep; a detector's default is none of them.
-SHORTEST = [3, 15]
+SHORTEST = [3, 15, 30]
 SWEEP = {
-    "adaptive": [{"adaptive_threshold": ratio, "min_scene_len": length, "min_content_val": least} for ratio in (1.8, 2.4, 3.0, 4.0) for length in SHORTEST for least in (8, 15)],
-    "content": [{"threshold": level, "min_scene_len": length} for level in (15, 20, 27, 35) for length in SHORTEST],
-    "histogram": [{"threshold": level, "min_scene_len": length} for level in (0.05, 0.1, 0.2, 0.3) for length in SHORTEST],
-    "hash": [{"threshold": level, "min_scene_len": length} for level in (0.3, 0.35, 0.395, 0.45) for length in SHORTEST],
-    "scdet": [{"threshold": level} for level in (5, 7, 9, 12, 15)],
+    "adaptive": [{"adaptive_threshold": ratio, "min_scene_len": length, "min_content_val": least} for ratio in (1.8, 2.4, 4.0, 5.0, 7.0) for length in SHORTEST for least in (8, 15)],
+    "content": [{"threshold": level, "min_scene_len": length} for level in (15, 20, 35, 45, 60) for length in SHORTEST],
+    "histogram": [{"threshold": level, "min_scene_len": length} for level in (0.1, 0.2, 0.3, 0.45, 0.6) for length in SHORTEST],
+    "hash": [{"threshold": level, "min_scene_len": length} for level in (0.25, 0.3, 0.35, 0.45, 0.55) for length in SHORTEST],
+    "scdet": [{"threshold": level} for level in (3, 5, 7, 9, 12, 15, 20)],
 }
 
 

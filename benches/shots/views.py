@@ -1,6 +1,7 @@
 """How one shot of the footage is shown: from which frame on, how fast, through which moving window, in which colours, and what happens
 in it that is no transition: flashes, flicker, explosions, whip pans, someone passing close by, titles, changes of letterbox."""
 
+import copy
 import math
 
 import cv2
@@ -44,6 +45,15 @@ class View:
         self.disturbances = []
         self.seed = random.randrange(1 << 30)
 
+    def again(self, random, length):
+        """The same camera on the same shot, at another time."""
+        first, last = self.video.shots[self.shot]
+        view = copy.copy(self)
+        view.length = min(length, max(3, int((last - first) / self.step) + 1)) if self.step else length
+        view.start = first + random.uniform(0, max(last - first - self.step * (view.length - 1), 0))
+        view.disturbances = []
+        return view
+
     def disturb(self, random, kind, first, rate):
         """Lets something happen from frame `first` on; returns its last frame."""
         seconds = {"flash": (0.04, 0.25), "flicker": (0.2, 1.2), "explosion": (0.3, 1.2), "whip": (0.15, 0.5), "passer": (0.2, 1.0),
@@ -51,6 +61,8 @@ class View:
         frames = max(2 if kind == "whip" else 1, round(random.uniform(*seconds) * rate))
         choices = {"level": random.uniform(0.5, 1.0), "x": random.uniform(0.1, 0.9), "y": random.uniform(0.1, 0.9), "sign": random.choice([-1, 1]),
                    "far": random.uniform(0.5, 1.6), "sudden": random.random() < 0.5, "warm": random.random() < 0.7, "seed": random.randrange(1 << 30)}
+        if kind == "flash" and random.random() < 0.4:
+            choices["level"] = 1.0
         self.disturbances.append((kind, first, first + frames - 1, choices))
         return first + frames - 1
 
@@ -94,8 +106,8 @@ def colours(random):
     """A table of brightness, contrast and tint; some are as dark as night scenes are."""
     codes = numpy.arange(256, dtype=numpy.float32) / 255
     table = numpy.empty((1, 256, 3), numpy.uint8)
-    dark = random.random() < 0.2
-    gamma, gain = (random.uniform(1.2, 2.2), random.uniform(0.4, 0.9)) if dark else (random.uniform(0.7, 1.4), random.uniform(0.75, 1.15))
+    dark = random.random() < 0.3
+    gamma, gain = (random.uniform(1.2, 2.2), random.uniform(0.3, 0.9)) if dark else (random.uniform(0.7, 1.4), random.uniform(0.75, 1.15))
     for channel in range(3):
         tint = random.uniform(0.85, 1.1)
         table[0, :, channel] = numpy.clip(255 * gain * tint * codes**gamma, 0, 255)

@@ -9,7 +9,7 @@ use crate::{commands, config, output};
 
 /// Says what genres a video is, shot by shot and as a whole, on small computers.
 ///
-/// A video is decoded, cut into shots by a light histogram detector, and each second of a shot goes through two small
+/// A video is decoded, cut into shots by a light detector, and each second of a shot goes through two small
 /// networks, one for its keyframe and one for its movement (ShuffleNet-Fusion of DIViTA). Results go to standard output,
 /// everything else to standard error.
 #[derive(Parser)]

@@ -8,7 +8,7 @@ use std::{
 
 use divita_runtime::{
     bundle::{
-        BUNDLE_SCHEMA, Bundle, FileEntry, GENRES, GOLDEN_FILE, MANIFEST_FILE, Manifest, Provenance,
+        BUNDLE_SCHEMA, Bundle, FileEntry, GENRES, GOLDEN_FILE, MANIFEST_FILE, Manifest, Provenance, SHOTS_FILE,
         Stream as StreamEntry, Streams,
     },
     golden,
@@ -46,6 +46,8 @@ pub struct BuildOptions {
     pub output: PathBuf,
     /// Whether a bundle that is there already is replaced.
     pub force: bool,
+    /// The shot detector's weights, as `fit-shots` writes them.
+    pub shots: Vec<u8>,
 }
 
 /// One stream of the bundle: its names and what it is.
@@ -131,6 +133,7 @@ fn write_files(options: &BuildOptions, folder: &Path) -> Result<Manifest, Error>
     let [image, video] = PARTS.map(|part| part.entry());
     let mut manifest = manifest(options, Streams { image: Some(image), video: Some(video) });
     write(&folder.join("README.md"), model_card::text(&manifest, options.seed).as_bytes())?;
+    write(&folder.join(SHOTS_FILE), &options.shots)?;
     // The golden outputs are those of the bundle as the runtime opens it, so it is a whole one before they are there.
     write_manifest(folder, &mut manifest)?;
     let golden = golden::record(&Bundle::open(folder)?, GOLDEN_RATE)?;

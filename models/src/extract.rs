@@ -10,7 +10,7 @@ use divita_runtime::{
     network::{Backbones, Executor, NetworkError, StreamName},
     sampler::WorkingRate,
     segmenter::{Segment, Segmentation, Segmenter, SegmenterOptions},
-    shots::{ShotDetector, ShotSettings},
+    shots::{ShotDetector, ShotSettings, transition_network::TransitionNetwork},
 };
 
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
 /// What finds the shots.
 pub enum Detector {
     /// The detector of the edge.
-    Histogram,
+    Evidence,
     /// TransNet V2, as [`TransnetDetector::network`] makes it ready.
     Transnet(Session),
 }
@@ -119,7 +119,7 @@ impl Extractor {
         let (network, engine) = (self.network, &mut self.engine);
         let run = |clip: &Clip| engine.run(network, clip);
         let found = match &mut self.detector {
-            Detector::Histogram => extract(input, Segmenter::new(options), run, reached),
+            Detector::Evidence => extract(input, Segmenter::new(options, TransitionNetwork::default()), run, reached),
             Detector::Transnet(session) => {
                 let detector = TransnetDetector::new(session, options.shots.gap_s);
                 extract(input, Segmenter::with_detector(options, detector), run, reached)

@@ -6,6 +6,7 @@
 
 pub mod bundle;
 pub mod checkpoint;
+pub mod clip_comparison;
 pub mod contact_sheet;
 pub mod cost;
 pub mod difference;

@@ -21,6 +21,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Build(commands::build::Build),
+    Clips(commands::clips::Clips),
     Extract(commands::extract::Extract),
     FitShots(commands::fit_shots::FitShots),
     Import(commands::import::Import),
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         .init();
     let outcome = match Cli::parse().command {
         Command::Build(build) => build.run(),
+        Command::Clips(clips) => clips.run(),
         Command::Extract(extract) => extract.run(),
         Command::FitShots(fit) => fit.run(),
         Command::Import(import) => import.run(),

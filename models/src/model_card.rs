@@ -26,6 +26,9 @@ and timed from end to end with networks of the real size and cost, until a train
 | Made by | {tool}, seed {seed} |
 | Licence | {licence} |
 
+The shot detector in `shots.safetensors` is the one thing in it that was trained, by `divita-models fit-shots` on videos cut together from real
+footage.
+
 `manifest.json` holds the preprocessing of each stream, the cost, and the size and SHA-256 of every file.
 The same seed and tool version give the same networks, byte for byte, on every machine; the outputs in
 `golden.safetensors` are those of the processor that it was built on.

@@ -102,7 +102,8 @@ impl Truth {
         if ordered { Ok(truth) } else { Err(fault("a transition's last frame is not before its first".to_owned())) }
     }
 
-    fn transitions(&self) -> Vec<Transition> {
+    /// The transitions alone.
+    pub fn transitions(&self) -> Vec<Transition> {
         self.transitions.iter().map(|one| one.transition).collect()
     }
 
@@ -124,6 +125,36 @@ pub struct Found {
     pub frames: u64,
     /// CPU time of the detector alone in seconds, decoding left out.
     pub cpu_s: f64,
+}
+
+/// What some detector found in many videos, by the names of their files.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FoundIn {
+    /// Its name.
+    pub detector: String,
+    /// Name of a video, what was found in it.
+    pub videos: BTreeMap<String, Found>,
+}
+
+impl FoundIn {
+    /// Reads a file of it.
+    ///
+    /// # Errors
+    /// When it is not there, or not as it should be.
+    pub fn read(path: &Path) -> std::io::Result<Self> {
+        Ok(serde_json::from_slice(&fs::read(path)?)?)
+    }
+
+    /// Frames of all videos.
+    pub fn frames(&self) -> u64 {
+        self.videos.values().map(|found| found.frames).sum()
+    }
+
+    /// CPU time of the detector alone.
+    pub fn cpu_ms_per_1000_frames(&self) -> Option<f64> {
+        let cpu_s: f64 = self.videos.values().map(|found| found.cpu_s).sum();
+        (self.frames() > 0).then(|| 1e6 * cpu_s / self.frames() as f64)
+    }
 }
 
 /// Runs `detector` on the video `input`; `times` gets each frame's time.

@@ -90,7 +90,10 @@ fn in_parallel<T: Send>(count: usize, run: impl Fn(usize) -> T + Sync) -> Vec<T>
     thread::scope(|scope| {
         let run = &run;
         let threads: Vec<_> = (0..count).map(|at| scope.spawn(move || run(at))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
     })
 }
 
@@ -103,8 +106,9 @@ pub struct Examples {
     labels: Vec<[bool; OUTPUTS]>,
 }
 
-/// Of how many frames of a film one is learned from: of all, and, so that what is learned holds at low rates too, of some.
-const THINNED: [usize; 3] = [1, 2, 5];
+/// Ways in which each film is learned from: of how many frames one, so that what is learned holds at low rates too, and whether in colour, so that it
+/// holds for films and cameras that have none.
+const WAYS: [(usize, bool); 4] = [(1, true), (2, true), (3, false), (5, true)];
 /// Frames a second that are left of a film, at least.
 const LOWEST_RATE: f64 = 2.0;
 
@@ -113,23 +117,25 @@ impl Examples {
     pub fn of(films: &[Film]) -> Self {
         let mut examples = Examples::default();
         for film in films {
-            for every in THINNED {
+            for (every, colour) in WAYS {
                 if every == 1 || film.rate() >= LOWEST_RATE * every as f64 {
-                    examples.add(film, every);
+                    examples.add(film, every, colour);
                 }
             }
         }
         examples
     }
 
-    /// Adds each `every`th frame of a film.
-    fn add(&mut self, film: &Film, every: usize) {
+    /// Adds each `every`th frame of a film, in `colour` or in shades of grey.
+    fn add(&mut self, film: &Film, every: usize, colour: bool) {
         let mut window = EvidenceWindow::default();
         // The numbers of the frames on which there is evidence.
         let mut compared = Vec::new();
         for (at, (time, signature)) in film.frames.iter().enumerate().step_by(every) {
             let tell = |_: &Signature, evidence: &[f32; NUMBERS]| self.evidence.extend_from_slice(evidence);
-            if window.push_signature(*time, signature.clone(), tell).compared {
+            let signature = signature.clone();
+            let signature = if colour { signature } else { signature.without_colour() };
+            if window.push_signature(*time, signature, tell).compared {
                 compared.push(at as u64);
             }
         }
@@ -233,9 +239,7 @@ fn fit_member(
         for batch in order.chunks(BATCH) {
             gradient.fill(0.0);
             for &frame in batch {
-                for ((to, x), (mean, scale)) in
-                    input.iter_mut().zip(examples.on(frame)).zip(mean.iter().zip(scale))
-                {
+                for ((to, x), (mean, scale)) in input.iter_mut().zip(examples.on(frame)).zip(mean.iter().zip(scale)) {
                     *to = (x - mean) * scale;
                 }
                 for values in input.chunks_mut(4) {

@@ -1,7 +1,7 @@
 //! The histogram that the shot detector sees: counts of luma by block and of chroma, over a subsampled grid of a frame.
 
 use crate::colour::{ToRgb, rgb_to_ycc, to_code};
-use crate::components::Components;
+use crate::components::{Component, Components};
 use crate::frame::Frame;
 
 /// Blocks across and down; luma is counted in each, so that a cut between pictures of equal brightness is still seen.
@@ -13,70 +13,63 @@ pub const LUMA_BINS: usize = 16;
 /// Bins of each colour difference, 8 code values each.
 pub const CHROMA_BINS: usize = 32;
 
-/// Samples of the grid across and down at most; beyond it more samples change the counts too little to matter.
+/// Samples of luma across and down at most; beyond it more samples change the counts too little to matter.
 pub(crate) const GRID: (usize, usize) = (128, 72);
 
-/// Counts over a grid of at most 128 x 72 positions of one frame. Luma is brought to full range first, so that the same
+/// Samples of each colour difference across and down at most: colours change over larger areas than brightness does.
+pub(crate) const CHROMA_GRID: (usize, usize) = (64, 36);
+
+/// Counts over grids of at most 128 x 72 positions of luma and 64 x 36 of chroma of one frame. Luma is brought to full range first, so that the same
 /// picture gives the same counts in either range.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
     luma: [[u16; LUMA_BINS]; BLOCKS * BLOCKS],
     u: [u16; CHROMA_BINS],
     v: [u16; CHROMA_BINS],
     samples: u32,
+    chroma_samples: u32,
     luma_sum: u32,
     bright: u32,
 }
 
-impl Default for Histogram {
-    fn default() -> Self {
-        Histogram {
-            luma: [[0; LUMA_BINS]; BLOCKS * BLOCKS],
-            u: [0; CHROMA_BINS],
-            v: [0; CHROMA_BINS],
-            samples: 0,
-            luma_sum: 0,
-            bright: 0,
-        }
-    }
+/// A row of one of the grids.
+pub(crate) enum Row<'a> {
+    /// Its number, and luma in full range.
+    Luma(usize, &'a [u8]),
+    /// Its number, and both colour differences.
+    Chroma(usize, &'a [u8], &'a [u8]),
 }
 
 /// Luma from which a sample is too bright to be part of a black frame.
 const BRIGHT: u8 = 32;
 
-/// Sets of chroma counts that neighbouring samples go to in turn. Neighbours are often of one colour, and a count that was just
+/// Sets of counts that neighbouring samples go to in turn. Neighbours are often alike, and a count that was just
 /// written is slow to be read again.
 const TURNS: usize = 4;
 
-/// Counts of both colour differences.
-#[derive(Default)]
-struct ChromaCounts {
-    u: [[u16; CHROMA_BINS]; TURNS],
-    v: [[u16; CHROMA_BINS]; TURNS],
-}
+/// Counts of code values in `BINS` bins.
+#[derive(Clone, Copy)]
+struct Counts<const BINS: usize>([[u16; BINS]; TURNS]);
 
-impl ChromaCounts {
-    /// Counts a row.
-    fn count(&mut self, u: &[u8], v: &[u8]) {
-        for (counts, codes) in [(&mut self.u, u), (&mut self.v, v)] {
-            let (groups, rest) = codes.as_chunks::<TURNS>();
-            for group in groups {
-                for (counts, &code) in counts.iter_mut().zip(group) {
-                    counts[usize::from(code) * CHROMA_BINS / 256] += 1;
-                }
+impl<const BINS: usize> Counts<BINS> {
+    const NONE: Self = Counts([[0; BINS]; TURNS]);
+
+    /// Counts `codes`.
+    fn count(&mut self, codes: &[u8]) {
+        let (groups, rest) = codes.as_chunks::<TURNS>();
+        for group in groups {
+            for (counts, &code) in self.0.iter_mut().zip(group) {
+                counts[usize::from(code) * BINS / 256] += 1;
             }
-            for &code in rest {
-                counts[0][usize::from(code) * CHROMA_BINS / 256] += 1;
-            }
+        }
+        for &code in rest {
+            self.0[0][usize::from(code) * BINS / 256] += 1;
         }
     }
 
-    /// The counts of each difference.
-    fn sums(&self) -> ([u16; CHROMA_BINS], [u16; CHROMA_BINS]) {
-        let sum = |counts: &[[u16; CHROMA_BINS]; TURNS]| {
-            std::array::from_fn(|bin| counts.iter().map(|counts| counts[bin]).sum())
-        };
-        (sum(&self.u), sum(&self.v))
+    /// All of them.
+    fn sum(&self) -> [u16; BINS] {
+        std::array::from_fn(|bin| self.0.iter().map(|counts| counts[bin]).sum())
     }
 }
 
@@ -85,117 +78,129 @@ fn full_range(to_rgb: &ToRgb) -> [u8; 256] {
     std::array::from_fn(|code| to_code(to_rgb.luma(code as f32)))
 }
 
-/// Where in a row the grid's samples lie, in bytes from its start; of RGB that of red.
-struct Columns {
-    luma: [usize; GRID.0],
-    u: [usize; GRID.0],
-    v: [usize; GRID.0],
-    across: usize,
-}
-
-impl Columns {
-    /// The middles of `across` cells.
-    fn of(components: &Components<'_>, across: usize) -> Self {
-        let pieces = components.as_slice();
-        let (luma, u, v) = (&pieces[0], &pieces[pieces.len().min(2) - 1], &pieces[pieces.len() - 1]);
-        let mut columns = Columns { luma: [0; GRID.0], u: [0; GRID.0], v: [0; GRID.0], across };
-        for gx in 0..across {
-            let x = (2 * gx + 1) * luma.width / (2 * across);
-            let chroma_x = x * u.width / luma.width;
-            columns.luma[gx] = luma.offset + x * luma.step;
-            columns.u[gx] = u.offset + chroma_x * u.step;
-            columns.v[gx] = v.offset + chroma_x * v.step;
-        }
-        columns
+/// Where in the rows of a component the samples of a grid of `across` columns lie, in bytes from their start; of RGB that of red.
+fn columns<const N: usize>(component: &Component<'_>, width: usize, across: usize) -> [usize; N] {
+    let mut columns = [0; N];
+    for (gx, column) in columns.iter_mut().enumerate().take(across) {
+        let x = middle(gx, across, width) * component.width / width;
+        *column = component.offset + x * component.step;
     }
+    columns
 }
 
-/// One row of the grid.
-struct Samples {
-    /// In full range.
-    luma: [u8; GRID.0],
-    u: [u8; GRID.0],
-    v: [u8; GRID.0],
+/// The middle of cell `at` of `cells` that cover `size` pixels: no side of the picture is favoured.
+fn middle(at: usize, cells: usize, size: usize) -> usize {
+    (2 * at + 1) * size / (2 * cells)
 }
 
-impl Default for Samples {
-    fn default() -> Self {
-        Samples { luma: [0; GRID.0], u: [128; GRID.0], v: [128; GRID.0] }
-    }
-}
-
-impl Samples {
-    /// Reads row `y` of the frame.
-    fn read(&mut self, components: &Components<'_>, columns: &Columns, y: usize, full_range: &[u8; 256]) {
-        let Samples { luma, u, v } = self;
-        let across = columns.across;
-        match components {
-            Components::Yuv([luma_plane, u_plane, v_plane]) => {
-                let chroma_y = y * u_plane.height / luma_plane.height;
-                gather(luma_plane.row(y), &columns.luma[..across], luma);
-                luma.iter_mut().for_each(|code| *code = full_range[usize::from(*code)]);
-                gather(u_plane.row(chroma_y), &columns.u[..across], u);
-                gather(v_plane.row(chroma_y), &columns.v[..across], v);
-            }
-            Components::Rgb([red, ..]) => {
-                let row = red.plane.row(y, red.width * red.step);
-                for (gx, &at) in columns.luma[..across].iter().enumerate() {
-                    [luma[gx], u[gx], v[gx]] = rgb_to_ycc([row[at], row[at + 1], row[at + 2]]);
-                }
-            }
-            Components::Grey([plane]) => {
-                gather(plane.row(y), &columns.luma[..across], luma);
-                luma.iter_mut().for_each(|code| *code = full_range[usize::from(*code)]);
-            }
-        }
-    }
+/// Row `y` of RGB pixels, of which `red` is the first component.
+fn pixels<'a>(red: &Component<'a>, y: usize) -> &'a [u8] {
+    red.plane.row(y, red.width * red.step)
 }
 
 /// The bytes of `row` at `columns`.
-fn gather(row: &[u8], columns: &[usize], codes: &mut [u8; GRID.0]) {
+fn gather(row: &[u8], columns: &[usize], codes: &mut [u8]) {
     codes.iter_mut().zip(columns).for_each(|(code, &at)| *code = row[at]);
 }
 
 impl Histogram {
     /// Counts `frame`, reading its planes where they are. Allocates nothing.
     pub fn of(frame: &Frame<'_>) -> Self {
-        Histogram::of_rows(frame, |_, _, _, _| {})
+        Histogram::of_rows(frame, |_| {})
     }
 
-    /// Counts `frame`; `row` gets the grid's rows in their order, each with its number, as luma in full range, u and v.
-    pub(crate) fn of_rows(frame: &Frame<'_>, mut row: impl FnMut(usize, &[u8], &[u8], &[u8])) -> Self {
+    /// Counts `frame`; `row` gets the rows of the grid of luma in their order, then those of the grid of chroma.
+    pub(crate) fn of_rows(frame: &Frame<'_>, mut row: impl FnMut(Row<'_>)) -> Self {
+        let (size, components) = ((frame.width(), frame.height()), Components::of(frame));
         let mut histogram = Histogram::default();
-        let full_range = full_range(&ToRgb::new(frame.colour()));
-        let (width, height) = (frame.width(), frame.height());
-        let components = Components::of(frame);
-        let (across, down) = (width.min(GRID.0), height.min(GRID.1));
-        let columns = Columns::of(&components, across);
-        let (mut samples, mut chroma) = (Samples::default(), ChromaCounts::default());
-        for gy in 0..down {
-            // The middle of the grid's cell: no side of the picture is favoured.
-            let y = (2 * gy + 1) * height / (2 * down);
-            samples.read(&components, &columns, y, &full_range);
-            histogram.count(&samples, across, gy * BLOCKS / down);
-            chroma.count(&samples.u[..across], &samples.v[..across]);
-            row(gy, &samples.luma[..across], &samples.u[..across], &samples.v[..across]);
-        }
-        (histogram.u, histogram.v) = chroma.sums();
+        histogram.count_luma(&components, size, &full_range(&ToRgb::new(frame.colour())), &mut row);
+        histogram.count_chroma(&components, size, &mut row);
         histogram
     }
 
-    /// Counts a row of `across` samples in the `block_row`-th row of blocks.
-    fn count(&mut self, samples: &Samples, across: usize, block_row: usize) {
-        let luma = &samples.luma[..across];
-        for (block, counts) in self.luma[block_row * BLOCKS..][..BLOCKS].iter_mut().enumerate() {
-            // Those of the columns gx for which gx * BLOCKS / across is `block`.
-            let column = |block: usize| (block * across).div_ceil(BLOCKS);
-            for &luma in &luma[column(block)..column(block + 1)] {
-                counts[usize::from(luma) * LUMA_BINS / 256] += 1;
+    fn count_luma(
+        &mut self,
+        components: &Components<'_>,
+        (width, height): (usize, usize),
+        full_range: &[u8; 256],
+        row: &mut impl FnMut(Row<'_>),
+    ) {
+        let (across, down) = (width.min(GRID.0), height.min(GRID.1));
+        let first = &components.as_slice()[0];
+        let columns: [usize; GRID.0] = columns(first, width, across);
+        let mut blocks = [Counts::<LUMA_BINS>::NONE; BLOCKS * BLOCKS];
+        let mut luma = [0; GRID.0];
+        let luma = &mut luma[..across];
+        for gy in 0..down {
+            let y = middle(gy, down, height);
+            if let Components::Rgb([red, ..]) = components {
+                let codes = pixels(red, y);
+                for (luma, &at) in luma.iter_mut().zip(&columns) {
+                    [*luma, ..] = rgb_to_ycc([codes[at], codes[at + 1], codes[at + 2]]);
+                }
+            } else {
+                gather(first.row(y), &columns, luma);
+                luma.iter_mut().for_each(|code| *code = full_range[usize::from(*code)]);
             }
+            let block_row = gy * BLOCKS / down;
+            for (block, counts) in blocks[block_row * BLOCKS..][..BLOCKS].iter_mut().enumerate() {
+                // Those of the columns gx for which gx * BLOCKS / across is `block`.
+                let column = |block: usize| (block * across).div_ceil(BLOCKS);
+                counts.count(&luma[column(block)..column(block + 1)]);
+            }
+            self.luma_sum += luma.iter().map(|&luma| u32::from(luma)).sum::<u32>();
+            self.bright += luma.iter().map(|&luma| u32::from(luma >= BRIGHT)).sum::<u32>();
+            row(Row::Luma(gy, luma));
         }
-        self.samples += across as u32;
-        self.luma_sum += luma.iter().map(|&luma| u32::from(luma)).sum::<u32>();
-        self.bright += luma.iter().map(|&luma| u32::from(luma >= BRIGHT)).sum::<u32>();
+        self.samples = (across * down) as u32;
+        self.luma = blocks.map(|counts| counts.sum());
+    }
+
+    fn count_chroma(
+        &mut self,
+        components: &Components<'_>,
+        (width, height): (usize, usize),
+        row: &mut impl FnMut(Row<'_>),
+    ) {
+        let (across, down) = (width.min(CHROMA_GRID.0), height.min(CHROMA_GRID.1));
+        let pieces = components.as_slice();
+        // Grey has one component, and RGB one plane.
+        let [first, second] = [pieces.len().min(2) - 1, pieces.len() - 1].map(|at| &pieces[at]);
+        let places: [[usize; CHROMA_GRID.0]; 2] = [first, second].map(|piece| columns(piece, width, across));
+        let (mut u_counts, mut v_counts) = (Counts::<CHROMA_BINS>::NONE, Counts::<CHROMA_BINS>::NONE);
+        let (mut u, mut v) = ([128; CHROMA_GRID.0], [128; CHROMA_GRID.0]);
+        let (u, v) = (&mut u[..across], &mut v[..across]);
+        for gy in 0..down {
+            let y = middle(gy, down, height);
+            match components {
+                Components::Yuv(_) => {
+                    gather(first.row(y * first.height / height), &places[0], u);
+                    gather(second.row(y * second.height / height), &places[1], v);
+                }
+                Components::Rgb([red, ..]) => {
+                    let codes = pixels(red, y);
+                    for (gx, (u, v)) in u.iter_mut().zip(v.iter_mut()).enumerate() {
+                        let at = red.offset + middle(gx, across, width) * red.step;
+                        [_, *u, *v] = rgb_to_ycc([codes[at], codes[at + 1], codes[at + 2]]);
+                    }
+                }
+                Components::Grey(_) => {}
+            }
+            u_counts.count(u);
+            v_counts.count(v);
+            row(Row::Chroma(gy, u, v));
+        }
+        self.chroma_samples = (across * down) as u32;
+        (self.u, self.v) = (u_counts.sum(), v_counts.sum());
+    }
+
+    /// The same of the picture in shades of grey.
+    pub fn without_colour(mut self) -> Self {
+        for counts in [&mut self.u, &mut self.v] {
+            *counts = [0; CHROMA_BINS];
+            counts[CHROMA_BINS / 2] = self.chroma_samples as u16;
+        }
+        self
     }
 
     /// Mean luma, 0 (black) to 255 (white).
@@ -210,6 +215,7 @@ impl Histogram {
 
     /// How unlike two frames are, in [0, 1]: half the sum of absolute differences of the normalised counts, the mean of
     /// luma (by block) and of the two colour differences, luma counting twice.
+    #[inline(always)]
     pub fn distance(&self, other: &Histogram) -> f32 {
         let difference = |a: &[u16], b: &[u16], n: u32, m: u32| -> f32 {
             // Frames of one stream have the same grid, so that the counts compare as they are, in whole numbers.
@@ -220,8 +226,8 @@ impl Histogram {
             let (n, m) = (n.max(1) as f32, m.max(1) as f32);
             a.iter().zip(b).map(|(&a, &b)| (f32::from(a) / n - f32::from(b) / m).abs()).sum::<f32>() / 2.0
         };
-        let (n, m) = (self.samples, other.samples);
-        let luma = difference(self.luma.as_flattened(), other.luma.as_flattened(), n, m);
+        let luma = difference(self.luma.as_flattened(), other.luma.as_flattened(), self.samples, other.samples);
+        let (n, m) = (self.chroma_samples, other.chroma_samples);
         let u = difference(&self.u, &other.u, n, m);
         let v = difference(&self.v, &other.v, n, m);
         0.5 * luma + 0.25 * (u + v)
@@ -236,30 +242,40 @@ mod tests {
     /// The counts of `frame` in plain code, a position at a time.
     fn plain(frame: &Frame<'_>) -> Histogram {
         let (width, height) = (frame.width(), frame.height());
-        let (across, down) = (width.min(GRID.0), height.min(GRID.1));
         let (components, to_rgb) = (Components::of(frame), ToRgb::new(frame.colour()));
-        let mut histogram = Histogram::default();
-        for (gx, gy) in (0..down).flat_map(|gy| (0..across).map(move |gx| (gx, gy))) {
+        // Luma, u and v in the middle of a cell of a grid.
+        let codes = |(gx, gy): (usize, usize), (across, down): (usize, usize)| {
             let (x, y) = ((2 * gx + 1) * width / (2 * across), (2 * gy + 1) * height / (2 * down));
             let pieces = components.as_slice().iter().map(|component| {
                 let (x, y) = (x * component.width / width, y * component.height / height);
                 component.row(y)[component.offset + x * component.step]
             });
             let codes: Vec<u8> = pieces.collect();
-            let [luma, u, v] = match (components, &codes[..]) {
+            match (components, &codes[..]) {
                 (Components::Rgb(_), &[red, green, blue]) => rgb_to_ycc([red, green, blue]),
                 (_, &[luma, ref chroma @ ..]) => {
                     let chroma = <[u8; 2]>::try_from(chroma).unwrap_or([128; 2]);
                     [to_code(to_rgb.luma(luma.into())), chroma[0], chroma[1]]
                 }
                 _ => unreachable!("a frame has components"),
-            };
+            }
+        };
+        let cells = |across: usize, down: usize| (0..down).flat_map(move |gy| (0..across).map(move |gx| (gx, gy)));
+        let mut histogram = Histogram::default();
+        let (across, down) = (width.min(GRID.0), height.min(GRID.1));
+        for (gx, gy) in cells(across, down) {
+            let [luma, ..] = codes((gx, gy), (across, down));
             histogram.luma[gy * BLOCKS / down * BLOCKS + gx * BLOCKS / across][usize::from(luma / 16)] += 1;
-            histogram.u[usize::from(u / 8)] += 1;
-            histogram.v[usize::from(v / 8)] += 1;
             histogram.samples += 1;
             histogram.luma_sum += u32::from(luma);
             histogram.bright += u32::from(luma >= BRIGHT);
+        }
+        let (across, down) = (width.min(CHROMA_GRID.0), height.min(CHROMA_GRID.1));
+        for cell in cells(across, down) {
+            let [_, u, v] = codes(cell, (across, down));
+            histogram.u[usize::from(u / 8)] += 1;
+            histogram.v[usize::from(v / 8)] += 1;
+            histogram.chroma_samples += 1;
         }
         histogram
     }
@@ -267,7 +283,9 @@ mod tests {
     #[test]
     fn counts_are_those_of_plain_code() {
         let data: Vec<u8> = (0..400_000u32).map(|at| at.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
-        for (width, height) in [(1usize, 1usize), (2, 3), (3, 5), (7, 2), (127, 71), (128, 72), (129, 73), (301, 205)] {
+        for (width, height) in
+            [(1usize, 1usize), (2, 3), (3, 5), (7, 2), (63, 35), (65, 37), (127, 71), (128, 72), (129, 73), (301, 205)]
+        {
             let plane = |start: usize, bytes: usize| Plane { data: &data[start..], stride: bytes + 3 };
             let chroma = width.div_ceil(2);
             let (y, u, v) = (plane(0, width), plane(11, chroma), plane(17, chroma));

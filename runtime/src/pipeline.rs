@@ -77,7 +77,10 @@ impl Pipeline {
             options,
             bundle: manifest.name.clone(),
             trained: manifest.trained,
-            segmenter: Segmenter::new(SegmenterOptions::of(manifest, options.rate, options.segmentation)),
+            segmenter: Segmenter::new(
+                SegmenterOptions::of(manifest, options.rate, options.segmentation),
+                bundle.transitions().clone(),
+            ),
             flow: Flow {
                 engine,
                 snippets: Snippets::new(

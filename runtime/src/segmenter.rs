@@ -11,7 +11,8 @@ use crate::clips::{Clip, ClipAssembler, Sample};
 use crate::frame::{Frame, Timestamp};
 use crate::preprocess::{Picture, Preprocessor};
 use crate::sampler::{Sampler, WorkingRate};
-use crate::shots::{HistogramDetector, Label, Shot, ShotDetector, ShotKind, ShotSettings, ShotTracker, Verdict};
+use crate::shots::transition_network::TransitionNetwork;
+use crate::shots::{EvidenceDetector, Label, Shot, ShotDetector, ShotKind, ShotSettings, ShotTracker, Verdict};
 
 /// Whether clips respect shots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +48,7 @@ pub struct SegmenterOptions {
     pub rate: WorkingRate,
     /// Whether clips respect shots.
     pub segmentation: Segmentation,
-    /// Settings of the histogram detector; the length of a pause that ends a shot is every detector's.
+    /// Settings of the detector of the edge; the length of a pause that ends a shot is every detector's.
     pub shots: ShotSettings,
     /// Input of the image stream, where there is one.
     pub image: Option<StreamInput>,
@@ -80,7 +81,7 @@ pub enum Segment {
 
 /// Cuts one stream into shots and clips. In steady state it allocates nothing as long as its clips are given back and the
 /// detector allocates nothing.
-pub struct Segmenter<D = HistogramDetector> {
+pub struct Segmenter<D = EvidenceDetector> {
     options: SegmenterOptions,
     detector: D,
     sampler: Sampler,
@@ -95,8 +96,8 @@ pub struct Segmenter<D = HistogramDetector> {
 
 impl Segmenter {
     /// A segmenter at the start of a stream, with the detector of the edge.
-    pub fn new(options: SegmenterOptions) -> Self {
-        Segmenter::with_detector(options, HistogramDetector::new(options.shots))
+    pub fn new(options: SegmenterOptions, transitions: TransitionNetwork) -> Self {
+        Segmenter::with_detector(options, EvidenceDetector::new(transitions, options.shots))
     }
 }
 

@@ -145,7 +145,7 @@ fn a_manifest_that_cannot_be() {
         ("streams", |m| m["streams"] = json!({})),
         ("std", |m| m["streams"]["video"]["input"]["std"] = json!([0.0, 1.0, 1.0])),
         ("resize", |m| m["streams"]["video"]["input"]["resize"] = json!(8)),
-        ("shots.floor", |m| m["shots"]["floor"] = json!(7.0)),
+        ("shots.cut", |m| m["shots"]["cut"] = json!(7.0)),
         ("not listed", |m| m["streams"]["video"]["head"] = json!("other.onnx")),
         ("manifest.json", |m| m["name"] = json!(3)),
     ];

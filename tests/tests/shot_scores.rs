@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use divita_tests::{assert_fails, known_cuts, program, sample, shared_video, stdout};
+use divita_tests::{assert_fails, demo_bundle, known_cuts, program, sample, shared_video, stdout};
 use serde_json::{Value, json};
 
 /// A folder with a copy of `video`, and beside it its truth.
@@ -113,4 +113,42 @@ fn a_detector_that_is_trained_learns_the_cuts_it_is_shown() {
     let [result] = scored(&video, &["--detector", "evidence", "--detector-weights", weights, "--tolerance", "0"]);
     let score = &result["score"]["all"];
     assert_eq!((&score["true"], &score["found"], &score["false"]), (&json!(5), &json!(5), &json!(0)), "{result}");
+}
+
+#[test]
+fn clips_by_true_shots_hold_one_shot_each_and_others_are_measured_by_them() {
+    let Some(video) = shared_video("bikes.mp4") else { return };
+    let known = known_cuts(&video);
+    let folder = folder(&video, &json!({"frames": 250, "transitions": cuts(&known)}));
+    // One cut is missed: its shot goes on into the next.
+    let (all, some) = (json!(cuts(&known)), json!(cuts(&known[1..])));
+    let found = [("all", all), ("some", some)].map(|(name, transitions)| {
+        let path = folder.path().join(format!("{name}.json"));
+        let said = json!({"detector": name, "videos": {"bikes.mp4": {"frames": 250, "cpu_s": 1.0, "transitions": transitions}}});
+        std::fs::write(&path, said.to_string()).unwrap();
+        path
+    });
+    let output = program("divita-models")
+        .args(["clips", "--json", "--bundle", demo_bundle().to_str().unwrap(), "--fps", "8"])
+        .arg(folder.path().join("bikes.mp4"))
+        .args(["--found", found[0].to_str().unwrap(), "--found", found[1].to_str().unwrap()])
+        .output()
+        .unwrap();
+    let result: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(result["trained"], json!(false));
+    let rows = result["shots"].as_array().unwrap();
+    let names: Vec<&str> = rows.iter().map(|row| row["detector"].as_str().unwrap()).collect();
+    assert_eq!(names, ["truth", "no shots", "all", "some"]);
+    let figure = |row: usize, name: &str| rows[row][name].as_f64().unwrap();
+    for same in [0, 2] {
+        for name in ["of_two_shots", "in_between", "image_distance", "video_distance"] {
+            assert_eq!(figure(same, name), 0.0, "{name} of {result}");
+        }
+        assert_eq!(rows[same]["clips"], rows[0]["clips"]);
+    }
+    let clips = |row: usize| figure(row, "clips");
+    // One clip in the middle of which the cut is.
+    assert!((figure(3, "of_two_shots") * clips(3) - 1.0).abs() < 1e-9, "{result}");
+    assert!(figure(1, "of_two_shots") * clips(1) > 1.5 && figure(1, "video_distance") > figure(3, "video_distance"));
+    assert!(figure(3, "video_distance") > 0.0 && figure(3, "image_distance") > 0.0, "{result}");
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use divita_board::source::test_pattern::TestPattern;
-use divita_tests::{divita, known_boundaries, known_cuts, shared_video, stdout};
+use divita_tests::{divita, ffmpeg, known_boundaries, known_cuts, shared_video, stdout};
 use serde_json::Value;
 
 /// (first frame, frames, kind) of each shot.
@@ -37,6 +37,22 @@ fn the_cuts_of_bikes_are_exact() {
 }
 
 #[test]
+fn a_video_without_cuts_is_one_shot() {
+    let Some(video) = shared_video("bikes.mp4") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    // The shots of bikes, each alone.
+    for (at, cut) in known_cuts(&video).windows(2).enumerate() {
+        let path = folder.path().join(format!("{at}.y4m"));
+        let Some(mut command) = ffmpeg() else { return };
+        let select = format!("select='between(n,{},{})'", cut[0], cut[1] - 1);
+        command.arg("-i").arg(&video).args(["-vf", &select, "-vsync", "0", "-pix_fmt", "yuv420p"]).arg(&path);
+        assert!(command.status().unwrap().success());
+        let shots = shots(&path);
+        assert_eq!(shots, [(0, cut[1] - cut[0], "start".to_owned())]);
+    }
+}
+
+#[test]
 fn the_cuts_of_the_sintel_trailer_are_found() {
     let Some(video) = shared_video("sintel_trailer-720p.mp4") else { return };
     let (truth, cuts) = (known_boundaries(&video), known_cuts(&video));
@@ -44,7 +60,7 @@ fn the_cuts_of_the_sintel_trailer_are_found() {
     // A boundary: the first frame of a shot, or the first after it.
     let boundaries: Vec<u64> = shots.iter().flat_map(|&(first, frames, _)| [first, first + frames]).collect();
     let found = cuts.iter().filter(|&&cut| boundaries.iter().any(|boundary| boundary.abs_diff(cut) <= 1)).count();
-    assert!(found >= 8, "{found} of {cuts:?} in {boundaries:?}");
+    assert_eq!(found, cuts.len(), "{cuts:?} in {boundaries:?}");
     // A fade reaches the black run beside it, so every boundary by a fade is where the detector leaves a transition.
     let black = |frame: u64| {
         truth["black_runs"].as_array().unwrap().iter().any(|run| {
@@ -55,7 +71,10 @@ fn the_cuts_of_the_sintel_trailer_are_found() {
     let opened_by_cut = shots.iter().filter(|shot| shot.2 == "cut").map(|shot| shot.0);
     let near_a_cut = |frame: u64| cuts.iter().any(|&cut| frame.abs_diff(cut) <= 1);
     let others: Vec<u64> = opened_by_cut.filter(|&frame| !near_a_cut(frame)).collect();
-    assert!(others.len() <= 3, "false cuts at {others:?}");
-    let stray: Vec<u64> = boundaries.iter().copied().filter(|&at| !near_a_cut(at) && !black(at)).collect();
-    assert!(stray.len() <= 3, "boundaries far from every cut and every black run: {stray:?}");
+    assert!(others.is_empty(), "false cuts at {others:?}");
+    // Gradual transitions that the list of cuts does not name, as one sees them in the pictures: into grey and out of it, a dissolve, and one to the title.
+    let gradual = |frame: u64| [110..=134, 824..=870, 936..=1016].iter().any(|frames| frames.contains(&frame));
+    let known = |frame: u64| near_a_cut(frame) || black(frame) || gradual(frame);
+    let stray: Vec<u64> = boundaries.iter().copied().filter(|&at| !known(at)).collect();
+    assert!(stray.is_empty(), "boundaries where nothing ends or begins: {stray:?}");
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use divita_runtime::event::Event;
-use divita_runtime::shots::{HistogramDetector, Shot, ShotDetector, ShotSettings, ShotTracker};
+use divita_runtime::shots::transition_network::TransitionNetwork;
+use divita_runtime::shots::{EvidenceDetector, Shot, ShotDetector, ShotSettings, ShotTracker};
 
 use crate::command_line::Outcome;
 use crate::output::{Format, Sink, csv, jsonl, table};
@@ -68,7 +69,7 @@ fn find(input: &str, tell: &mut dyn FnMut(&Shot) -> Result<()>) -> Result<Option
         Err(error) => return Ok(Some(error)),
     };
     let progress = Progress::of(source.info());
-    let mut detector = HistogramDetector::new(ShotSettings::default());
+    let mut detector = EvidenceDetector::new(TransitionNetwork::default(), ShotSettings::default());
     let mut tracker = ShotTracker::default();
     let mut last = None;
     let mut closed = Vec::new();

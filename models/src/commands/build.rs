@@ -1,12 +1,14 @@
 //! `divita-models build`: writes a bundle of seeded, untrained networks.
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use divita_models::{
     bundle::{self, BuildOptions},
     onnx,
 };
+use divita_runtime::shots::transition_network;
 
 /// Write a bundle of untrained networks from a seed
 ///
@@ -31,6 +33,9 @@ pub struct Build {
     /// Folder to make; it appears complete or not at all
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
+    /// Weights of the shot detector, as `fit-shots` writes them (default: the program's own, which are trained)
+    #[arg(long, value_name = "FILE")]
+    shot_weights: Option<PathBuf>,
     /// Replace the bundle that is in --output already
     #[arg(long)]
     force: bool,
@@ -52,8 +57,12 @@ impl Build {
             Precision::F32 => onnx::Precision::F32,
             Precision::F16 => onnx::Precision::F16,
         };
+        let shots = match &self.shot_weights {
+            Some(path) => fs::read(path).with_context(|| path.display().to_string())?,
+            None => transition_network::BUILT_IN.to_vec(),
+        };
         let Build { seed, name, output, force, .. } = self;
-        let manifest = bundle::build(&BuildOptions { seed, name, precision, output: output.clone(), force })?;
+        let manifest = bundle::build(&BuildOptions { seed, name, precision, output: output.clone(), force, shots })?;
         let bytes: u64 = manifest.files.values().map(|file| file.size).sum();
         log::info!(
             "wrote {} files, {:.2} MB, untrained: {}",

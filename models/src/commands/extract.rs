@@ -56,8 +56,8 @@ pub struct Extract {
     /// Clips within shots, or across them (an ablation)
     #[arg(long, value_name = "shot|seq", default_value = "shot")]
     segmentation: Segmentation,
-    /// What finds the shots: colour histograms as on a board, or the network of the paper, which is slower
-    #[arg(long, value_name = "histogram|transnetv2", default_value = "histogram", value_parser = ["histogram", "transnetv2"], hide_possible_values = true)]
+    /// What finds the shots: the detector of the edge, or the network of the paper, which is slower
+    #[arg(long, value_name = "evidence|transnetv2", default_value = "evidence", value_parser = ["evidence", "transnetv2"], hide_possible_values = true)]
     detector: String,
     /// Weights of TransNet V2 that `import` wrote
     #[arg(long, value_name = "FILE", required_if_eq("detector", "transnetv2"))]
@@ -162,9 +162,9 @@ impl Extract {
     fn detector(&self) -> anyhow::Result<(Detector, Value)> {
         match (self.segmentation, &self.detector_weights) {
             (Segmentation::Seq, Some(_)) => bail!("clips across shots need no detector: leave --detector out"),
-            (Segmentation::Seq, None) => Ok((Detector::Histogram, Value::Null)),
-            (Segmentation::Shot, None) => Ok((Detector::Histogram, "histogram".into())),
-            (Segmentation::Shot, Some(_)) if self.detector == "histogram" => {
+            (Segmentation::Seq, None) => Ok((Detector::Evidence, Value::Null)),
+            (Segmentation::Shot, None) => Ok((Detector::Evidence, "evidence".into())),
+            (Segmentation::Shot, Some(_)) if self.detector == "evidence" => {
                 bail!("--detector-weights are for --detector transnetv2")
             }
             (Segmentation::Shot, Some(path)) => {

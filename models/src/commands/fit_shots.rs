@@ -15,7 +15,7 @@ use indicatif::ProgressBar;
 /// Train the shot detector on videos whose transitions are known
 ///
 /// The truth of a video lies beside it, as `divita-models shots` reads it. Decodes the videos, each once, and trains networks of some
-/// 20,000 weights on what the frames around each frame say of it, at the videos' own rates and at a half and a fifth of them. The same videos in the same order and the
+/// 20,000 weights on what the frames around each frame say of it, at the videos' own rates, at a half and a fifth of them, and without colour. The same videos in the same order and the
 /// same seed give the same weights.
 #[derive(Args)]
 #[command(after_help = "Example:\n  divita-models fit-shots corpus/train corpus/validation --output shots.safetensors")]
@@ -47,7 +47,8 @@ impl FitShots {
     pub fn run(self) -> anyhow::Result<()> {
         let videos = expand(&self.inputs);
         let bar = ProgressBar::new(videos.len() as u64);
-        let films = Film::read_all(&videos, || bar.inc(1)).map_err(|(video, error)| Error::new(error).context(video))?;
+        let films =
+            Film::read_all(&videos, || bar.inc(1)).map_err(|(video, error)| Error::new(error).context(video))?;
         bar.finish_and_clear();
         let examples = Examples::of(&films);
         drop(films);

@@ -1,6 +1,7 @@
 //! The sub-commands of `divita-models`, each a struct of its arguments with one `run`.
 
 pub mod build;
+pub mod clips;
 pub mod extract;
 pub mod fit_shots;
 pub mod import;

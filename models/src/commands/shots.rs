@@ -11,17 +11,16 @@ use divita_board::{inputs::expand, source};
 use divita_models::{
     contact_sheet,
     session::{Device, Session},
-    shot_evaluation::{Evaluation, EvaluationError, Found, Truth, detect},
+    shot_evaluation::{Evaluation, EvaluationError, Found, FoundIn, Truth, detect},
     shot_score::{Counts, Score, Tolerance},
     transnet_detector::TransnetDetector,
     weights::write_whole,
 };
 use divita_runtime::{
     frame::Timestamp,
-    shots::{EvidenceDetector, HistogramDetector, ShotSettings, Thresholds, transition_network::TransitionNetwork},
+    shots::{EvidenceDetector, ShotSettings, transition_network::TransitionNetwork},
 };
 use indicatif::ProgressBar;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 /// Score a shot detector on videos whose transitions are known
@@ -44,13 +43,13 @@ pub struct Shots {
     /// Videos, or folders of videos
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<String>,
-    /// The detector: colour histograms as on a board, a small network that `fit-shots` trained on more of the kind, or the network of the paper
-    #[arg(long, value_name = "histogram|evidence|transnetv2", default_value = "histogram", value_parser = ["histogram", "evidence", "transnetv2"], hide_possible_values = true)]
+    /// The detector: that of the edge, or the network of the paper
+    #[arg(long, value_name = "evidence|transnetv2", default_value = "evidence", value_parser = ["evidence", "transnetv2"], hide_possible_values = true)]
     detector: String,
-    /// Weights of TransNet V2 that `import` wrote, or those that `fit-shots` wrote
-    #[arg(long, value_name = "FILE", required_if_eq_any([("detector", "transnetv2"), ("detector", "evidence")]))]
+    /// Weights of TransNet V2 that `import` wrote, or those that `fit-shots` wrote in place of the program's own
+    #[arg(long, value_name = "FILE", required_if_eq("detector", "transnetv2"))]
     detector_weights: Option<PathBuf>,
-    /// Probability above which the detector `evidence` sees a cut
+    /// Probability above which the detector of the edge sees a cut
     #[arg(long, value_name = "P")]
     cut_threshold: Option<f32>,
     /// Probability above which it takes a frame for part of a gradual transition
@@ -76,24 +75,21 @@ pub struct Shots {
     json: bool,
 }
 
-/// What some detector found in many videos, by the names of their files.
-#[derive(Serialize, Deserialize)]
-struct FoundIn {
-    detector: String,
-    videos: BTreeMap<String, Found>,
-}
-
 impl Shots {
     /// Scores, and prints the result.
     pub fn run(self) -> anyhow::Result<()> {
         if self.report.is_some() && self.found.len() > 1 {
             bail!("--report is of one detector: give one --found");
         }
-        let videos = self.videos()?;
+        let videos = videos_by_name(&self.inputs)?;
         let mut detector = if self.found.is_empty() { Some(self.detector()?) } else { None };
         let mut results = match &detector {
             Some(_) => vec![Scored::of(FoundIn { detector: self.detector.clone(), videos: BTreeMap::new() })],
-            None => self.found.iter().map(|path| FoundIn::read(path).map(Scored::of)).collect::<Result<_, _>>()?,
+            None => self
+                .found
+                .iter()
+                .map(|path| FoundIn::read(path).map(Scored::of).with_context(|| path.display().to_string()))
+                .collect::<Result<_, _>>()?,
         };
         let tolerance = Tolerance { cut: self.tolerance, gradual: self.gradual_tolerance };
         let bar = ProgressBar::new(videos.len() as u64);
@@ -142,39 +138,31 @@ impl Shots {
 
     /// The detector that is asked for.
     fn detector(&self) -> anyhow::Result<Detector> {
-        if self.detector != "evidence" && (self.cut_threshold.is_some() || self.gradual_threshold.is_some()) {
-            bail!("--cut-threshold and --gradual-threshold are for --detector evidence");
-        }
         match (&*self.detector, &self.detector_weights) {
             ("transnetv2", Some(path)) => {
+                if self.cut_threshold.is_some() || self.gradual_threshold.is_some() {
+                    bail!("--cut-threshold and --gradual-threshold are for --detector evidence");
+                }
                 let (weights, _) = super::extract::read_weights("transnetv2", 1, path)?;
                 Ok(Detector::Transnet(TransnetDetector::network(&weights, Device::Cpu)?))
             }
-            ("evidence", Some(path)) => {
-                let bytes = fs::read(path).with_context(|| path.display().to_string())?;
-                let network = TransitionNetwork::read(&bytes).with_context(|| path.display().to_string())?;
-                let Thresholds { cut, gradual } = Thresholds::default();
-                let thresholds = Thresholds {
-                    cut: self.cut_threshold.unwrap_or(cut),
-                    gradual: self.gradual_threshold.unwrap_or(gradual),
+            (_, weights) => {
+                let network = match weights {
+                    Some(path) => {
+                        let bytes = fs::read(path).with_context(|| path.display().to_string())?;
+                        TransitionNetwork::read(&bytes).with_context(|| path.display().to_string())?
+                    }
+                    None => TransitionNetwork::default(),
                 };
-                Ok(Detector::Evidence(network, thresholds))
-            }
-            (_, Some(_)) => bail!("--detector-weights are for --detector evidence or transnetv2"),
-            _ => Ok(Detector::Histogram),
-        }
-    }
-
-    /// The videos by the names of their files.
-    fn videos(&self) -> anyhow::Result<BTreeMap<String, String>> {
-        let mut videos = BTreeMap::new();
-        for input in expand(&self.inputs) {
-            let name = Path::new(&input).file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if let Some(other) = videos.insert(name.clone(), input.clone()) {
-                bail!("{other} and {input} are both called {name}: score them apart");
+                let mut settings = ShotSettings::default();
+                settings.cut = self.cut_threshold.unwrap_or(settings.cut);
+                settings.gradual = self.gradual_threshold.unwrap_or(settings.gradual);
+                if let Some((name, must)) = settings.fault() {
+                    bail!("--{name}-threshold must be {must}");
+                }
+                Ok(Detector::Evidence(network, settings))
             }
         }
-        Ok(videos)
     }
 
     fn json_of(&self, Scored { found, evaluation }: &Scored) -> Value {
@@ -237,45 +225,41 @@ impl Scored {
     }
 }
 
-impl FoundIn {
-    fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        serde_json::from_str(&text).with_context(|| path.display().to_string())
-    }
-
-    fn frames(&self) -> u64 {
-        self.videos.values().map(|found| found.frames).sum()
-    }
-
-    fn cpu_ms_per_1000_frames(&self) -> Option<f64> {
-        let cpu_s: f64 = self.videos.values().map(|found| found.cpu_s).sum();
-        (self.frames() > 0).then(|| 1e6 * cpu_s / self.frames() as f64)
-    }
-}
-
 fn kinds(score: Score) -> [(&'static str, Counts); 3] {
     [("cuts", score.cuts), ("gradual", score.graduals), ("all", score.all())]
 }
 
 /// What finds transitions.
 enum Detector {
-    Histogram,
-    Evidence(TransitionNetwork, Thresholds),
+    Evidence(TransitionNetwork, ShotSettings),
     Transnet(Session),
 }
 
 impl Detector {
     /// What it finds in `video`; `times` gets the times of the frames.
     fn run(&mut self, video: &str, times: &mut Vec<Timestamp>) -> Result<Found, EvaluationError> {
-        let (settings, time) = (ShotSettings::default(), |time| times.push(time));
+        let time = |time| times.push(time);
         match self {
-            Detector::Histogram => detect(video, HistogramDetector::new(settings), time),
-            Detector::Evidence(network, thresholds) => {
-                detect(video, EvidenceDetector::new(network.clone(), settings, *thresholds), time)
+            Detector::Evidence(network, settings) => {
+                detect(video, EvidenceDetector::new(network.clone(), *settings), time)
             }
-            Detector::Transnet(network) => detect(video, TransnetDetector::new(network, settings.gap_s), time),
+            Detector::Transnet(network) => {
+                detect(video, TransnetDetector::new(network, ShotSettings::default().gap_s), time)
+            }
         }
     }
+}
+
+/// Videos by the names of their files, which is how what was found in them is written down.
+pub(super) fn videos_by_name(inputs: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut videos = BTreeMap::new();
+    for input in expand(inputs) {
+        let name = Path::new(&input).file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if let Some(other) = videos.insert(name.clone(), input.clone()) {
+            bail!("{other} and {input} are both called {name}: take them apart");
+        }
+    }
+    Ok(videos)
 }
 
 /// The times of a video's frames.

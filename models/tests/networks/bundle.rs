@@ -7,11 +7,15 @@ use divita_models::{
     bundle::{BuildOptions, build},
     onnx::Precision,
 };
-use divita_runtime::bundle::{GENRES, MANIFEST_FILE, Manifest};
+use divita_runtime::{
+    bundle::{Bundle, GENRES, MANIFEST_FILE, Manifest},
+    shots::transition_network::{self, TransitionNetwork},
+};
 use sha2::{Digest, Sha256};
 
 fn options(output: &Path, force: bool) -> BuildOptions {
-    BuildOptions { seed: 12, name: "demo".to_owned(), precision: Precision::F16, output: output.to_owned(), force }
+    let (name, shots) = ("demo".to_owned(), transition_network::BUILT_IN.to_vec());
+    BuildOptions { seed: 12, name, precision: Precision::F16, output: output.to_owned(), force, shots }
 }
 
 #[test]
@@ -36,6 +40,21 @@ fn a_bundle_holds_what_its_manifest_says() {
     assert!(card.contains("not trained"));
     // Nothing is left of the making.
     assert_eq!(fs::read_dir(folder.parent().unwrap()).unwrap().count(), 1);
+}
+
+#[test]
+fn the_shot_detector_of_a_bundle_is_the_one_it_was_built_with() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("bundle");
+    let own = TransitionNetwork::encode(&[0.5; transition_network::WEIGHTS]).unwrap();
+    build(&BuildOptions { shots: own.clone(), ..options(&folder, false) }).unwrap();
+    let bundle = Bundle::open(&folder).unwrap();
+    assert_eq!(bundle.transitions(), &TransitionNetwork::read(&own).unwrap());
+    assert_ne!(bundle.transitions(), &TransitionNetwork::default());
+    // What is no detector is found before the bundle is there.
+    let other = place.path().join("other");
+    let error = build(&BuildOptions { shots: vec![0; 9], ..options(&other, false) }).unwrap_err();
+    assert!(error.to_string().contains("shots.safetensors") && !other.exists(), "{error}");
 }
 
 #[test]

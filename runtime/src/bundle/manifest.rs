@@ -15,6 +15,9 @@ pub const MANIFEST_FILE: &str = "manifest.json";
 /// Name of the fixed input and its expected outputs inside a bundle.
 pub const GOLDEN_FILE: &str = "golden.safetensors";
 
+/// Name of the shot detector's weights inside a bundle; where there are none, the program's own are used.
+pub const SHOTS_FILE: &str = "shots.safetensors";
+
 /// The ten genres of Trailers12k in the order of the paper and of its label file.
 pub const GENRES: [&str; 10] =
     ["action", "adventure", "comedy", "crime", "drama", "fantasy", "horror", "romance", "sci-fi", "thriller"];

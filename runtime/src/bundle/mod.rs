@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::shots::transition_network::{TransitionNetwork, TransitionNetworkError};
+
 pub use manifest::*;
 
 /// Why a bundle cannot be used.
@@ -74,6 +76,9 @@ pub enum BundleError {
         /// Its name.
         name: String,
     },
+    /// The shot detector's weights are not as they should be.
+    #[error("{SHOTS_FILE}: {0}; build the bundle anew")]
+    Shots(#[from] TransitionNetworkError),
 }
 
 /// A bundle whose files are all there and are the ones that were packed.
@@ -82,6 +87,7 @@ pub struct Bundle {
     path: PathBuf,
     manifest: Manifest,
     files: store::Files,
+    transitions: TransitionNetwork,
 }
 
 impl Bundle {
@@ -106,7 +112,11 @@ impl Bundle {
             }
             files.insert(name.clone(), data);
         }
-        Ok(Bundle { path: path.to_owned(), manifest, files })
+        let transitions = match files.get(SHOTS_FILE) {
+            Some(data) => TransitionNetwork::read(data)?,
+            None => TransitionNetwork::default(),
+        };
+        Ok(Bundle { path: path.to_owned(), manifest, files, transitions })
     }
 
     /// Where it was read from.
@@ -117,6 +127,11 @@ impl Bundle {
     /// What it says of itself.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// The network of its shot detector.
+    pub fn transitions(&self) -> &TransitionNetwork {
+        &self.transitions
     }
 
     /// The bytes of one of its files.

@@ -31,22 +31,6 @@ const SHORTEST_S: f64 = 0.12;
 /// Frames of a shot, at least.
 const SHORTEST_SHOT: usize = 3;
 
-/// From which probabilities on there is a transition.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Thresholds {
-    /// A cut.
-    pub cut: f32,
-    /// A frame of a gradual transition.
-    pub gradual: f32,
-}
-
-impl Default for Thresholds {
-    /// Those that did best on the validation part of the corpus.
-    fn default() -> Self {
-        Thresholds { cut: 0.5, gradual: 0.9 }
-    }
-}
-
 /// Frames without a verdict, at most: of those that are compared as many as a verdict looks to, with all that are passed over.
 const WAITING: usize = (evidence::AHEAD + AHEAD + 2) * (evidence::PASSED_OVER + 1);
 
@@ -71,7 +55,6 @@ struct Read {
 pub struct EvidenceDetector {
     network: TransitionNetwork,
     settings: ShotSettings,
-    thresholds: Thresholds,
     evidence: EvidenceWindow,
     /// Frames without a verdict.
     waiting: Box<Deque<Waiting, WAITING>>,
@@ -79,23 +62,25 @@ pub struct EvidenceDetector {
     read: Deque<Read, WINDOW>,
     decided: usize,
     last: Option<Label>,
+    /// Mean luma of the darkest frame since the last shot ended; 0 where one was black.
+    darkest: f32,
     /// Frames since the open shot began.
     open_for: usize,
     newest: Option<Timestamp>,
 }
 
 impl EvidenceDetector {
-    /// A detector at the start of a stream. Of `settings` it takes what is black, and how long a pause ends a shot.
-    pub fn new(network: TransitionNetwork, settings: ShotSettings, thresholds: Thresholds) -> Self {
+    /// A detector at the start of a stream.
+    pub fn new(network: TransitionNetwork, settings: ShotSettings) -> Self {
         EvidenceDetector {
             network,
             settings,
-            thresholds,
             evidence: EvidenceWindow::default(),
             waiting: Box::new(Deque::new()),
             read: Deque::new(),
             decided: 0,
             last: None,
+            darkest: f32::MAX,
             open_for: 0,
             newest: None,
         }
@@ -146,6 +131,11 @@ impl EvidenceDetector {
             Label::Content => self.open_for + 1,
             Label::Transition => 0,
         };
+        self.darkest = match (label, self.at(self.decided)) {
+            (Label::Transition, Some(read)) if read.black => 0.0,
+            (Label::Transition, Some(read)) => self.darkest.min(read.mean),
+            _ => f32::MAX,
+        };
         self.last = Some(label);
         self.decided += 1;
         while self.decided > BEHIND {
@@ -186,15 +176,13 @@ impl EvidenceDetector {
             return ShotKind::Black;
         }
         // Brightness rises from black, or near it.
-        let mut means = (0..=index).rev().map_while(|at| self.at(at)).map(|read| read.mean);
-        let now = means.next().unwrap_or_default();
-        let dark = (0..index).any(|at| self.black(at)) || means.last().is_some_and(|mean| mean < 0.25 * now);
+        let dark = self.at(index).is_some_and(|read| self.darkest < 0.25 * read.mean);
         if dark { ShotKind::Fade } else { ShotKind::Gradual }
     }
 
     /// Whether the frame's own reading is that of a gradual transition.
     fn raw(&self, index: usize) -> bool {
-        self.at(index).is_some_and(|read| read.reading.gradual > self.thresholds.gradual)
+        self.at(index).is_some_and(|read| read.reading.gradual > self.settings.gradual)
     }
 
     /// The same with holes filled.
@@ -229,7 +217,7 @@ impl EvidenceDetector {
     fn cuts(&self, index: usize) -> bool {
         let cut = |at: usize| self.at(at).map_or(0.0, |read| read.reading.cut);
         let here = cut(index);
-        here > self.thresholds.cut
+        here > self.settings.cut
             && self.open_for >= SHORTEST_SHOT
             && (1..=2).all(|on| cut(index + on) <= here)
             && (1..=2).all(|back| index < back || cut(index - back) < here)
@@ -309,20 +297,23 @@ mod tests {
         weights[output] = 50.0;
         weights[output + SECOND * OUTPUTS] = -20.0;
         weights[output + SECOND * OUTPUTS + 1] = -20.0;
-        TransitionNetwork::read(&TransitionNetwork::encode(&[weights]).expect("as many as there are")).expect("good ones")
+        TransitionNetwork::read(&TransitionNetwork::encode(&[weights]).expect("as many as there are"))
+            .expect("good ones")
     }
 
-    /// What is said of grey frames at these times.
-    fn verdicts(frames: impl IntoIterator<Item = (u8, Timestamp)>) -> Vec<Label> {
-        let mut detector = EvidenceDetector::new(network(), ShotSettings::default(), Thresholds::default());
+    const SIZE: (usize, usize) = (64, 36);
+
+    /// What is said of pictures at these times.
+    fn verdicts(network: TransitionNetwork, pictures: impl IntoIterator<Item = (Vec<u8>, Timestamp)>) -> Vec<Label> {
+        let mut detector = EvidenceDetector::new(network, ShotSettings::default());
         let (mut labels, mut times, mut told) = (Vec::new(), Vec::new(), Vec::new());
         let mut keep = |verdict: Verdict| {
             labels.push(verdict.label);
             told.push(verdict.time);
         };
-        for (grey, time) in frames {
-            let data = [grey; 64];
-            let frame = Frame::new(Pixels::Grey(Plane { data: &data, stride: 8 }), 8, 8, time).expect("a good frame");
+        for (data, time) in pictures {
+            let plane = Plane { data: &data, stride: SIZE.0 };
+            let frame = Frame::new(Pixels::Grey(plane), SIZE.0, SIZE.1, time).expect("a good frame");
             let Ok(()) = detector.push(&frame, &mut keep);
             times.push(time);
         }
@@ -331,8 +322,9 @@ mod tests {
         labels
     }
 
-    fn at(fps: u64, greys: impl IntoIterator<Item = u8>) -> Vec<Label> {
-        verdicts(greys.into_iter().enumerate().map(|(k, grey)| (grey, Timestamp::from_ticks(k as i64, fps))))
+    fn at(fps: u64, network: TransitionNetwork, pictures: impl IntoIterator<Item = Vec<u8>>) -> Vec<Label> {
+        let times = (0..).map(|k| Timestamp::from_ticks(k, fps));
+        verdicts(network, pictures.into_iter().zip(times))
     }
 
     fn openings(labels: &[Label]) -> Vec<(usize, ShotKind)> {
@@ -341,15 +333,15 @@ mod tests {
         labels.iter().enumerate().filter_map(opening).collect()
     }
 
-    fn run(grey: u8, length: usize) -> impl Iterator<Item = u8> {
-        std::iter::repeat_n(grey, length)
+    fn grey(luma: u8, frames: usize) -> impl Iterator<Item = Vec<u8>> {
+        std::iter::repeat_n(vec![luma; SIZE.0 * SIZE.1], frames)
     }
 
     #[test]
     fn a_cut_is_exact_at_any_rate_and_wherever_it_falls_among_frames_that_are_passed_over() {
         for fps in [2, 24, 30, 50, 60, 120, 240, 1000] {
             for cut in 40..56 {
-                let labels = at(fps, run(100, cut).chain(run(180, 50)));
+                let labels = at(fps, network(), grey(100, cut).chain(grey(180, 50)));
                 assert_eq!(openings(&labels), [(0, ShotKind::Start), (cut, ShotKind::Cut)], "at {fps} fps");
             }
         }
@@ -358,7 +350,7 @@ mod tests {
     #[test]
     fn black_is_of_no_shot_and_what_comes_after_it_is_one() {
         for fps in [24, 60] {
-            let labels = at(fps, run(150, 20).chain(run(16, 20)).chain(run(90, 21)));
+            let labels = at(fps, network(), grey(150, 20).chain(grey(16, 20)).chain(grey(90, 21)));
             assert_eq!(openings(&labels), [(0, ShotKind::Start), (40, ShotKind::Black)], "at {fps} fps");
             assert!((20..40).all(|at| labels[at] == Label::Transition) && labels[19] == Label::Content, "{labels:?}");
             assert!(labels[41..].iter().all(|&label| label == Label::Content));
@@ -367,14 +359,110 @@ mod tests {
 
     #[test]
     fn two_frames_between_black_are_no_shot() {
-        let labels = at(24, run(16, 20).chain(run(90, 2)).chain(run(16, 10)).chain(run(90, 5)).chain(run(16, 9)));
+        let pictures = grey(16, 20).chain(grey(90, 2)).chain(grey(16, 10)).chain(grey(90, 5)).chain(grey(16, 9));
+        let labels = at(24, network(), pictures);
         assert_eq!(openings(&labels), [(32, ShotKind::Black)]);
         assert_eq!(labels.iter().filter(|&&label| label != Label::Transition).count(), 5);
     }
 
     #[test]
     fn a_pause_of_the_stream_ends_the_shot() {
-        let labels = verdicts([0, 1, 2, 13, 14].map(|seconds| (90, Timestamp::from_millis(1000 * seconds))));
+        let times = [0, 1, 2, 13, 14].map(|seconds| Timestamp::from_millis(1000 * seconds));
+        let labels = verdicts(network(), grey(90, 5).zip(times));
         assert_eq!(openings(&labels), [(0, ShotKind::Start), (3, ShotKind::Gap)]);
+    }
+
+    #[test]
+    fn a_verdict_comes_half_a_second_later_or_with_the_first_frame_after_that() {
+        for fps in [1, 5, 24, 30, 60, 240] {
+            let mut detector = EvidenceDetector::new(network(), ShotSettings::default());
+            let (mut latest, mut told) = (0.0f64, 0);
+            for (k, data) in grey(100, 4 * fps).chain(grey(180, 4 * fps)).enumerate() {
+                let time = Timestamp::from_ticks(k as i64, fps as u64);
+                let plane = Plane { data: &data, stride: SIZE.0 };
+                let frame = Frame::new(Pixels::Grey(plane), SIZE.0, SIZE.1, time).expect("a good frame");
+                let Ok(()) = detector.push(&frame, |verdict| {
+                    latest = latest.max(time.since(verdict.time).as_secs_f64());
+                    told += 1;
+                });
+            }
+            assert!(told > 6 * fps && latest < 0.5 + 1.0 / fps as f64 + 1e-6, "{latest} s at {fps} fps");
+        }
+    }
+
+    /// A picture of a scene: patches of light and dark, over which a camera moves a little from frame to frame; `light` of it, 0 to 1.
+    fn picture(scene: u32, frame: usize, light: f32) -> Vec<u8> {
+        let patch = |x: usize, y: usize| {
+            let mixed =
+                (scene * 7919 + (x / 9) as u32 * 104_729 + (y / 7) as u32 * 1_299_709).wrapping_mul(2_654_435_761);
+            20.0 + ((mixed >> 16) % 180) as f32
+        };
+        let pixel = |at: usize| 16 + (light * patch(at % SIZE.0 + frame / 12, at / SIZE.0)) as u8;
+        (0..SIZE.0 * SIZE.1).map(pixel).collect()
+    }
+
+    fn scene(scene: u32, frames: usize) -> impl Iterator<Item = Vec<u8>> {
+        (0..frames).map(move |frame| picture(scene, frame, 1.0))
+    }
+
+    /// What the trained detector says.
+    fn trained(fps: u64, pictures: impl IntoIterator<Item = Vec<u8>>) -> Vec<Label> {
+        at(fps, TransitionNetwork::default(), pictures)
+    }
+
+    #[test]
+    fn the_trained_detector_sees_a_cut_at_any_rate() {
+        for fps in [5, 24, 60, 120, 240] {
+            let labels = trained(fps, scene(1, 300).chain(scene(2, 300)));
+            assert_eq!(openings(&labels), [(0, ShotKind::Start), (300, ShotKind::Cut)], "at {fps} fps");
+        }
+    }
+
+    #[test]
+    fn to_the_trained_detector_a_flash_is_no_cut_at_any_rate() {
+        for fps in [24, 60, 120, 240] {
+            let labels = trained(fps, scene(1, 300).chain(grey(230, fps as usize / 12)).chain(scene(1, 300)));
+            assert_eq!(openings(&labels), [(0, ShotKind::Start)], "at {fps} fps");
+        }
+    }
+
+    #[test]
+    fn to_the_trained_detector_a_picture_that_stays_is_a_cut() {
+        let labels = trained(24, scene(1, 40).chain(scene(3, 12)).chain(scene(1, 40)));
+        assert_eq!(openings(&labels), [(0, ShotKind::Start), (40, ShotKind::Cut), (52, ShotKind::Cut)]);
+    }
+
+    #[test]
+    fn to_the_trained_detector_a_dissolve_is_one_transition() {
+        for frames in [8, 16] {
+            let share = |k: usize| (k + 1) as f32 / (frames + 1) as f32;
+            let mixed = |k: usize| {
+                let both = picture(1, 40 + k, 1.0 - share(k)).into_iter().zip(picture(2, k, share(k)));
+                both.map(|(one, other)| one + other - 16).collect()
+            };
+            let after = (0..60).map(|k| picture(2, frames + k, 1.0));
+            let labels = trained(24, scene(1, 40).chain((0..frames).map(mixed)).chain(after));
+            let [(0, ShotKind::Start), (at, ShotKind::Gradual)] = openings(&labels)[..] else {
+                panic!("{frames}: {:?}", openings(&labels))
+            };
+            // One transition that lies where the dissolve is; its edges, where hardly anything of one picture is left, may count as shots.
+            let first = labels.iter().position(|&label| label == Label::Transition).expect("one at least");
+            assert!(first >= 38 && at <= 42 + frames, "{frames}: {first} to {at}");
+            assert!(labels[first..at].iter().all(|&label| label == Label::Transition), "{labels:?}");
+        }
+    }
+
+    #[test]
+    fn to_the_trained_detector_the_fades_beside_black_belong_to_no_shot() {
+        let out = (1..=10).map(|k| picture(1, 30 + k, 1.0 - k as f32 / 11.0));
+        let into = (1..=10).map(|k| picture(2, k, k as f32 / 11.0));
+        let after = (0..30).map(|k| picture(2, 10 + k, 1.0));
+        let labels = trained(24, scene(1, 30).chain(out).chain(grey(16, 10)).chain(into).chain(after));
+        let [(0, ShotKind::Start), (at, ShotKind::Fade)] = openings(&labels)[..] else {
+            panic!("{:?}", openings(&labels))
+        };
+        let first = labels.iter().position(|&label| label == Label::Transition).expect("black at least");
+        assert!(at.abs_diff(60) <= 2 && first.abs_diff(30) <= 2, "{first} to {at}");
+        assert!(labels[first..at].iter().all(|&label| label == Label::Transition), "{labels:?}");
     }
 }

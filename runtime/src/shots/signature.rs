@@ -1,7 +1,7 @@
 //! The signature of a frame: what a shot detector keeps of it, counts and a picture of a few hundred cells, and how unlike two of them are.
 
 use crate::frame::Frame;
-use crate::histogram::{GRID, Histogram};
+use crate::histogram::{CHROMA_GRID, GRID, Histogram, Row};
 use crate::vectors::{Computation, run_widest};
 
 /// Cells of luma across and down.
@@ -30,11 +30,9 @@ pub struct Signature {
     spread: f32,
 }
 
-/// The grid of samples that the histogram counts.
-struct Grid {
-    luma: [u8; GRID.0 * GRID.1],
-    u: [u8; GRID.0 * GRID.1],
-    v: [u8; GRID.0 * GRID.1],
+/// The samples that the histogram counts, of one component, in rows of `across`.
+struct Samples<const N: usize> {
+    codes: [u8; N],
     across: usize,
     down: usize,
 }
@@ -42,20 +40,18 @@ struct Grid {
 impl Signature {
     /// The signature of `frame`, whose planes are read where they are. Allocates nothing.
     pub fn of(frame: &Frame<'_>) -> Self {
-        let mut grid =
-            Grid { luma: [0; GRID.0 * GRID.1], u: [0; GRID.0 * GRID.1], v: [0; GRID.0 * GRID.1], across: 1, down: 1 };
-        let histogram = Histogram::of_rows(frame, |y, luma, u, v| {
-            (grid.across, grid.down) = (luma.len(), y + 1);
-            for (to, from) in [(&mut grid.luma, luma), (&mut grid.u, u), (&mut grid.v, v)] {
-                to[y * from.len()..][..from.len()].copy_from_slice(from);
-            }
+        let mut luma = Samples::<{ GRID.0 * GRID.1 }>::NONE;
+        let mut chroma = [Samples::<{ CHROMA_GRID.0 * CHROMA_GRID.1 }>::NONE; 2];
+        let histogram = Histogram::of_rows(frame, |row| match row {
+            Row::Luma(y, codes) => luma.keep(y, codes),
+            Row::Chroma(y, u, v) => chroma.iter_mut().zip([u, v]).for_each(|(samples, codes)| samples.keep(y, codes)),
         });
         let mut signature =
             Signature { histogram, luma: [0; LUMA_CELLS], chroma: [0; 2 * CHROMA_CELLS], mean: 0.0, spread: 0.0 };
-        let (u, v) = signature.chroma.split_at_mut(CHROMA_CELLS);
-        grid.shrink(&grid.luma, LUMA, &mut signature.luma);
-        grid.shrink(&grid.u, CHROMA, u);
-        grid.shrink(&grid.v, CHROMA, v);
+        luma.shrink(LUMA, &mut signature.luma);
+        for (samples, cells) in chroma.iter().zip(signature.chroma.chunks_exact_mut(CHROMA_CELLS)) {
+            samples.shrink(CHROMA, cells);
+        }
         let (mut sum, mut squares) = (0u32, 0u32);
         for &cell in &signature.luma {
             sum += u32::from(cell);
@@ -64,6 +60,13 @@ impl Signature {
         signature.mean = sum as f32 / LUMA_CELLS as f32;
         signature.spread = (squares as f32 / LUMA_CELLS as f32 - signature.mean * signature.mean).max(0.0).sqrt();
         signature
+    }
+
+    /// The signature of the same picture in shades of grey.
+    pub fn without_colour(mut self) -> Self {
+        self.histogram = self.histogram.without_colour();
+        self.chroma = [128; 2 * CHROMA_CELLS];
+        self
     }
 
     /// The counts.
@@ -92,16 +95,24 @@ impl Signature {
         [
             (sums.luma as f32 / cells / 64.0).sqrt(),
             (sums.chroma as f32 / (2 * CHROMA_CELLS) as f32 / 16.0).sqrt(),
-            self.histogram.distance(&other.histogram).sqrt(),
+            sums.histogram.sqrt(),
             (1.0 - (covariance + FLAT) / (self.spread * other.spread + FLAT)).max(0.0),
             (sums.changed as f32 / cells).sqrt(),
         ]
     }
 }
 
-impl Grid {
+impl<const N: usize> Samples<N> {
+    const NONE: Self = Samples { codes: [0; N], across: 1, down: 1 };
+
+    /// Keeps row `y`.
+    fn keep(&mut self, y: usize, row: &[u8]) {
+        (self.across, self.down) = (row.len(), y + 1);
+        self.codes[y * row.len()..][..row.len()].copy_from_slice(row);
+    }
+
     /// Means of the samples in each of `size` cells.
-    fn shrink(&self, samples: &[u8], size: (usize, usize), cells: &mut [u8]) {
+    fn shrink(&self, size: (usize, usize), cells: &mut [u8]) {
         // Of a picture smaller than the cells some samples are in several.
         let range = |cell: usize, cells: usize, samples: usize| {
             let first = cell * samples / cells;
@@ -109,11 +120,15 @@ impl Grid {
         };
         for (y, row) in cells.chunks_exact_mut(size.0).enumerate() {
             let rows = range(y, size.1, self.down);
+            // Down first, which is done in vectors.
+            let mut sums = [0u16; GRID.0];
+            for line in self.codes[rows.start * self.across..rows.end * self.across].chunks_exact(self.across) {
+                sums.iter_mut().zip(line).for_each(|(sum, &code)| *sum += u16::from(code));
+            }
             for (x, cell) in row.iter_mut().enumerate() {
                 let columns = range(x, size.0, self.across);
                 let count = (rows.len() * columns.len()) as u32;
-                let line = |y: usize| &samples[y * self.across..][columns.clone()];
-                let sum: u32 = rows.clone().flat_map(line).map(|&sample| u32::from(sample)).sum();
+                let sum: u32 = sums[columns].iter().map(|&sum| u32::from(sum)).sum();
                 *cell = ((sum + count / 2) / count) as u8;
             }
         }
@@ -127,6 +142,8 @@ struct Sums {
     chroma: u32,
     changed: u32,
     products: u32,
+    /// Already a distance.
+    histogram: f32,
 }
 
 struct Compare<'a> {
@@ -138,7 +155,8 @@ struct Compare<'a> {
 impl Computation for Compare<'_> {
     #[inline(always)]
     fn run(self) {
-        let Sums { luma, chroma, changed, products } = self.sums;
+        let Sums { luma, chroma, changed, products, histogram } = self.sums;
+        *histogram = self.one.histogram.distance(&self.other.histogram);
         for (&a, &b) in self.one.luma.iter().zip(&self.other.luma) {
             let difference = a.abs_diff(b);
             *luma += u32::from(difference);
@@ -154,7 +172,7 @@ impl Computation for Compare<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{Pixels, Plane, Timestamp};
+    use crate::frame::{Pixels, Plane, Subsampling, Timestamp};
 
     fn grey(width: usize, height: usize, pixel: impl Fn(usize, usize) -> u8) -> Signature {
         let data: Vec<u8> = (0..width * height).map(|at| pixel(at % width, at / width)).collect();
@@ -175,6 +193,18 @@ mod tests {
                 assert!(scaled[0] < 0.2 && scaled[3] < 0.02 && scaled[4] == 0.0, "{width}x{height}: {scaled:?}");
             }
         }
+    }
+
+    #[test]
+    fn without_colour_it_is_that_of_the_luma_alone() {
+        let data: Vec<u8> = (0..96 * 54 * 2).map(|at| (at * 7 % 251) as u8).collect();
+        let plane = |from: usize, stride: usize| Plane { data: &data[from..], stride };
+        let (y, u, v) = (plane(0, 96), plane(31, 48), plane(77, 48));
+        let signature =
+            |pixels| Signature::of(&Frame::new(pixels, 96, 54, Timestamp::ZERO).expect("the planes hold it"));
+        let colour = signature(Pixels::Planar { y, u, v, subsampling: Subsampling::Both });
+        assert_eq!(colour.clone().without_colour(), signature(Pixels::Grey(y)));
+        assert_ne!(colour, signature(Pixels::Grey(y)));
     }
 
     #[test]

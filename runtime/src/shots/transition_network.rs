@@ -20,6 +20,9 @@ pub const OUTPUTS: usize = 2;
 /// Weights of one member.
 pub const WEIGHTS: usize = NUMBERS * FIRST + FIRST + FIRST * SECOND + SECOND + SECOND * OUTPUTS + OUTPUTS;
 
+/// The weights that the program carries; `transition_network.md` beside them says what they were trained on.
+pub const BUILT_IN: &[u8] = include_bytes!("transition_network.safetensors");
+
 /// Members at most.
 pub const MEMBERS: usize = 8;
 
@@ -32,6 +35,10 @@ const TENSORS: [(&str, &[usize]); 6] = [
     ("output.weight", &[SECOND, OUTPUTS]),
     ("output.bias", &[OUTPUTS]),
 ];
+
+/// Mean logits of those that were asked below which no further member is: most frames are in the midst of a shot, and the first member knows them. What
+/// all of them weigh is more than a fast cache holds beside a decoder's pictures.
+const NOTHING: f32 = -4.0;
 
 /// What a frame is, each as a probability in [0, 1].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -63,6 +70,15 @@ pub enum TransitionNetworkError {
 #[derive(Clone, Debug, PartialEq)]
 pub struct TransitionNetwork {
     members: Vec<Vec<f32>>,
+}
+
+impl Default for TransitionNetwork {
+    /// The network that the program carries, for when no bundle brings its own.
+    fn default() -> Self {
+        // The file is part of the program, and a test reads it.
+        #[allow(clippy::expect_used)]
+        TransitionNetwork::read(BUILT_IN).expect("the program's own weights are good")
+    }
 }
 
 impl TransitionNetwork {
@@ -117,7 +133,7 @@ impl TransitionNetwork {
 
     /// The probabilities of one frame. Allocates nothing.
     pub fn run(&self, evidence: &Evidence) -> Reading {
-        let mut sums = [0.0; OUTPUTS];
+        let (mut sums, mut asked) = ([0.0; OUTPUTS], 0.0);
         for member in &self.members {
             let (first, rest) = member.split_at(NUMBERS * FIRST + FIRST);
             let (second, third) = rest.split_at(FIRST * SECOND + SECOND);
@@ -128,8 +144,12 @@ impl TransitionNetwork {
             b.iter_mut().for_each(|value| *value = value.max(0.0));
             run_widest(Layer { input: &b, weights: third, output: &mut logits });
             sums.iter_mut().zip(logits).for_each(|(sum, logit)| *sum += logit);
+            asked += 1.0;
+            if sums.iter().all(|&sum| sum < NOTHING * asked) {
+                break;
+            }
         }
-        let [cut, gradual] = sums.map(|sum| 1.0 / (1.0 + (-sum / self.members.len() as f32).exp()));
+        let [cut, gradual] = sums.map(|sum| 1.0 / (1.0 + (-sum / asked).exp()));
         Reading { cut, gradual }
     }
 }
@@ -184,6 +204,19 @@ mod tests {
         weights[WEIGHTS - 1] = 1e9;
         let infinite = TransitionNetwork::encode(&[weights]).expect("as many as there are");
         assert!(matches!(TransitionNetwork::read(&infinite), Err(NotFinite("output.bias"))));
+    }
+
+    #[test]
+    fn who_knows_that_there_is_nothing_is_believed() {
+        // Of each member the logits, which are its last biases.
+        let reading = |logits: &[[f32; OUTPUTS]]| {
+            let member = |logits: &[f32; OUTPUTS]| [&vec![0.0; WEIGHTS - OUTPUTS][..], logits].concat();
+            let members: Vec<Vec<f32>> = logits.iter().map(member).collect();
+            TransitionNetwork { members }.run(&[0.0; NUMBERS])
+        };
+        let probability = |logit: f32| 1.0 / (1.0 + (-logit).exp());
+        assert_eq!(reading(&[[-5.0, -6.0], [9.0, 9.0]]).cut, probability(-5.0));
+        assert_eq!(reading(&[[-5.0, -3.0], [9.0, 9.0]]), Reading { cut: probability(2.0), gradual: probability(3.0) });
     }
 
     #[test]

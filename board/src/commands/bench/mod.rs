@@ -192,7 +192,8 @@ impl Bench {
     fn stages(&self, bundle: &Bundle, networks: &Networks, options: PipelineOptions) -> Result<Vec<Stage>> {
         let manifest = bundle.manifest();
         let mut source = source::open(&self.input)?;
-        let mut segmenter = Segmenter::new(SegmenterOptions::of(manifest, options.rate, options.segmentation));
+        let cuts = SegmenterOptions::of(manifest, options.rate, options.segmentation);
+        let mut segmenter = Segmenter::new(cuts, bundle.transitions().clone());
         let mut backbones = networks.backbones()?;
         let mut snippets = Snippets::new(networks.heads()?, manifest.snippet_clips, manifest.labels.len(), None);
         let [mut decode, mut histogram, mut cut, mut clip, mut heads] = [const { Vec::new() }; 5];

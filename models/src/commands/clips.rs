@@ -1,0 +1,120 @@
+//! `divita-models clips`: what becomes of clips when shots are found by one detector or another.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use divita_models::{
+    clip_comparison::{ClipCounts, Shots, compare},
+    shot_evaluation::{FoundIn, Truth},
+};
+use divita_runtime::{
+    bundle::Bundle,
+    network::{Executor, Networks},
+    sampler::WorkingRate,
+    segmenter::{Segmentation, SegmenterOptions},
+};
+use indicatif::ProgressBar;
+use serde_json::{Value, json};
+
+/// Say what detectors of shots change in the clips that are cut by what they find
+///
+/// Each video is cut into clips by its true shots, by what each detector found, and without shots. Of each a line: how many clips hold pictures of
+/// two shots, how many hold a picture from within a gradual transition, and how far, on the average, the bundle's vector of a clip is
+/// from that of the true clip next in time (one less the cosine; image stream and video stream). Truth and FILE are as `divita-models shots` reads them.
+#[derive(Args)]
+#[command(
+    after_help = "Example:\n  divita-models clips corpus/test --found evidence.json --found transnetv2.json --bundle bundle/"
+)]
+pub struct Clips {
+    /// Videos, or folders of videos
+    #[arg(value_name = "INPUT", required = true)]
+    inputs: Vec<String>,
+    /// What a detector found, as `divita-models shots --save` writes it; may be given several times
+    #[arg(long, value_name = "FILE")]
+    found: Vec<PathBuf>,
+    /// Bundle whose backbones make the vectors
+    #[arg(long, value_name = "DIR")]
+    bundle: PathBuf,
+    /// Frames a second that a clip has
+    #[arg(long, value_name = "N", default_value = "8")]
+    fps: WorkingRate,
+    /// Print JSON in place of a table
+    #[arg(long)]
+    json: bool,
+}
+
+impl Clips {
+    /// Compares, and prints the result.
+    pub fn run(self) -> anyhow::Result<()> {
+        let videos = super::shots::videos_by_name(&self.inputs)?;
+        let found: Vec<FoundIn> = self
+            .found
+            .iter()
+            .map(|path| FoundIn::read(path).with_context(|| path.display().to_string()))
+            .collect::<Result<_, _>>()?;
+        let bundle = Bundle::open(&self.bundle)?;
+        let mut backbones = Networks::prepare(&bundle, &[self.fps], Executor::default())?.backbones()?;
+        let options = SegmenterOptions::of(bundle.manifest(), self.fps, Segmentation::Shot);
+        let names: Vec<&str> =
+            ["truth", "no shots"].into_iter().chain(found.iter().map(|one| &*one.detector)).collect();
+        let mut counts = vec![ClipCounts::default(); names.len()];
+        let bar = ProgressBar::new(videos.len() as u64);
+        for (name, video) in &videos {
+            let truth = Truth::of(video)?.transitions();
+            let mut origins = vec![Shots::Known(truth.clone()), Shots::None];
+            for one in &found {
+                let said = one.videos.get(name);
+                let said = said.with_context(|| format!("{}: nothing is said of {name}", one.detector))?;
+                origins.push(Shots::Known(said.transitions.clone()));
+            }
+            compare(video, &truth, &origins, options, &mut backbones, &mut counts).with_context(|| video.clone())?;
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        let mut out = std::io::stdout();
+        let trained = bundle.manifest().trained;
+        if self.json {
+            let rows: Vec<Value> = names.iter().zip(&counts).map(|(name, counts)| figures(name, counts)).collect();
+            let value = json!({"videos": videos.len(), "fps": self.fps.fps(), "trained": trained, "shots": rows});
+            writeln!(out, "{}", serde_json::to_string_pretty(&value)?)?;
+            return Ok(());
+        }
+        let networks = if trained { "trained" } else { "seeded, untrained" };
+        writeln!(
+            out,
+            "clips of {} frames from {} videos; vectors of {networks} networks",
+            self.fps.clip_frames(),
+            videos.len()
+        )?;
+        writeln!(
+            out,
+            "{:<28} {:>6} {:>12} {:>12} {:>10} {:>10}",
+            "shots", "clips", "of two shots", "in between", "image", "video"
+        )?;
+        for (name, counts) in names.iter().zip(&counts) {
+            let [across, within, image, video] = shares(counts);
+            writeln!(
+                out,
+                "{name:<28} {:>6} {:>10.2} % {:>10.2} % {image:>10.5} {video:>10.5}",
+                counts.clips,
+                100.0 * across,
+                100.0 * within
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Share of clips of two shots, share of clips that reach into a gradual transition, mean distances of the image and the video stream.
+fn shares(counts: &ClipCounts) -> [f64; 4] {
+    let [image, video] = counts.distances;
+    [counts.across as f64, counts.within as f64, image, video].map(|sum| sum / counts.clips.max(1) as f64)
+}
+
+fn figures(name: &str, counts: &ClipCounts) -> Value {
+    let [across, within, image, video] = shares(counts);
+    json!({"detector": name, "clips": counts.clips, "of_two_shots": across, "in_between": within,
+        "image_distance": image, "video_distance": video})
+}
