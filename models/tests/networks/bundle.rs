@@ -46,7 +46,7 @@ fn a_bundle_holds_what_its_manifest_says() {
 fn the_shot_detector_of_a_bundle_is_the_one_it_was_built_with() {
     let place = tempfile::tempdir().unwrap();
     let folder = place.path().join("bundle");
-    let own = TransitionNetwork::encode(&[0.5; transition_network::WEIGHTS]).unwrap();
+    let own = TransitionNetwork::encode(&[vec![0.5; transition_network::WEIGHTS]]).unwrap();
     build(&BuildOptions { shots: own.clone(), ..options(&folder, false) }).unwrap();
     let bundle = Bundle::open(&folder).unwrap();
     assert_eq!(bundle.transitions(), &TransitionNetwork::read(&own).unwrap());
