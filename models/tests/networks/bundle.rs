@@ -54,7 +54,8 @@ fn the_shot_detector_of_a_bundle_is_the_one_it_was_built_with() {
     // What is no detector is found before the bundle is there.
     let other = place.path().join("other");
     let error = build(&BuildOptions { shots: vec![0; 9], ..options(&other, false) }).unwrap_err();
-    assert!(error.to_string().contains("shots.safetensors") && !other.exists(), "{error}");
+    let reason = std::error::Error::source(&error).unwrap().to_string();
+    assert!(reason.contains("shots.safetensors") && !other.exists(), "{error}: {reason}");
 }
 
 #[test]
