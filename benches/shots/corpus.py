@@ -22,7 +22,7 @@ from graphics import Graphics
 from views import DISTURBANCES, View
 
 # Videos of each part: of trailers, and of what disturbs detectors and has few transitions.
-PARTS = {"train": (80, 50), "validation": (22, 8), "test": (38, 8)}
+PARTS = {"train": (80, 110), "validation": (22, 32), "test": (38, 32)}
 # Videos whose shots are partly drawn ones.
 DRAWN = {"train": 26, "validation": 4}
 # How often drawn footage stands among the other in these, so that two thirds of their shots are drawn.

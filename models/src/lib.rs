@@ -12,6 +12,7 @@ pub mod cost;
 pub mod difference;
 mod error;
 pub mod extract;
+pub mod film;
 pub mod fold;
 pub mod graph;
 pub mod import;

@@ -28,6 +28,7 @@ enum Command {
     // Of use to whoever makes a package, and in nobody else's way.
     #[command(hide = true)]
     Manual(commands::manual::Manual),
+    ShotThresholds(commands::shot_thresholds::ShotThresholds),
     Shots(commands::shots::Shots),
     Verify(commands::verify::Verify),
     Zoo(commands::zoo::Zoo),
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Command::FitShots(fit) => fit.run(),
         Command::Import(import) => import.run(),
         Command::Manual(manual) => manual.run(),
+        Command::ShotThresholds(thresholds) => thresholds.run(),
         Command::Shots(shots) => shots.run(),
         Command::Verify(verify) => verify.run(),
         Command::Zoo(zoo) => zoo.run(),

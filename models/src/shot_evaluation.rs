@@ -181,16 +181,21 @@ where
     detector.finish(|verdict| shots.extend(tracker.push(verdict)))?;
     cpu_s += thread_time() - before;
     shots.extend(tracker.finish());
-    Ok(Found { transitions: transitions(&shots), frames: tracker.frames(), cpu_s })
+    Ok(Found { transitions: between(&shots), frames: tracker.frames(), cpu_s })
 }
 
-/// What lies between the shots; what comes before the first and after the last one is no transition between two.
-fn transitions(shots: &[Shot]) -> Vec<Transition> {
-    let between = |pair: &[Shot]| Transition {
+/// The transitions between the shots; what comes before the first and after the last one is none.
+pub(crate) fn between(shots: &[Shot]) -> Vec<Transition> {
+    let transition = |pair: &[Shot]| Transition {
         last: (pair[0].first_frame + pair[0].frames).saturating_sub(1),
         first: pair[1].first_frame,
     };
-    shots.windows(2).map(between).collect()
+    shots.windows(2).map(transition).collect()
+}
+
+/// The name of the file `input`, which is how what was found in it is written down.
+pub fn file_name(input: &str) -> String {
+    Path::new(input).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// CPU time of this thread in seconds.
@@ -227,10 +232,16 @@ pub struct Evaluation {
     /// What was found and is none.
     pub false_alarms: Vec<Mistake>,
     /// False alarms in the videos that were made to disturb, and the minutes of these.
-    pub disturbed: (usize, f64),
+    disturbed: (usize, f64),
 }
 
 impl Evaluation {
+    /// False alarms a minute in the videos that were made to disturb, where there are any.
+    pub fn alarms_a_minute(&self) -> Option<f64> {
+        let (alarms, minutes) = self.disturbed;
+        (minutes > 0.0).then(|| alarms as f64 / minutes)
+    }
+
     /// Adds what was found in one video. `times` are those of its frames, or empty.
     pub fn add(&mut self, video: &str, truth: &Truth, found: &Found, times: &[Timestamp], tolerance: Tolerance) {
         let transitions = truth.transitions();

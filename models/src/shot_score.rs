@@ -53,6 +53,13 @@ pub struct Tolerance {
     pub gradual: u64,
 }
 
+impl Default for Tolerance {
+    /// One frame for a cut, two at either end of a gradual transition.
+    fn default() -> Self {
+        Tolerance { cut: 1, gradual: 2 }
+    }
+}
+
 /// Which belongs to which.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matching {

@@ -3,18 +3,10 @@
 //! The network is small enough that a plain loop trains it in minutes: AdamW (Loshchilov and Hutter, 2019) with a rate that rises and falls
 //! once (Smith and Topin, 2019), on the cross entropy of both outputs.
 
-use std::num::NonZero;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-
-use divita_board::source;
-use divita_runtime::{
-    frame::Timestamp,
-    shots::{
-        evidence::{EvidenceWindow, NUMBERS},
-        signature::Signature,
-        transition_network::{FIRST, OUTPUTS, SECOND, WEIGHTS},
-    },
+use divita_runtime::shots::{
+    evidence::{EvidenceWindow, NUMBERS},
+    signature::Signature,
+    transition_network::{FIRST, OUTPUTS, SECOND, WEIGHTS},
 };
 use rand_chacha::{
     ChaCha8Rng,
@@ -22,80 +14,9 @@ use rand_chacha::{
 };
 
 use crate::{
-    shot_evaluation::{EvaluationError, Truth},
+    film::{Film, in_parallel},
     shot_score::TransitionKind,
 };
-
-/// What a detector keeps of the frames of a video, and what is true of them.
-pub struct Film {
-    frames: Vec<(Timestamp, Signature)>,
-    truth: Truth,
-}
-
-impl Film {
-    /// Reads the video `input`.
-    ///
-    /// # Errors
-    /// When there is no truth beside it, it cannot be read to its end, or its truth is of another number of frames.
-    pub fn read(input: &str) -> Result<Self, EvaluationError> {
-        let truth = Truth::of(input)?;
-        let mut source = source::open(input)?;
-        let mut frames = Vec::new();
-        while let Some(frame) = source.next_frame()? {
-            frames.push((frame.time(), Signature::of(&frame)));
-        }
-        let found = frames.len() as u64;
-        match truth.frames.filter(|&frames| frames != found) {
-            Some(expected) => Err(EvaluationError::Frames { expected, found }),
-            None => Ok(Film { frames, truth }),
-        }
-    }
-
-    /// Reads the videos `inputs`, as many at once as there are processors; `done` is called after each.
-    ///
-    /// # Errors
-    /// The first that cannot be read, and why.
-    pub fn read_all(inputs: &[String], done: impl Fn() + Sync) -> Result<Vec<Self>, (String, EvaluationError)> {
-        let next = AtomicUsize::new(0);
-        let read_some = || {
-            let mut films = Vec::new();
-            while let Some(input) = inputs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                // Of those that cannot be read, the others need not be.
-                let film = Film::read(input).inspect_err(|_| next.store(inputs.len(), Ordering::Relaxed));
-                films.push((input, film.map_err(|error| (input.clone(), error))?));
-                done();
-            }
-            Ok(films)
-        };
-        let mut films = in_parallel(thread::available_parallelism().map_or(1, NonZero::get), |_| read_some())
-            .into_iter()
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>();
-        // Whoever read them, their order is that of `inputs`.
-        films.sort_by_key(|(input, _)| inputs.iter().position(|other| other == *input));
-        Ok(films.into_iter().map(|(_, film)| film).collect())
-    }
-
-    /// Frames a second.
-    fn rate(&self) -> f64 {
-        let span = self.frames.last().map_or(0.0, |last| last.0.as_secs_f64() - self.frames[0].0.as_secs_f64());
-        if span > 0.0 { (self.frames.len() - 1) as f64 / span } else { 0.0 }
-    }
-}
-
-/// What `run` gives for each number below `count`, each on its own thread.
-fn in_parallel<T: Send>(count: usize, run: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    thread::scope(|scope| {
-        let run = &run;
-        let threads: Vec<_> = (0..count).map(|at| scope.spawn(move || run(at))).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    })
-}
 
 /// Frames with the evidence on them and what they are.
 #[derive(Clone, Debug, Default)]

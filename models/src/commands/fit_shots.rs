@@ -6,7 +6,8 @@ use anyhow::{Error, bail};
 use clap::Args;
 use divita_board::inputs::expand;
 use divita_models::{
-    shot_training::{Examples, Film, Recipe, fit},
+    film::Film,
+    shot_training::{Examples, Recipe, fit},
     weights::write_whole,
 };
 use divita_runtime::shots::transition_network::{MEMBERS, TransitionNetwork};
@@ -42,14 +43,19 @@ fn member_count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|count| (1..=MEMBERS).contains(count)).ok_or(format!("must be 1 to {MEMBERS}"))
 }
 
+/// Reads videos and what is true of them, with a bar of progress.
+pub(super) fn read_films(videos: &[String]) -> anyhow::Result<Vec<Film>> {
+    let bar = ProgressBar::new(videos.len() as u64);
+    let films = Film::read_all(videos, || bar.inc(1)).map_err(|(video, error)| Error::new(error).context(video))?;
+    bar.finish_and_clear();
+    Ok(films)
+}
+
 impl FitShots {
     /// Trains and writes the weights.
     pub fn run(self) -> anyhow::Result<()> {
         let videos = expand(&self.inputs);
-        let bar = ProgressBar::new(videos.len() as u64);
-        let films =
-            Film::read_all(&videos, || bar.inc(1)).map_err(|(video, error)| Error::new(error).context(video))?;
-        bar.finish_and_clear();
+        let films = read_films(&videos)?;
         let examples = Examples::of(&films);
         drop(films);
         if examples.is_empty() {

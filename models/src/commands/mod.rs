@@ -6,6 +6,7 @@ pub mod extract;
 pub mod fit_shots;
 pub mod import;
 pub mod manual;
+pub mod shot_thresholds;
 pub mod shots;
 pub mod verify;
 pub mod zoo;

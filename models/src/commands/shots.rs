@@ -11,7 +11,7 @@ use divita_board::{inputs::expand, source};
 use divita_models::{
     contact_sheet,
     session::{Device, Session},
-    shot_evaluation::{Evaluation, EvaluationError, Found, FoundIn, Truth, detect},
+    shot_evaluation::{Evaluation, EvaluationError, Found, FoundIn, Truth, detect, file_name},
     shot_score::{Counts, Score, Tolerance},
     transnet_detector::TransnetDetector,
     weights::write_whole,
@@ -62,10 +62,10 @@ pub struct Shots {
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
     /// Frames that a cut may be off
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = Tolerance::default().cut)]
     tolerance: u64,
     /// Frames that a gradual transition may be off at either end
-    #[arg(long, value_name = "N", default_value_t = 2)]
+    #[arg(long, value_name = "N", default_value_t = Tolerance::default().gradual)]
     gradual_tolerance: u64,
     /// Write a page with the frames around every error of one detector into the folder DIR
     #[arg(long, value_name = "DIR")]
@@ -147,13 +147,7 @@ impl Shots {
                 Ok(Detector::Transnet(TransnetDetector::network(&weights, Device::Cpu)?))
             }
             (_, weights) => {
-                let network = match weights {
-                    Some(path) => {
-                        let bytes = fs::read(path).with_context(|| path.display().to_string())?;
-                        TransitionNetwork::read(&bytes).with_context(|| path.display().to_string())?
-                    }
-                    None => TransitionNetwork::default(),
-                };
+                let network = read_network(weights.as_deref())?;
                 let mut settings = ShotSettings::default();
                 settings.cut = self.cut_threshold.unwrap_or(settings.cut);
                 settings.gradual = self.gradual_threshold.unwrap_or(settings.gradual);
@@ -168,12 +162,11 @@ impl Shots {
     fn json_of(&self, Scored { found, evaluation }: &Scored) -> Value {
         let counts: Map<String, Value> =
             kinds(evaluation.score).iter().map(|&(name, counts)| (name.to_owned(), figures(counts))).collect();
-        let (alarms, minutes) = evaluation.disturbed;
         json!({
             "detector": found.detector, "videos": found.videos.len(), "frames": found.frames(),
             "tolerance": self.tolerance, "gradual_tolerance": self.gradual_tolerance,
             "cpu_ms_per_1000_frames": found.cpu_ms_per_1000_frames(), "score": counts, "found_by_kind": evaluation.by_kind,
-            "false_alarms_a_minute_where_disturbed": (minutes > 0.0).then(|| alarms as f64 / minutes),
+            "false_alarms_a_minute_where_disturbed": evaluation.alarms_a_minute(),
             "misses": evaluation.misses, "false_alarms": evaluation.false_alarms,
         })
     }
@@ -214,9 +207,8 @@ impl Scored {
         for (what, count) in what {
             writeln!(out, "  {count} false at: {}", if what.is_empty() { "nothing that is known of" } else { &what })?;
         }
-        let (alarms, minutes) = evaluation.disturbed;
-        if minutes > 0.0 {
-            writeln!(out, "{:.2} false alarms a minute where there are disturbances", alarms as f64 / minutes)?;
+        if let Some(alarms) = evaluation.alarms_a_minute() {
+            writeln!(out, "{alarms:.2} false alarms a minute where there are disturbances")?;
         }
         if let Some(cpu) = found.cpu_ms_per_1000_frames() {
             writeln!(out, "{cpu:.1} ms of CPU time per 1000 frames, decoding left out")?;
@@ -250,11 +242,18 @@ impl Detector {
     }
 }
 
+/// The network with the weights of a file, or with the program's own.
+pub(super) fn read_network(weights: Option<&Path>) -> anyhow::Result<TransitionNetwork> {
+    let Some(path) = weights else { return Ok(TransitionNetwork::default()) };
+    let bytes = fs::read(path).with_context(|| path.display().to_string())?;
+    TransitionNetwork::read(&bytes).with_context(|| path.display().to_string())
+}
+
 /// Videos by the names of their files, which is how what was found in them is written down.
 pub(super) fn videos_by_name(inputs: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
     let mut videos = BTreeMap::new();
     for input in expand(inputs) {
-        let name = Path::new(&input).file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = file_name(&input);
         if let Some(other) = videos.insert(name.clone(), input.clone()) {
             bail!("{other} and {input} are both called {name}: take them apart");
         }

@@ -6,7 +6,7 @@
 use heapless::Deque;
 
 use super::signature::{DISTANCES, Signature};
-use crate::frame::{Frame, Timestamp};
+use crate::frame::Timestamp;
 
 /// Frames that are compared, counted from the frame in question.
 const AROUND: [isize; 16] = [-24, -16, -11, -7, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8];
@@ -77,12 +77,7 @@ impl Default for EvidenceWindow {
 }
 
 impl EvidenceWindow {
-    /// Takes the next frame; `tell` gets the signature of and the evidence on each frame on which there is some now, oldest first.
-    pub fn push(&mut self, frame: &Frame<'_>, tell: impl FnMut(&Signature, &Evidence)) -> Pushed {
-        self.push_signature(frame.time(), Signature::of(frame), tell)
-    }
-
-    /// The same of a frame whose signature is at hand.
+    /// Takes the next frame's time and signature; `tell` gets the signature of and the evidence on each frame on which there is some now, oldest first.
     pub fn push_signature(
         &mut self,
         time: Timestamp,
@@ -178,7 +173,7 @@ impl EvidenceWindow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{Pixels, Plane};
+    use crate::frame::{Frame, Pixels, Plane};
 
     /// Of `frames` grey frames at `fps` which are compared, and on how many there is evidence at the end.
     fn compared(frames: usize, fps: u64) -> (Vec<usize>, usize) {
@@ -187,7 +182,7 @@ mod tests {
             let data = [60 + 100 * (at % 2) as u8; 64];
             let pixels = Pixels::Grey(Plane { data: &data, stride: 8 });
             let frame = Frame::new(pixels, 8, 8, Timestamp::from_ticks(at as i64, fps)).expect("a good frame");
-            let pushed = window.push(&frame, |_, evidence| {
+            let pushed = window.push_signature(frame.time(), Signature::of(&frame), |_, evidence| {
                 told += 1;
                 assert!(evidence.iter().all(|number| number.is_finite()));
             });

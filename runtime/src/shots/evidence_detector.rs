@@ -86,6 +86,30 @@ impl EvidenceDetector {
         }
     }
 
+    /// Takes the next frame of the stream as its signature, for when that is at hand, and hands `verdict` those that can now be decided.
+    pub fn push_signature(&mut self, time: Timestamp, signature: Signature, mut verdict: impl FnMut(Verdict)) {
+        let gap = self.newest.is_some_and(|newest| time.since(newest).as_secs_f64() > self.settings.gap_s);
+        if gap {
+            // What was shown in a pause is not known, so nothing is compared across it.
+            self.flush(&mut verdict);
+        }
+        self.newest = Some(time);
+        let EvidenceDetector { evidence, read, network, settings, .. } = self;
+        let pushed = evidence.push_signature(time, signature, |signature, evidence| {
+            let _ = read.push_back(reading(network, settings, signature, evidence));
+        });
+        // Cannot be full: a frame has its verdict at the latest when this many have been seen after it.
+        let _ = self.waiting.push_back(Waiting { time, after_gap: gap, pushed });
+        while self.decided < self.read.len() {
+            let ahead = self.read.len() - 1 - self.decided;
+            let waited = self.waiting.front().map_or(0.0, |front| time.since(front.time).as_secs_f64());
+            if ahead < AHEAD && waited < evidence::AHEAD_S + AHEAD_S {
+                break;
+            }
+            self.decide(&mut verdict);
+        }
+    }
+
     /// Decides all that have been seen, and forgets them.
     fn flush(&mut self, verdict: &mut impl FnMut(Verdict)) {
         let EvidenceDetector { evidence, read, network, settings, .. } = self;
@@ -247,28 +271,8 @@ fn reading(network: &TransitionNetwork, settings: &ShotSettings, signature: &Sig
 impl ShotDetector for EvidenceDetector {
     type Error = Infallible;
 
-    fn push(&mut self, frame: &Frame<'_>, mut verdict: impl FnMut(Verdict)) -> Result<(), Infallible> {
-        let time = frame.time();
-        let gap = self.newest.is_some_and(|newest| time.since(newest).as_secs_f64() > self.settings.gap_s);
-        if gap {
-            // What was shown in a pause is not known, so nothing is compared across it.
-            self.flush(&mut verdict);
-        }
-        self.newest = Some(time);
-        let EvidenceDetector { evidence, read, network, settings, .. } = self;
-        let pushed = evidence.push(frame, |signature, evidence| {
-            let _ = read.push_back(reading(network, settings, signature, evidence));
-        });
-        // Cannot be full: a frame has its verdict at the latest when this many have been seen after it.
-        let _ = self.waiting.push_back(Waiting { time, after_gap: gap, pushed });
-        while self.decided < self.read.len() {
-            let ahead = self.read.len() - 1 - self.decided;
-            let waited = self.waiting.front().map_or(0.0, |front| time.since(front.time).as_secs_f64());
-            if ahead < AHEAD && waited < evidence::AHEAD_S + AHEAD_S {
-                break;
-            }
-            self.decide(&mut verdict);
-        }
+    fn push(&mut self, frame: &Frame<'_>, verdict: impl FnMut(Verdict)) -> Result<(), Infallible> {
+        self.push_signature(frame.time(), Signature::of(frame), verdict);
         Ok(())
     }
 

@@ -1,0 +1,123 @@
+//! `divita-models shot-thresholds`: which thresholds of the shot detector do best on videos whose transitions are known.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+use divita_board::inputs::expand;
+use divita_models::{
+    film::{Film, in_parallel_each},
+    shot_evaluation::Evaluation,
+    shot_score::Tolerance,
+};
+use divita_runtime::{
+    frame::Timestamp,
+    shots::{ShotSettings, transition_network::TransitionNetwork},
+};
+use indicatif::ProgressBar;
+use serde_json::json;
+
+/// Find the shot detector's best thresholds on videos whose transitions are known
+///
+/// Decodes the videos, each once, and scores the detector with every pair of thresholds as `divita-models shots` scores it. The best are those with the
+/// highest mean of the F1 of cuts and the F1 of gradual transitions among those that raise no more than --alarms false alarms a minute in the
+/// videos that were made to disturb.
+#[derive(Args)]
+#[command(after_help = "Example:\n  \
+    divita-models fit-shots corpus/train --output train.safetensors\n  \
+    divita-models shot-thresholds corpus/validation --detector-weights train.safetensors")]
+pub struct ShotThresholds {
+    /// Videos, or folders of videos
+    #[arg(value_name = "INPUT", required = true)]
+    inputs: Vec<String>,
+    /// Weights that `fit-shots` wrote; the videos should not be among those that they were trained on (default: the program's own)
+    #[arg(long, value_name = "FILE")]
+    detector_weights: Option<PathBuf>,
+    /// Thresholds of cuts to try
+    #[arg(long, value_name = "P", value_delimiter = ',', default_values_t = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])]
+    cut: Vec<f32>,
+    /// Thresholds of gradual transitions to try
+    #[arg(long, value_name = "P", value_delimiter = ',', default_values_t = [0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995])]
+    gradual: Vec<f32>,
+    /// False alarms a minute, at most, in videos that were made to disturb
+    #[arg(long, value_name = "N", default_value_t = 1.0)]
+    alarms: f64,
+    /// Print JSON in place of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// One pair of thresholds and how it did.
+struct Tried {
+    settings: ShotSettings,
+    evaluation: Evaluation,
+}
+
+impl Tried {
+    fn of(films: &[Film], network: &TransitionNetwork, settings: ShotSettings) -> Self {
+        let mut evaluation = Evaluation::default();
+        for film in films {
+            let times: Vec<Timestamp> = film.frames.iter().map(|(time, _)| *time).collect();
+            let found = film.detect(network, settings);
+            evaluation.add(&film.name, &film.truth, &found, &times, Tolerance::default());
+        }
+        Tried { settings, evaluation }
+    }
+
+    fn mean_f1(&self) -> f64 {
+        (self.evaluation.score.cuts.f1() + self.evaluation.score.graduals.f1()) / 2.0
+    }
+
+    /// False alarms a minute where there are disturbances; 0 where there are none.
+    fn alarms(&self) -> f64 {
+        self.evaluation.alarms_a_minute().unwrap_or(0.0)
+    }
+}
+
+impl ShotThresholds {
+    /// Tries all, and prints how each did and which is best.
+    pub fn run(self) -> anyhow::Result<()> {
+        let network = super::shots::read_network(self.detector_weights.as_deref())?;
+        let pairs = self.cut.iter().flat_map(|&cut| self.gradual.iter().map(move |&gradual| (cut, gradual)));
+        let settings: Vec<ShotSettings> =
+            pairs.map(|(cut, gradual)| ShotSettings { cut, gradual, ..ShotSettings::default() }).collect();
+        if let Some((name, must)) = settings.iter().find_map(ShotSettings::fault) {
+            bail!("--{name} must be {must}");
+        }
+        let films = super::fit_shots::read_films(&expand(&self.inputs))?;
+        let bar = ProgressBar::new(settings.len() as u64);
+        let tried = in_parallel_each(&settings, |settings| {
+            let tried = Tried::of(&films, &network, *settings);
+            bar.inc(1);
+            tried
+        });
+        bar.finish_and_clear();
+        let allowed = tried.iter().filter(|tried| tried.alarms() <= self.alarms);
+        let best = allowed.max_by(|one, other| one.mean_f1().total_cmp(&other.mean_f1()));
+        let mut out = std::io::stdout();
+        if self.json {
+            let value = |tried: &Tried| {
+                json!({
+                    "cut": tried.settings.cut, "gradual": tried.settings.gradual,
+                    "cuts_f1": tried.evaluation.score.cuts.f1(), "gradual_f1": tried.evaluation.score.graduals.f1(),
+                    "false_alarms_a_minute_where_disturbed": tried.evaluation.alarms_a_minute(),
+                })
+            };
+            let all: Vec<_> = tried.iter().map(value).collect();
+            writeln!(out, "{}", serde_json::to_string_pretty(&json!({"best": best.map(value), "tried": all}))?)?;
+            return Ok(());
+        }
+        writeln!(out, "  cut  gradual  cuts: F1  gradual: F1  false alarms a minute, disturbed")?;
+        for tried in &tried {
+            let Tried { settings: ShotSettings { cut, gradual, .. }, evaluation } = tried;
+            let [cuts, graduals] = [evaluation.score.cuts, evaluation.score.graduals].map(|counts| 100.0 * counts.f1());
+            let mark = if best.is_some_and(|best| std::ptr::eq(best, tried)) { "  best" } else { "" };
+            writeln!(out, "{cut:>5} {gradual:>8} {cuts:>9.1} {graduals:>12.1} {:>33.2}{mark}", tried.alarms())?;
+        }
+        match best {
+            Some(_) => Ok(()),
+            None => bail!("none raises as few as {} false alarms a minute: try higher thresholds", self.alarms),
+        }
+    }
+}

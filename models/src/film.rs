@@ -1,0 +1,110 @@
+//! A video as a shot detector keeps it, with what is true of it: read once, and trained on or looked through many times.
+
+use std::num::NonZero;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use divita_board::source;
+use divita_runtime::{
+    frame::Timestamp,
+    shots::{
+        EvidenceDetector, ShotDetector, ShotSettings, ShotTracker, signature::Signature,
+        transition_network::TransitionNetwork,
+    },
+};
+
+use crate::shot_evaluation::{EvaluationError, Found, Truth, between, file_name};
+
+/// What a detector keeps of the frames of a video, and what is true of them.
+pub struct Film {
+    /// The file's name.
+    pub name: String,
+    /// Time and signature of each frame.
+    pub frames: Vec<(Timestamp, Signature)>,
+    /// What is true of it.
+    pub truth: Truth,
+}
+
+impl Film {
+    /// Reads the video `input`.
+    ///
+    /// # Errors
+    /// When there is no truth beside it, it cannot be read to its end, or its truth is of another number of frames.
+    pub fn read(input: &str) -> Result<Self, EvaluationError> {
+        let truth = Truth::of(input)?;
+        let mut source = source::open(input)?;
+        let mut frames = Vec::new();
+        while let Some(frame) = source.next_frame()? {
+            frames.push((frame.time(), Signature::of(&frame)));
+        }
+        let found = frames.len() as u64;
+        match truth.frames.filter(|&frames| frames != found) {
+            Some(expected) => Err(EvaluationError::Frames { expected, found }),
+            None => Ok(Film { name: file_name(input), frames, truth }),
+        }
+    }
+
+    /// Reads the videos `inputs`, as many at once as there are processors; `done` is called after each.
+    ///
+    /// # Errors
+    /// The first that cannot be read, and why.
+    pub fn read_all(inputs: &[String], done: impl Fn() + Sync) -> Result<Vec<Self>, (String, EvaluationError)> {
+        let failed = AtomicBool::new(false);
+        let films = in_parallel_each(inputs, |input| {
+            // Of those that cannot be read the others need not be.
+            let film = (!failed.load(Ordering::Relaxed)).then(|| Film::read(input));
+            failed.fetch_or(matches!(film, Some(Err(_))), Ordering::Relaxed);
+            done();
+            film
+        });
+        let named = inputs.iter().zip(films).filter_map(|(input, film)| Some((input, film?)));
+        named.map(|(input, film)| film.map_err(|error| (input.clone(), error))).collect()
+    }
+
+    /// Frames a second.
+    pub fn rate(&self) -> f64 {
+        let span = self.frames.last().map_or(0.0, |last| last.0.as_secs_f64() - self.frames[0].0.as_secs_f64());
+        if span > 0.0 { (self.frames.len() - 1) as f64 / span } else { 0.0 }
+    }
+
+    /// What a detector with these weights and settings finds in it.
+    pub fn detect(&self, network: &TransitionNetwork, settings: ShotSettings) -> Found {
+        let mut detector = EvidenceDetector::new(network.clone(), settings);
+        let (mut tracker, mut shots) = (ShotTracker::default(), Vec::new());
+        for (time, signature) in &self.frames {
+            detector.push_signature(*time, signature.clone(), |verdict| shots.extend(tracker.push(verdict)));
+        }
+        let Ok(()) = detector.finish(|verdict| shots.extend(tracker.push(verdict)));
+        shots.extend(tracker.finish());
+        Found { transitions: between(&shots), frames: tracker.frames(), cpu_s: 0.0 }
+    }
+}
+
+/// What `run` gives for each number below `count`, each on its own thread.
+pub fn in_parallel<T: Send>(count: usize, run: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    thread::scope(|scope| {
+        let run = &run;
+        let threads: Vec<_> = (0..count).map(|at| scope.spawn(move || run(at))).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}
+
+/// What `run` gives for each of `items`, in their order, as many at once as there are processors.
+pub fn in_parallel_each<I: Sync, T: Send>(items: &[I], run: impl Fn(&I) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let some = |_| {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(at) else { break done };
+            done.push((at, run(item)));
+        }
+    };
+    let mut done: Vec<_> =
+        in_parallel(thread::available_parallelism().map_or(1, NonZero::get), some).into_iter().flatten().collect();
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
+}
