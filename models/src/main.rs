@@ -30,6 +30,7 @@ enum Command {
     Manual(commands::manual::Manual),
     ShotThresholds(commands::shot_thresholds::ShotThresholds),
     Shots(commands::shots::Shots),
+    Split(commands::split::Split),
     Verify(commands::verify::Verify),
     Zoo(commands::zoo::Zoo),
 }
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Command::Manual(manual) => manual.run(),
         Command::ShotThresholds(thresholds) => thresholds.run(),
         Command::Shots(shots) => shots.run(),
+        Command::Split(split) => split.run(),
         Command::Verify(verify) => verify.run(),
         Command::Zoo(zoo) => zoo.run(),
     };

@@ -22,16 +22,21 @@ pub fn sample() -> PathBuf {
     root().join("samples/sintel-trailer.mp4")
 }
 
-/// A video of the project's test data, which lies beside the project and is no part of it. Where it is absent, the test
+/// A file of the project's test data, which lies beside the project and is no part of it. Where it is absent, the test
 /// that needs it says so and passes.
-pub fn shared_video(name: &str) -> Option<PathBuf> {
+pub fn shared_data(name: &str) -> Option<PathBuf> {
     let shared = std::env::var_os("DIVITA_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
-    let path = shared.join("data/video").join(name);
+    let path = shared.join("data").join(name);
     if !path.is_file() {
         eprintln!("SKIPPED: {} is not here (set DIVITA_SHARED to the folder of the test data)", path.display());
         return None;
     }
     Some(path)
+}
+
+/// A video of [`shared_data`].
+pub fn shared_video(name: &str) -> Option<PathBuf> {
+    shared_data(&format!("video/{name}"))
 }
 
 /// The first frame after each cut of a [`shared_video`], as `cuts.json` beside it says.

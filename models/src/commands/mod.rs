@@ -8,5 +8,6 @@ pub mod import;
 pub mod manual;
 pub mod shot_thresholds;
 pub mod shots;
+pub mod split;
 pub mod verify;
 pub mod zoo;

@@ -1,0 +1,84 @@
+//! `divita-models split`: parts a data set into train, validation and test with labels and pairs of labels alike in each.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use divita_models::{
+    label_table::{LabelTable, Part, Split as Column},
+    stratification::{Unlikeness, stratify},
+    weights::write_whole,
+};
+use serde_json::{Value, json};
+
+/// Part a data set into train, validation and test, each with the labels and pairs of labels as often as the whole
+///
+/// TABLE is a CSV: its first column names the video, an identifier or a path; each other column is a label, 0 or 1 in each row; columns called split0, split1 ... are splits, 0
+/// for train, 1 for validation and 2 for test. Trailers12k's mtgc.csv is one. With --output the same table is written with new splits in place of those that it has.
+///
+/// The way is second-order iterative stratification (Szymanski and Kajdanowicz, 2017). What is printed says how large the parts are, and how far their labels (LD) and pairs of
+/// labels (LPD) are from those of the whole: the mean difference of odds, 0 where they are alike. Without --output that of the table's own splits is printed alone.
+#[derive(Args)]
+#[command(after_help = "Example:\n  divita-models split films.csv --output films-split.csv --splits 3")]
+pub struct Split {
+    /// The table of labels
+    #[arg(value_name = "TABLE")]
+    table: PathBuf,
+    /// File to write the table with new splits to; it appears complete or not at all
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Splits to make, each from another seed
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=100))]
+    splits: u64,
+    /// Shares of train, validation and test
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',', default_values_t = [70.0, 10.0, 20.0])]
+    ratios: Vec<f64>,
+    /// Seed of the first split; each other's is one more
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Print JSON in place of a table
+    #[arg(long)]
+    json: bool,
+}
+
+impl Split {
+    /// Parts, writes, and prints how alike the parts are.
+    pub fn run(self) -> anyhow::Result<()> {
+        let ratios: [f64; 3] = match self.ratios.as_slice().try_into() {
+            Ok(ratios) if self.ratios.iter().all(|&ratio| ratio > 0.0 && ratio.is_finite()) => ratios,
+            _ => bail!("--ratios must be three numbers above 0, as in 70,10,20"),
+        };
+        let mut table = LabelTable::read(&self.table).with_context(|| self.table.display().to_string())?;
+        let mut columns = table.splits.clone();
+        if let Some(path) = &self.output {
+            table.splits = (0..self.splits)
+                .map(|at| Column {
+                    name: format!("split{at}"),
+                    parts: stratify(&table.rows, ratios, self.seed.wrapping_add(at)),
+                })
+                .collect();
+            write_whole(path, &table.to_csv()?)?;
+            columns.iter_mut().for_each(|own| own.name.insert_str(0, "the table's "));
+            columns
+                .extend(table.splits.iter().map(|made| Column { name: format!("new {}", made.name), ..made.clone() }));
+        } else if columns.is_empty() {
+            bail!("{} has no splits: give --output FILE to write it with new ones to", self.table.display());
+        }
+        let mut out = std::io::stdout();
+        let figures = columns.iter().map(|column| {
+            let sizes = Part::ALL.map(|part| column.parts.iter().filter(|&&other| other == part).count());
+            (&column.name, sizes, Unlikeness::of(&table.rows, &column.parts))
+        });
+        if self.json {
+            let value = |(name, [train, validation, test], unlike): (&String, [usize; 3], Unlikeness)| json!({"split": name, "train": train, "validation": validation, "test": test, "ld": unlike.labels, "lpd": unlike.pairs});
+            writeln!(out, "{}", serde_json::to_string_pretty(&figures.map(value).collect::<Vec<Value>>())?)?;
+            return Ok(());
+        }
+        writeln!(out, "{:<20} {:>7} {:>10} {:>7} {:>10} {:>10}", "", "train", "validation", "test", "LD", "LPD")?;
+        for (name, [train, validation, test], Unlikeness { labels, pairs }) in figures {
+            writeln!(out, "{name:<20} {train:>7} {validation:>10} {test:>7} {labels:>10.6} {pairs:>10.6}")?;
+        }
+        Ok(())
+    }
+}
