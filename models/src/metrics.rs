@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 /// Probabilities and truth of the same rows and labels.
-#[derive(Clone, Copy, Debug)]
-pub struct Predictions<'a> {
+#[derive(Clone, Debug, Default)]
+pub struct Predictions {
     /// Of each row each label's probability.
-    pub probabilities: &'a [Vec<f64>],
+    pub probabilities: Vec<Vec<f64>>,
     /// Of each row which labels it has.
-    pub truth: &'a [Vec<bool>],
+    pub truth: Vec<Vec<bool>>,
 }
 
 /// Areas under the curve of precision over recall, in [0, 1]. None where nothing is true that could be found.
@@ -68,17 +68,17 @@ pub fn receiver_operating_area(pairs: impl Iterator<Item = (f64, bool)>) -> Opti
     (all_good > 0 && all_bad > 0).then(|| wins / (all_good as f64 * all_bad as f64))
 }
 
-impl Predictions<'_> {
+impl Predictions {
     /// Label `label` of every row.
     pub fn of_label(&self, label: usize) -> impl Iterator<Item = (f64, bool)> {
-        self.probabilities.iter().zip(self.truth).map(move |(row, truth)| (row[label], truth[label]))
+        self.probabilities.iter().zip(&self.truth).map(move |(row, truth)| (row[label], truth[label]))
     }
 
     /// Everything.
     pub fn all(&self) -> impl Iterator<Item = (f64, bool)> {
         self.probabilities
             .iter()
-            .zip(self.truth)
+            .zip(&self.truth)
             .flat_map(|(row, truth)| row.iter().copied().zip(truth.iter().copied()))
     }
 
@@ -88,7 +88,7 @@ impl Predictions<'_> {
         let labels: Vec<Option<f64>> = (0..count).map(|label| precision_recall_area(self.of_label(label))).collect();
         let frequency = |label: usize| self.truth.iter().filter(|row| row[label]).count() as f64;
         let known = || labels.iter().enumerate().filter_map(|(label, area)| Some((frequency(label), (*area)?)));
-        let rows = self.probabilities.iter().zip(self.truth);
+        let rows = self.probabilities.iter().zip(&self.truth);
         let of_rows =
             rows.filter_map(|(row, truth)| precision_recall_area(row.iter().copied().zip(truth.iter().copied())));
         Areas {

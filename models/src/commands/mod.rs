@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod clips;
+pub mod evaluate;
 pub mod extract;
 pub mod fit_shots;
 pub mod import;

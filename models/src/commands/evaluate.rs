@@ -1,0 +1,187 @@
+//! `divita-models evaluate`: how good predicted probabilities of labels are.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use divita_models::{
+    label_table::{LabelTable, Part},
+    metrics::{Areas, Calibration, Threshold, best_threshold, f1_at, receiver_operating_area},
+    prediction_table::PredictionTable,
+};
+use serde_json::{Value, json};
+
+/// Say how good predicted probabilities of labels are
+///
+/// TABLE is the data set, as `divita-models split` reads and writes it. FILE holds what was predicted: the results of `divita classify --format jsonl` or `--format csv`, or any CSV whose
+/// first column names the video and that has a column for each label. Videos are the same where their names are, folder and ending left out.
+///
+/// Printed are, of the test part of each split that is given: the areas under the curve of precision over recall over all decisions (muAP), as mean over labels (mAP), the same weighted
+/// by frequency (wAP), and as mean over videos (sAP); of each label its area, the area under the receiver operating characteristic (ROC), and F1 at the threshold with the highest F1 on the validation part,
+/// where that is predicted too; the expected calibration error. With several splits, mean and standard deviation.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    divita classify films/ --format jsonl --output predicted.jsonl\n  \
+    divita-models evaluate films.csv --predictions predicted.jsonl\n  \
+    divita-models evaluate mtgc.csv --predictions split0=a.csv --predictions split1=b.csv --predictions split2=c.csv")]
+pub struct Evaluate {
+    /// The table of labels
+    #[arg(value_name = "TABLE")]
+    table: PathBuf,
+    /// What was predicted, by what was trained on this split; without a split every video of the table is of the test part. May be given once a split
+    #[arg(long, value_name = "[SPLIT=]FILE", required = true)]
+    predictions: Vec<String>,
+    /// Bins of the calibration
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    bins: u16,
+    /// Print JSON in place of tables, with the bins of a reliability plot
+    #[arg(long)]
+    json: bool,
+}
+
+/// How one label did.
+struct OfLabel {
+    receiver_operating: Option<f64>,
+    /// Chosen on validation, with the F1 that it has on test.
+    threshold: Option<Threshold>,
+}
+
+/// How the predictions of one split did.
+struct Evaluated {
+    split: String,
+    videos: usize,
+    areas: Areas,
+    labels: Vec<OfLabel>,
+    calibration: Calibration,
+}
+
+impl Evaluate {
+    /// Evaluates, and prints the result.
+    pub fn run(self) -> anyhow::Result<()> {
+        let table = LabelTable::read(&self.table).with_context(|| self.table.display().to_string())?;
+        let evaluated: Vec<Evaluated> =
+            self.predictions.iter().map(|one| self.evaluate(&table, one)).collect::<Result<_, _>>()?;
+        let mut out = std::io::stdout();
+        if self.json {
+            let values: Vec<Value> = evaluated.iter().map(|one| one.json(&table.labels)).collect();
+            writeln!(out, "{}", serde_json::to_string_pretty(&values)?)?;
+        } else {
+            print(&mut out, &table.labels, &evaluated)?;
+        }
+        Ok(())
+    }
+
+    fn evaluate(&self, table: &LabelTable, predictions: &str) -> anyhow::Result<Evaluated> {
+        let split = predictions
+            .split_once('=')
+            .and_then(|(name, path)| table.splits.iter().find(|split| split.name == name).map(|split| (split, path)));
+        let path = PathBuf::from(split.map_or(predictions, |(_, path)| path));
+        let context = || path.display().to_string();
+        if split.is_none() && !path.exists() && predictions.starts_with("split") && predictions.contains('=') {
+            bail!("{predictions}: {} has no such split", self.table.display());
+        }
+        let predicted = PredictionTable::read(&path, &table.labels).with_context(context)?;
+        let rows = |part: Part| -> Vec<usize> {
+            let of_part = |&row: &usize| split.is_none_or(|(split, _)| split.parts[row] == part);
+            (0..table.rows.len()).filter(of_part).collect()
+        };
+        let test = rows(Part::Test);
+        if test.is_empty() {
+            bail!("{predictions}: the test part is empty");
+        }
+        let of_test = predicted.of(table, &test).with_context(context)?;
+        // Thresholds are chosen where nothing is reported, or not at all.
+        let validation = match split {
+            Some(_) if rows(Part::Validation).iter().any(|&row| predicted.has(table, row)) => {
+                Some(predicted.of(table, &rows(Part::Validation)).with_context(context)?)
+            }
+            _ => None,
+        };
+        let label = |at: usize| OfLabel {
+            receiver_operating: receiver_operating_area(of_test.of_label(at)),
+            threshold: validation.as_ref().and_then(|validation| {
+                let Threshold { threshold, .. } = best_threshold(validation.of_label(at))?;
+                Some(Threshold { threshold, f1: f1_at(threshold, of_test.of_label(at)) })
+            }),
+        };
+        Ok(Evaluated {
+            split: split.map_or("all", |(split, _)| &split.name).to_owned(),
+            videos: test.len(),
+            areas: of_test.areas(),
+            labels: (0..table.labels.len()).map(label).collect(),
+            calibration: Calibration::of(of_test.all(), self.bins.into()),
+        })
+    }
+}
+
+impl Evaluated {
+    fn json(&self, labels: &[String]) -> Value {
+        let Areas { mu_ap, m_ap, w_ap, s_ap, labels: areas } = &self.areas;
+        let of_label = |((label, area), own): ((&String, &Option<f64>), &OfLabel)| {
+            json!({
+                "label": label, "area": area, "roc": own.receiver_operating,
+                "threshold": own.threshold.map(|threshold| threshold.threshold), "f1": own.threshold.map(|threshold| threshold.f1),
+            })
+        };
+        let of_labels: Vec<Value> = labels.iter().zip(areas).zip(&self.labels).map(of_label).collect();
+        json!({
+            "split": self.split, "videos": self.videos, "mu_ap": mu_ap, "m_ap": m_ap, "w_ap": w_ap, "s_ap": s_ap,
+            "labels": of_labels, "calibration": self.calibration,
+        })
+    }
+}
+
+/// In percent, or a dash where there is none.
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), |share| format!("{:.2}", 100.0 * share))
+}
+
+/// Mean and standard deviation of what is there, in percent; the deviation where there are two or more.
+fn over_splits(values: &[Option<f64>]) -> String {
+    let values: Vec<f64> = values.iter().copied().flatten().collect();
+    let count = values.len() as f64;
+    if values.is_empty() {
+        return "-".to_owned();
+    }
+    let mean = values.iter().sum::<f64>() / count;
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
+    if values.len() > 1 {
+        format!("{:.2} +- {:.2}", 100.0 * mean, 100.0 * variance.sqrt())
+    } else {
+        percent(Some(mean))
+    }
+}
+
+fn print(out: &mut impl Write, labels: &[String], evaluated: &[Evaluated]) -> std::io::Result<()> {
+    let width = labels.iter().map(String::len).max().unwrap_or(0).max(12);
+    writeln!(
+        out,
+        "{:width$} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7}",
+        "percent", "videos", "muAP", "mAP", "wAP", "sAP", "ECE"
+    )?;
+    let figures = |one: &Evaluated| {
+        let Areas { mu_ap, m_ap, w_ap, s_ap, .. } = one.areas;
+        [mu_ap, m_ap, w_ap, s_ap, Some(one.calibration.expected_error)]
+    };
+    for one in evaluated {
+        let [mu, m, w, s, error] = figures(one).map(percent);
+        writeln!(out, "{:width$} {:>7} {mu:>7} {m:>7} {w:>7} {s:>7} {error:>7}", one.split, one.videos)?;
+    }
+    if evaluated.len() > 1 {
+        for (at, name) in ["muAP", "mAP", "wAP", "sAP", "ECE"].into_iter().enumerate() {
+            let values: Vec<Option<f64>> = evaluated.iter().map(|one| figures(one)[at]).collect();
+            writeln!(out, "{name:width$} {}", over_splits(&values))?;
+        }
+    }
+    writeln!(out, "\n{:width$} {:>16} {:>16} {:>16}", "label", "area", "ROC", "F1")?;
+    for (at, label) in labels.iter().enumerate() {
+        let of =
+            |value: &dyn Fn(&Evaluated) -> Option<f64>| over_splits(&evaluated.iter().map(value).collect::<Vec<_>>());
+        let area = of(&|one| one.areas.labels[at]);
+        let roc = of(&|one| one.labels[at].receiver_operating);
+        let f1 = of(&|one| one.labels[at].threshold.map(|threshold| threshold.f1));
+        writeln!(out, "{label:width$} {area:>16} {roc:>16} {f1:>16}")?;
+    }
+    Ok(())
+}
