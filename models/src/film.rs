@@ -1,8 +1,6 @@
 //! A video as a shot detector keeps it, with what is true of it: read once, and trained on or looked through many times.
 
-use std::num::NonZero;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use divita_board::source;
 use divita_runtime::{
@@ -13,7 +11,10 @@ use divita_runtime::{
     },
 };
 
-use crate::shot_evaluation::{EvaluationError, Found, Truth, between, file_name};
+use crate::{
+    parallel::for_each,
+    shot_evaluation::{EvaluationError, Found, Truth, between, file_name},
+};
 
 /// What a detector keeps of the frames of a video, and what is true of them.
 pub struct Film {
@@ -50,7 +51,7 @@ impl Film {
     /// The first that cannot be read, and why.
     pub fn read_all(inputs: &[String], done: impl Fn() + Sync) -> Result<Vec<Self>, (String, EvaluationError)> {
         let failed = AtomicBool::new(false);
-        let films = in_parallel_each(inputs, |input| {
+        let films = for_each(inputs, |input| {
             // Of those that cannot be read the others need not be.
             let film = (!failed.load(Ordering::Relaxed)).then(|| Film::read(input));
             failed.fetch_or(matches!(film, Some(Err(_))), Ordering::Relaxed);
@@ -78,33 +79,4 @@ impl Film {
         shots.extend(tracker.finish());
         Found { transitions: between(&shots), frames: tracker.frames(), cpu_s: 0.0 }
     }
-}
-
-/// What `run` gives for each number below `count`, each on its own thread.
-pub fn in_parallel<T: Send>(count: usize, run: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    thread::scope(|scope| {
-        let run = &run;
-        let threads: Vec<_> = (0..count).map(|at| scope.spawn(move || run(at))).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    })
-}
-
-/// What `run` gives for each of `items`, in their order, as many at once as there are processors.
-pub fn in_parallel_each<I: Sync, T: Send>(items: &[I], run: impl Fn(&I) -> T + Sync) -> Vec<T> {
-    let next = AtomicUsize::new(0);
-    let some = |_| {
-        let mut done = Vec::new();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(at) else { break done };
-            done.push((at, run(item)));
-        }
-    };
-    let mut done: Vec<_> =
-        in_parallel(thread::available_parallelism().map_or(1, NonZero::get), some).into_iter().flatten().collect();
-    done.sort_by_key(|(at, _)| *at);
-    done.into_iter().map(|(_, result)| result).collect()
 }

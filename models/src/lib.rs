@@ -23,6 +23,7 @@ mod model_card;
 pub mod networks;
 pub mod onnx;
 pub mod op;
+pub mod parallel;
 pub mod prediction_table;
 pub mod reference_input;
 pub mod representations;

@@ -13,10 +13,7 @@ use rand_chacha::{
     rand_core::{Rng, SeedableRng},
 };
 
-use crate::{
-    film::{Film, in_parallel},
-    shot_score::TransitionKind,
-};
+use crate::{film::Film, parallel::for_numbers, shot_score::TransitionKind};
 
 /// Frames with the evidence on them and what they are.
 #[derive(Clone, Debug, Default)]
@@ -131,7 +128,7 @@ const LAYERS: [(usize, usize, usize); 3] = [
 /// Trains all members at once, as `TransitionNetwork::encode` takes them; `progress` gets the member, the epoch and its mean loss.
 pub fn fit(examples: &Examples, recipe: Recipe, progress: impl Fn(usize, usize, f32) + Sync) -> Vec<Vec<f32>> {
     let (mean, scale) = normalisation(examples);
-    in_parallel(recipe.members, |member| {
+    for_numbers(recipe.members, |member| {
         let random = ChaCha8Rng::seed_from_u64(recipe.seed + member as u64);
         fit_member(examples, &recipe, random, (&mean, &scale), |epoch, loss| progress(member, epoch, loss))
     })

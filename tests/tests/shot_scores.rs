@@ -54,6 +54,26 @@ fn the_detector_of_the_edge_is_scored_on_real_cuts() {
 }
 
 #[test]
+fn thresholds_that_find_the_cuts_are_the_best() {
+    let Some(video) = shared_video("bikes.mp4") else { return };
+    let folder = folder(&video, &json!({"frames": 250, "transitions": cuts(&known_cuts(&video))}));
+    let thresholds = |cut: &str| {
+        let mut command = program("divita-models");
+        command
+            .arg("shot-thresholds")
+            .arg(folder.path())
+            .args(["--cut", cut, "--gradual", "0.98", "--json"])
+            .output()
+            .unwrap()
+    };
+    // No probability is above 1.
+    let found: Value = serde_json::from_str(&stdout(&thresholds("1,0.5"))).unwrap();
+    let f1: Vec<_> = found["tried"].as_array().unwrap().iter().map(|one| one["cuts_f1"].as_f64().unwrap()).collect();
+    assert_eq!((f1, &found["best"]["cut"]), (vec![0.0, 1.0], &json!(0.5)), "{found}");
+    assert_fails(&thresholds("2"), 1, &["--cut must be in [0, 1]"]);
+}
+
+#[test]
 fn what_another_program_found_is_scored_as_by_hand() {
     // 10 is off by one, 50 by three; 130 falls into the dissolve, and 200 is nothing.
     let truth = json!({

@@ -78,7 +78,7 @@ impl Evaluate {
             .and_then(|(name, path)| table.splits.iter().find(|split| split.name == name).map(|split| (split, path)));
         let path = PathBuf::from(split.map_or(predictions, |(_, path)| path));
         let context = || path.display().to_string();
-        if split.is_none() && !path.exists() && predictions.starts_with("split") && predictions.contains('=') {
+        if split.is_none() && !path.exists() && predictions.contains('=') {
             bail!("{predictions}: {} has no such split", self.table.display());
         }
         let predicted = PredictionTable::read(&path, &table.labels).with_context(context)?;

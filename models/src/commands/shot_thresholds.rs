@@ -6,11 +6,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::Args;
 use divita_board::inputs::expand;
-use divita_models::{
-    film::{Film, in_parallel_each},
-    shot_evaluation::Evaluation,
-    shot_score::Tolerance,
-};
+use divita_models::{film::Film, parallel::for_each, shot_evaluation::Evaluation, shot_score::Tolerance};
 use divita_runtime::{
     frame::Timestamp,
     shots::{ShotSettings, transition_network::TransitionNetwork},
@@ -87,7 +83,7 @@ impl ShotThresholds {
         }
         let films = super::fit_shots::read_films(&expand(&self.inputs))?;
         let bar = ProgressBar::new(settings.len() as u64);
-        let tried = in_parallel_each(&settings, |settings| {
+        let tried = for_each(&settings, |settings| {
             let tried = Tried::of(&films, &network, *settings);
             bar.inc(1);
             tried
