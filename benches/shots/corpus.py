@@ -25,6 +25,8 @@ from views import DISTURBANCES, View
 PARTS = {"train": (80, 110), "validation": (22, 32), "test": (38, 32)}
 # Videos whose shots are partly drawn ones.
 DRAWN = {"train": 26, "validation": 4}
+# Videos of dark scenes, mostly dialogues: what a cut changes in them is little, and less than a flash changes in others.
+NIGHT = {"train": 40, "validation": 6}
 # How often drawn footage stands among the other in these, so that two thirds of their shots are drawn.
 OFTEN = 6
 RATES = [24.0, 24.0, 24.0, 25.0, 25.0, 24000 / 1001, 30000 / 1001, 30.0, 30.0, 60.0, 50.0, 15.0, 12.0, 10.0, 5.0, 2.0]
@@ -34,16 +36,20 @@ SPEEDS = {"train": [1.0, 1.0, 1.0, 0.5, 1.5, 2.0, 3.0, 5.0]}
 USUAL_SPEEDS = [1.0, 1.0, 1.0, 0.5, 1.5, 2.0]
 # Mean difference in grey of small pictures beside a join, of 255, below which nobody sees that there is one.
 VISIBLE = 4.0
+# The same in the dark, where there is less to differ.
+VISIBLE_AT_NIGHT = 2.0
 # Mean grey, of 255, of the darkest picture that a shot may have: what is darker is black to everybody.
 DARKEST = 10.0
+DARKEST_AT_NIGHT = 6.0
 
 
 class Programme:
     """One video of the corpus, drawn by chance: shots, joins, and how all of it is filmed and coded."""
 
-    def __init__(self, name, seed, footage, disturbing):
+    def __init__(self, name, seed, footage, disturbing, night):
         self.name, self.random = name, random.Random(f"{seed} {name}")
-        self.footage, self.disturbing = footage, disturbing
+        self.footage, self.disturbing, self.night = footage, disturbing, night
+        self.darkest, self.visible, self.returning = (DARKEST_AT_NIGHT, VISIBLE_AT_NIGHT, 0.6) if night else (DARKEST, VISIBLE, 0.2)
         self.speeds = SPEEDS.get(footage[0].part, USUAL_SPEEDS)
         draw = self.random
         self.rate = draw.choice(RATES[:11] if disturbing else RATES)
@@ -60,10 +66,10 @@ class Programme:
         draw = self.random
         length = max(3, round(seconds * self.rate)) if self.rate > 6 else max(4, round(seconds * self.rate))
         for attempt in range(12):
-            if earlier is not None and draw.random() < 0.2:
+            if earlier is not None and draw.random() < self.returning:
                 # As in a dialogue.
                 view = earlier.again(draw, length)
-                if difference(before.frame(before.length - 1), view.frame(0)) > VISIBLE:
+                if difference(before.frame(before.length - 1), view.frame(0)) > self.visible:
                     return view
             if before is not None and draw.random() < 0.15:
                 # A near-identical neighbour: the same shot of the footage again.
@@ -71,10 +77,10 @@ class Programme:
             else:
                 video = draw.choices(self.footage, [min(len(video.shots), 12) ** 0.7 for video in self.footage])[0]
                 shot = draw.randrange(len(video.shots))
-            view = View(draw, video, shot, self.rate, length, lively=self.disturbing, speeds=self.speeds)
-            if min(view.frame(k).mean() for k in (0, view.length // 2, view.length - 1)) < DARKEST:
+            view = View(draw, video, shot, self.rate, length, lively=self.disturbing, night=self.night, speeds=self.speeds)
+            if min(view.frame(k).mean() for k in (0, view.length // 2, view.length - 1)) < self.darkest:
                 continue
-            if before is None or difference(before.frame(before.length - 1), view.frame(0)) > VISIBLE:
+            if before is None or difference(before.frame(before.length - 1), view.frame(0)) > self.visible:
                 return view
         return None
 
@@ -209,7 +215,7 @@ def main():
         folder.mkdir(parents=True, exist_ok=True)
         (trailers, disturbing) = PARTS[part]
         names = [(f"{part}-{index:02}", False) for index in range(trailers)] + [(f"{part}-disturbed-{index:02}", True) for index in range(disturbing)]
-        names += [(f"{part}-drawn-{index:02}", False) for index in range(DRAWN.get(part, 0))]
+        names += [(f"{part}-{kind}-{index:02}", False) for kind, count in [("drawn", DRAWN), ("night", NIGHT)] for index in range(count.get(part, 0))]
         missing = [(name, options.seed, disturbed, folder) for name, disturbed in names if not (folder / f"{name}.json").exists()]
         # The footage is handed to the processes once, and not copied.
         with multiprocessing.get_context("fork").Pool(initializer=FOOTAGE.extend, initargs=(footage,)) as pool:
@@ -224,7 +230,7 @@ FOOTAGE = []
 def write(work):
     name, seed, disturbed, folder = work
     drawn = [Graphics(FOOTAGE[0].part)] * OFTEN if "-drawn-" in name else []
-    return name, *Programme(name, seed, FOOTAGE + drawn, disturbed).write(folder)
+    return name, *Programme(name, seed, FOOTAGE + drawn, disturbed, "-night-" in name).write(folder)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ DISTURBANCES = ["flash", "flicker", "explosion", "whip", "passer", "title", "let
 class View:
     """`length` frames of one shot at `rate` frames a second; `view.frame(k)` is a picture, BGR."""
 
-    def __init__(self, random, video, shot, rate, length, lively, speeds):
+    def __init__(self, random, video, shot, rate, length, lively, night, speeds):
         self.video, self.shot = video, shot
         first, last = video.shots[shot]
         speed = random.choice(speeds)
@@ -41,7 +41,7 @@ class View:
         if random.random() < (0.6 if lively else 0.2):
             strength = random.uniform(0.004, 0.02)
             self.shakes = [(strength * random.random(), random.uniform(0.5, 7) / rate, random.uniform(0, 7)) for _ in range(6)]
-        self.table = colours(random)
+        self.table = colours(random, night)
         self.disturbances = []
         self.seed = random.randrange(1 << 30)
 
@@ -102,12 +102,12 @@ class View:
         return cv2.blur(seen, (min(blur, WIDTH // 2), 1)) if blur > 1 else seen
 
 
-def colours(random):
-    """A table of brightness, contrast and tint; some are as dark as night scenes are."""
+def colours(random, night):
+    """A table of brightness, contrast and tint; some are as dark as night scenes are, or all of them."""
     codes = numpy.arange(256, dtype=numpy.float32) / 255
     table = numpy.empty((1, 256, 3), numpy.uint8)
-    dark = random.random() < 0.3
-    gamma, gain = (random.uniform(1.2, 2.2), random.uniform(0.3, 0.9)) if dark else (random.uniform(0.7, 1.4), random.uniform(0.75, 1.15))
+    dark = random.random() < 0.3 or night
+    gamma, gain = (random.uniform(1.2, 2.2), random.uniform(0.2 if night else 0.3, 0.6 if night else 0.9)) if dark else (random.uniform(0.7, 1.4), random.uniform(0.75, 1.15))
     for channel in range(3):
         tint = random.uniform(0.85, 1.1)
         table[0, :, channel] = numpy.clip(255 * gain * tint * codes**gamma, 0, 255)

@@ -70,6 +70,8 @@ pub struct Graph {
     pub any_frames: bool,
     /// The layers in the order in which they can be computed; the last one makes the output.
     pub layers: Vec<Layer>,
+    /// Values of which training leaves out a share.
+    dropouts: Vec<(Value, f32)>,
     shapes: Vec<Vec<usize>>,
 }
 
@@ -77,8 +79,15 @@ impl Graph {
     /// A graph without layers, and its input of the given shape.
     #[must_use]
     pub fn new(name: &'static str, input: (&'static str, &[usize]), output: &'static str) -> (Graph, Value) {
-        let mut graph =
-            Graph { name, inputs: Vec::new(), output, any_frames: false, layers: Vec::new(), shapes: Vec::new() };
+        let mut graph = Graph {
+            name,
+            inputs: Vec::new(),
+            output,
+            any_frames: false,
+            layers: Vec::new(),
+            dropouts: Vec::new(),
+            shapes: Vec::new(),
+        };
         let value = graph.input(input.0, input.1);
         (graph, value)
     }
@@ -284,6 +293,23 @@ impl Graph {
         let kept = self.shape(x).iter().enumerate().filter(|(axis, _)| !axes.contains(axis));
         let shape = kept.map(|(_, size)| *size).collect();
         self.push("", Op::Mean { axes: axes.to_vec() }, &[x], vec![shape])[0]
+    }
+
+    /// Lets training leave out `share` of what `x` holds (Srivastava 2014). It is no layer: what runs the network knows nothing of it.
+    pub fn dropout(&mut self, x: Value, share: f32) {
+        self.dropouts.push((x, share));
+    }
+
+    /// The same network of which training leaves nothing out.
+    #[must_use]
+    pub fn without_dropout(self) -> Graph {
+        Graph { dropouts: Vec::new(), ..self }
+    }
+
+    /// The share of `value` that training leaves out, if it does.
+    #[must_use]
+    pub fn dropout_of(&self, value: Value) -> Option<f32> {
+        self.dropouts.iter().find(|(dropped, _)| *dropped == value).map(|(_, share)| *share)
     }
 
     /// Every weight of the network in the order of its layers, named as PyTorch names it.

@@ -32,6 +32,7 @@ enum Command {
     ShotThresholds(commands::shot_thresholds::ShotThresholds),
     Shots(commands::shots::Shots),
     Split(commands::split::Split),
+    Train(commands::train::Train),
     Verify(commands::verify::Verify),
     Zoo(commands::zoo::Zoo),
 }
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         Command::ShotThresholds(thresholds) => thresholds.run(),
         Command::Shots(shots) => shots.run(),
         Command::Split(split) => split.run(),
+        Command::Train(train) => train.run(),
         Command::Verify(verify) => verify.run(),
         Command::Zoo(zoo) => zoo.run(),
     };

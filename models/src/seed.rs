@@ -1,4 +1,4 @@
-//! Weights drawn from a seed: untrained, but of a sensible size, and the same to the last bit on every machine.
+//! Weights drawn from a seed, the same to the last bit on every machine: untrained ones of a sensible size, to try things out, and those that training begins with.
 //!
 //! Each network has a ChaCha8 stream of its own, keyed by the seed and the network's role, and draws its weights in the
 //! order of its layers. A draw is an odd integer k in (-2^24, 2^24), taken as the exact fraction k / 2^24; all that is
@@ -19,15 +19,46 @@ use crate::{
 /// (at most 24 bytes are used), so that two networks of one description get different weights.
 #[must_use]
 pub fn seeded(graph: &Graph, seed: u64, stream: &str) -> Weights {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    key[8..].iter_mut().zip(stream.bytes()).for_each(|(to, from)| *to = from);
-    let mut rng = ChaCha8Rng::from_seed(key);
+    let mut rng = keyed(seed, stream);
     let draw = |spec: WeightSpec| {
         let data = values(&spec, &mut rng);
         (spec.name, Tensor { shape: spec.shape, data })
     };
     Weights(graph.weights().into_iter().map(draw).collect())
+}
+
+/// The weights that training of `graph` begins with: matrices, kernels and their biases uniform as wide as one over the root of the fan-in, as torch's
+/// linear and convolutional layers begin; norms that change nothing. `stream` as in [`seeded`].
+#[must_use]
+pub fn initial(graph: &Graph, seed: u64, stream: &str) -> Weights {
+    let mut rng = keyed(seed, stream);
+    // Of the bias that comes next: behind a kernel it is as wide, behind a scale there is none.
+    let mut width = 0.0;
+    let mut draw = |spec: WeightSpec| {
+        let count: usize = spec.shape.iter().product();
+        let data = match spec.role {
+            Role::Kernel { .. } => {
+                width = 1.0 / ((count / spec.shape[0]) as f64).sqrt();
+                (0..count).map(|_| (width * uniform(&mut rng)) as f32).collect()
+            }
+            Role::Bias => (0..count).map(|_| (width * uniform(&mut rng)) as f32).collect(),
+            Role::Mean => vec![0.0; count],
+            Role::Scale | Role::Variance => {
+                width = 0.0;
+                vec![1.0; count]
+            }
+        };
+        (spec.name, Tensor { shape: spec.shape, data })
+    };
+    Weights(graph.weights().into_iter().map(&mut draw).collect())
+}
+
+/// The generator of one network.
+fn keyed(seed: u64, stream: &str) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8..].iter_mut().zip(stream.bytes()).for_each(|(to, from)| *to = from);
+    ChaCha8Rng::from_seed(key)
 }
 
 fn values(spec: &WeightSpec, rng: &mut ChaCha8Rng) -> Vec<f32> {

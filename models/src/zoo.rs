@@ -9,9 +9,9 @@ use crate::{
     cost,
     graph::Graph,
     networks::{
-        EFFICIENTNET_LITE_FEATURES, IMAGE_SIZE, R2PLUS1D_FEATURES, RESNET_FEATURES, SHUFFLENET_FEATURES, SNIPPET_CLIPS,
-        SWIN_FEATURES, VIDEO_SIZE, cat_head, conv_head, efficientnet_lite0, efficientnet_lite0_classifier, gru_head,
-        mean_head, r2plus1d, resnet, shufflenet_2d, shufflenet_3d, swin_2d, swin_3d, transnet,
+        EFFICIENTNET_LITE_FEATURES, Head, IMAGE_SIZE, LABELS, R2PLUS1D_FEATURES, RESNET_FEATURES, SHUFFLENET_FEATURES,
+        SNIPPET_CLIPS, SWIN_FEATURES, VIDEO_SIZE, efficientnet_lite0, efficientnet_lite0_classifier, r2plus1d, resnet,
+        shufflenet_2d, shufflenet_3d, swin_2d, swin_3d, transnet,
     },
 };
 
@@ -104,7 +104,7 @@ impl Backbone {
     /// The head over its vectors.
     #[must_use]
     pub fn head(self) -> Graph {
-        cat_head(self.features())
+        Head::Cat.graph(self.features(), LABELS)
     }
 
     /// Parameters of backbone and head.
@@ -198,26 +198,20 @@ impl Part {
     }
 }
 
-/// Describes a head over vectors of a length.
-type Head = fn(usize) -> Graph;
-
-/// The heads by name.
-const HEADS: [(&str, Head); 4] = [("cat", cat_head), ("gru", gru_head), ("conv", conv_head), ("mean", mean_head)];
-
 /// Every name that [`describe`] knows.
 #[must_use]
 pub fn names() -> Vec<&'static str> {
     let backbones = Backbone::ALL.iter().map(|backbone| backbone.graph(1).name);
     let others = ["efficientnet-lite0-classifier", "transnetv2"];
-    backbones.chain(others).chain(HEADS.map(|(name, _)| name)).collect()
+    backbones.chain(others).chain(Head::ALL.map(Head::name)).collect()
 }
 
 /// The description of one network by its name: of a 3D backbone for clips of `frames` frames, of a head for vectors of
 /// `features` elements, without which it has none.
 #[must_use]
 pub fn describe(name: &str, frames: usize, features: Option<usize>) -> Option<Graph> {
-    if let Some((_, head)) = HEADS.iter().find(|(head, _)| *head == name) {
-        return features.map(head);
+    if let Ok(head) = name.parse::<Head>() {
+        return features.map(|features| head.graph(features, LABELS));
     }
     match name {
         "efficientnet-lite0-classifier" => Some(efficientnet_lite0_classifier()),

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use divita_models::{
     checkpoint,
-    networks::{cat_head, mean_head},
+    networks::{Head, LABELS},
     seed::seeded,
     weights::{Tensor, Weights, write_safetensors},
 };
@@ -64,7 +64,7 @@ fn counter() -> Tensor {
 
 #[test]
 fn a_head_of_a_training_run_is_found_whatever_it_is_wrapped_in() {
-    let weights = seeded(&cat_head(96), 3, "head");
+    let weights = seeded(&Head::Cat.graph(96, LABELS), 3, "head");
     let mut kept = weights.clone();
     kept.0.insert("bn.num_batches_tracked".to_owned(), counter());
     let optimizer = Weights([("0.exp_avg".to_owned(), counter())].into());
@@ -81,7 +81,7 @@ fn a_head_of_a_training_run_is_found_whatever_it_is_wrapped_in() {
 
 #[test]
 fn another_network_is_refused_by_name() {
-    let head = seeded(&mean_head(64), 3, "head");
+    let head = seeded(&Head::Mean.graph(64, LABELS), 3, "head");
     let files = Files::new("head.safetensors", &[("", &head)]);
     files
         .refused("cat", &["14 missing (cam.1.weight", "1 of another shape (cls.weight [10, 64] instead of [10, 128])"]);
@@ -96,14 +96,14 @@ fn another_network_is_refused_by_name() {
 
 #[test]
 fn a_file_that_is_named_like_a_published_one_must_be_it() {
-    let head = seeded(&mean_head(64), 3, "head");
+    let head = seeded(&Head::Mean.graph(64, LABELS), 3, "head");
     let files = Files::new("swin_t-704ceda3.pth", &[("", &head)]);
     files.refused("swin-2d", &["SHA-256 begins with", "instead of 704ceda3", "fetch it again"]);
 }
 
 #[test]
 fn what_cannot_be_read_or_written_is_one_line() {
-    let head = seeded(&mean_head(64), 3, "head");
+    let head = seeded(&Head::Mean.graph(64, LABELS), 3, "head");
     let mut files = Files::new("head.pth", &[("", &head)]);
     files.output = files.checkpoint.join("below/a/file");
     files.refused("mean", &["cannot write"]);

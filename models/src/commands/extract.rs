@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
 
 use anyhow::bail;
 use clap::Args;
@@ -20,7 +19,6 @@ use divita_models::{
     zoo::Backbone,
 };
 use divita_runtime::{sampler::WorkingRate, segmenter::Segmentation};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value};
 
 /// Turn videos into representations
@@ -129,7 +127,7 @@ impl Extract {
         let (there, todo): (Vec<_>, Vec<_>) = shard.partition(|(id, _)| store.contains(id));
         log::info!("{} videos to do, {} are in the store", todo.len(), there.len());
         let durations: Vec<u64> = todo.iter().map(|(_, video)| duration(video)).collect();
-        let bar = bar(durations.iter().sum());
+        let bar = super::progress::bar(durations.iter().sum());
         let mut failed = 0;
         let mut clips = 0;
         for ((id, video), duration) in todo.iter().zip(durations) {
@@ -194,16 +192,6 @@ pub(super) fn read_weights(network: &str, frames: usize, path: &Path) -> anyhow:
     let from = format!("SHA-256 {}", checkpoint.sha256);
     let (_, mapping) = super::import::map(network, frames, checkpoint, path)?;
     Ok((mapping.weights, from))
-}
-
-/// A bar over the presentation time of all videos that are to be done, milliseconds, with the time left.
-fn bar(length: u64) -> ProgressBar {
-    let bar = ProgressBar::new(length);
-    let template = "{msg} [{wide_bar}] {percent:>3} %  {eta} left";
-    // The template is a constant: it parses.
-    bar.set_style(ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar()).progress_chars("=> "));
-    bar.enable_steady_tick(Duration::from_millis(500));
-    bar
 }
 
 /// Length of a video as its file says it, milliseconds; of one that cannot be opened 0.

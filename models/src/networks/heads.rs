@@ -1,9 +1,11 @@
-//! The heads: from the vectors of a snippet's clips to the logits of the genres.
+//! The heads: from the vectors of a snippet's clips to the logits of the labels.
 //!
 //! Each is batch norm over the features, a clip aggregation module and a linear classifier; they differ in the module
-//! (paper, section 7.3.3 and Table 9). All read features (1, 30, `features`) and make logits (1, 10); the probability of a
-//! genre is the sigmoid of the mean of the streams' logits. Weights are named as the authors' code names them: `bn`, `cam`
+//! (paper, section 7.3.3 and Table 9). All read features (1, 30, `features`) and make logits (1, `labels`); the probability of a
+//! label is the sigmoid of the mean of the streams' logits. Weights are named as the authors' code names them: `bn`, `cam`
 //! and `cls`, the members of `cam` by their number.
+
+use std::str::FromStr;
 
 use divita_runtime::bundle::GENRES;
 
@@ -15,7 +17,7 @@ use crate::{
 /// Clips in a snippet (c in the paper).
 pub const SNIPPET_CLIPS: usize = 30;
 
-/// Genres that a head scores.
+/// Labels that the paper's heads score: its genres.
 pub const LABELS: usize = GENRES.len();
 
 /// Width of the transformer.
@@ -28,64 +30,97 @@ const HEADS: usize = 4;
 const HIDDEN: usize = 115;
 /// Filters of the convolutional head, three clips long.
 const FILTERS: usize = 128;
+/// Share of the numbers that training leaves out after either part of the transformer (the authors' code).
+const DROPOUT: f32 = 0.25;
+
+/// How the vectors of a snippet's clips become one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Head {
+    /// The Clip Aggregation Transformer.
+    #[default]
+    Cat,
+    /// A gated recurrent unit.
+    Gru,
+    /// A convolution over the clips.
+    Conv,
+    /// Their mean.
+    Mean,
+}
+
+impl Head {
+    /// Every head.
+    pub const ALL: [Head; 4] = [Head::Cat, Head::Gru, Head::Conv, Head::Mean];
+
+    /// Its name, that of its network too.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Head::Cat => "cat",
+            Head::Gru => "gru",
+            Head::Conv => "conv",
+            Head::Mean => "mean",
+        }
+    }
+
+    /// Its description, over vectors of `features` numbers, for `labels` labels.
+    #[must_use]
+    pub fn graph(self, features: usize, labels: usize) -> Graph {
+        let (mut g, x) = Graph::new(self.name(), ("features", &[1, SNIPPET_CLIPS, features]), "logits");
+        let x = g.batch_norm("bn", x, 2);
+        let x = match self {
+            Head::Cat => transformer(&mut g, x),
+            Head::Gru => recurrent(&mut g, x),
+            Head::Conv => convolution(&mut g, x),
+            Head::Mean => mean(&mut g, x),
+        };
+        g.linear("cls", x, labels, true);
+        g
+    }
+}
+
+impl FromStr for Head {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Head::ALL.into_iter().find(|head| head.name() == text).ok_or("choose cat, gru, conv or mean")
+    }
+}
 
 /// The Clip Aggregation Transformer: one post-norm block and the mean over the clips. There is no positional encoding: the
 /// order of clips is not seen.
-#[must_use]
-pub fn cat_head(features: usize) -> Graph {
-    let (mut g, x) = head("cat", features);
+fn transformer(g: &mut Graph, x: Value) -> Value {
     let x = g.linear("cam.1", x, WIDTH, true);
     let projections = ["q", "k", "v"].map(|part| g.linear(format!("cam.2.attention.W_{part}"), x, WIDTH, false));
     let y = g.attention(projections, HEADS);
     let y = g.linear("cam.2.attention.W_o", y, WIDTH, false);
     let y = g.add(y, x);
     let x = g.layer_norm("cam.2.norm1", y);
+    g.dropout(x, DROPOUT);
     let y = g.linear("cam.2.ff.0", x, FEED_FORWARD, true);
     let y = g.relu(y);
     let y = g.linear("cam.2.ff.2", y, WIDTH, true);
     let y = g.add(y, x);
     let x = g.layer_norm("cam.2.norm2", y);
-    let x = g.mean(x, &[1]);
-    classified(g, x)
+    g.dropout(x, DROPOUT);
+    g.mean(x, &[1])
 }
 
 /// A gated recurrent unit over the clips in their order, ReLU, and the mean of its states.
-#[must_use]
-pub fn gru_head(features: usize) -> Graph {
-    let (mut g, x) = head("gru", features);
+fn recurrent(g: &mut Graph, x: Value) -> Value {
     let x = g.gru("cam.1", x, HIDDEN);
     let x = g.relu(x);
-    let x = g.mean(x, &[1]);
-    classified(g, x)
+    g.mean(x, &[1])
 }
 
 /// A convolution over three clips at a time, ReLU, and the mean.
-#[must_use]
-pub fn conv_head(features: usize) -> Graph {
-    let (mut g, x) = head("conv", features);
+fn convolution(g: &mut Graph, x: Value) -> Value {
     let x = g.transpose(x, &[0, 2, 1]);
     let x = g.conv("cam.0", x, Conv { bias: true, ..Conv::new(FILTERS, &[3]) });
     let x = g.relu(x);
-    let x = g.mean(x, &[2]);
-    classified(g, x)
+    g.mean(x, &[2])
 }
 
 /// The plain mean of the clips' vectors, and ReLU.
-#[must_use]
-pub fn mean_head(features: usize) -> Graph {
-    let (mut g, x) = head("mean", features);
+fn mean(g: &mut Graph, x: Value) -> Value {
     let x = g.mean(x, &[1]);
-    let x = g.relu(x);
-    classified(g, x)
-}
-
-fn head(name: &'static str, features: usize) -> (Graph, Value) {
-    let (mut g, x) = Graph::new(name, ("features", &[1, SNIPPET_CLIPS, features]), "logits");
-    let x = g.batch_norm("bn", x, 2);
-    (g, x)
-}
-
-fn classified(mut g: Graph, x: Value) -> Graph {
-    g.linear("cls", x, LABELS, true);
-    g
+    g.relu(x)
 }

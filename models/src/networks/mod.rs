@@ -12,7 +12,7 @@ mod transnet;
 pub use efficientnet_lite::{
     EFFICIENTNET_LITE_FEATURES, IMAGENET_CLASSES, efficientnet_lite0, efficientnet_lite0_classifier,
 };
-pub use heads::{LABELS, SNIPPET_CLIPS, cat_head, conv_head, gru_head, mean_head};
+pub use heads::{Head, LABELS, SNIPPET_CLIPS};
 pub use r2plus1d::{R2PLUS1D_FEATURES, r2plus1d};
 pub use resnet::{RESNET_FEATURES, resnet};
 pub use shufflenet::{SHUFFLENET_FEATURES, shufflenet_2d, shufflenet_3d};

@@ -10,7 +10,12 @@ use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use divita_models::{networks::cat_head, representations::Store, seed::seeded, weights::write_safetensors};
+use divita_models::{
+    networks::{Head, LABELS},
+    representations::Store,
+    seed::seeded,
+    weights::write_safetensors,
+};
 
 /// Writes a Y4M video of `seconds` at 8 frames a second, grey stripes that move, with a cut after each second and a half.
 fn video(path: &Path, seed: usize, seconds: usize) {
@@ -189,7 +194,7 @@ fn a_detector_has_its_own_weights_and_no_others() {
     let [folder, store, other] = ["videos", "store", "cat.safetensors"].map(|name| place.path().join(name));
     fs::create_dir(&folder).unwrap();
     video(&folder.join("a.y4m"), 1, 3);
-    write_safetensors(&[("", &seeded(&cat_head(64), 5, "cat"))], &[], &other).unwrap();
+    write_safetensors(&[("", &seeded(&Head::Cat.graph(64, LABELS), 5, "cat"))], &[], &other).unwrap();
     let other = other.to_str().unwrap();
     for (more, status, words) in [
         (&["--detector", "transnetv2"][..], 2, "--detector-weights"),

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use divita_models::{
     difference::Difference,
     graph::Graph,
-    networks::{cat_head, conv_head, gru_head, mean_head, shufflenet_3d},
+    networks::{Head, LABELS, shufflenet_3d},
     onnx::{Precision, encode},
     reference_input::reference_inputs,
     seed::seeded,
@@ -58,7 +58,7 @@ fn recognised_networks_agree_with_tract_whatever_the_instructions() {
 
 #[test]
 fn single_precision_is_recognised_too() {
-    let graph = cat_head(64);
+    let graph = Head::Cat.graph(64, LABELS);
     let onnx = encode(&graph, &seeded(&graph, SEED, "cat"), Precision::F32).unwrap();
     let (fused, found, expected) = both(&onnx, &graph);
     assert!(fused);
@@ -84,7 +84,7 @@ impl log::Log for Log {
 fn other_networks_are_left_to_tract_and_the_log_says_so() {
     log::set_logger(&Log).unwrap();
     log::set_max_level(log::LevelFilter::Info);
-    for graph in [mean_head(64), gru_head(64), conv_head(64)] {
+    for graph in [Head::Mean.graph(64, LABELS), Head::Gru.graph(64, LABELS), Head::Conv.graph(64, LABELS)] {
         let onnx = encode(&graph, &seeded(&graph, SEED, graph.name), Precision::F16).unwrap();
         let (fused, found, expected) = both(&onnx, &graph);
         assert!(!fused, "{}", graph.name);

@@ -4,8 +4,8 @@ use divita_models::{
     bundle::seeded_networks,
     graph::Graph,
     networks::{
-        Proportions, SWIN_FEATURES, conv_head, efficientnet_lite0_classifier, gru_head, mean_head, r2plus1d, resnet,
-        shufflenet_3d, swin_2d, swin_3d_of, transnet,
+        Head, LABELS, Proportions, SWIN_FEATURES, efficientnet_lite0_classifier, r2plus1d, resnet, shufflenet_3d,
+        swin_2d, swin_3d_of, transnet,
     },
     onnx::{Precision, encode},
     reference_input::{Input, reference_inputs},
@@ -85,9 +85,9 @@ pub fn host_cases() -> Vec<Case> {
         Case::new("swin2d", swin_2d()),
         Case::new("lite0", efficientnet_lite0_classifier()),
         Case::new("transnetv2", transnet()),
-        Case::new("gru", gru_head(SWIN_FEATURES)),
-        Case::new("conv", conv_head(SWIN_FEATURES)),
-        Case::new("mean", mean_head(SWIN_FEATURES)),
+        Case::new("gru", Head::Gru.graph(SWIN_FEATURES, LABELS)),
+        Case::new("conv", Head::Conv.graph(SWIN_FEATURES, LABELS)),
+        Case::new("mean", Head::Mean.graph(SWIN_FEATURES, LABELS)),
     ];
     let weights = seeded(&small_swin_3d(24), SEED, "swin3d");
     let frames = |f| Case { name: format!("swin3d.f{f}"), graph: small_swin_3d(f), weights: weights.clone() };

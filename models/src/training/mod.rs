@@ -1,0 +1,22 @@
+//! Training of networks: the loss, its gradient by burn, the steps of the optimizer, and the run from the first epoch to the last.
+//!
+//! What is trained is a [`Graph`](crate::graph::Graph), the same description that the ONNX file is written from, so that
+//! a trained network needs no conversion.
+
+mod adamw;
+pub mod clip_vectors;
+mod curves;
+mod differentiable;
+mod fusion;
+mod loss;
+mod plateau;
+pub mod run_folder;
+pub mod snippets;
+mod trainer;
+
+pub use adamw::{AdamW, Moments};
+pub use differentiable::{Differentiable, Mode, Untrainable};
+pub use fusion::{Fusion, FusionError};
+pub use loss::binary_cross_entropy;
+pub use plateau::{Plateau, Verdict};
+pub use trainer::{Epoch, Examples, Recipe, ShortAreas, Standing, Trainer, TrainingError};

@@ -1,0 +1,251 @@
+//! The folder of a training run: its recipe, the last and the best weights, a line of figures an epoch, and their plot. Every file is whole or not there, and a run that was killed goes on from it.
+
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+use safetensors::SafeTensors;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Epoch, Moments, Standing, curves};
+use crate::{
+    checkpoint::{self, Checkpoint},
+    weights::{Weights, write_safetensors, write_whole},
+};
+
+const RECIPE: &str = "recipe.json";
+const LAST: &str = "last.safetensors";
+const BEST: &str = "best.safetensors";
+const EPOCHS: &str = "epochs.jsonl";
+const CURVES: &str = "curves.svg";
+/// Before the names of what the optimizers remember.
+const MOMENTS: &str = "moments";
+/// The fact of a file that says how far the run was. There is one, because several would be written in any order, and the same run is to give the same bytes.
+const RUN: &str = "run";
+
+/// What is said beside the last weights.
+#[derive(Serialize, Deserialize)]
+struct Last {
+    standing: Standing,
+    /// Steps that the optimizers have taken.
+    steps: usize,
+}
+
+/// The folder.
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+/// Why a folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunFolderError {
+    /// Another run is in it.
+    #[error("{} holds a run already: go on with --resume, or choose another --output", .0.display())]
+    Occupied(PathBuf),
+    /// There is no run to go on with.
+    #[error("{} holds no run to resume", .0.display())]
+    NoRun(PathBuf),
+    /// The run in it is another.
+    #[error(
+        "{} holds a run with another {name}, {found} where {wanted} is asked for: resume with what it was begun with", path.display()
+    )]
+    OtherRun {
+        /// The folder.
+        path: PathBuf,
+        /// What differs.
+        name: String,
+        /// What the run has.
+        found: String,
+        /// What is asked for.
+        wanted: String,
+    },
+    /// A file of it cannot be read.
+    #[error("cannot read {}: {reason}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] crate::Error),
+}
+
+/// What a run goes on from.
+pub struct Resumed {
+    /// How far it is.
+    pub standing: Standing,
+    /// The weights of each head.
+    pub heads: Vec<Weights>,
+    /// What the optimizer of each remembers.
+    pub moments: Vec<Moments>,
+}
+
+impl RunFolder {
+    /// The folder of a new run. `recipe` is all that decides what comes out.
+    ///
+    /// # Errors
+    /// [`RunFolderError::Occupied`] where a run is in it; [`RunFolderError::Write`].
+    pub fn create(path: &Path, recipe: &Value) -> Result<RunFolder, RunFolderError> {
+        fs::create_dir_all(path).map_err(crate::Error::io(path))?;
+        if path.join(RECIPE).exists() {
+            return Err(RunFolderError::Occupied(path.to_owned()));
+        }
+        let folder = RunFolder { path: path.to_owned() };
+        write_whole(&path.join(RECIPE), &pretty(recipe)?)?;
+        Ok(folder)
+    }
+
+    /// The folder of a run that was begun with the same `recipe`.
+    ///
+    /// # Errors
+    /// [`RunFolderError::NoRun`], [`RunFolderError::OtherRun`], [`RunFolderError::Read`].
+    pub fn open(path: &Path, recipe: &Value) -> Result<RunFolder, RunFolderError> {
+        let folder = RunFolder { path: path.to_owned() };
+        if !path.join(RECIPE).exists() {
+            return Err(RunFolderError::NoRun(path.to_owned()));
+        }
+        let bytes = fs::read(path.join(RECIPE)).map_err(|reason| unreadable(&path.join(RECIPE), reason))?;
+        let found: Value = serde_json::from_slice(&bytes).map_err(|reason| unreadable(&path.join(RECIPE), reason))?;
+        // As it comes back from a file.
+        let wanted: Value = serde_json::from_slice(&pretty(recipe)?).map_err(crate::Error::from)?;
+        if let Some([name, found, wanted]) = difference("", &found, &wanted) {
+            return Err(RunFolderError::OtherRun { path: path.to_owned(), name, found, wanted });
+        }
+        Ok(folder)
+    }
+
+    /// Where the run stood when it was kept last; `None` where it was before the end of its first epoch. `heads` are the names of the streams.
+    ///
+    /// # Errors
+    /// [`RunFolderError::Read`].
+    pub fn last(&self, heads: &[String]) -> Result<Option<Resumed>, RunFolderError> {
+        let path = self.path.join(LAST);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unreadable(&path, error)),
+        };
+        let fact = fact(&bytes).map_err(|reason| unreadable(&path, reason))?;
+        let Last { standing, steps } = serde_json::from_str(&fact).map_err(|reason| unreadable(&path, reason))?;
+        let mut tensors = self.tensors(LAST)?.tensors;
+        let mut under = |prefix: String| {
+            let names: Vec<String> = tensors.keys().filter(|name| name.starts_with(&prefix)).cloned().collect();
+            let take = |name: String| tensors.remove(&name).map(|tensor| (name[prefix.len()..].to_owned(), tensor));
+            Weights(names.into_iter().filter_map(take).collect())
+        };
+        let moments =
+            heads.iter().map(|head| Moments { steps, moments: under(format!("{MOMENTS}.{head}.")) }).collect();
+        let heads = heads.iter().map(|head| under(format!("{head}."))).collect();
+        Ok(Some(Resumed { standing, heads, moments }))
+    }
+
+    /// The best weights of each head.
+    ///
+    /// # Errors
+    /// [`RunFolderError::Read`].
+    pub fn best(&self, heads: &[String]) -> Result<Vec<Weights>, RunFolderError> {
+        let tensors = self.tensors(BEST)?.tensors;
+        let of = |head: &String| {
+            let own = tensors.iter().filter_map(|(name, tensor)| {
+                let name = name.strip_prefix(head.as_str())?.strip_prefix('.')?;
+                Some((name.to_owned(), tensor.clone()))
+            });
+            Weights(own.collect())
+        };
+        Ok(heads.iter().map(of).collect())
+    }
+
+    /// The figures of the first `epochs` epochs; what a killed run has written beyond them is dropped.
+    ///
+    /// # Errors
+    /// [`RunFolderError::Read`].
+    pub fn epochs(&self, epochs: usize) -> Result<Vec<Epoch>, RunFolderError> {
+        let path = self.path.join(EPOCHS);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(unreadable(&path, error)),
+        };
+        let lines = text.lines().take(epochs).map(serde_json::from_str);
+        let lines: Vec<Epoch> = lines.collect::<Result<_, _>>().map_err(|reason| unreadable(&path, reason))?;
+        if lines.len() < epochs {
+            return Err(unreadable(&path, format!("it has {} lines for {epochs} epochs", lines.len())));
+        }
+        Ok(lines)
+    }
+
+    /// Keeps the end of an epoch: the best weights where it is the best, the figures, and last of all where the run stands.
+    ///
+    /// # Errors
+    /// [`RunFolderError::Write`].
+    pub fn keep(
+        &self,
+        heads: &[(String, Weights)],
+        moments: &[Moments],
+        standing: &Standing,
+        epochs: &[Epoch],
+    ) -> Result<(), RunFolderError> {
+        let weights: Vec<(&str, &Weights)> = heads.iter().map(|(name, weights)| (name.as_str(), weights)).collect();
+        if let Some(epoch) = epochs.last().filter(|epoch| epoch.best) {
+            let epoch = serde_json::to_string(epoch).map_err(crate::Error::from)?;
+            write_safetensors(&weights, &[(RUN, &epoch)], &self.path.join(BEST))?;
+        }
+        let mut lines = Vec::new();
+        for epoch in epochs {
+            serde_json::to_writer(&mut lines, epoch).map_err(crate::Error::from)?;
+            lines.push(b'\n');
+        }
+        write_whole(&self.path.join(EPOCHS), &lines)?;
+        write_whole(&self.path.join(CURVES), curves::svg(epochs).as_bytes())?;
+        let prefixes: Vec<String> = heads.iter().map(|(name, _)| format!("{MOMENTS}.{name}")).collect();
+        let remembered = prefixes.iter().zip(moments).map(|(prefix, moments)| (prefix.as_str(), &moments.moments));
+        let all: Vec<(&str, &Weights)> = weights.into_iter().chain(remembered).collect();
+        let steps = moments.first().map_or(0, |moments| moments.steps);
+        let last = Last { standing: standing.clone(), steps };
+        let last = serde_json::to_string(&last).map_err(crate::Error::from)?;
+        write_safetensors(&all, &[(RUN, &last)], &self.path.join(LAST))?;
+        Ok(())
+    }
+
+    fn tensors(&self, name: &str) -> Result<Checkpoint, RunFolderError> {
+        let path = self.path.join(name);
+        checkpoint::read(&path).map_err(|reason| unreadable(&path, reason))
+    }
+}
+
+fn unreadable(path: &Path, reason: impl std::fmt::Display) -> RunFolderError {
+    RunFolderError::Read { path: path.to_owned(), reason: reason.to_string() }
+}
+
+fn pretty(value: &impl Serialize) -> Result<Vec<u8>, crate::Error> {
+    let mut bytes = serde_json::to_vec_pretty(value)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// What a safetensors file says of the run, beside its tensors.
+fn fact(bytes: &[u8]) -> Result<String, String> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|reason| reason.to_string())?;
+    let fact = metadata.metadata().as_ref().and_then(|facts| facts.get(RUN).cloned());
+    fact.ok_or_else(|| "it does not say what run it is of".to_owned())
+}
+
+/// The first place in which two values differ, and what is there.
+fn difference(name: &str, found: &Value, wanted: &Value) -> Option<[String; 3]> {
+    match (found, wanted) {
+        (Value::Object(found), Value::Object(wanted)) => {
+            let null = Value::Null;
+            found.keys().chain(wanted.keys()).find_map(|key| {
+                let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+                difference(&name, found.get(key).unwrap_or(&null), wanted.get(key).unwrap_or(&null))
+            })
+        }
+        _ => (found != wanted).then(|| [name.to_owned(), found.to_string(), wanted.to_string()]),
+    }
+}

@@ -1,0 +1,66 @@
+//! Which clips are seen together: snippets of adjacent clips from a random place in training, one after the other in inference (paper, sections 5 and 7.2).
+
+use rand_chacha::{ChaCha8Rng, rand_core::Rng};
+
+use super::clip_vectors::ClipVectors;
+use crate::{parallel::for_each, representations::Error};
+
+/// Adjacent clips of a video.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Snippet {
+    /// The video's row.
+    pub row: usize,
+    /// Its first clip.
+    pub first: usize,
+}
+
+/// The videos at `rows` in a random order, of each one snippet of `length` clips from a uniformly random place.
+///
+/// # Errors
+/// Where a video's vectors cannot be read.
+pub fn drawn(
+    vectors: &ClipVectors,
+    rows: &[usize],
+    length: usize,
+    random: &mut ChaCha8Rng,
+) -> Result<Vec<Snippet>, Error> {
+    let clips = for_each(rows, |&row| vectors.clips(row)).into_iter().collect::<Result<Vec<_>, _>>()?;
+    let mut below = |limit: usize| (random.next_u64() % limit as u64) as usize;
+    let of_row = |(&row, clips): (&usize, usize)| Snippet { row, first: below(clips.saturating_sub(length) + 1) };
+    let mut snippets: Vec<Snippet> = rows.iter().zip(clips).map(of_row).collect();
+    // Fisher and Yates.
+    for at in (1..snippets.len()).rev() {
+        snippets.swap(at, below(at + 1));
+    }
+    Ok(snippets)
+}
+
+/// All clips of a video, in consecutive snippets of `length`.
+///
+/// # Errors
+/// Where its vectors cannot be read.
+pub fn consecutive(vectors: &ClipVectors, row: usize, length: usize) -> Result<Vec<Snippet>, Error> {
+    Ok((0..vectors.clips(row)?).step_by(length).map(|first| Snippet { row, first }).collect())
+}
+
+/// The vectors of one stream of `snippets` of `length` clips, one after the other; zeros where a video has no more clips.
+///
+/// # Errors
+/// Where a video's vectors cannot be read.
+pub fn gather(
+    vectors: &ClipVectors,
+    stream: usize,
+    snippets: &[Snippet],
+    length: usize,
+    features: usize,
+) -> Result<Vec<f32>, Error> {
+    let mut all = vec![0.0; snippets.len() * length * features];
+    let read = for_each(snippets, |snippet| vectors.of(stream, snippet.row));
+    for ((snippet, read), to) in snippets.iter().zip(read).zip(all.chunks_exact_mut(length * features)) {
+        let (read, from) = (read?, snippet.first * features);
+        let there = &read.data[from.min(read.data.len())..];
+        let count = there.len().min(to.len());
+        to[..count].copy_from_slice(&there[..count]);
+    }
+    Ok(all)
+}

@@ -1,0 +1,249 @@
+//! The run, epoch after epoch: steps over the training part, a look at the validation part, and what is to be kept of it all.
+//!
+//! Everything that is drawn follows from the seed and the number of the epoch, so that a run that goes on from the end of an
+//! epoch is the one that was never interrupted.
+
+use burn_core::tensor::{Device, Tensor};
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    adamw::{AdamW, Moments},
+    clip_vectors::ClipVectors,
+    fusion::{Fusion, FusionError},
+    loss::binary_cross_entropy,
+    plateau::Plateau,
+    snippets::{Snippet, drawn},
+};
+use crate::metrics::{Areas, Predictions};
+
+/// How to train. The default is the paper's recipe (section 6), with the authors' code's patience: the paper's is as long as that of stopping, and so would never act.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// Clips of a snippet.
+    pub clips: usize,
+    /// Snippets of a step.
+    pub batch: usize,
+    /// Most epochs.
+    pub epochs: usize,
+    /// Rate at first.
+    pub rate: f64,
+    /// How fast weights fall towards zero, as a share of the rate.
+    pub decay: f32,
+    /// Epochs without a better validation loss after which the rate is divided by ten.
+    pub patience: usize,
+    /// Epochs without a lower validation loss after which training ends.
+    pub stop_after: usize,
+    /// Of the weights at the start, the order of the videos, the places of snippets, and dropout.
+    pub seed: u64,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Recipe { clips: 30, batch: 32, epochs: 100, rate: 1e-4, decay: 1e-2, patience: 10, stop_after: 20, seed: 1 }
+    }
+}
+
+/// What is trained on.
+pub struct Examples<'a> {
+    /// The clips of all videos.
+    pub vectors: &'a ClipVectors,
+    /// Of each video which labels it has.
+    pub truth: &'a [Vec<bool>],
+    /// Rows of the training part.
+    pub train: Vec<usize>,
+    /// Rows of the validation part.
+    pub validation: Vec<usize>,
+}
+
+/// How far a run is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Epochs that are done.
+    pub epoch: usize,
+    /// The rate, and whether the loss stands still.
+    pub plateau: Plateau,
+    /// Whether training has ended before the last epoch.
+    pub stopped: bool,
+}
+
+/// What came of an epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Its number, from 1.
+    pub epoch: usize,
+    /// Rate of its steps.
+    pub rate: f64,
+    /// Mean loss of its steps.
+    pub train_loss: f64,
+    /// Binary cross entropy of the videos' probabilities.
+    pub validation_loss: f64,
+    /// The measures of section 6 on the validation part.
+    #[serde(flatten)]
+    pub areas: ShortAreas,
+    /// Whether its validation loss is the lowest so far.
+    pub best: bool,
+}
+
+/// Areas without those of each label.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct ShortAreas {
+    pub mu_ap: Option<f64>,
+    pub m_ap: Option<f64>,
+    pub w_ap: Option<f64>,
+    pub s_ap: Option<f64>,
+}
+
+/// Why training went no further.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainingError {
+    /// There is no result of a batch.
+    #[error(transparent)]
+    Fusion(#[from] FusionError),
+    /// The loss is no number.
+    #[error(
+        "the loss of step {step} of epoch {epoch} is {loss}: the rate is too high, or vectors are not finite; what the last whole epoch left is kept"
+    )]
+    NotFinite {
+        /// The epoch, from 1.
+        epoch: usize,
+        /// The step, from 1.
+        step: usize,
+        /// The loss.
+        loss: f64,
+    },
+}
+
+/// A run.
+pub struct Trainer<'a> {
+    examples: Examples<'a>,
+    recipe: Recipe,
+    fusion: Fusion,
+    optimizers: Vec<AdamW>,
+    standing: Standing,
+    device: Device,
+}
+
+/// What a generator is for; each has a stream of its own.
+#[derive(Clone, Copy)]
+enum Draws {
+    Snippets = 1,
+    Dropout = 2,
+}
+
+impl<'a> Trainer<'a> {
+    /// A run that begins with `fusion`, whose weights are on `device`.
+    #[must_use]
+    pub fn new(examples: Examples<'a>, recipe: Recipe, fusion: Fusion, device: Device) -> Trainer<'a> {
+        let optimizers = fusion.heads.iter().map(|_| AdamW::new(recipe.decay)).collect();
+        let plateau = Plateau::new(recipe.rate, recipe.patience, recipe.stop_after);
+        let standing = Standing { epoch: 0, plateau, stopped: false };
+        Trainer { examples, recipe, fusion, optimizers, standing, device }
+    }
+
+    /// Goes on from where another run was.
+    ///
+    /// # Errors
+    /// Where `moments` are not those of the heads.
+    pub fn resume(&mut self, standing: Standing, moments: &[Moments]) -> Result<(), crate::Error> {
+        let device = self.device.clone().inner();
+        let optimizers = self.fusion.heads.iter().zip(moments);
+        let resumed = optimizers.map(|((_, head), moments)| AdamW::resume(self.recipe.decay, moments, head, &device));
+        self.optimizers = resumed.collect::<Result<_, _>>()?;
+        self.standing = standing;
+        Ok(())
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// The heads as they are.
+    pub fn fusion(&mut self) -> &mut Fusion {
+        &mut self.fusion
+    }
+
+    /// What the optimizer of each head remembers.
+    #[must_use]
+    pub fn moments(&self) -> Vec<Moments> {
+        self.optimizers.iter().map(AdamW::moments).collect()
+    }
+
+    /// Whether there is no epoch left.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.standing.stopped || self.standing.epoch >= self.recipe.epochs
+    }
+
+    /// Steps of an epoch.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        self.examples.train.len().div_ceil(self.recipe.batch)
+    }
+
+    fn random(&self, epoch: usize, draws: Draws) -> ChaCha8Rng {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&self.recipe.seed.to_le_bytes());
+        key[8..16].copy_from_slice(&(epoch as u64).to_le_bytes());
+        key[16] = draws as u8;
+        ChaCha8Rng::from_seed(key)
+    }
+
+    /// One epoch; `progress` gets the number of each step, from 1, and its loss.
+    ///
+    /// # Errors
+    /// [`TrainingError`]; the heads are then no longer what they were.
+    pub fn epoch(&mut self, mut progress: impl FnMut(usize, f64)) -> Result<Epoch, TrainingError> {
+        let epoch = self.standing.epoch + 1;
+        let rate = self.standing.plateau.rate;
+        let clips = self.recipe.clips;
+        let order = drawn(self.examples.vectors, &self.examples.train, clips, &mut self.random(epoch, Draws::Snippets))
+            .map_err(FusionError::from)?;
+        let mut random = self.random(epoch, Draws::Dropout);
+        let mut sum = 0.0;
+        for (step, snippets) in order.chunks(self.recipe.batch).enumerate() {
+            let vectors = self.examples.vectors;
+            let logits = self.fusion.logits(vectors, snippets, clips, &self.device, Some(&mut random))?;
+            let loss = binary_cross_entropy(logits, self.targets(snippets));
+            let value = f64::from(loss.clone().into_scalar::<f32>());
+            if !value.is_finite() {
+                return Err(TrainingError::NotFinite { epoch, step: step + 1, loss: value });
+            }
+            let gradients = loss.backward();
+            for ((_, head), optimizer) in self.fusion.heads.iter_mut().zip(&mut self.optimizers) {
+                optimizer.step(rate, head, &gradients);
+            }
+            sum += value * snippets.len() as f64;
+            progress(step + 1, value);
+        }
+        let (validation_loss, areas) = self.validate()?;
+        let verdict = self.standing.plateau.see(validation_loss);
+        self.standing = Standing { epoch, stopped: verdict.stop, ..self.standing.clone() };
+        let train_loss = sum / order.len() as f64;
+        let areas = ShortAreas { mu_ap: areas.mu_ap, m_ap: areas.m_ap, w_ap: areas.w_ap, s_ap: areas.s_ap };
+        Ok(Epoch { epoch, rate, train_loss, validation_loss, areas, best: verdict.lowest })
+    }
+
+    fn targets(&self, snippets: &[Snippet]) -> Tensor<2> {
+        let truth = snippets.iter().flat_map(|snippet| &self.examples.truth[snippet.row]);
+        let targets: Vec<f32> = truth.map(|&label| f32::from(u8::from(label))).collect();
+        let labels = targets.len() / snippets.len();
+        Tensor::<1>::from_floats(targets.as_slice(), &self.device).reshape([snippets.len(), labels])
+    }
+
+    /// Binary cross entropy of the probabilities of the validation part, and its measures.
+    fn validate(&mut self) -> Result<(f64, Areas), TrainingError> {
+        let Examples { vectors, truth, validation, .. } = &self.examples;
+        let probabilities = self.fusion.probabilities(vectors, validation, self.recipe.clips, &self.device)?;
+        let truth: Vec<Vec<bool>> = validation.iter().map(|&row| truth[row].clone()).collect();
+        let decisions = probabilities.iter().flatten().zip(truth.iter().flatten());
+        // As torch does: a logarithm is at least -100.
+        let losses = decisions.clone().map(|(p, truth)| -if *truth { p.ln() } else { (1.0 - p).ln() }.max(-100.0));
+        let loss = losses.sum::<f64>() / decisions.count().max(1) as f64;
+        Ok((loss, Predictions { probabilities, truth }.areas()))
+    }
+}

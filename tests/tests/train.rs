@@ -1,0 +1,202 @@
+//! `divita-models train`: heads that learn, runs that go on, and what is refused, through the program.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+use std::time::Duration;
+
+use divita_models::representations::Store;
+use divita_tests::{assert_fails, program, stderr, stdout};
+use serde_json::{Map, Value, json};
+
+const VIDEOS: usize = 150;
+const LABELS: [&str; 4] = ["fun", "fear", "war", "love"];
+const FEATURES: usize = 12;
+
+/// In [0, 1), by a number: as good as random (splitmix64).
+fn chance(number: u64) -> f32 {
+    let mixed = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((mixed ^ (mixed >> 31)) >> 40) as f32 / (1u64 << 24) as f32
+}
+
+/// Whether a video has a label.
+fn has(video: usize, label: usize) -> bool {
+    chance((video * 131 + label * 7 + 5) as u64) < 0.4
+}
+
+/// A data set in `folder`: the table, and a store a stream. Of the first two labels the image stream tells, of the others the video stream.
+fn data_set(folder: &Path) {
+    let mut table = format!("video,{},split0\n", LABELS.join(","));
+    for (at, features) in ["image", "video"].into_iter().zip([FEATURES, FEATURES + 4]) {
+        Store::create_or_open(&folder.join(at), features, &Map::new()).unwrap();
+    }
+    for video in 0..VIDEOS {
+        let labels: Vec<&str> = (0..LABELS.len()).map(|label| if has(video, label) { "1" } else { "0" }).collect();
+        let part = match video % 10 {
+            0 | 1 => 2,
+            2 | 3 => 1,
+            _ => 0,
+        };
+        table.push_str(&format!("films/v{video}.mp4,{},{part}\n", labels.join(",")));
+        // Some videos are shorter than a snippet, some have several.
+        let clips = 3 + video % 17;
+        for (at, (stream, features)) in [("image", FEATURES), ("video", FEATURES + 4)].into_iter().enumerate() {
+            let vector = |clip: usize, feature: usize| {
+                let noise = chance((((video * 64 + clip) * 64 + feature) * 2 + at) as u64) - 0.5;
+                let told = feature / 4 == at && feature % 4 / 2 == at && has(video, feature % 4);
+                2.0 * noise + if told { 1.0 } else { 0.0 }
+            };
+            let data: Vec<f32> = (0..clips * features).map(|n| vector(n / features, n % features)).collect();
+            Store::open(&folder.join(stream)).unwrap().write(&format!("v{video}"), clips, &data).unwrap();
+        }
+    }
+    fs::write(folder.join("table.csv"), table).unwrap();
+}
+
+fn command(folder: &Path, output: &str, more: &[&str]) -> std::process::Command {
+    let mut command = program("divita-models");
+    command.current_dir(folder).args(["train", "table.csv", "--output", output, "--clips", "8", "--batch", "16"]);
+    command.args(more);
+    command
+}
+
+fn train(folder: &Path, output: &str, more: &[&str]) -> Output {
+    command(folder, output, more).output().unwrap()
+}
+
+fn evaluated(folder: &Path, run: &str) -> Value {
+    let predictions = format!("split0={run}/predictions.csv");
+    let mut evaluate = program("divita-models");
+    evaluate.current_dir(folder).args(["evaluate", "table.csv", "--predictions", &predictions, "--json"]);
+    let values: Vec<Value> = serde_json::from_str(&stdout(&evaluate.output().unwrap())).unwrap();
+    values[0].clone()
+}
+
+#[test]
+fn heads_learn_what_each_stream_tells_and_fusion_all_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    data_set(folder);
+    let quick = ["--epochs", "60", "--rate", "5e-3"];
+    let areas = |run: &str| -> Vec<f64> {
+        let labels = evaluated(folder, run)["labels"].clone();
+        labels.as_array().unwrap().iter().map(|label| label["area"].as_f64().unwrap()).collect()
+    };
+    for (run, streams) in [
+        ("i", &["--image", "image"][..]),
+        ("v", &["--video", "video"]),
+        ("f", &["--image", "image", "--video", "video"]),
+    ] {
+        let output = train(folder, run, &[streams, &quick, &["--head", "mean"]].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    let [image, video, fusion] = ["i", "v", "f"].map(areas);
+    assert!(image[0] > 0.9 && image[1] > 0.9 && image[2] < 0.8 && image[3] < 0.8, "{image:?}");
+    assert!(video[2] > 0.9 && video[3] > 0.9 && video[0] < 0.8 && video[1] < 0.8, "{video:?}");
+    assert!(fusion.iter().all(|area| *area > 0.9), "{fusion:?}");
+    // Each other head learns it too.
+    for head in ["cat", "gru", "conv"] {
+        let output = train(folder, head, &["--image", "image", "--head", head, "--epochs", "25", "--rate", "2e-3"]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let areas = areas(head);
+        assert!(areas[0] > 0.9 && areas[1] > 0.9, "{head}: {areas:?}");
+    }
+    // A line of figures an epoch, and the plot of them.
+    let lines = fs::read_to_string(folder.join("f/epochs.jsonl")).unwrap();
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[1]["epoch"], json!(2));
+    assert!(lines.iter().all(|line| line["validation_loss"].is_f64() && line["mu_ap"].is_f64()));
+    let best = lines.iter().rfind(|line| line["best"] == json!(true)).unwrap();
+    let lowest = lines.iter().map(|line| line["validation_loss"].as_f64().unwrap()).fold(f64::INFINITY, f64::min);
+    assert_eq!(best["validation_loss"].as_f64().unwrap(), lowest);
+    assert!(fs::read_to_string(folder.join("f/curves.svg")).unwrap().contains("<polyline"));
+}
+
+#[test]
+fn a_run_that_is_killed_ten_times_comes_to_the_same_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    data_set(folder);
+    let how = ["--image", "image", "--video", "video", "--epochs", "14", "--rate", "1e-3"];
+    let unbroken = train(folder, "unbroken", &how);
+    assert!(unbroken.status.success(), "{}", stderr(&unbroken));
+    let (mut kills, mut tries) = (0, 0);
+    loop {
+        let more = [&how[..], &["--resume"][..if folder.join("killed/recipe.json").exists() { 1 } else { 0 }]].concat();
+        let mut run = command(folder, "killed", &more).stderr(std::process::Stdio::null()).spawn().unwrap();
+        tries += 1;
+        if kills < 10 {
+            // Somewhere between the start and the end of a few epochs.
+            std::thread::sleep(Duration::from_millis(40 + (chance(tries) * 400.0) as u64));
+            run.kill().unwrap();
+            let ended = run.wait().unwrap();
+            if ended.success() {
+                break;
+            }
+            kills += 1;
+        } else {
+            assert!(run.wait().unwrap().success());
+            break;
+        }
+    }
+    assert!(kills >= 3, "it was killed {kills} times only");
+    for file in ["last.safetensors", "best.safetensors", "predictions.csv", "epochs.jsonl", "curves.svg", "recipe.json"]
+    {
+        let read = |run: &str| fs::read(folder.join(run).join(file)).unwrap();
+        assert!(read("unbroken") == read("killed"), "{file} differs after {kills} kills");
+    }
+    // Another seed is another run.
+    let other = train(folder, "other", &[&how[..], &["--seed", "2"]].concat());
+    assert!(other.status.success(), "{}", stderr(&other));
+    let read = |run: &str| fs::read(folder.join(run).join("last.safetensors")).unwrap();
+    assert!(read("other") != read("unbroken"));
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_and_what_was_good_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    data_set(folder);
+    let how = ["--image", "image", "--head", "mean"];
+    let good = train(folder, "run", &[&how[..], &["--epochs", "2"]].concat());
+    assert!(good.status.success(), "{}", stderr(&good));
+    let last = fs::read(folder.join("run/last.safetensors")).unwrap();
+    fs::remove_dir_all(folder.join("image/v5")).unwrap();
+    Store::open(&folder.join("image")).unwrap().write("v5", 3, &[f32::NAN; 3 * FEATURES]).unwrap();
+    let bad = train(folder, "run", &[&how[..], &["--epochs", "4", "--resume"]].concat());
+    assert_fails(&bad, 1, &["the loss of step", "of epoch 3 is NaN", "is kept"]);
+    assert_eq!(fs::read(folder.join("run/last.safetensors")).unwrap(), last);
+}
+
+#[test]
+fn what_cannot_be_trained_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    data_set(folder);
+    let how = ["--image", "image", "--head", "mean", "--epochs", "1"];
+    let with = |more: &[&'static str]| [&how[..], more].concat();
+    assert!(train(folder, "run", &how).status.success());
+    assert_fails(&train(folder, "run", &how), 1, &["run holds a run already", "--resume"]);
+    assert_fails(&train(folder, "none", &with(&["--resume"])), 1, &["none holds no run to resume"]);
+    assert_fails(
+        &train(folder, "run", &with(&["--resume", "--rate", "0.5"])),
+        1,
+        &["another recipe.rate", "0.0001 where 0.5 is asked for"],
+    );
+    assert_fails(&train(folder, "new", &with(&["--split", "split9"])), 1, &["no split called split9", "it has split0"]);
+    assert_fails(&train(folder, "new", &with(&["--rate", "0"])), 1, &["--rate must be above 0"]);
+    assert_fails(&train(folder, "new", &["--video", "nowhere"]), 1, &["nowhere"]);
+    fs::remove_dir_all(folder.join("image/v7")).unwrap();
+    assert_fails(&train(folder, "new", &how), 1, &["1 of 150 videos have no vectors", "the first is v7", "extract"]);
+    assert!(!folder.join("new").exists(), "a run that cannot be is begun");
+    // A file that is cut off is no reason to begin anew unseen.
+    let last = folder.join("run/last.safetensors");
+    let bytes = fs::read(&last).unwrap();
+    fs::write(&last, &bytes[..bytes.len() / 2]).unwrap();
+    assert_fails(&train(folder, "run", &["--video", "video", "--head", "mean", "--resume"]), 1, &["another streams"]);
+    Store::open(&folder.join("image")).unwrap().write("v7", 3, &[0.5; 3 * FEATURES]).unwrap();
+    assert_fails(&train(folder, "run", &with(&["--resume"])), 1, &["cannot read", "last.safetensors"]);
+}
