@@ -1,4 +1,4 @@
-//! A bundle written from a seed: the networks, their manifest and their model card in one folder.
+//! A bundle: the networks, their manifest and their model card in one folder.
 
 use std::{
     collections::BTreeMap,
@@ -12,32 +12,37 @@ use divita_runtime::{
         Stream as StreamEntry, Streams,
     },
     golden,
+    network::StreamName,
     sampler::WorkingRate,
     shots::ShotSettings,
 };
 
+use burn_core::tensor::Device;
+
 use crate::{
-    Error,
+    Error, cost,
+    difference::{Difference, TOLERANCE},
     graph::Graph,
     model_card,
     networks::SNIPPET_CLIPS,
     onnx::{self, Precision},
+    reference_input::reference_inputs,
     seed::seeded,
+    session::Session,
+    training::Differentiable,
     weights::Weights,
-    zoo::Backbone,
+    zoo::{Backbone, NETWORKS},
 };
 
 /// Working rates of the paper's Table 7, frames a second.
 pub const WORKING_RATES: [u32; 5] = [4, 6, 8, 12, 24];
 
-/// The rate of the golden clip: the lowest, so that it is small.
-const GOLDEN_RATE: WorkingRate = WorkingRate::ALL[0];
+/// Largest difference that may lie between a network and its file in half precision, as a part of the output's largest value.
+const HALF_TOLERANCE: f32 = 1e-2;
 
-/// Which bundle to write.
+/// How to write a bundle, and where.
 #[derive(Clone, Debug)]
 pub struct BuildOptions {
-    /// Seed of all weights.
-    pub seed: u64,
     /// Name of the bundle.
     pub name: String,
     /// How weights are stored.
@@ -50,28 +55,145 @@ pub struct BuildOptions {
     pub shots: Vec<u8>,
 }
 
-/// One stream of the bundle: its names and what it is.
-struct Part {
-    /// Name of the stream, its ONNX file and its weights' stream of random numbers.
-    backbone: &'static str,
-    /// The same for its head.
-    head: &'static str,
-    network: Backbone,
+/// What a bundle is made of, beside the shot detector.
+#[derive(Clone, Debug)]
+pub struct Contents {
+    /// At least one, of each name at most one.
+    pub streams: Vec<StreamContents>,
+    /// Names of the labels, in the order of the heads' outputs.
+    pub labels: Vec<String>,
+    /// Clips of a snippet.
+    pub snippet_clips: usize,
+    /// Frames a second that the heads were made for.
+    pub working_rates: Vec<u32>,
+    /// Whether all weights were learned from data.
+    pub trained: bool,
+    /// Where the weights come from; the tool is this one.
+    pub provenance: Provenance,
+    /// Measured quality, by name.
+    pub metrics: BTreeMap<String, f64>,
+    /// SPDX expression of the weights' licence.
+    pub licence: String,
+    /// Paragraphs of the model card that say what this bundle is, Markdown.
+    pub about: String,
+    /// Further rows of its table.
+    pub facts: Vec<(String, String)>,
 }
 
-const PARTS: [Part; 2] = [
-    Part { backbone: "image", head: "image_head", network: Backbone::Shufflenet2d },
-    Part { backbone: "video", head: "video_head", network: Backbone::Shufflenet3d },
-];
+/// One stream.
+#[derive(Clone, Debug)]
+pub struct StreamContents {
+    /// What it sees.
+    pub backbone: Backbone,
+    /// The backbone's weights.
+    pub backbone_weights: Weights,
+    /// The head's description.
+    pub head: Graph,
+    /// Its weights.
+    pub head_weights: Weights,
+}
 
-/// Writes a bundle of untrained networks. It is made beside its place and moved there when it is complete, so no one
-/// ever meets half of it.
+/// One of the networks of a bundle with its weights.
+#[derive(Clone, Debug)]
+pub struct BundleNetwork {
+    /// `image`, `image_head`, `video` or `video_head`: its file without `.onnx`.
+    pub name: &'static str,
+    /// Its description; that of a video backbone is for clips of one frame.
+    pub graph: Graph,
+    /// Its weights, batch norm unfolded.
+    pub weights: Weights,
+}
+
+/// Names of a stream's two networks.
+fn names(stream: StreamName) -> [&'static str; 2] {
+    match stream {
+        StreamName::Image => ["image", "image_head"],
+        StreamName::Video => ["video", "video_head"],
+    }
+}
+
+impl Contents {
+    /// ShuffleNet-Fusion with weights that are random numbers from `seed`.
+    #[must_use]
+    pub fn seeded(seed: u64) -> Contents {
+        let stream = |backbone: Backbone| {
+            let [name, head_name] = names(backbone.stream());
+            let head = backbone.head();
+            StreamContents {
+                backbone,
+                backbone_weights: seeded(&backbone.graph(1), seed, name),
+                head_weights: seeded(&head, seed, head_name),
+                head,
+            }
+        };
+        Contents {
+            streams: [Backbone::Shufflenet2d, Backbone::Shufflenet3d].map(stream).into(),
+            labels: GENRES.map(str::to_owned).to_vec(),
+            snippet_clips: SNIPPET_CLIPS,
+            working_rates: WORKING_RATES.to_vec(),
+            trained: false,
+            provenance: Provenance { weights: "seeded".to_owned(), seed: Some(seed), ..Provenance::default() },
+            metrics: BTreeMap::new(),
+            licence: "MIT OR Apache-2.0".to_owned(),
+            about: model_card::about_seeded(seed),
+            facts: model_card::facts_seeded(seed),
+        }
+    }
+
+    /// Its networks: of each stream the backbone and the head.
+    #[must_use]
+    pub fn networks(&self) -> Vec<BundleNetwork> {
+        let of = |stream: &StreamContents| {
+            let [name, head] = names(stream.backbone.stream());
+            let weights = stream.backbone_weights.clone();
+            [
+                BundleNetwork { name, graph: stream.backbone.graph(1), weights },
+                BundleNetwork { name: head, graph: stream.head.clone(), weights: stream.head_weights.clone() },
+            ]
+        };
+        self.streams.iter().flat_map(of).collect()
+    }
+
+    /// Name of the network that its streams are, as `zoo` has it.
+    fn architecture(&self) -> String {
+        let streams: Vec<Backbone> = self.streams.iter().map(|stream| stream.backbone).collect();
+        let known = NETWORKS.iter().find(|network| network.streams == streams).map(|network| network.name.to_owned());
+        known.unwrap_or_else(|| streams.iter().map(|backbone| backbone.graph(1).name).collect::<Vec<_>>().join("+"))
+    }
+
+    fn entry(&self, name: StreamName) -> Option<StreamEntry> {
+        let stream = self.streams.iter().find(|stream| stream.backbone.stream() == name)?;
+        let backbone = stream.backbone;
+        let macs = |&rate: &u32| {
+            let clips = self.snippet_clips as u64;
+            (rate, clips * cost::macs(&backbone.graph(rate as usize)) + cost::macs(&stream.head))
+        };
+        let [file, head] = names(name).map(onnx_file);
+        Some(StreamEntry {
+            backbone: file,
+            head,
+            features: backbone.features(),
+            input: backbone.input(),
+            parameters: cost::parameters(&backbone.graph(1)) + cost::parameters(&stream.head),
+            macs_per_snippet: self.working_rates.iter().map(macs).collect(),
+        })
+    }
+}
+
+/// The four networks of a bundle with weights drawn from `seed`.
+#[must_use]
+pub fn seeded_networks(seed: u64) -> Vec<BundleNetwork> {
+    Contents::seeded(seed).networks()
+}
+
+/// Writes a bundle. It is made beside its place and moved there when it is complete, so no one ever meets half of it. Every
+/// network is run in tract from its file, and by its description in burn; where the two do not agree, nothing is written.
 ///
 /// # Errors
 /// [`Error::Exists`] where the folder is there and `force` is not set, [`Error::NotABundle`] where it is set but the
 /// folder holds something else, [`Error::Io`] where the disk refuses, [`Error::HalfOverflow`] where a weight is too
-/// large for half precision.
-pub fn build(options: &BuildOptions) -> Result<Manifest, Error> {
+/// large for half precision, [`Error::Unverified`] where a file does not compute what its network does.
+pub fn build(options: &BuildOptions, contents: &Contents) -> Result<Manifest, Error> {
     let output = &options.output;
     if output.exists() {
         if !options.force {
@@ -90,7 +212,7 @@ pub fn build(options: &BuildOptions) -> Result<Manifest, Error> {
     // One level down, because a temporary folder itself is closed to other users.
     let folder = workshop.path().join("new");
     fs::create_dir(&folder).map_err(Error::io(&folder))?;
-    let manifest = write_files(options, &folder)?;
+    let manifest = write_files(options, contents, &folder)?;
     let old = workshop.path().join("old");
     if output.exists() {
         fs::rename(output, &old).map_err(Error::io(output))?;
@@ -105,41 +227,39 @@ pub fn build(options: &BuildOptions) -> Result<Manifest, Error> {
     Ok(manifest)
 }
 
-/// One of the networks of a bundle with its weights.
-#[derive(Clone, Debug)]
-pub struct SeededNetwork {
-    /// `image`, `image_head`, `video` or `video_head`: its file without `.onnx`.
-    pub name: &'static str,
-    /// Its description; that of the video backbone is for clips of one frame.
-    pub graph: Graph,
-    /// Its weights, batch norm unfolded.
-    pub weights: Weights,
-}
-
-/// The four networks of a bundle with weights drawn from `seed`.
-#[must_use]
-pub fn seeded_networks(seed: u64) -> Vec<SeededNetwork> {
-    let graphs =
-        PARTS.iter().flat_map(|part| [(part.backbone, part.network.graph(1)), (part.head, part.network.head())]);
-    let network = |(name, graph)| SeededNetwork { name, weights: seeded(&graph, seed, name), graph };
-    graphs.map(network).collect()
-}
-
-fn write_files(options: &BuildOptions, folder: &Path) -> Result<Manifest, Error> {
-    for network in seeded_networks(options.seed) {
+fn write_files(options: &BuildOptions, contents: &Contents, folder: &Path) -> Result<Manifest, Error> {
+    for network in contents.networks() {
         let bytes = onnx::encode(&network.graph, &network.weights, options.precision)?;
+        verify(&network, &bytes, options.precision)?;
         write(&folder.join(onnx_file(network.name)), &bytes)?;
     }
-    let [image, video] = PARTS.map(|part| part.entry());
-    let mut manifest = manifest(options, Streams { image: Some(image), video: Some(video) });
-    write(&folder.join("README.md"), model_card::text(&manifest, options.seed).as_bytes())?;
+    let mut manifest = manifest(options, contents);
+    write(&folder.join("README.md"), model_card::text(&manifest, contents).as_bytes())?;
     write(&folder.join(SHOTS_FILE), &options.shots)?;
     // The golden outputs are those of the bundle as the runtime opens it, so it is a whole one before they are there.
     write_manifest(folder, &mut manifest)?;
-    let golden = golden::record(&Bundle::open(folder)?, GOLDEN_RATE)?;
+    // Of the lowest rate, so that it is small.
+    let lowest = contents.working_rates.iter().min().and_then(|&rate| WorkingRate::new(rate).ok());
+    let golden = golden::record(&Bundle::open(folder)?, lowest.unwrap_or(WorkingRate::ALL[0]))?;
     write(&folder.join(GOLDEN_FILE), &golden)?;
     write_manifest(folder, &mut manifest)?;
     Ok(manifest)
+}
+
+/// Whether the ONNX file `bytes` makes in tract what the network makes in burn, whose description it was written from.
+fn verify(network: &BundleNetwork, bytes: &[u8], precision: Precision) -> Result<(), Error> {
+    let inputs = reference_inputs(&network.graph);
+    let found = Session::tract(bytes, inputs.iter().map(|(shape, _)| shape.as_slice()))?.run(inputs.clone())?;
+    let device = Device::flex();
+    let mut reference = Differentiable::new(network.graph.clone(), &network.weights, &device.clone().autodiff())?;
+    // A network that burn cannot run has nothing to be held against here; `verify` holds it against ONNX Runtime.
+    let Ok(expected) = reference.infer(&inputs[0], &device) else { return Ok(()) };
+    let difference = Difference::between(&found, &expected).relative();
+    let allowed = match precision {
+        Precision::F32 => TOLERANCE,
+        Precision::F16 => HALF_TOLERANCE,
+    };
+    if difference <= allowed { Ok(()) } else { Err(Error::Unverified { network: network.name, difference, allowed }) }
 }
 
 /// Writes `manifest`, its table of files brought up to date.
@@ -150,43 +270,25 @@ fn write_manifest(folder: &Path, manifest: &mut Manifest) -> Result<(), Error> {
     write(&folder.join(MANIFEST_FILE), &json)
 }
 
-impl Part {
-    fn entry(&self) -> StreamEntry {
-        let macs = |rate: u32| (rate, self.network.macs_per_snippet(rate as usize));
-        StreamEntry {
-            backbone: onnx_file(self.backbone),
-            head: onnx_file(self.head),
-            features: self.network.features(),
-            input: self.network.input(),
-            parameters: self.network.parameters(),
-            macs_per_snippet: WORKING_RATES.map(macs).into(),
-        }
-    }
-}
-
 fn onnx_file(name: &str) -> String {
     format!("{name}.onnx")
 }
 
-fn manifest(options: &BuildOptions, streams: Streams) -> Manifest {
+fn manifest(options: &BuildOptions, contents: &Contents) -> Manifest {
+    let tool = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned();
     Manifest {
         schema: BUNDLE_SCHEMA,
         name: options.name.clone(),
-        labels: GENRES.map(str::to_owned).to_vec(),
-        architecture: "shufflenet-fusion".to_owned(),
-        trained: false,
-        working_rates: WORKING_RATES.to_vec(),
-        snippet_clips: SNIPPET_CLIPS,
-        streams,
+        labels: contents.labels.clone(),
+        architecture: contents.architecture(),
+        trained: contents.trained,
+        working_rates: contents.working_rates.clone(),
+        snippet_clips: contents.snippet_clips,
+        streams: Streams { image: contents.entry(StreamName::Image), video: contents.entry(StreamName::Video) },
         shots: ShotSettings::default(),
-        provenance: Provenance {
-            weights: "seeded".to_owned(),
-            seed: Some(options.seed),
-            tool: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
-            ..Provenance::default()
-        },
-        metrics: BTreeMap::new(),
-        licence: "MIT OR Apache-2.0".to_owned(),
+        provenance: Provenance { tool, ..contents.provenance.clone() },
+        metrics: contents.metrics.clone(),
+        licence: contents.licence.clone(),
         files: BTreeMap::new(),
     }
 }

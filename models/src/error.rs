@@ -41,6 +41,18 @@ pub enum Error {
         /// What it said.
         reason: String,
     },
+    /// The file of a network does not compute what the network does.
+    #[error(
+        "{network}.onnx does not compute what {network} does: outputs are {difference:.1e} of the largest apart, {allowed:.0e} may be; are its weights finite and of one size?"
+    )]
+    Unverified {
+        /// The network.
+        network: &'static str,
+        /// How far they lie apart.
+        difference: f32,
+        /// How far they may.
+        allowed: f32,
+    },
     /// A weight is too large (or not a number) for half precision.
     #[error("tensor '{0}' does not fit half precision: write the bundle with --precision f32")]
     HalfOverflow(String),

@@ -1,39 +1,74 @@
 //! The model card: the README.md of a bundle.
 
-use divita_runtime::bundle::Manifest;
+use divita_runtime::bundle::{Manifest, Stream};
 
-/// The card of a bundle with seeded weights, Markdown.
-pub(crate) fn text(manifest: &Manifest, seed: u64) -> String {
-    let name = &manifest.name;
-    let labels = manifest.labels.join(", ");
+use crate::bundle::Contents;
+
+/// What a bundle with seeded weights is.
+pub(crate) fn about_seeded(seed: u64) -> String {
+    format!(
+        "**The weights of this bundle are not trained.** They are random numbers drawn from seed {seed}. The probabilities that
+come out have no meaning: they say nothing about any film. The bundle exists so that the program can be tried, tested
+and timed from end to end with networks of the real size and cost, until a trained bundle takes its place."
+    )
+}
+
+/// What its table says of it.
+pub(crate) fn facts_seeded(seed: u64) -> Vec<(String, String)> {
+    let facts = [
+        ("Trained on", "nothing".to_owned()),
+        ("Quality", "none: the output is noise by construction".to_owned()),
+        ("Seed", seed.to_string()),
+    ];
+    facts.map(|(name, fact)| (name.to_owned(), fact)).into()
+}
+
+/// The card of a bundle, Markdown.
+pub(crate) fn text(manifest: &Manifest, contents: &Contents) -> String {
+    let streams = &manifest.streams;
+    let stream = |name: &str, backbone: &str, stream: &Option<Stream>| {
+        stream.as_ref().map(|stream| {
+            format!(
+                "{name} stream: {backbone}, and a head over {} clips, {} parameters",
+                manifest.snippet_clips, stream.parameters
+            )
+        })
+    };
+    let backbone = |at: usize| contents.streams.get(at).map_or("", |stream| stream.backbone.graph(1).name);
+    let last = contents.streams.len() - 1;
+    let described = [
+        stream("image", &format!("`{}` on the keyframe of each clip", backbone(0)), &streams.image),
+        stream("video", &format!("`{}` on all its frames", backbone(last)), &streams.video),
+    ];
+    let mut described: Vec<String> = described.into_iter().flatten().collect();
+    if described.len() > 1 {
+        described.push("the logits are averaged".to_owned());
+    }
     let rates = manifest.working_rates.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
-    let tool = &manifest.provenance.tool;
-    let licence = &manifest.licence;
+    let mut rows = vec![
+        ("Architecture".to_owned(), format!("`{}`; {}", manifest.architecture, described.join("; "))),
+        ("Labels".to_owned(), manifest.labels.join(", ")),
+        ("Working rates".to_owned(), format!("{rates} frames a second")),
+    ];
+    rows.extend(contents.facts.iter().cloned());
+    rows.extend(manifest.metrics.iter().map(|(name, value)| (name.clone(), format!("{value:.4}"))));
+    rows.push(("Made by".to_owned(), manifest.provenance.tool.clone()));
+    rows.push(("Licence".to_owned(), manifest.licence.clone()));
+    let rows: String = rows.iter().map(|(name, fact)| format!("| {name} | {fact} |\n")).collect();
     format!(
         "# {name}
 
-**The weights of this bundle are not trained.** They are random numbers drawn from seed {seed}. The probabilities that
-come out have no meaning: they say nothing about any film. The bundle exists so that the program can be tried, tested
-and timed from end to end with networks of the real size and cost, until a trained bundle takes its place.
+{about}
 
 | | |
 |---|---|
-| Architecture | `{architecture}`: ShuffleNet V2 x1.0 on the keyframe of each clip, 3D ShuffleNet V2 x1.0 on all its frames, a Clip Aggregation Transformer over {clips} clips for each; the two logit vectors are averaged |
-| Labels | {labels} |
-| Working rates | {rates} frames a second |
-| Trained on | nothing |
-| Quality | none: the output is noise by construction |
-| Made by | {tool}, seed {seed} |
-| Licence | {licence} |
+{rows}
+The shot detector in `shots.safetensors` was trained by `divita-models fit-shots` on videos cut together from real footage.
 
-The shot detector in `shots.safetensors` is the one thing in it that was trained, by `divita-models fit-shots` on videos cut together from real
-footage.
-
-`manifest.json` holds the preprocessing of each stream, the cost, and the size and SHA-256 of every file.
-The same seed and tool version give the same networks, byte for byte, on every machine; the outputs in
-`golden.safetensors` are those of the processor that it was built on.
+`manifest.json` holds the preprocessing of each stream, the cost, and the size and SHA-256 of every file. The outputs in
+`golden.safetensors` are those of the processor that it was built on; everything else is the same, byte for byte, wherever it is built.
 ",
-        architecture = manifest.architecture,
-        clips = manifest.snippet_clips,
+        name = manifest.name,
+        about = contents.about,
     )
 }

@@ -165,14 +165,7 @@ fn what_is_not_trained_is_what_tract_makes() {
         let mut network = Differentiable::new(graph, &weights, &device).unwrap();
         // Differentiated or not, it is the same function.
         for device in [device.clone(), device.clone().inner()] {
-            let elements = Tensor::<1>::from_floats(input.as_slice(), &device);
-            let made = match shape[..] {
-                [a, b, c] => network.run(elements.reshape([a, b, c]), Mode::Inference),
-                [a, b, c, d] => network.run(elements.reshape([a, b, c, d]), Mode::Inference),
-                [a, b, c, d, e] => network.run(elements.reshape([a, b, c, d, e]), Mode::Inference),
-                _ => unreachable!(),
-            };
-            let made: Vec<f32> = made.unwrap().try_into_vec_as().unwrap();
+            let made = network.infer(&(shape.clone(), input.clone()), &device).unwrap();
             let largest = wanted.iter().fold(0.0f32, |most, value| most.max(value.abs()));
             assert_eq!(made.len(), wanted.len());
             for (made, wanted) in made.iter().zip(&wanted) {

@@ -180,7 +180,7 @@ fn what_cannot_be_trained_is_said() {
     let with = |more: &[&'static str]| [&how[..], more].concat();
     assert!(train(folder, "run", &how).status.success());
     assert_fails(&train(folder, "run", &how), 1, &["run holds a run already", "--resume"]);
-    assert_fails(&train(folder, "none", &with(&["--resume"])), 1, &["none holds no run to resume"]);
+    assert_fails(&train(folder, "none", &with(&["--resume"])), 1, &["none holds no run"]);
     assert_fails(
         &train(folder, "run", &with(&["--resume", "--rate", "0.5"])),
         1,
@@ -199,4 +199,99 @@ fn what_cannot_be_trained_is_said() {
     assert_fails(&train(folder, "run", &["--video", "video", "--head", "mean", "--resume"]), 1, &["another streams"]);
     Store::open(&folder.join("image")).unwrap().write("v7", 3, &[0.5; 3 * FEATURES]).unwrap();
     assert_fails(&train(folder, "run", &with(&["--resume"])), 1, &["cannot read", "last.safetensors"]);
+}
+
+/// All of a folder, into another.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+#[test]
+fn a_bundle_of_a_run_gives_what_the_run_predicted() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let sample = divita_tests::sample();
+    let models = |arguments: &[&str]| program("divita-models").current_dir(folder).args(arguments).output().unwrap();
+    for (stream, network, seed) in [("image", "shufflenet-2d", "5"), ("video", "shufflenet-3d", "6")] {
+        let path = sample.to_str().unwrap();
+        let made = models(&["extract", path, "--network", network, "--seed", seed, "--fps", "4", "--store", stream]);
+        assert!(made.status.success(), "{}", stderr(&made));
+        (1..6).for_each(|n| copy(&folder.join(stream).join("sintel-trailer"), &folder.join(format!("{stream}/v{n}"))));
+    }
+    fs::write(
+        folder.join("table.csv"),
+        "video,happy,sad,split0\nsintel-trailer.mp4,1,0,2\nv1,1,0,0\nv2,0,1,0\nv3,1,0,0\nv4,1,0,1\nv5,0,1,1\n",
+    )
+    .unwrap();
+    let how = ["--image", "image", "--video", "video", "--epochs", "3", "--rate", "1e-3"];
+    let trained = train(folder, "run", &how);
+    assert!(trained.status.success(), "{}", stderr(&trained));
+    let built = models(&["build", "--run", "run", "--name", "moods", "--output", "bundle", "--precision", "f32"]);
+    assert!(built.status.success(), "{}", stderr(&built));
+
+    let manifest: Value = serde_json::from_slice(&fs::read(folder.join("bundle/manifest.json")).unwrap()).unwrap();
+    assert_eq!(manifest["labels"], json!(["happy", "sad"]));
+    assert_eq!((&manifest["snippet_clips"], &manifest["working_rates"]), (&json!(8), &json!([4])));
+    // Backbones that were drawn at random are nothing that was trained.
+    assert_eq!(manifest["trained"], json!(false));
+    let card = fs::read_to_string(folder.join("bundle/README.md")).unwrap();
+    for words in [
+        "not trained",
+        "table.csv, split0: 3 videos, 2 for validation, 1 for the test",
+        "seeded, untrained: 5",
+        "shufflenet-fusion",
+    ] {
+        assert!(card.contains(words), "{words:?} is not in {card}");
+    }
+    let verified = program("divita").args(["verify"]).arg(folder.join("bundle")).output().unwrap();
+    assert!(verified.status.success(), "{}", stderr(&verified));
+
+    // What the board says of a video is what training said of it.
+    let classify = program("divita")
+        .arg("classify")
+        .arg(&sample)
+        .arg("--bundle")
+        .arg(folder.join("bundle"))
+        .args(["--fps", "4", "--format", "jsonl"])
+        .output();
+    let result: Value = stdout(&classify.unwrap())
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .find(|line: &Value| line["event"] == "result")
+        .unwrap();
+    let predictions = fs::read_to_string(folder.join("run/predictions.csv")).unwrap();
+    let predicted = predictions.lines().find(|line| line.starts_with("sintel-trailer")).unwrap();
+    for (label, predicted) in ["happy", "sad"].into_iter().zip(predicted.split(',').skip(1)) {
+        let (said, predicted) = (result["probabilities"][label].as_f64().unwrap(), predicted.parse::<f64>().unwrap());
+        assert!((said - predicted).abs() < 1e-3, "{label}: {said} {predicted}");
+    }
+
+    // Another file of weights, streams that do not say what made them, and a run that is not over.
+    let imported = divita_models::seed::seeded(&divita_models::networks::shufflenet_2d(), 9, "image");
+    divita_models::weights::write_safetensors(&[("", &imported)], &[], &folder.join("other.safetensors")).unwrap();
+    let build = |more: &[&str]| models(&[&["build", "--output", "new"], more].concat());
+    assert_fails(
+        &build(&["--run", "run", "--image-weights", "other.safetensors"]),
+        1,
+        &["other.safetensors: its sum is SHA-256", "image stream's vectors were made with seeded, untrained: 5"],
+    );
+    fs::remove_file(folder.join("run/results.json")).unwrap();
+    assert_fails(&build(&["--run", "run"]), 1, &["is not over", "--resume"]);
+    assert_fails(&build(&["--run", "nowhere"]), 1, &["nowhere holds no run"]);
+    assert!(!folder.join("new").exists());
+}
+
+#[test]
+fn vectors_that_do_not_say_what_made_them_give_no_bundle() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    data_set(folder);
+    assert!(train(folder, "run", &["--image", "image", "--head", "mean", "--epochs", "1"]).status.success());
+    let mut build = program("divita-models");
+    build.current_dir(folder).args(["build", "--run", "run", "--output", "new"]);
+    assert_fails(&build.output().unwrap(), 1, &["image stream do not say which network made them", "extract"]);
 }

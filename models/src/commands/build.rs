@@ -1,29 +1,45 @@
-//! `divita-models build`: writes a bundle of seeded, untrained networks.
+//! `divita-models build`: writes a bundle, of a training run or of seeded, untrained networks.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use divita_models::{
-    bundle::{self, BuildOptions},
-    onnx,
+    bundle::{self, BuildOptions, Contents},
+    onnx, trained_bundle,
 };
 use divita_runtime::shots::transition_network;
 
-/// Write a bundle of untrained networks from a seed
+/// Write a bundle of what was trained, or of random weights
 ///
-/// The weights are random numbers, so the genres that come out mean nothing; the networks have the real size and cost.
-/// Use such a bundle to try the program, to test a board or to measure its speed.
+/// With --run it holds the best heads of a run of `divita-models train`, and the backbones that made the vectors which these were trained on: their files are named with --image-weights
+/// and --video-weights, and must be the very ones. The model card says what was trained on what, how, and how good it is.
 ///
-/// The same seed gives the same networks, byte for byte, on every machine.
+/// With --seed the weights are random numbers, so the genres that come out mean nothing; the networks have the real size and cost.
+/// Use such a bundle to try the program, to test a board or to measure its speed. The same seed gives the same networks, byte for byte, on every machine.
+///
+/// Either way every network is run from its file and by its description, and nothing is written where these do not agree.
 #[derive(Args)]
-#[command(after_help = "Example:\n  \
+#[command(after_help = "Examples:\n  \
+    divita-models build --run runs/fusion --image-weights shufflenet-2d.safetensors --video-weights shufflenet-3d.safetensors --name films --output bundles/films\n  \
     divita-models build --seed 12 --output bundles/demo\n  \
-    divita classify --bundle bundles/demo trailer.mp4")]
+    divita classify --bundle bundles/films trailer.mp4")]
 pub struct Build {
-    /// Seed of the random weights, any whole number
-    #[arg(long, value_name = "N")]
-    seed: u64,
+    /// Seed of random weights, any whole number
+    #[arg(long, value_name = "N", required_unless_present = "run", conflicts_with = "run")]
+    seed: Option<u64>,
+    /// Folder of a run of `train` that is over
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+    /// Weights of the image stream's backbone, as `import` wrote them and `extract` read them
+    #[arg(long, value_name = "FILE", requires = "run")]
+    image_weights: Option<PathBuf>,
+    /// Weights of the video stream's backbone
+    #[arg(long, value_name = "FILE", requires = "run")]
+    video_weights: Option<PathBuf>,
+    /// Licence of the weights of a run, an SPDX expression
+    #[arg(long, value_name = "SPDX", default_value = "NOASSERTION", requires = "run")]
+    licence: String,
     /// Name that the bundle gives itself
     #[arg(long, default_value = "demo")]
     name: String,
@@ -61,13 +77,23 @@ impl Build {
             Some(path) => fs::read(path).with_context(|| path.display().to_string())?,
             None => transition_network::BUILT_IN.to_vec(),
         };
-        let Build { seed, name, output, force, .. } = self;
-        let manifest = bundle::build(&BuildOptions { seed, name, precision, output: output.clone(), force, shots })?;
+        let contents = match &self.run {
+            Some(run) => {
+                let files = [("image", &self.image_weights), ("video", &self.video_weights)];
+                let files = files.into_iter().filter_map(|(stream, file)| Some((stream, file.clone()?)));
+                trained_bundle::contents(run, &files.collect::<BTreeMap<_, _>>(), &self.licence)?
+            }
+            None => Contents::seeded(self.seed.unwrap_or_default()),
+        };
+        let Build { name, output, force, .. } = self;
+        let options = BuildOptions { name, precision, output: output.clone(), force, shots };
+        let manifest = bundle::build(&options, &contents)?;
         let bytes: u64 = manifest.files.values().map(|file| file.size).sum();
         log::info!(
-            "wrote {} files, {:.2} MB, untrained: {}",
+            "wrote {} files, {:.2} MB, {}: {}",
             manifest.files.len() + 1,
             bytes as f64 / 1e6,
+            if manifest.trained { "trained" } else { "untrained" },
             output.display()
         );
         Ok(())

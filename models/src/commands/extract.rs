@@ -14,6 +14,7 @@ use divita_models::{
     representations::{Error, Store},
     seed::seeded,
     session::Device,
+    trained_bundle::{SEEDED, SUM},
     transnet_detector::TransnetDetector,
     weights::Weights,
     zoo::Backbone,
@@ -103,7 +104,7 @@ impl Extract {
             Some(path) => read_weights(graph.name, self.fps.clip_frames(), path)?,
             None => {
                 let seed = self.seed.unwrap_or_default();
-                (seeded(&graph, seed, graph.name), format!("seeded, untrained: {seed}"))
+                (seeded(&graph, seed, graph.name), format!("{SEEDED}{seed}"))
             }
         };
         let segmentation = serde_json::to_value(self.segmentation)?;
@@ -189,7 +190,7 @@ impl Extract {
 /// The weights of `network` that `import` wrote to `path`, and how the store calls them.
 pub(super) fn read_weights(network: &str, frames: usize, path: &Path) -> anyhow::Result<(Weights, String)> {
     let checkpoint = checkpoint::read(path)?;
-    let from = format!("SHA-256 {}", checkpoint.sha256);
+    let from = format!("{SUM}{}", checkpoint.sha256);
     let (_, mapping) = super::import::map(network, frames, checkpoint, path)?;
     Ok((mapping.weights, from))
 }

@@ -8,13 +8,14 @@ use burn_core::tensor::Device;
 use clap::Args;
 use divita_models::{
     label_table::{LabelTable, Part},
+    metrics::Predictions,
     networks::Head,
     representations::Store,
     seed::initial,
     training::{
-        Differentiable, Epoch, Examples, Fusion, Recipe, Trainer,
+        Differentiable, Epoch, Examples, Fusion, Recipe, ShortAreas, Trainer,
         clip_vectors::{ClipVectors, DEFAULT_ROOM},
-        run_folder::{Resumed, RunFolder},
+        run_folder::{Results, Resumed, RunFolder},
     },
     weights::{Weights, write_whole},
 };
@@ -29,7 +30,7 @@ use serde_json::{Value, json};
 /// loss the rate is divided by ten, after 20 training ends.
 ///
 /// DIR holds the run: recipe.json, epochs.jsonl (a line of figures an epoch), curves.svg (their plot), last.safetensors (all that is needed to go on) and best.safetensors (the
-/// weights with the lowest validation loss). In the end predictions.csv: what these say of the validation and the test part, for `evaluate`. A run that was stopped, in whatever way, goes on
+/// weights with the lowest validation loss). In the end predictions.csv: what these say of the validation and the test part, for `evaluate`; and results.json, for `build`. A run that was stopped, in whatever way, goes on
 /// with --resume and comes to the same weights.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
@@ -95,6 +96,7 @@ impl Train {
         }
         let table = LabelTable::read(&self.table).with_context(|| self.table.display().to_string())?;
         let [train, validation, test] = self.parts(&table)?;
+        let sizes = [train.len(), validation.len(), test.len()];
         let streams: Vec<(&str, &Path)> = [("image", &self.image), ("video", &self.video)]
             .into_iter()
             .filter_map(|(name, path)| Some((name, path.as_deref()?)))
@@ -120,7 +122,7 @@ impl Train {
         };
         let resumed = if self.resume { folder.last(&names)? } else { None };
         let heads = names.iter().zip(vectors.num_features()).enumerate().map(|(at, (name, features))| {
-            let graph = self.head.graph(features, table.labels.len());
+            let graph = self.head.over(self.clips.into(), features, table.labels.len());
             let start = || initial(&graph, self.seed, name);
             let weights = resumed.as_ref().map_or_else(start, |resumed| resumed.heads[at].clone());
             Ok((name.clone(), Differentiable::new(graph, &weights, &device)?))
@@ -134,21 +136,31 @@ impl Train {
         }
         let epochs = self.epochs(&mut trainer, &folder)?;
         let mut fusion = self.best(&folder, &names, &vectors, &table, &device)?;
-        let rows = [validation, test].concat();
+        let rows = [&validation[..], &test].concat();
         let probabilities = fusion.probabilities(&vectors, &rows, clips, &device)?;
         let path = self.output.join("predictions.csv");
         write_whole(&path, &csv(&table, &rows, &probabilities)?)?;
-        if let Some(best) = epochs.iter().rfind(|epoch| epoch.best) {
-            log::info!(
-                "the best of {} epochs is epoch {}, validation loss {:.4}; `divita-models evaluate {} --predictions {}={}` says more",
-                epochs.len(),
-                best.epoch,
-                best.validation_loss,
-                self.table.display(),
-                self.split,
-                path.display()
-            );
-        }
+        let of_test = Predictions {
+            probabilities: probabilities[validation.len()..].to_vec(),
+            truth: test.iter().map(|&row| table.rows[row].clone()).collect(),
+        };
+        let Some(best) = epochs.iter().rfind(|epoch| epoch.best) else { return Ok(()) };
+        folder.finish(&Results {
+            table: self.table.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            videos: sizes,
+            epochs: epochs.len(),
+            best: best.clone(),
+            test: (!test.is_empty()).then(|| ShortAreas::of(&of_test.areas())),
+        })?;
+        log::info!(
+            "the best of {} epochs is epoch {}, validation loss {:.4}; `divita-models evaluate {} --predictions {}={}` says more",
+            epochs.len(),
+            best.epoch,
+            best.validation_loss,
+            self.table.display(),
+            self.split,
+            path.display()
+        );
         Ok(())
     }
 
@@ -247,7 +259,7 @@ impl Train {
     ) -> anyhow::Result<Fusion> {
         let best = folder.best(names)?;
         let heads = names.iter().zip(vectors.num_features()).zip(best).map(|((name, features), weights)| {
-            let graph = self.head.graph(features, table.labels.len());
+            let graph = self.head.over(self.clips.into(), features, table.labels.len());
             Ok((name.clone(), Differentiable::new(graph, &weights, device)?))
         });
         Ok(Fusion { heads: heads.collect::<anyhow::Result<_>>()? })

@@ -62,10 +62,16 @@ impl Head {
         }
     }
 
-    /// Its description, over vectors of `features` numbers, for `labels` labels.
+    /// Its description, over the vectors of `features` numbers of a snippet of the paper's length, for `labels` labels.
     #[must_use]
     pub fn graph(self, features: usize, labels: usize) -> Graph {
-        let (mut g, x) = Graph::new(self.name(), ("features", &[1, SNIPPET_CLIPS, features]), "logits");
+        self.over(SNIPPET_CLIPS, features, labels)
+    }
+
+    /// The same over snippets of `clips` clips. The weights do not depend on them.
+    #[must_use]
+    pub fn over(self, clips: usize, features: usize, labels: usize) -> Graph {
+        let (mut g, x) = Graph::new(self.name(), ("features", &[1, clips, features]), "logits");
         let x = g.batch_norm("bn", x, 2);
         let x = match self {
             Head::Cat => transformer(&mut g, x),

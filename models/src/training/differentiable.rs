@@ -13,6 +13,7 @@ use thiserror::Error;
 use crate::{
     graph::{EPSILON, Graph, Layer, Role},
     op::{Conv, Op},
+    reference_input::Input,
     weights::{self, Weights},
 };
 
@@ -147,14 +148,28 @@ impl Differentiable {
     ///
     /// # Errors
     /// [`Untrainable`].
-    pub fn run<const D: usize>(&mut self, input: Tensor<D>, mut mode: Mode<'_>) -> Result<Tensor<2>, Untrainable> {
-        self.tracked = input.device().is_autodiff();
+    pub fn run<const D: usize>(&mut self, input: Tensor<D>, mode: Mode<'_>) -> Result<Tensor<2>, Untrainable> {
+        self.run_value(Value::of(input), mode)
+    }
+
+    /// The same for one input as other programs take it, with what batch norms have kept; its elements.
+    ///
+    /// # Errors
+    /// [`Untrainable`].
+    pub fn infer(&mut self, (shape, elements): &Input, device: &Device) -> Result<Vec<f32>, Untrainable> {
+        let elements = Tensor::from_floats(elements.as_slice(), device);
+        let value = Value { elements, shape: shape.clone() };
+        Ok(numbers(self.run_value(value, Mode::Inference)?))
+    }
+
+    fn run_value(&mut self, input: Value, mut mode: Mode<'_>) -> Result<Tensor<2>, Untrainable> {
+        self.tracked = input.elements.device().is_autodiff();
         let mut values: Vec<Option<Value>> = Vec::new();
         let put = |values: &mut Vec<Option<Value>>, at: usize, value| {
             values.resize_with(values.len().max(at + 1), || None);
             values[at] = Some(value);
         };
-        put(&mut values, self.graph.index(self.graph.inputs[0].1), Value::of(input));
+        put(&mut values, self.graph.index(self.graph.inputs[0].1), input);
         let layers = self.graph.layers.clone();
         let mut made = None;
         for layer in &layers {
@@ -220,8 +235,9 @@ impl Differentiable {
                 Value::with(&shape, *axis, all.dims()[1], all)
             }
             Op::Shuffle { groups } => {
-                let [batch, channels, places] = x.around(1).dims();
-                let grouped = same_elements(&inputs[0]).reshape([batch, *groups, channels / groups, places]);
+                let x = x.around(1);
+                let [batch, channels, places] = x.dims();
+                let grouped: Tensor<4> = x.reshape([batch, *groups, channels / groups, places]);
                 same(grouped.swap_dims(1, 2).reshape([-1]))
             }
             Op::Mean { axes } => mean(x, axes)?,
@@ -301,10 +317,6 @@ impl Differentiable {
 /// The elements as they are in memory.
 pub(super) fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.try_into_vec_as().expect("what the processor has computed can be read")
-}
-
-fn same_elements(value: &Value) -> Tensor<1> {
-    value.elements.clone()
 }
 
 /// Leaves out a share, and makes up for it in the rest.

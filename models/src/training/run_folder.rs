@@ -10,7 +10,7 @@ use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Epoch, Moments, Standing, curves};
+use super::{Epoch, Moments, ShortAreas, Standing, curves};
 use crate::{
     checkpoint::{self, Checkpoint},
     weights::{Weights, write_safetensors, write_whole},
@@ -21,6 +21,7 @@ const LAST: &str = "last.safetensors";
 const BEST: &str = "best.safetensors";
 const EPOCHS: &str = "epochs.jsonl";
 const CURVES: &str = "curves.svg";
+const RESULTS: &str = "results.json";
 /// Before the names of what the optimizers remember.
 const MOMENTS: &str = "moments";
 /// The fact of a file that says how far the run was. There is one, because several would be written in any order, and the same run is to give the same bytes.
@@ -46,9 +47,12 @@ pub enum RunFolderError {
     /// Another run is in it.
     #[error("{} holds a run already: go on with --resume, or choose another --output", .0.display())]
     Occupied(PathBuf),
-    /// There is no run to go on with.
-    #[error("{} holds no run to resume", .0.display())]
+    /// There is no run.
+    #[error("{} holds no run", .0.display())]
     NoRun(PathBuf),
+    /// The run is not over.
+    #[error("the run in {} is not over: `divita-models train --resume` goes on with it", .0.display())]
+    Unfinished(PathBuf),
     /// The run in it is another.
     #[error(
         "{} holds a run with another {name}, {found} where {wanted} is asked for: resume with what it was begun with", path.display()
@@ -74,6 +78,21 @@ pub enum RunFolderError {
     /// A file cannot be written.
     #[error(transparent)]
     Write(#[from] crate::Error),
+}
+
+/// What came of a run that is over.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Results {
+    /// The data set.
+    pub table: String,
+    /// Videos of the training, validation and test part.
+    pub videos: [usize; 3],
+    /// Epochs that were run.
+    pub epochs: usize,
+    /// The epoch with the lowest validation loss, whose weights are the best.
+    pub best: Epoch,
+    /// What these give on the test part, if there is one.
+    pub test: Option<ShortAreas>,
 }
 
 /// What a run goes on from.
@@ -106,18 +125,48 @@ impl RunFolder {
     /// # Errors
     /// [`RunFolderError::NoRun`], [`RunFolderError::OtherRun`], [`RunFolderError::Read`].
     pub fn open(path: &Path, recipe: &Value) -> Result<RunFolder, RunFolderError> {
-        let folder = RunFolder { path: path.to_owned() };
-        if !path.join(RECIPE).exists() {
-            return Err(RunFolderError::NoRun(path.to_owned()));
-        }
-        let bytes = fs::read(path.join(RECIPE)).map_err(|reason| unreadable(&path.join(RECIPE), reason))?;
-        let found: Value = serde_json::from_slice(&bytes).map_err(|reason| unreadable(&path.join(RECIPE), reason))?;
+        let (folder, found) = RunFolder::find(path)?;
         // As it comes back from a file.
         let wanted: Value = serde_json::from_slice(&pretty(recipe)?).map_err(crate::Error::from)?;
         if let Some([name, found, wanted]) = difference("", &found, &wanted) {
             return Err(RunFolderError::OtherRun { path: path.to_owned(), name, found, wanted });
         }
         Ok(folder)
+    }
+
+    /// The folder of any run, and its recipe.
+    ///
+    /// # Errors
+    /// [`RunFolderError::NoRun`], [`RunFolderError::Read`].
+    pub fn find(path: &Path) -> Result<(RunFolder, Value), RunFolderError> {
+        let file = path.join(RECIPE);
+        if !file.exists() {
+            return Err(RunFolderError::NoRun(path.to_owned()));
+        }
+        let bytes = fs::read(&file).map_err(|reason| unreadable(&file, reason))?;
+        let recipe = serde_json::from_slice(&bytes).map_err(|reason| unreadable(&file, reason))?;
+        Ok((RunFolder { path: path.to_owned() }, recipe))
+    }
+
+    /// Keeps what came of the run.
+    ///
+    /// # Errors
+    /// [`RunFolderError::Write`].
+    pub fn finish(&self, results: &Results) -> Result<(), RunFolderError> {
+        Ok(write_whole(&self.path.join(RESULTS), &pretty(results)?)?)
+    }
+
+    /// What came of the run.
+    ///
+    /// # Errors
+    /// [`RunFolderError::Unfinished`] where it is not over; [`RunFolderError::Read`].
+    pub fn results(&self) -> Result<Results, RunFolderError> {
+        let path = self.path.join(RESULTS);
+        match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|reason| unreadable(&path, reason)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(RunFolderError::Unfinished(self.path.clone())),
+            Err(error) => Err(unreadable(&path, error)),
+        }
     }
 
     /// Where the run stood when it was kept last; `None` where it was before the end of its first epoch. `heads` are the names of the streams.

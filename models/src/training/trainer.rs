@@ -19,6 +19,7 @@ use crate::metrics::{Areas, Predictions};
 
 /// How to train. The default is the paper's recipe (section 6), with the authors' code's patience: the paper's is as long as that of stopping, and so would never act.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Recipe {
     /// Clips of a snippet.
     pub clips: usize,
@@ -93,6 +94,20 @@ pub struct ShortAreas {
     pub m_ap: Option<f64>,
     pub w_ap: Option<f64>,
     pub s_ap: Option<f64>,
+}
+
+impl ShortAreas {
+    /// Of all areas these.
+    #[must_use]
+    pub fn of(areas: &Areas) -> ShortAreas {
+        ShortAreas { mu_ap: areas.mu_ap, m_ap: areas.m_ap, w_ap: areas.w_ap, s_ap: areas.s_ap }
+    }
+
+    /// Each with its name in the paper.
+    #[must_use]
+    pub fn by_name(&self) -> [(&'static str, Option<f64>); 4] {
+        [("muAP", self.mu_ap), ("mAP", self.m_ap), ("wAP", self.w_ap), ("sAP", self.s_ap)]
+    }
 }
 
 /// Why training went no further.
@@ -224,7 +239,7 @@ impl<'a> Trainer<'a> {
         let verdict = self.standing.plateau.see(validation_loss);
         self.standing = Standing { epoch, stopped: verdict.stop, ..self.standing.clone() };
         let train_loss = sum / order.len() as f64;
-        let areas = ShortAreas { mu_ap: areas.mu_ap, m_ap: areas.m_ap, w_ap: areas.w_ap, s_ap: areas.s_ap };
+        let areas = ShortAreas::of(&areas);
         Ok(Epoch { epoch, rate, train_loss, validation_loss, areas, best: verdict.lowest })
     }
 

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use divita_models::{
     Error,
-    bundle::{BuildOptions, build},
+    bundle::{self, BuildOptions, Contents},
     onnx::Precision,
 };
 use divita_runtime::{
@@ -15,7 +15,11 @@ use sha2::{Digest, Sha256};
 
 fn options(output: &Path, force: bool) -> BuildOptions {
     let (name, shots) = ("demo".to_owned(), transition_network::BUILT_IN.to_vec());
-    BuildOptions { seed: 12, name, precision: Precision::F16, output: output.to_owned(), force, shots }
+    BuildOptions { name, precision: Precision::F16, output: output.to_owned(), force, shots }
+}
+
+fn build(options: &BuildOptions) -> Result<Manifest, Error> {
+    bundle::build(options, &Contents::seeded(12))
 }
 
 #[test]

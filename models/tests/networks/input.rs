@@ -60,7 +60,7 @@ pub fn shapes(inputs: &[Input]) -> impl Iterator<Item = &[usize]> {
 
 /// Every network of the bundle, the video backbone once for each clip length.
 pub fn bundle_cases() -> Vec<Case> {
-    let of = |network: divita_models::bundle::SeededNetwork| {
+    let of = |network: divita_models::bundle::BundleNetwork| {
         let case = |name: String, graph: Graph| Case { name, graph, weights: network.weights.clone() };
         if network.name != "video" {
             return vec![case(network.name.to_owned(), network.graph.clone())];

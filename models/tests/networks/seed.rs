@@ -1,6 +1,6 @@
 //! Seeded weights are the same bits everywhere.
 
-use divita_models::bundle::{SeededNetwork, seeded_networks};
+use divita_models::bundle::{BundleNetwork, seeded_networks};
 use sha2::{Digest, Sha256};
 
 use crate::SEED;
@@ -8,7 +8,7 @@ use crate::SEED;
 /// SHA-256 of every weight of the networks of seed [`SEED`], names and little-endian values in the order of the names.
 const PINNED: &str = "777b26f4e6923457ce181dda1bbaedd5f234ffc1d46dd655b766b852f060a850";
 
-fn sum(networks: &[SeededNetwork]) -> String {
+fn sum(networks: &[BundleNetwork]) -> String {
     let mut sum = Sha256::new();
     for (name, tensor) in networks.iter().flat_map(|network| &network.weights.0) {
         sum.update(name);

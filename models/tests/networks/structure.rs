@@ -14,7 +14,7 @@ use tract_onnx::pb::{ModelProto, tensor_proto::DataType};
 use crate::{SEED, input::bundle_cases};
 
 fn decoded(precision: Precision) -> Vec<(&'static str, ModelProto)> {
-    let decode = |network: divita_models::bundle::SeededNetwork| {
+    let decode = |network: divita_models::bundle::BundleNetwork| {
         let bytes = encode(&network.graph, &network.weights, precision).unwrap();
         (network.name, ModelProto::decode(&*bytes).unwrap())
     };

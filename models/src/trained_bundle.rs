@@ -1,0 +1,244 @@
+//! From a training run to what a bundle is made of: the backbones that made the vectors, and the heads that were trained on them.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use divita_runtime::bundle::Provenance;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::{
+    bundle::{Contents, StreamContents},
+    checkpoint::{self, CheckpointError},
+    import,
+    networks::Head,
+    seed::seeded,
+    training::{
+        Recipe,
+        run_folder::{Results, RunFolder, RunFolderError},
+    },
+    weights::Weights,
+    zoo::Backbone,
+};
+
+/// What a store says of weights that were drawn from a seed, before the seed.
+pub const SEEDED: &str = "seeded, untrained: ";
+
+/// What a store says of weights from a file, before its sum.
+pub const SUM: &str = "SHA-256 ";
+
+/// Why a bundle cannot be made of a run.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TrainedBundleError {
+    /// The run's folder cannot be used.
+    #[error(transparent)]
+    Run(#[from] RunFolderError),
+    /// The run does not say what was trained.
+    #[error("{} does not say what was trained: {reason}", path.display())]
+    Recipe {
+        /// The folder.
+        path: PathBuf,
+        /// What is missing.
+        reason: String,
+    },
+    /// The vectors do not say what made them.
+    #[error(
+        "the representations of the {stream} stream do not say which {fact} made them: a bundle can be built of what `divita-models extract` has made"
+    )]
+    Unknown {
+        /// The stream.
+        stream: String,
+        /// What they do not say.
+        fact: &'static str,
+    },
+    /// The weights of a backbone were not given.
+    #[error(
+        "the {stream} stream's vectors were made by {network} with the weights of {from}: name that file with --{stream}-weights"
+    )]
+    WeightsMissing {
+        /// The stream.
+        stream: String,
+        /// The network.
+        network: &'static str,
+        /// What is known of the weights.
+        from: String,
+    },
+    /// The weights are others.
+    #[error("{}: its sum is {found}, but the {stream} stream's vectors were made with {wanted}", path.display())]
+    OtherWeights {
+        /// The file.
+        path: PathBuf,
+        /// The stream.
+        stream: String,
+        /// Of this file.
+        found: String,
+        /// Of the vectors.
+        wanted: String,
+    },
+    /// The streams do not belong together.
+    #[error("the streams' vectors were made with different {0}")]
+    Streams(&'static str),
+    /// A file of weights cannot be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// Weights are not those of the network.
+    #[error(transparent)]
+    Weights(#[from] crate::Error),
+}
+
+/// What `recipe.json` of a run says.
+#[derive(Deserialize)]
+struct Described {
+    head: String,
+    labels: Vec<String>,
+    split: String,
+    streams: BTreeMap<String, Vectors>,
+    recipe: Recipe,
+}
+
+/// What it says of a stream's vectors.
+#[derive(Deserialize)]
+struct Vectors {
+    #[serde(default)]
+    attributes: Map<String, Value>,
+}
+
+impl Vectors {
+    fn fact<'a, T>(
+        &'a self,
+        stream: &str,
+        fact: &'static str,
+        read: impl Fn(&'a Value) -> Option<T>,
+    ) -> Result<T, TrainedBundleError> {
+        let unknown = || TrainedBundleError::Unknown { stream: stream.to_owned(), fact };
+        self.attributes.get(fact).and_then(read).ok_or_else(unknown)
+    }
+}
+
+/// What a bundle of the best weights of the run in `path` is made of. `files` names, by stream, the weights of the backbones; those that were seeded need none.
+///
+/// # Errors
+/// [`TrainedBundleError`].
+pub fn contents(path: &Path, files: &BTreeMap<&str, PathBuf>, licence: &str) -> Result<Contents, TrainedBundleError> {
+    let (run, recipe) = RunFolder::find(path)?;
+    let no_recipe = |reason: String| TrainedBundleError::Recipe { path: path.to_owned(), reason };
+    let described: Described = serde_json::from_value(recipe).map_err(|reason| no_recipe(reason.to_string()))?;
+    let head: Head = described.head.parse().map_err(|reason: &str| no_recipe(reason.to_owned()))?;
+    let results = run.results()?;
+    let names: Vec<String> = described.streams.keys().cloned().collect();
+    let mut streams = Vec::new();
+    let (mut rates, mut origins, mut shots) = (Vec::new(), Vec::new(), Vec::new());
+    for ((name, vectors), head_weights) in described.streams.iter().zip(run.best(&names)?) {
+        let network = vectors.fact(name, "network", Value::as_str)?;
+        let backbone = Backbone::ALL.into_iter().find(|backbone| backbone.graph(1).name == network);
+        let backbone = backbone.ok_or(TrainedBundleError::Unknown { stream: name.clone(), fact: "network" })?;
+        let from = vectors.fact(name, "weights", Value::as_str)?;
+        rates.push(vectors.fact(name, "fps", Value::as_u64)? as u32);
+        let cut = vectors.attributes.get("detector").and_then(Value::as_str).unwrap_or("none");
+        shots.push(format!("{}, shots by {cut}", vectors.fact(name, "segmentation", Value::as_str)?));
+        let backbone_weights = backbone_weights(name, backbone, from, files.get(name.as_str()))?;
+        origins.push(format!("{name}: {network}, {from}"));
+        let head = head.over(described.recipe.clips, backbone.features(), described.labels.len());
+        streams.push(StreamContents { backbone, backbone_weights, head, head_weights });
+    }
+    rates.dedup();
+    shots.dedup();
+    let ([rate], [shots]) = (&rates[..], &shots[..]) else {
+        return Err(TrainedBundleError::Streams(if rates.len() == 1 { "shots" } else { "rates (fps)" }));
+    };
+    let untrained = origins.iter().any(|origin| origin.contains(SEEDED));
+    let facts = facts(&described, &results, &origins, shots);
+    let mut metrics = BTreeMap::new();
+    for (part, areas) in [("validation", Some(results.best.areas)), ("test", results.test)] {
+        for (name, area) in areas.iter().flat_map(|areas| areas.by_name()) {
+            area.map(|area| metrics.insert(format!("{part} {name}"), area));
+        }
+    }
+    Ok(Contents {
+        streams,
+        snippet_clips: described.recipe.clips,
+        working_rates: vec![*rate],
+        trained: !untrained,
+        provenance: Provenance {
+            weights: origins.join("; "),
+            data: format!("{}, {}", results.table, described.split),
+            seed: Some(described.recipe.seed),
+            ..Provenance::default()
+        },
+        metrics,
+        licence: licence.to_owned(),
+        about: about(untrained),
+        facts,
+        labels: described.labels,
+    })
+}
+
+/// The weights that made the vectors of a stream: from the file, whose sum must be that which the vectors name, or from the seed that they name.
+fn backbone_weights(
+    stream: &str,
+    backbone: Backbone,
+    from: &str,
+    file: Option<&PathBuf>,
+) -> Result<Weights, TrainedBundleError> {
+    let graph = backbone.graph(1);
+    match (file, from.strip_prefix(SEEDED).and_then(|seed| seed.parse().ok())) {
+        (Some(path), _) => {
+            let checkpoint = checkpoint::read(path)?;
+            let found = format!("{SUM}{}", checkpoint.sha256);
+            if found != from {
+                let (path, stream, wanted) = (path.clone(), stream.to_owned(), from.to_owned());
+                return Err(TrainedBundleError::OtherWeights { path, stream, found, wanted });
+            }
+            Ok(import::map(&graph, checkpoint)?.weights)
+        }
+        (None, Some(seed)) => Ok(seeded(&graph, seed, graph.name)),
+        (None, None) => {
+            let (stream, from) = (stream.to_owned(), from.to_owned());
+            Err(TrainedBundleError::WeightsMissing { stream, network: graph.name, from })
+        }
+    }
+}
+
+fn about(untrained: bool) -> String {
+    match untrained {
+        true => "**A backbone of this bundle is not trained**: its weights are random numbers. The heads were trained on what it makes, and the figures below say how much can be learned
+of that; they say nothing about the method."
+            .to_owned(),
+        false => "The heads were trained by `divita-models train` on what the backbones make of the clips of a data set; the backbones were not changed. The figures below are of videos
+of that data set that were not trained on."
+            .to_owned(),
+    }
+}
+
+/// Rows of the model card: data, recipe, origins.
+fn facts(described: &Described, results: &Results, origins: &[String], shots: &str) -> Vec<(String, String)> {
+    let Described { head, split, recipe, .. } = described;
+    let [train, validation, test] = results.videos;
+    let rows = [
+        (
+            "Trained on",
+            format!("{}, {split}: {train} videos, {validation} for validation, {test} for the test", results.table),
+        ),
+        ("Clips", format!("of {shots}")),
+        (
+            "Recipe",
+            format!(
+                "head `{head}`, AdamW (amsgrad) at {:e}, decay {}, binary cross entropy, steps of {} snippets of {} clips, the rate divided by ten after {} epochs without a better validation loss; the weights are those of epoch {} of {}, seed {}",
+                recipe.rate,
+                recipe.decay,
+                recipe.batch,
+                recipe.clips,
+                recipe.patience,
+                results.best.epoch,
+                results.epochs,
+                recipe.seed
+            ),
+        ),
+        ("Backbones", origins.join("; ")),
+    ];
+    rows.map(|(name, fact)| (name.to_owned(), fact)).into()
+}
