@@ -50,7 +50,7 @@ pub struct ShotSettings {
 
 impl Default for ShotSettings {
     fn default() -> Self {
-        ShotSettings { cut: 0.5, gradual: 0.98, black_luma: 4.0, black_bright_share: 0.005, gap_s: 10.0 }
+        ShotSettings { cut: 0.76, gradual: 0.97, black_luma: 4.0, black_bright_share: 0.005, gap_s: 10.0 }
     }
 }
 
