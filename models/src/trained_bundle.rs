@@ -6,19 +6,17 @@ use std::{
 };
 
 use divita_runtime::bundle::Provenance;
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::{
     bundle::{Contents, StreamContents},
     checkpoint::{self, CheckpointError},
     import,
-    networks::Head,
     seed::seeded,
     training::{
-        Recipe,
-        run_folder::{Results, RunFolder, RunFolderError},
+        Distillation,
+        run_folder::{Results, RunFolder, RunFolderError, RunRecipe, Vectors},
     },
     weights::Weights,
     zoo::Backbone,
@@ -37,14 +35,6 @@ pub enum TrainedBundleError {
     /// The run's folder cannot be used.
     #[error(transparent)]
     Run(#[from] RunFolderError),
-    /// The run does not say what was trained.
-    #[error("{} does not say what was trained: {reason}", path.display())]
-    Recipe {
-        /// The folder.
-        path: PathBuf,
-        /// What is missing.
-        reason: String,
-    },
     /// The vectors do not say what made them.
     #[error(
         "the representations of the {stream} stream do not say which {fact} made them: a bundle can be built of what `divita-models extract` has made"
@@ -90,33 +80,15 @@ pub enum TrainedBundleError {
     Weights(#[from] crate::Error),
 }
 
-/// What `recipe.json` of a run says.
-#[derive(Deserialize)]
-struct Described {
-    head: String,
-    labels: Vec<String>,
-    split: String,
-    streams: BTreeMap<String, Vectors>,
-    recipe: Recipe,
-}
-
-/// What it says of a stream's vectors.
-#[derive(Deserialize)]
-struct Vectors {
-    #[serde(default)]
-    attributes: Map<String, Value>,
-}
-
-impl Vectors {
-    fn fact<'a, T>(
-        &'a self,
-        stream: &str,
-        fact: &'static str,
-        read: impl Fn(&'a Value) -> Option<T>,
-    ) -> Result<T, TrainedBundleError> {
-        let unknown = || TrainedBundleError::Unknown { stream: stream.to_owned(), fact };
-        self.attributes.get(fact).and_then(read).ok_or_else(unknown)
-    }
+/// What the vectors of a stream say of themselves.
+fn fact<'a, T>(
+    vectors: &'a Vectors,
+    stream: &str,
+    fact: &'static str,
+    read: impl Fn(&'a Value) -> Option<T>,
+) -> Result<T, TrainedBundleError> {
+    let unknown = || TrainedBundleError::Unknown { stream: stream.to_owned(), fact };
+    vectors.attributes.get(fact).and_then(read).ok_or_else(unknown)
 }
 
 /// What a bundle of the best weights of the run in `path` is made of. `files` names, by stream, the weights of the backbones; those that were seeded need none.
@@ -124,22 +96,20 @@ impl Vectors {
 /// # Errors
 /// [`TrainedBundleError`].
 pub fn contents(path: &Path, files: &BTreeMap<&str, PathBuf>, licence: &str) -> Result<Contents, TrainedBundleError> {
-    let (run, recipe) = RunFolder::find(path)?;
-    let no_recipe = |reason: String| TrainedBundleError::Recipe { path: path.to_owned(), reason };
-    let described: Described = serde_json::from_value(recipe).map_err(|reason| no_recipe(reason.to_string()))?;
-    let head: Head = described.head.parse().map_err(|reason: &str| no_recipe(reason.to_owned()))?;
+    let (run, described) = RunFolder::find(path)?;
+    let head = described.head()?;
     let results = run.results()?;
     let names: Vec<String> = described.streams.keys().cloned().collect();
     let mut streams = Vec::new();
     let (mut rates, mut origins, mut shots) = (Vec::new(), Vec::new(), Vec::new());
     for ((name, vectors), head_weights) in described.streams.iter().zip(run.best(&names)?) {
-        let network = vectors.fact(name, "network", Value::as_str)?;
+        let network = fact(vectors, name, "network", Value::as_str)?;
         let backbone = Backbone::ALL.into_iter().find(|backbone| backbone.graph(1).name == network);
         let backbone = backbone.ok_or(TrainedBundleError::Unknown { stream: name.clone(), fact: "network" })?;
-        let from = vectors.fact(name, "weights", Value::as_str)?;
-        rates.push(vectors.fact(name, "fps", Value::as_u64)? as u32);
+        let from = fact(vectors, name, "weights", Value::as_str)?;
+        rates.push(fact(vectors, name, "fps", Value::as_u64)? as u32);
         let cut = vectors.attributes.get("detector").and_then(Value::as_str).unwrap_or("none");
-        shots.push(format!("{}, shots by {cut}", vectors.fact(name, "segmentation", Value::as_str)?));
+        shots.push(format!("{}, shots by {cut}", fact(vectors, name, "segmentation", Value::as_str)?));
         let backbone_weights = backbone_weights(name, backbone, from, files.get(name.as_str()))?;
         origins.push(format!("{name}: {network}, {from}"));
         let head = head.over(described.recipe.clips, backbone.features(), described.labels.len());
@@ -167,6 +137,7 @@ pub fn contents(path: &Path, files: &BTreeMap<&str, PathBuf>, licence: &str) -> 
             weights: origins.join("; "),
             data: format!("{}, {}", results.table, described.split),
             seed: Some(described.recipe.seed),
+            teacher: described.teacher.as_ref().map(|teacher| format!("SHA-256 {}", teacher.weights)),
             ..Provenance::default()
         },
         metrics,
@@ -215,8 +186,8 @@ of that data set that were not trained on."
 }
 
 /// Rows of the model card: data, recipe, origins.
-fn facts(described: &Described, results: &Results, origins: &[String], shots: &str) -> Vec<(String, String)> {
-    let Described { head, split, recipe, .. } = described;
+fn facts(described: &RunRecipe, results: &Results, origins: &[String], shots: &str) -> Vec<(String, String)> {
+    let RunRecipe { head, split, recipe, .. } = described;
     let [train, validation, test] = results.videos;
     let rows = [
         (
@@ -240,5 +211,18 @@ fn facts(described: &Described, results: &Results, origins: &[String], shots: &s
         ),
         ("Backbones", origins.join("; ")),
     ];
-    rows.map(|(name, fact)| (name.to_owned(), fact)).into()
+    let taught = described.teacher.as_ref().map(|teacher| {
+        let Distillation { temperature, mix } = teacher.distillation;
+        let streams: Vec<&str> = teacher.run.streams.keys().map(String::as_str).collect();
+        (
+            "Teacher",
+            format!(
+                "a run of head `{}` over {}, SHA-256 {}; temperature {temperature}, share {mix}",
+                teacher.run.head,
+                streams.join(" and "),
+                teacher.weights
+            ),
+        )
+    });
+    rows.into_iter().chain(taught).map(|(name, fact)| (name.to_owned(), fact)).collect()
 }

@@ -1,6 +1,8 @@
 //! What the end-to-end tests share: where the programs, the sample and the test videos are.
 #![allow(clippy::unwrap_used)]
 
+pub mod data_set;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 

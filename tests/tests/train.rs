@@ -7,54 +7,9 @@ use std::process::Output;
 use std::time::Duration;
 
 use divita_models::representations::Store;
+use divita_tests::data_set::{FEATURES, chance, data_set};
 use divita_tests::{assert_fails, program, stderr, stdout};
-use serde_json::{Map, Value, json};
-
-const VIDEOS: usize = 150;
-const LABELS: [&str; 4] = ["fun", "fear", "war", "love"];
-const FEATURES: usize = 12;
-
-/// In [0, 1), by a number: as good as random (splitmix64).
-fn chance(number: u64) -> f32 {
-    let mixed = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((mixed ^ (mixed >> 31)) >> 40) as f32 / (1u64 << 24) as f32
-}
-
-/// Whether a video has a label.
-fn has(video: usize, label: usize) -> bool {
-    chance((video * 131 + label * 7 + 5) as u64) < 0.4
-}
-
-/// A data set in `folder`: the table, and a store a stream. Of the first two labels the image stream tells, of the others the video stream.
-fn data_set(folder: &Path) {
-    let mut table = format!("video,{},split0\n", LABELS.join(","));
-    for (at, features) in ["image", "video"].into_iter().zip([FEATURES, FEATURES + 4]) {
-        Store::create_or_open(&folder.join(at), features, &Map::new()).unwrap();
-    }
-    for video in 0..VIDEOS {
-        let labels: Vec<&str> = (0..LABELS.len()).map(|label| if has(video, label) { "1" } else { "0" }).collect();
-        let part = match video % 10 {
-            0 | 1 => 2,
-            2 | 3 => 1,
-            _ => 0,
-        };
-        table.push_str(&format!("films/v{video}.mp4,{},{part}\n", labels.join(",")));
-        // Some videos are shorter than a snippet, some have several.
-        let clips = 3 + video % 17;
-        for (at, (stream, features)) in [("image", FEATURES), ("video", FEATURES + 4)].into_iter().enumerate() {
-            let vector = |clip: usize, feature: usize| {
-                let noise = chance((((video * 64 + clip) * 64 + feature) * 2 + at) as u64) - 0.5;
-                let told = feature / 4 == at && feature % 4 / 2 == at && has(video, feature % 4);
-                2.0 * noise + if told { 1.0 } else { 0.0 }
-            };
-            let data: Vec<f32> = (0..clips * features).map(|n| vector(n / features, n % features)).collect();
-            Store::open(&folder.join(stream)).unwrap().write(&format!("v{video}"), clips, &data).unwrap();
-        }
-    }
-    fs::write(folder.join("table.csv"), table).unwrap();
-}
+use serde_json::{Value, json};
 
 fn command(folder: &Path, output: &str, more: &[&str]) -> std::process::Command {
     let mut command = program("divita-models");

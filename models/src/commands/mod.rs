@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod clips;
+pub mod distill;
 pub mod evaluate;
 pub mod extract;
 pub mod fit_shots;
@@ -12,5 +13,6 @@ pub mod shot_thresholds;
 pub mod shots;
 pub mod split;
 pub mod train;
+mod training_run;
 pub mod verify;
 pub mod zoo;

@@ -8,7 +8,7 @@ use super::{
     differentiable::{Differentiable, Mode, Untrainable, numbers},
     snippets::{Snippet, consecutive, gather},
 };
-use crate::representations;
+use crate::{networks::Head, representations, weights::Weights};
 
 /// Snippets that are run at a time where nothing is trained.
 const TOGETHER: usize = 64;
@@ -32,6 +32,26 @@ pub enum FusionError {
 }
 
 impl Fusion {
+    /// A head `kind` over each of the streams called `names`, whose vectors have `features` numbers, with its own of `weights`.
+    ///
+    /// # Errors
+    /// [`crate::Error::MissingWeight`] and [`crate::Error::WeightShape`] where weights are not the head's.
+    pub fn new(
+        kind: Head,
+        clips: usize,
+        features: &[usize],
+        labels: usize,
+        names: &[String],
+        weights: &[Weights],
+        device: &Device,
+    ) -> Result<Fusion, crate::Error> {
+        let head = |((name, &features), weights): ((&String, &usize), &Weights)| {
+            Ok((name.clone(), Differentiable::new(kind.over(clips, features, labels), weights, device)?))
+        };
+        let heads = names.iter().zip(features).zip(weights).map(head).collect::<Result<_, crate::Error>>()?;
+        Ok(Fusion { heads })
+    }
+
     /// Logits of `snippets` of `clips` clips, (snippets, labels), on `device`. `random` draws what dropout leaves out; without it nothing is, and batch norms take what they have kept.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ mod loss;
 mod plateau;
 pub mod run_folder;
 pub mod snippets;
+mod teacher;
 mod trainer;
 
 pub use adamw::{AdamW, Moments};
@@ -19,4 +20,5 @@ pub use differentiable::{Differentiable, Mode, Untrainable};
 pub use fusion::{Fusion, FusionError};
 pub use loss::binary_cross_entropy;
 pub use plateau::{Plateau, Verdict};
+pub use teacher::{Distillation, Teacher, TeacherDescription};
 pub use trainer::{Epoch, Examples, Recipe, ShortAreas, Standing, Trainer, TrainingError};

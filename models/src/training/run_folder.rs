@@ -1,6 +1,7 @@
 //! The folder of a training run: its recipe, the last and the best weights, a line of figures an epoch, and their plot. Every file is whole or not there, and a run that was killed goes on from it.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::ErrorKind,
     path::{Path, PathBuf},
@@ -8,11 +9,13 @@ use std::{
 
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{Epoch, Moments, ShortAreas, Standing, curves};
+use super::{Epoch, Moments, Recipe, ShortAreas, Standing, TeacherDescription, curves};
 use crate::{
     checkpoint::{self, Checkpoint},
+    networks::Head,
+    representations::Store,
     weights::{Weights, write_safetensors, write_whole},
 };
 
@@ -33,6 +36,62 @@ struct Last {
     standing: Standing,
     /// Steps that the optimizers have taken.
     steps: usize,
+}
+
+/// All that decides what comes out of a run. How many epochs it has at most is no part of it: that does not decide what the first ones are, so a run may be prolonged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRecipe {
+    /// Name of the heads.
+    pub head: String,
+    /// Names of the labels.
+    pub labels: Vec<String>,
+    /// The split that says what is trained on.
+    pub split: String,
+    /// The streams by name, and what their vectors are.
+    pub streams: BTreeMap<String, Vectors>,
+    /// How it is trained.
+    pub recipe: Recipe,
+    /// What taught it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<TeacherDescription>,
+}
+
+/// What a store says of its vectors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Vectors {
+    /// Numbers of each.
+    pub num_features: usize,
+    /// What made them.
+    #[serde(default)]
+    pub attributes: Map<String, Value>,
+}
+
+impl Vectors {
+    /// Those of `store`.
+    #[must_use]
+    pub fn of(store: &Store) -> Vectors {
+        Vectors { num_features: store.num_features(), attributes: store.attributes().clone() }
+    }
+}
+
+impl RunRecipe {
+    /// The heads.
+    ///
+    /// # Errors
+    /// [`RunFolderError::Read`] where there are none of that name.
+    pub fn head(&self) -> Result<Head, RunFolderError> {
+        self.head.parse().map_err(|reason| unreadable(Path::new(RECIPE), format!("head {}: {reason}", self.head)))
+    }
+
+    /// As it is kept, and compared.
+    fn value(&self) -> Result<Value, crate::Error> {
+        let mut value = serde_json::to_value(self)?;
+        if let Some(recipe) = value.get_mut("recipe").and_then(Value::as_object_mut) {
+            recipe.shift_remove("epochs");
+        }
+        // Numbers as they come back from a file.
+        Ok(serde_json::from_slice(&serde_json::to_vec(&value)?)?)
+    }
 }
 
 /// The folder.
@@ -106,17 +165,17 @@ pub struct Resumed {
 }
 
 impl RunFolder {
-    /// The folder of a new run. `recipe` is all that decides what comes out.
+    /// The folder of a new run.
     ///
     /// # Errors
     /// [`RunFolderError::Occupied`] where a run is in it; [`RunFolderError::Write`].
-    pub fn create(path: &Path, recipe: &Value) -> Result<RunFolder, RunFolderError> {
+    pub fn create(path: &Path, recipe: &RunRecipe) -> Result<RunFolder, RunFolderError> {
         fs::create_dir_all(path).map_err(crate::Error::io(path))?;
         if path.join(RECIPE).exists() {
             return Err(RunFolderError::Occupied(path.to_owned()));
         }
         let folder = RunFolder { path: path.to_owned() };
-        write_whole(&path.join(RECIPE), &pretty(recipe)?)?;
+        write_whole(&path.join(RECIPE), &pretty(&recipe.value()?)?)?;
         Ok(folder)
     }
 
@@ -124,11 +183,9 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`RunFolderError::NoRun`], [`RunFolderError::OtherRun`], [`RunFolderError::Read`].
-    pub fn open(path: &Path, recipe: &Value) -> Result<RunFolder, RunFolderError> {
+    pub fn open(path: &Path, recipe: &RunRecipe) -> Result<RunFolder, RunFolderError> {
         let (folder, found) = RunFolder::find(path)?;
-        // As it comes back from a file.
-        let wanted: Value = serde_json::from_slice(&pretty(recipe)?).map_err(crate::Error::from)?;
-        if let Some([name, found, wanted]) = difference("", &found, &wanted) {
+        if let Some([name, found, wanted]) = difference("", &found.value()?, &recipe.value()?) {
             return Err(RunFolderError::OtherRun { path: path.to_owned(), name, found, wanted });
         }
         Ok(folder)
@@ -138,7 +195,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`RunFolderError::NoRun`], [`RunFolderError::Read`].
-    pub fn find(path: &Path) -> Result<(RunFolder, Value), RunFolderError> {
+    pub fn find(path: &Path) -> Result<(RunFolder, RunRecipe), RunFolderError> {
         let file = path.join(RECIPE);
         if !file.exists() {
             return Err(RunFolderError::NoRun(path.to_owned()));
@@ -210,6 +267,14 @@ impl RunFolder {
         Ok(heads.iter().map(of).collect())
     }
 
+    /// SHA-256 of the file of the best weights.
+    ///
+    /// # Errors
+    /// [`RunFolderError::Read`].
+    pub fn best_sum(&self) -> Result<String, RunFolderError> {
+        Ok(self.tensors(BEST)?.sha256)
+    }
+
     /// The figures of the first `epochs` epochs; what a killed run has written beyond them is dropped.
     ///
     /// # Errors
@@ -240,6 +305,11 @@ impl RunFolder {
         standing: &Standing,
         epochs: &[Epoch],
     ) -> Result<(), RunFolderError> {
+        // What came of fewer epochs is out of date.
+        match fs::remove_file(self.path.join(RESULTS)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(crate::Error::io(&self.path)(error).into()),
+            _ => {}
+        }
         let weights: Vec<(&str, &Weights)> = heads.iter().map(|(name, weights)| (name.as_str(), weights)).collect();
         if let Some(epoch) = epochs.last().filter(|epoch| epoch.best) {
             let epoch = serde_json::to_string(epoch).map_err(crate::Error::from)?;

@@ -14,6 +14,7 @@ use super::{
     loss::binary_cross_entropy,
     plateau::Plateau,
     snippets::{Snippet, drawn},
+    teacher::Teacher,
 };
 use crate::metrics::{Areas, Predictions};
 
@@ -139,6 +140,7 @@ pub struct Trainer<'a> {
     optimizers: Vec<AdamW>,
     standing: Standing,
     device: Device,
+    teacher: Option<Teacher>,
 }
 
 /// What a generator is for; each has a stream of its own.
@@ -155,7 +157,13 @@ impl<'a> Trainer<'a> {
         let optimizers = fusion.heads.iter().map(|_| AdamW::new(recipe.decay)).collect();
         let plateau = Plateau::new(recipe.rate, recipe.patience, recipe.stop_after);
         let standing = Standing { epoch: 0, plateau, stopped: false };
-        Trainer { examples, recipe, fusion, optimizers, standing, device }
+        Trainer { examples, recipe, fusion, optimizers, standing, device, teacher: None }
+    }
+
+    /// The same run, whose loss listens to `teacher` too.
+    #[must_use]
+    pub fn taught_by(self, teacher: Teacher) -> Trainer<'a> {
+        Trainer { teacher: Some(teacher), ..self }
     }
 
     /// Goes on from where another run was.
@@ -223,7 +231,11 @@ impl<'a> Trainer<'a> {
         for (step, snippets) in order.chunks(self.recipe.batch).enumerate() {
             let vectors = self.examples.vectors;
             let logits = self.fusion.logits(vectors, snippets, clips, &self.device, Some(&mut random))?;
-            let loss = binary_cross_entropy(logits, self.targets(snippets));
+            let targets = self.targets(snippets);
+            let loss = match &mut self.teacher {
+                Some(teacher) => teacher.loss(logits, targets, snippets, clips)?,
+                None => binary_cross_entropy(logits, targets),
+            };
             let value = f64::from(loss.clone().into_scalar::<f32>());
             if !value.is_finite() {
                 return Err(TrainingError::NotFinite { epoch, step: step + 1, loss: value });

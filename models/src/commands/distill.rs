@@ -1,0 +1,116 @@
+//! `divita-models distill`: heads that learn from better ones.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+use divita_models::training::{Distillation, ShortAreas, Teacher, run_folder::RunFolder};
+use serde_json::{Value, json};
+
+use super::training_run::{HowToTrain, device, stores};
+
+/// Train heads on what better ones say, beside the labels
+///
+/// The teacher is a run of `train` on the same data set and split, as of a Swin-3D at the full rate; its own representations are named with --teacher-image and --teacher-video. For each
+/// snippet the heads are held to the labels and, by the share --mix, to the teacher's probabilities of the same seconds, both softened by the temperature (Hinton, Vinyals and Dean, 2015).
+///
+/// To know what that gains, the same heads are trained plainly too. DIR holds both runs, `plain` and `distilled`, each as `train` leaves it: its best epoch is that with the lowest validation
+/// loss, by the labels alone. What the teacher, the plain and the distilled heads give on the test part is printed.
+#[derive(Args)]
+#[command(after_help = "Example:\n  \
+    divita-models train films.csv --video swin.zarr --output runs/teacher\n  \
+    divita-models distill films.csv --teacher runs/teacher --teacher-video swin.zarr --image i.zarr --video v.zarr --output runs/student\n  \
+    divita-models build --run runs/student/distilled --image-weights i.safetensors --video-weights v.safetensors --output bundles/films")]
+pub struct Distill {
+    #[command(flatten)]
+    how: HowToTrain,
+    /// Folder of the teacher's run
+    #[arg(long, value_name = "DIR")]
+    teacher: PathBuf,
+    /// Representations that the teacher's image stream reads
+    #[arg(long, value_name = "STORE", required_unless_present = "teacher_video")]
+    teacher_image: Option<PathBuf>,
+    /// Representations that the teacher's video stream reads
+    #[arg(long, value_name = "STORE")]
+    teacher_video: Option<PathBuf>,
+    /// What the logits are divided by before they are compared: the higher, the more the unlikely labels count
+    #[arg(long, value_name = "T", default_value_t = Distillation::default().temperature)]
+    temperature: f64,
+    /// Share of the teacher in the loss, from 0 to 1; the rest is that of the labels
+    #[arg(long, value_name = "SHARE", default_value_t = Distillation::default().mix)]
+    mix: f64,
+    /// Folder of the two runs
+    #[arg(long, value_name = "DIR")]
+    output: PathBuf,
+    /// Go on with the runs that are in --output
+    #[arg(long)]
+    resume: bool,
+    /// Print JSON in place of a table
+    #[arg(long)]
+    json: bool,
+}
+
+impl Distill {
+    /// Trains both, and prints what each gives.
+    pub fn run(self) -> anyhow::Result<()> {
+        let distillation = Distillation { temperature: self.temperature, mix: self.mix };
+        if !(self.temperature > 0.0 && self.temperature.is_finite() && (0.0..=1.0).contains(&self.mix)) {
+            bail!("--temperature must be above 0, and --mix from 0 to 1");
+        }
+        let data = self.how.data_set()?;
+        let (run, recipe) = RunFolder::find(&self.teacher)?;
+        if recipe.labels != data.table.labels {
+            bail!("the teacher's labels are others: {}", recipe.labels.join(", "));
+        }
+        if recipe.split != self.how.split {
+            bail!(
+                "the teacher was trained on {}: on {} it has seen what the heads are judged by",
+                recipe.split,
+                self.how.split
+            );
+        }
+        run.results()?;
+        let (names, stores) = stores(self.teacher_image.as_deref(), self.teacher_video.as_deref())?;
+        if !names.iter().eq(recipe.streams.keys()) {
+            let streams: Vec<&str> = recipe.streams.keys().map(String::as_str).collect();
+            bail!("the teacher reads {}: give each with --teacher-image or --teacher-video", streams.join(" and "));
+        }
+        let vectors = data.vectors(stores, self.how.room)?;
+        let mut teacher = Teacher::read(&run, &recipe, vectors, distillation, &device())?;
+        let taught = data.test_areas(&teacher.probabilities(&data.judged(), &device())?);
+
+        // Each of the runs may have been interrupted before it was begun.
+        let resume = |name: &str| self.resume && self.output.join(name).exists();
+        log::info!("plain training");
+        let plain = self.how.run(&data, &self.output.join("plain"), resume("plain"), None)?;
+        log::info!("distillation");
+        let distilled = self.how.run(&data, &self.output.join("distilled"), resume("distilled"), Some(teacher))?;
+        let mut out = std::io::stdout();
+        let rows = [("teacher", taught), ("plain", plain.test), ("distilled", distilled.test)];
+        if self.json {
+            let value: serde_json::Map<String, Value> =
+                rows.into_iter().map(|(name, areas)| (name.to_owned(), json!(areas))).collect();
+            writeln!(out, "{}", serde_json::to_string_pretty(&value)?)?;
+            return Ok(());
+        }
+        writeln!(out, "{:<10} {:>7} {:>7} {:>7} {:>7}", "test", "muAP", "mAP", "wAP", "sAP")?;
+        let cells = |areas: Option<ShortAreas>| areas.map_or([None; 4], |areas| areas.by_name().map(|(_, area)| area));
+        let line = |out: &mut std::io::Stdout, name: &str, cells: [Option<f64>; 4], sign: bool| {
+            let cell = |cell: Option<f64>| match cell.map(|cell| 100.0 * cell) {
+                None => "-".to_owned(),
+                Some(cell) if sign => format!("{cell:+.2}"),
+                Some(cell) => format!("{cell:.2}"),
+            };
+            let [a, b, c, d] = cells.map(cell);
+            writeln!(out, "{name:<10} {a:>7} {b:>7} {c:>7} {d:>7}")
+        };
+        for (name, areas) in rows {
+            line(&mut out, name, cells(areas), false)?;
+        }
+        let (plain, distilled) = (cells(plain.test), cells(distilled.test));
+        let gains = std::array::from_fn(|at| Some(distilled[at]? - plain[at]?));
+        line(&mut out, "gain", gains, true)?;
+        Ok(())
+    }
+}

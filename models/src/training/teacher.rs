@@ -1,0 +1,103 @@
+//! A trained network that teaches another: its probabilities, softened, beside the labels (Hinton, Vinyals and Dean, 2015).
+
+use burn_core::tensor::{Device, Tensor, activation};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    clip_vectors::ClipVectors,
+    fusion::{Fusion, FusionError},
+    loss::binary_cross_entropy,
+    run_folder::{RunFolder, RunFolderError, RunRecipe},
+    snippets::Snippet,
+};
+
+/// How much the teacher says, and how softly.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Distillation {
+    /// What logits are divided by.
+    pub temperature: f64,
+    /// Share of the teacher in the loss.
+    pub mix: f64,
+}
+
+impl Default for Distillation {
+    fn default() -> Self {
+        Distillation { temperature: 2.0, mix: 0.5 }
+    }
+}
+
+/// What a run says of its teacher.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TeacherDescription {
+    /// SHA-256 of its weights.
+    pub weights: String,
+    /// What it was.
+    pub run: Box<RunRecipe>,
+    /// How it taught.
+    pub distillation: Distillation,
+}
+
+/// A teacher, and the vectors that it reads.
+pub struct Teacher {
+    fusion: Fusion,
+    vectors: ClipVectors,
+    clips: usize,
+    /// What is said of it.
+    pub description: TeacherDescription,
+}
+
+impl Teacher {
+    /// The best weights of a run, which read `vectors`, of the same videos in the same order as those that are taught.
+    ///
+    /// # Errors
+    /// Where the run's files cannot be read or are not what its recipe says.
+    pub fn read(
+        run: &RunFolder,
+        recipe: &RunRecipe,
+        vectors: ClipVectors,
+        distillation: Distillation,
+        device: &Device,
+    ) -> Result<Teacher, RunFolderError> {
+        let names: Vec<String> = recipe.streams.keys().cloned().collect();
+        let features: Vec<usize> = vectors.num_features().collect();
+        let head = recipe.head()?;
+        let (clips, labels) = (recipe.recipe.clips, recipe.labels.len());
+        let fusion = Fusion::new(head, clips, &features, labels, &names, &run.best(&names)?, device)?;
+        let description = TeacherDescription { weights: run.best_sum()?, run: Box::new(recipe.clone()), distillation };
+        Ok(Teacher { fusion, vectors, clips, description })
+    }
+
+    /// What it says itself of the videos at `rows`.
+    ///
+    /// # Errors
+    /// [`FusionError`].
+    pub fn probabilities(&mut self, rows: &[usize], device: &Device) -> Result<Vec<Vec<f64>>, FusionError> {
+        self.fusion.probabilities(&self.vectors, rows, self.clips, device)
+    }
+
+    /// The loss of `logits` of `snippets` of `clips` clips: that of the labels, and, by the share of the teacher, that of its probabilities of the same
+    /// clips. The latter is multiplied by the square of the temperature, so that its gradient does not shrink with it.
+    ///
+    /// # Errors
+    /// [`FusionError`].
+    pub fn loss(
+        &mut self,
+        logits: Tensor<2>,
+        targets: Tensor<2>,
+        snippets: &[Snippet],
+        clips: usize,
+    ) -> Result<Tensor<1>, FusionError> {
+        let Distillation { temperature, mix } = self.description.distillation;
+        let same = |snippet: &Snippet| -> Result<Snippet, FusionError> {
+            // At another rate a shot may end in one clip more or less.
+            let last = self.vectors.clips(snippet.row)?.saturating_sub(clips);
+            Ok(Snippet { first: snippet.first.min(last), ..*snippet })
+        };
+        let same = snippets.iter().map(same).collect::<Result<Vec<_>, _>>()?;
+        let device = logits.device();
+        let said = self.fusion.logits(&self.vectors, &same, clips, &device.inner(), None)?;
+        let soft = Tensor::from_inner(activation::sigmoid(said / temperature));
+        let of_teacher = binary_cross_entropy(logits.clone() / temperature, soft) * (temperature * temperature);
+        Ok(binary_cross_entropy(logits, targets) * (1.0 - mix) + of_teacher * mix)
+    }
+}
