@@ -33,6 +33,7 @@ pub mod shot_evaluation;
 pub mod shot_score;
 pub mod shot_training;
 pub mod stratification;
+pub mod synth;
 pub mod trained_bundle;
 pub mod training;
 pub mod transnet_detector;

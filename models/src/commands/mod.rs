@@ -12,6 +12,7 @@ mod progress;
 pub mod shot_thresholds;
 pub mod shots;
 pub mod split;
+pub mod synth;
 pub mod train;
 mod training_run;
 pub mod verify;

@@ -1,0 +1,232 @@
+//! A trailer: scenes in the manners of its genres, how they are joined, titles, black, and how all of it was filmed.
+
+use divita_runtime::bundle::GENRES;
+use serde::Serialize;
+
+use super::{
+    dice::Dice,
+    picture::{Colour, Picture, mix, scatter},
+    profile::{PROFILES, Profile},
+    scene::Scene,
+};
+
+/// Frames a second of every trailer.
+pub const RATE: usize = 24;
+
+/// What a trailer is to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Order {
+    /// Its genres, in the order of [`GENRES`].
+    pub genres: [bool; GENRES.len()],
+    /// Frames.
+    pub frames: usize,
+    /// Width and height, pixels; both even.
+    pub size: (usize, usize),
+}
+
+/// A change from one shot to the next, as `divita-models shots` reads truth.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Transition {
+    /// `cut`, `dissolve` or `black`.
+    pub kind: &'static str,
+    /// The last frame that is wholly of the shot before.
+    pub last: usize,
+    /// The first that is wholly of the one after.
+    pub first: usize,
+}
+
+/// Something that is no transition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Disturbance {
+    /// What it is.
+    pub kind: &'static str,
+    /// Its first frame.
+    pub first: usize,
+    /// Its last.
+    pub last: usize,
+}
+
+/// One shot: its first and last frame that are wholly its own, and what is seen.
+struct Shot {
+    first: usize,
+    last: usize,
+    kind: ShotKind,
+}
+
+enum ShotKind {
+    Scene(Box<Scene>),
+    Title { seed: u32, letters: usize, colour: Colour },
+}
+
+/// A trailer, ready to be drawn.
+pub struct Screenplay {
+    order: Order,
+    shots: Vec<Shot>,
+    /// How each shot but the first is joined to the one before.
+    joins: Vec<Transition>,
+    /// Height of each black bar, share of the picture's.
+    bars: f32,
+    grain: f32,
+    seed: u32,
+}
+
+impl Screenplay {
+    /// Writes one to order.
+    #[must_use]
+    pub fn new(order: Order, dice: &mut Dice) -> Screenplay {
+        let own: Vec<&Profile> =
+            PROFILES.iter().zip(order.genres).filter(|(_, there)| *there).map(|(profile, _)| profile).collect();
+        let own = if own.is_empty() { vec![&PROFILES[4]] } else { own };
+        // A trailer has a pace and a light of its own, in all of its genres.
+        let (pace, bright) = (dice.between(0.7, 1.4), dice.between(0.8, 1.2));
+        let (mut shots, mut joins): (Vec<Shot>, Vec<Transition>) = (Vec::new(), Vec::new());
+        let mut at = 0;
+        while at < order.frames {
+            let profile = own[dice.below(own.len())];
+            // Trailers quicken towards their end.
+            let progress = at as f32 / order.frames as f32;
+            let seconds = profile.shot_s * pace * (1.35 - 0.7 * progress) * dice.between(0.5, 1.6);
+            let mut length = ((seconds * RATE as f32) as usize).max(5);
+            let title = !shots.is_empty() && dice.chance(0.06);
+            if title {
+                length = RATE + dice.below(RATE);
+            }
+            if order.frames.saturating_sub(at + length) < 8 {
+                length = order.frames - at;
+            }
+            let first = match shots.last() {
+                None => 0,
+                Some(before) => {
+                    let (kind, between) = join(profile, title, dice);
+                    let between = between.min(length.saturating_sub(3));
+                    let kind = if between == 0 { "cut" } else { kind };
+                    joins.push(Transition { kind, last: before.last, first: at + between });
+                    at + between
+                }
+            };
+            let kind = if title {
+                let colour = if dice.chance(0.7) { [1.0; 3] } else { [0.9, 0.75, 0.4] };
+                ShotKind::Title { seed: dice.number(), letters: 6 + dice.below(12), colour }
+            } else {
+                let profile = Profile { key: profile.key * bright, ..*profile };
+                ShotKind::Scene(Box::new(Scene::new(&profile, length as f32 / RATE as f32, order.size, dice)))
+            };
+            at += length;
+            shots.push(Shot { first, last: at - 1, kind });
+        }
+        let bars = if dice.chance(0.4) { dice.between(0.08, 0.13) } else { 0.0 };
+        let grain = if dice.chance(0.5) { dice.between(0.005, 0.03) } else { 0.0 };
+        Screenplay { order, shots, joins, bars, grain, seed: dice.number() }
+    }
+
+    /// Its transitions, in order.
+    #[must_use]
+    pub fn transitions(&self) -> &[Transition] {
+        &self.joins
+    }
+
+    /// What happens in it that is no transition, in order.
+    #[must_use]
+    pub fn disturbances(&self) -> Vec<Disturbance> {
+        let mut all = Vec::new();
+        for shot in &self.shots {
+            let ShotKind::Scene(scene) = &shot.kind else { continue };
+            for happening in scene.happenings() {
+                let first = shot.first + (happening.at_s * RATE as f32).ceil() as usize;
+                let last = shot.first + ((happening.at_s + happening.length_s) * RATE as f32) as usize;
+                if first <= last && last < self.order.frames {
+                    let kind = if happening.explosion { "explosion" } else { "flash" };
+                    all.push(Disturbance { kind, first, last });
+                }
+            }
+        }
+        all.sort_by_key(|one| one.first);
+        all
+    }
+
+    /// Its frames, one after the other.
+    pub fn frames(&self) -> impl Iterator<Item = Picture> + '_ {
+        (0..self.order.frames).map(|frame| self.frame(frame))
+    }
+
+    fn frame(&self, frame: usize) -> Picture {
+        let index = self.shots.iter().position(|shot| frame <= shot.last).unwrap_or(self.shots.len() - 1);
+        let shot = &self.shots[index];
+        let mut picture = shot.at(frame, self.order.size);
+        if frame < shot.first {
+            // On the way from the shot before.
+            let join = &self.joins[index - 1];
+            let share = (frame - join.last) as f32 / (join.first - join.last) as f32;
+            let black = |mut picture: Picture, share: f32| {
+                picture.paint(|_, _, colour| colour.map(|c| c * share));
+                picture
+            };
+            picture = match join.kind {
+                "black" if share < 0.5 => black(self.shots[index - 1].at(frame, self.order.size), 1.0 - 2.0 * share),
+                "black" => black(picture, 2.0 * share - 1.0),
+                _ => {
+                    let before = self.shots[index - 1].at(frame, self.order.size);
+                    picture.pixels.iter_mut().zip(&before.pixels).for_each(|(to, from)| *to = mix(*from, *to, share));
+                    picture
+                }
+            };
+        }
+        self.film(&mut picture, frame);
+        picture
+    }
+
+    /// Grain and bars.
+    fn film(&self, picture: &mut Picture, frame: usize) {
+        let (grain, bars, width) = (self.grain, self.bars, picture.width as f32);
+        let seed = self.seed ^ frame as u32;
+        if grain > 0.0 || bars > 0.0 {
+            picture.paint(|x, y, colour| {
+                if y < bars || y > 1.0 - bars {
+                    return [0.0; 3];
+                }
+                let noise = grain * (2.0 * scatter(seed, (x * width) as i32, (y * width) as i32) - 1.0);
+                colour.map(|c| c + noise)
+            });
+        }
+    }
+}
+
+/// How a shot begins: the kind of the join, and its frames that are of neither shot.
+fn join(profile: &Profile, title: bool, dice: &mut Dice) -> (&'static str, usize) {
+    let joins = if title { [0.3, 0.2, 0.5] } else { profile.joins };
+    match dice.pick(&joins) {
+        0 => ("cut", 0),
+        1 => ("dissolve", 6 + dice.below(18)),
+        _ => ("black", 6 + dice.below(14)),
+    }
+}
+
+impl Shot {
+    fn at(&self, frame: usize, size: (usize, usize)) -> Picture {
+        let t = (frame as f32 - self.first as f32) / RATE as f32;
+        match &self.kind {
+            ShotKind::Scene(scene) => scene.at(t),
+            ShotKind::Title { seed, letters, colour } => title(*seed, *letters, *colour, size),
+        }
+    }
+}
+
+/// Words on black: letters of strokes that nobody can read.
+fn title(seed: u32, letters: usize, colour: Colour, size: (usize, usize)) -> Picture {
+    let mut picture = Picture::filled(size.0, size.1, [0.0; 3]);
+    let wide = 0.8 / letters as f32;
+    for letter in 0..letters {
+        // A gap between words.
+        if scatter(seed, letter as i32, 99) < 0.15 {
+            continue;
+        }
+        for (column, row) in (0..3).flat_map(|column| (0..5).map(move |row| (column, row))) {
+            if scatter(seed ^ letter as u32, column, row) < 0.6 {
+                let x = 0.1 + wide * (letter as f32 + 0.25 * column as f32);
+                let y = 0.42 + 0.03 * row as f32;
+                picture.rectangle((x, y), (x + 0.2 * wide, y + 0.025), colour, 1.0);
+            }
+        }
+    }
+    picture
+}
