@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use divita_runtime::bundle::Provenance;
+use divita_runtime::{bundle::Provenance, network::StreamName, sampler::WorkingRate};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -69,6 +69,16 @@ pub enum TrainedBundleError {
         /// Of the vectors.
         wanted: String,
     },
+    /// A stream's vectors are of a backbone of the other.
+    #[error(
+        "the vectors of the {stream} stream were made by {network}, which is of the other stream: train again with --image and --video the right way round"
+    )]
+    Stream {
+        /// The stream.
+        stream: String,
+        /// The network.
+        network: &'static str,
+    },
     /// The streams do not belong together.
     #[error("the streams' vectors were made with different {0}")]
     Streams(&'static str),
@@ -106,8 +116,12 @@ pub fn contents(path: &Path, files: &BTreeMap<&str, PathBuf>, licence: &str) -> 
         let network = fact(vectors, name, "network", Value::as_str)?;
         let backbone = Backbone::ALL.into_iter().find(|backbone| backbone.graph(1).name == network);
         let backbone = backbone.ok_or(TrainedBundleError::Unknown { stream: name.clone(), fact: "network" })?;
+        if names_of(backbone.stream()) != name {
+            return Err(TrainedBundleError::Stream { stream: name.clone(), network: backbone.graph(1).name });
+        }
         let from = fact(vectors, name, "weights", Value::as_str)?;
-        rates.push(fact(vectors, name, "fps", Value::as_u64)? as u32);
+        let known = |rate: u64| u32::try_from(rate).ok().filter(|&rate| WorkingRate::new(rate).is_ok());
+        rates.push(fact(vectors, name, "fps", |rate| rate.as_u64().and_then(known))?);
         let cut = vectors.attributes.get("detector").and_then(Value::as_str).unwrap_or("none");
         shots.push(format!("{}, shots by {cut}", fact(vectors, name, "segmentation", Value::as_str)?));
         let backbone_weights = backbone_weights(name, backbone, from, files.get(name.as_str()))?;
@@ -146,6 +160,14 @@ pub fn contents(path: &Path, files: &BTreeMap<&str, PathBuf>, licence: &str) -> 
         facts,
         labels: described.labels,
     })
+}
+
+/// Name of a stream.
+fn names_of(stream: StreamName) -> &'static str {
+    match stream {
+        StreamName::Image => "image",
+        StreamName::Video => "video",
+    }
 }
 
 /// The weights that made the vectors of a stream: from the file, whose sum must be that which the vectors name, or from the seed that they name.

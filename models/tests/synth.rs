@@ -88,7 +88,9 @@ fn transitions_are_in_order_and_shots_have_frames() {
                 assert_eq!(join.kind == "cut", join.first == join.last + 1, "{join:?}");
                 free = join.first;
             }
+            let within = |frame: usize| play.transitions().iter().filter(|join| join.first <= frame).count();
             for one in play.disturbances() {
+                assert_eq!(within(one.first), within(one.last), "{name}: it goes on in another shot: {one:?}");
                 assert!(one.first <= one.last && one.last < 20 * RATE, "{name}: {one:?}");
             }
         }

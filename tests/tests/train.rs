@@ -91,6 +91,7 @@ fn a_run_that_is_killed_ten_times_comes_to_the_same_weights() {
             if ended.success() {
                 break;
             }
+            assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(9), "it failed by itself");
             kills += 1;
         } else {
             assert!(run.wait().unwrap().success());
@@ -123,6 +124,14 @@ fn a_loss_that_is_no_number_stops_and_what_was_good_is_kept() {
     Store::open(&folder.join("image")).unwrap().write("v5", 3, &[f32::NAN; 3 * FEATURES]).unwrap();
     let bad = train(folder, "run", &[&how[..], &["--epochs", "4", "--resume"]].concat());
     assert_fails(&bad, 1, &["the loss of step", "of epoch 3 is NaN", "is kept"]);
+    assert_eq!(fs::read(folder.join("run/last.safetensors")).unwrap(), last);
+    // The same of a video that is not trained on.
+    fs::remove_dir_all(folder.join("image/v2")).unwrap();
+    fs::remove_dir_all(folder.join("image/v5")).unwrap();
+    Store::open(&folder.join("image")).unwrap().write("v5", 3, &[0.5; 3 * FEATURES]).unwrap();
+    Store::open(&folder.join("image")).unwrap().write("v2", 3, &[f32::NAN; 3 * FEATURES]).unwrap();
+    let bad = train(folder, "run", &[&how[..], &["--epochs", "4", "--resume"]].concat());
+    assert_fails(&bad, 1, &["the video in row 3 of the table are no numbers", "is kept"]);
     assert_eq!(fs::read(folder.join("run/last.safetensors")).unwrap(), last);
 }
 

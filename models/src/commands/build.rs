@@ -18,7 +18,7 @@ use divita_runtime::shots::transition_network;
 /// With --seed the weights are random numbers, so the genres that come out mean nothing; the networks have the real size and cost.
 /// Use such a bundle to try the program, to test a board or to measure its speed. The same seed gives the same networks, byte for byte, on every machine.
 ///
-/// Either way every network is run from its file and by its description, and nothing is written where these do not agree.
+/// Either way every network (but Swin transformers) is run from its file and by its description, and nothing is written where these do not agree.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita-models build --run runs/fusion --image-weights shufflenet-2d.safetensors --video-weights shufflenet-3d.safetensors --name films --output bundles/films\n  \
@@ -40,9 +40,9 @@ pub struct Build {
     /// Licence of the weights of a run, an SPDX expression
     #[arg(long, value_name = "SPDX", default_value = "NOASSERTION", requires = "run")]
     licence: String,
-    /// Name that the bundle gives itself
-    #[arg(long, default_value = "demo")]
-    name: String,
+    /// Name that the bundle gives itself (default: that of the folder)
+    #[arg(long)]
+    name: Option<String>,
     /// How the weights are stored; they are computed with in single precision either way
     #[arg(long, value_enum, default_value_t = Precision::F16)]
     precision: Precision,
@@ -86,6 +86,7 @@ impl Build {
             None => Contents::seeded(self.seed.unwrap_or_default()),
         };
         let Build { name, output, force, .. } = self;
+        let name = name.unwrap_or_else(|| output.file_name().unwrap_or_default().to_string_lossy().into_owned());
         let options = BuildOptions { name, precision, output: output.clone(), force, shots };
         let manifest = bundle::build(&options, &contents)?;
         let bytes: u64 = manifest.files.values().map(|file| file.size).sum();

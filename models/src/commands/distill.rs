@@ -8,12 +8,12 @@ use clap::Args;
 use divita_models::training::{Distillation, ShortAreas, Teacher, run_folder::RunFolder};
 use serde_json::{Value, json};
 
-use super::training_run::{HowToTrain, device, stores};
+use super::training_run::{HowToTrain, device, same_clips, stores};
 
 /// Train heads on what better ones say, beside the labels
 ///
 /// The teacher is a run of `train` on the same data set and split, as of a Swin-3D at the full rate; its own representations are named with --teacher-image and --teacher-video. For each
-/// snippet the heads are held to the labels and, by the share --mix, to the teacher's probabilities of the same seconds, both softened by the temperature (Hinton, Vinyals and Dean, 2015).
+/// snippet the heads are held to the labels and, by the share --mix, to the teacher's probabilities of the clips of the same numbers, both softened by the temperature (Hinton, Vinyals and Dean, 2015).
 ///
 /// To know what that gains, the same heads are trained plainly too. DIR holds both runs, `plain` and `distilled`, each as `train` leaves it: its best epoch is that with the lowest validation
 /// loss, by the labels alone. What the teacher, the plain and the distilled heads give on the test part is printed.
@@ -63,25 +63,29 @@ impl Distill {
         if recipe.labels != data.table.labels {
             bail!("the teacher's labels are others: {}", recipe.labels.join(", "));
         }
-        if recipe.split != self.how.split {
+        if recipe.videos != data.sums()[0] {
             bail!(
-                "the teacher was trained on {}: on {} it has seen what the heads are judged by",
+                "the teacher was trained on other videos or another split ({}) than {} of {}: it has seen what the heads are judged by",
                 recipe.split,
-                self.how.split
+                self.how.split,
+                self.how.table.display()
             );
         }
         run.results()?;
-        let (names, stores) = stores(self.teacher_image.as_deref(), self.teacher_video.as_deref())?;
+        let (names, of_teacher) = stores(self.teacher_image.as_deref(), self.teacher_video.as_deref())?;
         if !names.iter().eq(recipe.streams.keys()) {
             let streams: Vec<&str> = recipe.streams.keys().map(String::as_str).collect();
             bail!("the teacher reads {}: give each with --teacher-image or --teacher-video", streams.join(" and "));
         }
-        let vectors = data.vectors(stores, self.how.room)?;
+        let own = stores(self.how.image.as_deref(), self.how.video.as_deref())?.1;
+        // The rates may differ, and do where a teacher sees more than a board can.
+        same_clips(of_teacher.iter().chain(&own), &["segmentation", "detector"])?;
+        let vectors = data.vectors(of_teacher, self.how.room)?;
         let mut teacher = Teacher::read(&run, &recipe, vectors, distillation, &device())?;
         let taught = data.test_areas(&teacher.probabilities(&data.judged(), &device())?);
 
         // Each of the runs may have been interrupted before it was begun.
-        let resume = |name: &str| self.resume && self.output.join(name).exists();
+        let resume = |name: &str| self.resume && RunFolder::find(&self.output.join(name)).is_ok();
         log::info!("plain training");
         let plain = self.how.run(&data, &self.output.join("plain"), resume("plain"), None)?;
         log::info!("distillation");

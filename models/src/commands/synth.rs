@@ -93,7 +93,7 @@ impl Synth {
         let frames = self.seconds as usize * RATE;
         let order = Order { genres, frames, size: self.size };
         let made = json!({ "seed": self.seed, "size": self.size, "frames": frames });
-        if let Ok(there) = std::fs::read(&truth) {
+        if let (true, Ok(there)) = (video.exists(), std::fs::read(&truth)) {
             let there: serde_json::Value =
                 serde_json::from_slice(&there).with_context(|| truth.display().to_string())?;
             if there["made"] != made {

@@ -1,5 +1,6 @@
 //! A run of training from the command line: the options that `train` and `distill` share, and what they do with them.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -15,10 +16,14 @@ use divita_models::{
     training::{
         Epoch, Examples, Fusion, Recipe, ShortAreas, Teacher, Trainer,
         clip_vectors::{ClipVectors, DEFAULT_ROOM},
-        run_folder::{Results, Resumed, RunFolder, RunRecipe, Vectors},
+        run_folder::{MOST_CLIPS, Results, Resumed, RunFolder, RunRecipe, Vectors},
     },
     weights::{Weights, write_whole},
+    zoo::Backbone,
 };
+use divita_runtime::network::StreamName;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 /// What is trained on, and how.
 #[derive(Args)]
@@ -39,7 +44,7 @@ pub struct HowToTrain {
     #[arg(long, value_name = "cat|gru|conv|mean", default_value = "cat")]
     pub head: Head,
     /// Clips of a snippet
-    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=MOST_CLIPS as i64))]
     pub clips: u16,
     /// Snippets of a step
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4096))]
@@ -53,7 +58,7 @@ pub struct HowToTrain {
     /// How fast weights fall towards zero, as a share of the rate
     #[arg(long, value_name = "SHARE", default_value_t = 1e-2)]
     pub decay: f32,
-    /// Epochs without a better validation loss after which the rate is divided by ten
+    /// Epochs without a better validation loss that are borne before the rate is divided by ten
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub patience: u16,
     /// Epochs without a lower validation loss after which training ends
@@ -62,8 +67,8 @@ pub struct HowToTrain {
     /// Of the weights at the start, the order of videos, the places of snippets and dropout: the same seed gives the same weights on one machine
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Most memory for vectors that have been read, GiB; what does not fit is read each time
-    #[arg(long, value_name = "GIB", default_value_t = DEFAULT_ROOM >> 30)]
+    /// Most memory for vectors that have been read, of each network, GiB; what does not fit is read each time
+    #[arg(long, value_name = "GIB", default_value_t = DEFAULT_ROOM >> 30, value_parser = clap::value_parser!(u64).range(..=1 << 20))]
     pub room: u64,
 }
 
@@ -89,10 +94,31 @@ impl DataSet {
         (!test.is_empty()).then(|| ShortAreas::of(&predictions.areas()))
     }
 
+    /// SHA-256 of the videos' names and the part of each, and of which labels each has.
+    pub fn sums(&self) -> [String; 2] {
+        let mut sums = [Sha256::new(), Sha256::new()];
+        for (part, rows) in self.parts.iter().enumerate() {
+            for &row in rows {
+                sums[0].update(format!("{}\n{part}\n", self.table.videos[row]));
+                sums[1].update(self.table.rows[row].iter().map(|&label| u8::from(label)).collect::<Vec<u8>>());
+            }
+        }
+        sums.map(|sum| sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
     /// The vectors of the stores, of all videos that are needed.
     pub fn vectors(&self, stores: Vec<Store>, room: u64) -> anyhow::Result<ClipVectors> {
         let vectors = ClipVectors::new(stores, &self.table.videos, room << 30);
         let needed = self.parts.concat();
+        let mut names = HashSet::new();
+        for &row in &needed {
+            let video = &self.table.videos[row];
+            if !names.insert(Path::new(video).file_stem()) {
+                bail!(
+                    "{video}: another video has the same name, folder and ending left out, and so the same vectors: rename one"
+                );
+            }
+        }
         if let missing @ [first, ..] = &vectors.missing(&needed)[..] {
             bail!(
                 "{} of {} videos have no vectors in a store, the first is {first}: add them with `divita-models extract`",
@@ -109,7 +135,34 @@ pub fn stores(image: Option<&Path>, video: Option<&Path>) -> anyhow::Result<(Vec
     let streams = [("image", image), ("video", video)];
     let streams = streams.into_iter().filter_map(|(name, path)| Some((name.to_owned(), path?)));
     let (names, paths): (Vec<String>, Vec<&Path>) = streams.unzip();
-    Ok((names, paths.into_iter().map(Store::open).collect::<Result<_, _>>()?))
+    let stores = paths.into_iter().map(Store::open).collect::<Result<Vec<_>, _>>()?;
+    for (name, store) in names.iter().zip(&stores) {
+        let network = store.attributes().get("network").and_then(Value::as_str);
+        let backbone = Backbone::ALL.into_iter().find(|backbone| Some(backbone.graph(1).name) == network);
+        let stream = backbone.map(|backbone| match backbone.stream() {
+            StreamName::Image => "image",
+            StreamName::Video => "video",
+        });
+        if let (Some(stream), Some(network)) = (stream.filter(|stream| stream != name), network) {
+            bail!("the vectors given with --{name} were made by {network}: give them with --{stream}");
+        }
+    }
+    same_clips(stores.iter(), &["fps", "segmentation", "detector"])?;
+    Ok((names, stores))
+}
+
+/// Whether the stores say the same of how their clips were made, as far as they say it: otherwise clip 7 of the one is not clip 7 of the other.
+pub fn same_clips<'a>(stores: impl Iterator<Item = &'a Store>, facts: &[&str]) -> anyhow::Result<()> {
+    let stores: Vec<&Store> = stores.collect();
+    for fact in facts {
+        let said: Vec<&Value> = stores.iter().filter_map(|store| store.attributes().get(*fact)).collect();
+        if let [first, rest @ ..] = &said[..]
+            && let Some(other) = rest.iter().find(|other| *other != first)
+        {
+            bail!("the stores' clips are not the same: {fact} is {first} in one and {other} in another");
+        }
+    }
+    Ok(())
 }
 
 /// The processor, where gradients are kept.
@@ -140,10 +193,13 @@ impl HowToTrain {
         let labels = data.table.labels.len();
         let (names, stores) = stores(self.image.as_deref(), self.video.as_deref())?;
         let recipe = self.recipe();
+        let [videos, truth] = data.sums();
         let described = RunRecipe {
             head: self.head.name().to_owned(),
             labels: data.table.labels.clone(),
             split: self.split.clone(),
+            videos,
+            truth,
             streams: names.iter().cloned().zip(stores.iter().map(Vectors::of)).collect(),
             recipe: recipe.clone(),
             teacher: teacher.as_ref().map(|teacher| teacher.description.clone()),
@@ -181,6 +237,9 @@ impl HowToTrain {
         }
         let epochs = self.epochs(&mut trainer, &folder)?;
         let best = folder.best(&names)?;
+        if epochs.iter().rfind(|epoch| epoch.best).map(|epoch| epoch.epoch) != Some(folder.best_epoch()?) {
+            bail!("the best weights are of epoch {}: give --epochs at least as many", folder.best_epoch()?);
+        }
         let mut fusion = Fusion::new(self.head, self.clips.into(), &features, labels, &names, &best, &device)?;
         let rows = data.judged();
         let probabilities = fusion.probabilities(&vectors, &rows, self.clips.into(), &device)?;

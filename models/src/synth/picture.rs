@@ -115,7 +115,10 @@ impl Picture {
 
 /// The whole numbers from `low` to `high`, as far as they are below `count`.
 fn clip(low: f32, high: f32, count: usize) -> std::ops::Range<usize> {
-    let end = (high.max(0.0) as usize + 1).min(count);
+    if high < 0.0 {
+        return 0..0;
+    }
+    let end = (high as usize + 1).min(count);
     (low.max(0.0) as usize).min(end)..end
 }
 
@@ -177,7 +180,8 @@ mod tests {
     fn nothing_is_drawn_outside() {
         let mut picture = Picture::filled(16, 10, [0.0; 3]);
         picture.ellipse((-3.0, 9.0), (0.5, 0.5), [1.0; 3], 0.1, 1.0);
-        picture.rectangle((2.0, -4.0), (9.0, -2.0), [1.0; 3], 1.0);
+        picture.rectangle((0.2, -4.0), (0.9, -2.0), [1.0; 3], 1.0);
+        picture.rectangle((0.2, 4.0), (0.9, 7.0), [1.0; 3], 1.0);
         assert_eq!(picture, Picture::filled(16, 10, [0.0; 3]));
         picture.ellipse((0.5, 0.5), (0.3, 0.3), [1.0; 3], 0.1, 1.0);
         assert_eq!(picture.at(8.0, 5.0), [1.0; 3]);

@@ -48,7 +48,7 @@ struct Figure {
 /// A scene.
 pub struct Scene {
     frame: (usize, usize),
-    place: Picture,
+    kind: Place,
     /// Where the camera begins and how fast it goes, in shares of the place.
     camera: [(f32, f32); 2],
     /// How much of the frame's size it sees, and how that changes a second.
@@ -72,7 +72,6 @@ impl Scene {
     #[must_use]
     pub fn new(profile: &Profile, seconds: f32, frame: (usize, usize), dice: &mut Dice) -> Scene {
         let kind = Place::ALL[dice.pick(&profile.places)];
-        let place = scenery(kind, frame, dice);
         let turn = std::f32::consts::TAU * dice.unit();
         let speed = profile.camera * dice.between(0.3, 1.5) / WIDER;
         // What it can go without leaving the place.
@@ -101,7 +100,7 @@ impl Scene {
         }
         Scene {
             frame,
-            place,
+            kind,
             camera: [start, going],
             zoom: (dice.between(0.75, 1.0), profile.camera * dice.between(-0.25, 0.25)),
             shake: profile.shake * dice.between(0.5, 1.5),
@@ -125,10 +124,16 @@ impl Scene {
         &self.happenings
     }
 
-    /// The scene at `t` seconds; before it begins and after it ends it goes on.
+    /// The place that it plays in, painted anew each time.
     #[must_use]
-    pub fn at(&self, t: f32) -> Picture {
-        let mut picture = self.seen(t);
+    pub fn place(&self) -> Picture {
+        scenery(self.kind, self.frame, &mut Dice::new(self.seed.into(), 1))
+    }
+
+    /// The scene in its `place` at `t` seconds; before it begins and after it ends it goes on.
+    #[must_use]
+    pub fn at(&self, t: f32, place: &Picture) -> Picture {
+        let mut picture = self.seen(t, place);
         for figure in &self.figures {
             figure.draw(&mut picture, t);
         }
@@ -152,9 +157,9 @@ impl Scene {
     }
 
     /// The place through the camera.
-    fn seen(&self, t: f32) -> Picture {
+    fn seen(&self, t: f32, place: &Picture) -> Picture {
         let [start, going] = self.camera;
-        let (width, height) = (self.place.width as f32, self.place.height as f32);
+        let (width, height) = (place.width as f32, place.height as f32);
         let scale = (self.zoom.0 * (1.0 + self.zoom.1 * t)).clamp(0.4, 1.0);
         let sway = |rate: f32, phase: f32| self.shake * (std::f32::consts::TAU * (rate * t + phase)).sin();
         let phase = (self.seed & 0xff) as f32 / 256.0;
@@ -165,7 +170,7 @@ impl Scene {
         let mut picture = Picture::filled(self.frame.0, self.frame.1, [0.0; 3]);
         let left = (x - wide / 2.0).clamp(0.0, (width - wide).max(0.0));
         let top = (y - high / 2.0).clamp(0.0, (height - high).max(0.0));
-        picture.paint(|across, down, _| self.place.at(left + across * wide, top + down * high));
+        picture.paint(|across, down, _| place.at(left + across * wide, top + down * high));
         picture
     }
 
@@ -185,7 +190,7 @@ impl Scene {
             Air::Rain => {
                 for at in 0..3 * self.density {
                     let x = number(at, 0);
-                    let y = (number(at, 1) + t * (1.6 + number(at, 2))).fract();
+                    let y = (number(at, 1) + t * (1.6 + number(at, 2))).rem_euclid(1.0);
                     picture.rectangle((x, y), (x + 0.7 / self.frame.0 as f32, y + 0.05), [0.75, 0.8, 0.9], 0.35);
                 }
             }

@@ -134,7 +134,9 @@ impl Screenplay {
             for happening in scene.happenings() {
                 let first = shot.first + (happening.at_s * RATE as f32).ceil() as usize;
                 let last = shot.first + ((happening.at_s + happening.length_s) * RATE as f32) as usize;
-                if first <= last && last < self.order.frames {
+                // What goes on into the join is seen fading, and belongs to that.
+                let last = last.min(shot.last);
+                if first <= last {
                     let kind = if happening.explosion { "explosion" } else { "flash" };
                     all.push(Disturbance { kind, first, last });
                 }
@@ -146,13 +148,25 @@ impl Screenplay {
 
     /// Its frames, one after the other.
     pub fn frames(&self) -> impl Iterator<Item = Picture> + '_ {
-        (0..self.order.frames).map(|frame| self.frame(frame))
+        // Of the shots that are on screen; a trailer's places are too many to have them all painted.
+        let mut places: Vec<(usize, Option<Picture>)> = Vec::new();
+        (0..self.order.frames).map(move |frame| self.frame(frame, &mut places))
     }
 
-    fn frame(&self, frame: usize) -> Picture {
+    fn frame(&self, frame: usize, places: &mut Vec<(usize, Option<Picture>)>) -> Picture {
         let index = self.shots.iter().position(|shot| frame <= shot.last).unwrap_or(self.shots.len() - 1);
         let shot = &self.shots[index];
-        let mut picture = shot.at(frame, self.order.size);
+        places.retain(|(at, _)| *at + 1 >= index);
+        for at in index.saturating_sub(1)..=index {
+            if places.iter().all(|(there, _)| *there != at) {
+                places.push((at, self.shots[at].place()));
+            }
+        }
+        let seen = |at: usize| {
+            let place = places.iter().find(|(there, _)| *there == at).and_then(|(_, place)| place.as_ref());
+            self.shots[at].at(frame, self.order.size, place)
+        };
+        let mut picture = seen(index);
         if frame < shot.first {
             // On the way from the shot before.
             let join = &self.joins[index - 1];
@@ -162,10 +176,10 @@ impl Screenplay {
                 picture
             };
             picture = match join.kind {
-                "black" if share < 0.5 => black(self.shots[index - 1].at(frame, self.order.size), 1.0 - 2.0 * share),
+                "black" if share < 0.5 => black(seen(index - 1), 1.0 - 2.0 * share),
                 "black" => black(picture, 2.0 * share - 1.0),
                 _ => {
-                    let before = self.shots[index - 1].at(frame, self.order.size);
+                    let before = seen(index - 1);
                     picture.pixels.iter_mut().zip(&before.pixels).for_each(|(to, from)| *to = mix(*from, *to, share));
                     picture
                 }
@@ -202,11 +216,20 @@ fn join(profile: &Profile, title: bool, dice: &mut Dice) -> (&'static str, usize
 }
 
 impl Shot {
-    fn at(&self, frame: usize, size: (usize, usize)) -> Picture {
-        let t = (frame as f32 - self.first as f32) / RATE as f32;
+    /// What is to be painted before it can be seen.
+    fn place(&self) -> Option<Picture> {
         match &self.kind {
-            ShotKind::Scene(scene) => scene.at(t),
-            ShotKind::Title { seed, letters, colour } => title(*seed, *letters, *colour, size),
+            ShotKind::Scene(scene) => Some(scene.place()),
+            ShotKind::Title { .. } => None,
+        }
+    }
+
+    fn at(&self, frame: usize, size: (usize, usize), place: Option<&Picture>) -> Picture {
+        let t = (frame as f32 - self.first as f32) / RATE as f32;
+        match (&self.kind, place) {
+            (ShotKind::Scene(scene), Some(place)) => scene.at(t, place),
+            (ShotKind::Scene(scene), None) => scene.at(t, &scene.place()),
+            (ShotKind::Title { seed, letters, colour }, _) => title(*seed, *letters, *colour, size),
         }
     }
 }

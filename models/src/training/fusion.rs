@@ -26,6 +26,14 @@ pub enum FusionError {
     /// A head cannot be run here.
     #[error(transparent)]
     Untrainable(#[from] Untrainable),
+    /// A probability is no number.
+    #[error(
+        "the probabilities of the video in row {row} of the table are no numbers: its vectors are not finite, or the rate was too high; what the last whole epoch left is kept"
+    )]
+    NotFinite {
+        /// The row, from 1, the heading left out.
+        row: usize,
+    },
     /// Vectors cannot be read.
     #[error("the vectors of a clip cannot be read")]
     Vectors(#[from] representations::Error),
@@ -109,6 +117,10 @@ impl Fusion {
             let sum = |label: usize| own.iter().map(|snippet| f64::from(snippet[label])).sum::<f64>();
             (0..labels).map(|label| sum(label) / own.len() as f64).collect()
         };
-        Ok(of_rows.into_iter().map(mean).collect())
+        let means: Vec<Vec<f64>> = of_rows.into_iter().map(mean).collect();
+        match means.iter().position(|probabilities| probabilities.iter().any(|probability| !probability.is_finite())) {
+            Some(at) => Err(FusionError::NotFinite { row: rows[at] + 1 }),
+            None => Ok(means),
+        }
     }
 }

@@ -25,6 +25,8 @@ const BEST: &str = "best.safetensors";
 const EPOCHS: &str = "epochs.jsonl";
 const CURVES: &str = "curves.svg";
 const RESULTS: &str = "results.json";
+/// Clips of a snippet, at most.
+pub const MOST_CLIPS: usize = 1000;
 /// Before the names of what the optimizers remember.
 const MOMENTS: &str = "moments";
 /// The fact of a file that says how far the run was. There is one, because several would be written in any order, and the same run is to give the same bytes.
@@ -47,6 +49,10 @@ pub struct RunRecipe {
     pub labels: Vec<String>,
     /// The split that says what is trained on.
     pub split: String,
+    /// SHA-256 of the videos' names and the part of each.
+    pub videos: String,
+    /// SHA-256 of which labels each has.
+    pub truth: String,
     /// The streams by name, and what their vectors are.
     pub streams: BTreeMap<String, Vectors>,
     /// How it is trained.
@@ -86,8 +92,10 @@ impl RunRecipe {
     /// As it is kept, and compared.
     fn value(&self) -> Result<Value, crate::Error> {
         let mut value = serde_json::to_value(self)?;
-        if let Some(recipe) = value.get_mut("recipe").and_then(Value::as_object_mut) {
-            recipe.shift_remove("epochs");
+        for recipe in ["/recipe", "/teacher/run/recipe"] {
+            if let Some(recipe) = value.pointer_mut(recipe).and_then(Value::as_object_mut) {
+                recipe.shift_remove("epochs");
+            }
         }
         // Numbers as they come back from a file.
         Ok(serde_json::from_slice(&serde_json::to_vec(&value)?)?)
@@ -110,7 +118,7 @@ pub enum RunFolderError {
     #[error("{} holds no run", .0.display())]
     NoRun(PathBuf),
     /// The run is not over.
-    #[error("the run in {} is not over: `divita-models train --resume` goes on with it", .0.display())]
+    #[error("the run in {} is not over: --resume of the command that began it goes on with it", .0.display())]
     Unfinished(PathBuf),
     /// The run in it is another.
     #[error(
@@ -201,7 +209,13 @@ impl RunFolder {
             return Err(RunFolderError::NoRun(path.to_owned()));
         }
         let bytes = fs::read(&file).map_err(|reason| unreadable(&file, reason))?;
-        let recipe = serde_json::from_slice(&bytes).map_err(|reason| unreadable(&file, reason))?;
+        let recipe: RunRecipe = serde_json::from_slice(&bytes).map_err(|reason| unreadable(&file, reason))?;
+        if !(1..=MOST_CLIPS).contains(&recipe.recipe.clips) || recipe.streams.is_empty() || recipe.labels.is_empty() {
+            return Err(unreadable(
+                &file,
+                format!("clips must be 1 to {MOST_CLIPS}, and there must be a stream and a label"),
+            ));
+        }
         Ok((RunFolder { path: path.to_owned() }, recipe))
     }
 
@@ -234,7 +248,11 @@ impl RunFolder {
         let path = self.path.join(LAST);
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                // One line may be that of an epoch whose weights were not kept any more.
+                let lines = fs::read_to_string(self.path.join(EPOCHS)).unwrap_or_default().lines().count();
+                return if lines > 1 { Err(unreadable(&path, error)) } else { Ok(None) };
+            }
             Err(error) => return Err(unreadable(&path, error)),
         };
         let fact = fact(&bytes).map_err(|reason| unreadable(&path, reason))?;
@@ -265,6 +283,18 @@ impl RunFolder {
             Weights(own.collect())
         };
         Ok(heads.iter().map(of).collect())
+    }
+
+    /// The epoch that the best weights are of.
+    ///
+    /// # Errors
+    /// [`RunFolderError::Read`].
+    pub fn best_epoch(&self) -> Result<usize, RunFolderError> {
+        let path = self.path.join(BEST);
+        let bytes = fs::read(&path).map_err(|reason| unreadable(&path, reason))?;
+        let fact = fact(&bytes).map_err(|reason| unreadable(&path, reason))?;
+        let epoch: Epoch = serde_json::from_str(&fact).map_err(|reason| unreadable(&path, reason))?;
+        Ok(epoch.epoch)
     }
 
     /// SHA-256 of the file of the best weights.

@@ -89,7 +89,7 @@ impl Teacher {
     ) -> Result<Tensor<1>, FusionError> {
         let Distillation { temperature, mix } = self.description.distillation;
         let same = |snippet: &Snippet| -> Result<Snippet, FusionError> {
-            // At another rate a shot may end in one clip more or less.
+            // Clips are seconds of shots, so those of the same numbers are the same at any rate but for shots whose last clip another rate has no frame for.
             let last = self.vectors.clips(snippet.row)?.saturating_sub(clips);
             Ok(Snippet { first: snippet.first.min(last), ..*snippet })
         };
