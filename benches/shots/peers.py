@@ -11,7 +11,7 @@ from scenedetect.detectors import AdaptiveDetector, ContentDetector, HashDetecto
 from scenedetect.scene_manager import compute_downscale_factor
 
 SCENEDETECT = {"adaptive": AdaptiveDetector, "content": ContentDetector, "histogram": HistogramDetector, "hash": HashDetector}
-# Settings of the sweep; a detector's default is none of them.
+# Settings of the sweep; those of some detectors have their defaults among them.
 SHORTEST = [3, 15, 30]
 SWEEP = {
     "adaptive": [{"adaptive_threshold": ratio, "min_scene_len": length, "min_content_val": least} for ratio in (1.8, 2.4, 4.0, 5.0, 7.0) for length in SHORTEST for least in (8, 15)],
