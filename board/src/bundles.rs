@@ -25,14 +25,17 @@ pub struct BundleOption {
 }
 
 impl BundleOption {
-    /// Opens and checks the bundle, and warns where it is untrained.
+    /// Opens and checks the bundle, warns where it is untrained, and says what it wants to be said.
     pub fn open(&self) -> Result<Bundle> {
         let bundle = open(&self.path()?)?;
-        let name = &bundle.manifest().name;
+        let (name, notice) = (&bundle.manifest().name, &bundle.manifest().notice);
         if !bundle.manifest().trained {
             crate::output::say(format_args!(
                 "warning: the bundle {name:?} is untrained (its weights are seeded): the probabilities mean nothing"
             ));
+        }
+        if let Some(notice) = notice {
+            crate::output::say(format_args!("bundle {name:?}: {notice}"));
         }
         Ok(bundle)
     }

@@ -53,6 +53,8 @@ pub struct BuildOptions {
     pub force: bool,
     /// The shot detector's weights, as `fit-shots` writes them.
     pub shots: Vec<u8>,
+    /// What is to be said wherever a result of the bundle shows.
+    pub notice: Option<String>,
 }
 
 /// What a bundle is made of, beside the shot detector.
@@ -290,6 +292,7 @@ fn manifest(options: &BuildOptions, contents: &Contents) -> Manifest {
         labels: contents.labels.clone(),
         architecture: contents.architecture(),
         trained: contents.trained,
+        notice: options.notice.clone(),
         working_rates: contents.working_rates.clone(),
         snippet_clips: contents.snippet_clips,
         streams: Streams { image: contents.entry(StreamName::Image), video: contents.entry(StreamName::Video) },

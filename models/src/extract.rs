@@ -2,21 +2,22 @@
 
 use std::convert::Infallible;
 
-use divita_board::source::{self, SourceError};
+use divita_board::source::SourceError;
 use divita_runtime::{
     clips::Clip,
     frame::Timestamp,
     input::{fill_clip, fill_picture},
     network::{Backbones, Executor, NetworkError, StreamName},
     sampler::WorkingRate,
-    segmenter::{Segment, Segmentation, Segmenter, SegmenterOptions},
-    shots::{ShotDetector, ShotSettings, transition_network::TransitionNetwork},
+    segmenter::{Segmentation, Segmenter, SegmenterOptions},
+    shots::{ShotSettings, transition_network::TransitionNetwork},
 };
 
 use crate::{
     Error,
     session::{Device, Session},
     transnet_detector::TransnetDetector,
+    video_clips::each_clip,
     zoo::Backbone,
 };
 
@@ -117,12 +118,17 @@ impl Extractor {
             video: stream_input(StreamName::Video),
         };
         let (network, engine) = (self.network, &mut self.engine);
-        let run = |clip: &Clip| engine.run(network, clip);
-        let found = match &mut self.detector {
-            Detector::Evidence => extract(input, Segmenter::new(options, TransitionNetwork::default()), run, reached),
+        let mut found = Representations { clips: 0, data: Vec::new() };
+        let run = |clip: &Clip| -> Result<(), ExtractError> {
+            found.data.extend(engine.run(network, clip)?);
+            found.clips += 1;
+            Ok(())
+        };
+        match &mut self.detector {
+            Detector::Evidence => each_clip(input, Segmenter::new(options, TransitionNetwork::default()), run, reached),
             Detector::Transnet(session) => {
                 let detector = TransnetDetector::new(session, options.shots.gap_s);
-                extract(input, Segmenter::with_detector(options, detector), run, reached)
+                each_clip(input, Segmenter::with_detector(options, detector), run, reached)
             }
         }?;
         if found.clips == 0 { Err(ExtractError::NoClip) } else { Ok(found) }
@@ -155,44 +161,6 @@ impl Engine {
                 }
                 Ok(session.run(vec![(shape, data)])?)
             }
-        }
-    }
-}
-
-/// The vectors that `run` makes of the clips that `segmenter` cuts the video `input` into.
-fn extract<D: ShotDetector>(
-    input: &str,
-    mut segmenter: Segmenter<D>,
-    mut run: impl FnMut(&Clip) -> Result<Vec<f32>, ExtractError>,
-    mut reached: impl FnMut(Timestamp),
-) -> Result<Representations, ExtractError>
-where
-    ExtractError: From<D::Error>,
-{
-    let mut source = source::open(input)?;
-    let mut found = Representations { clips: 0, data: Vec::new() };
-    let mut clips = Vec::new();
-    loop {
-        let keep = |segment| {
-            if let Segment::Clip(clip) = segment {
-                clips.push(clip);
-            }
-        };
-        let frame = source.next_frame()?;
-        match &frame {
-            Some(frame) => {
-                reached(frame.time());
-                segmenter.push(frame, keep)?;
-            }
-            None => segmenter.finish(keep)?,
-        }
-        for clip in clips.drain(..) {
-            found.data.extend(run(&clip)?);
-            found.clips += 1;
-            segmenter.recycle(clip);
-        }
-        if frame.is_none() {
-            return Ok(found);
         }
     }
 }

@@ -37,6 +37,7 @@ pub mod synth;
 pub mod trained_bundle;
 pub mod training;
 pub mod transnet_detector;
+pub mod video_clips;
 pub mod weights;
 pub mod zoo;
 

@@ -25,6 +25,7 @@ enum Command {
     Distill(commands::distill::Distill),
     Evaluate(commands::evaluate::Evaluate),
     Extract(commands::extract::Extract),
+    FitBackbone(commands::fit_backbone::FitBackbone),
     FitShots(commands::fit_shots::FitShots),
     Import(commands::import::Import),
     // Of use to whoever makes a package, and in nobody else's way.
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         Command::Distill(distill) => distill.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Extract(extract) => extract.run(),
+        Command::FitBackbone(fit) => fit.run(),
         Command::FitShots(fit) => fit.run(),
         Command::Import(import) => import.run(),
         Command::Manual(manual) => manual.run(),

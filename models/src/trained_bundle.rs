@@ -120,8 +120,14 @@ pub fn contents(path: &Path, files: &BTreeMap<&str, PathBuf>, licence: &str) -> 
             return Err(TrainedBundleError::Stream { stream: name.clone(), network: backbone.graph(1).name });
         }
         let from = fact(vectors, name, "weights", Value::as_str)?;
-        let known = |rate: u64| u32::try_from(rate).ok().filter(|&rate| WorkingRate::new(rate).is_ok());
-        rates.push(fact(vectors, name, "fps", |rate| rate.as_u64().and_then(known))?);
+        let known = |rate: &Value| {
+            rate.as_u64().and_then(|rate| u32::try_from(rate).ok()).filter(|&rate| WorkingRate::new(rate).is_ok())
+        };
+        let all = |fps: &Value| match fps {
+            Value::Array(rates) => rates.iter().map(known).collect::<Option<Vec<u32>>>(),
+            one => known(one).map(|rate| vec![rate]),
+        };
+        rates.push(fact(vectors, name, "fps", all)?);
         let cut = vectors.attributes.get("detector").and_then(Value::as_str).unwrap_or("none");
         shots.push(format!("{}, shots by {cut}", fact(vectors, name, "segmentation", Value::as_str)?));
         let backbone_weights = backbone_weights(name, backbone, from, files.get(name.as_str()))?;
@@ -131,21 +137,23 @@ pub fn contents(path: &Path, files: &BTreeMap<&str, PathBuf>, licence: &str) -> 
     }
     rates.dedup();
     shots.dedup();
-    let ([rate], [shots]) = (&rates[..], &shots[..]) else {
+    let ([working_rates], [shots]) = (&rates[..], &shots[..]) else {
         return Err(TrainedBundleError::Streams(if rates.len() == 1 { "shots" } else { "rates (fps)" }));
     };
     let untrained = origins.iter().any(|origin| origin.contains(SEEDED));
-    let facts = facts(&described, &results, &origins, shots);
+    let facts = facts(&described, &results, &origins, &format!("{} frames, {shots}", listed(working_rates, " or ")));
     let mut metrics = BTreeMap::new();
-    for (part, areas) in [("validation", Some(results.best.areas)), ("test", results.test)] {
-        for (name, area) in areas.iter().flat_map(|areas| areas.by_name()) {
+    let at = |rate: &u32| if working_rates.len() > 1 { format!("test at {rate}") } else { "test".to_owned() };
+    let tests = working_rates.iter().map(at).zip(results.test.iter().copied());
+    for (part, areas) in std::iter::once(("validation".to_owned(), results.best.areas)).chain(tests) {
+        for (name, area) in areas.by_name() {
             area.map(|area| metrics.insert(format!("{part} {name}"), area));
         }
     }
     Ok(Contents {
         streams,
         snippet_clips: described.recipe.clips,
-        working_rates: vec![*rate],
+        working_rates: working_rates.clone(),
         trained: !untrained,
         provenance: Provenance {
             weights: origins.join("; "),
@@ -160,6 +168,11 @@ pub fn contents(path: &Path, files: &BTreeMap<&str, PathBuf>, licence: &str) -> 
         facts,
         labels: described.labels,
     })
+}
+
+/// Rates in words.
+fn listed(rates: &[u32], between: &str) -> String {
+    rates.iter().map(u32::to_string).collect::<Vec<_>>().join(between)
 }
 
 /// Name of a stream.
@@ -208,7 +221,7 @@ of that data set that were not trained on."
 }
 
 /// Rows of the model card: data, recipe, origins.
-fn facts(described: &RunRecipe, results: &Results, origins: &[String], shots: &str) -> Vec<(String, String)> {
+fn facts(described: &RunRecipe, results: &Results, origins: &[String], clips: &str) -> Vec<(String, String)> {
     let RunRecipe { head, split, recipe, .. } = described;
     let [train, validation, test] = results.videos;
     let rows = [
@@ -216,7 +229,7 @@ fn facts(described: &RunRecipe, results: &Results, origins: &[String], shots: &s
             "Trained on",
             format!("{}, {split}: {train} videos, {validation} for validation, {test} for the test", results.table),
         ),
-        ("Clips", format!("of {shots}")),
+        ("Clips", format!("of {clips}")),
         (
             "Recipe",
             format!(

@@ -238,12 +238,12 @@ fn snippets_are_drawn_from_everywhere_and_filled_with_zeros() {
     let videos = ["x/v0.mp4".to_owned(), "v1".to_owned()];
     // Whether there is room to keep what was read, or none.
     for room in [1 << 20, 0] {
-        let vectors = ClipVectors::new(vec![store.clone()], &videos, room);
+        let vectors = ClipVectors::new(vec![vec![store.clone()]], &videos, room);
         let mut random = ChaCha8Rng::seed_from_u64(4);
         let mut firsts = [0; 5];
         let mut orders = std::collections::BTreeSet::new();
         for _ in 0..500 {
-            let snippets = drawn(&vectors, &[0, 1], 3, &mut random).unwrap();
+            let snippets = drawn(&[0, 1], &[7, 2], 3, &mut random);
             orders.insert(snippets[0].row);
             let of = |row| snippets.iter().find(|snippet| snippet.row == row).unwrap().first;
             assert_eq!(of(1), 0);
@@ -251,13 +251,13 @@ fn snippets_are_drawn_from_everywhere_and_filled_with_zeros() {
         }
         assert_eq!(orders.len(), 2);
         assert!(firsts.iter().all(|count| (70..130).contains(count)), "{firsts:?}");
-        let all = consecutive(&vectors, 0, 3).unwrap();
+        let all: Vec<Snippet> = consecutive(0, vectors.clips(0).unwrap(), 3).collect();
         assert_eq!(all.iter().map(|snippet| snippet.first).collect::<Vec<_>>(), [0, 3, 6]);
         let some = [all[2], Snippet { row: 1, first: 0 }];
         let gathered = gather(&vectors, 0, &some, 3, 2).unwrap();
         assert_eq!(gathered, [12.0, 13.0, 0.0, 0.0, 0.0, 0.0, 100.0, 101.0, 102.0, 103.0, 0.0, 0.0]);
     }
-    let vectors = ClipVectors::new(vec![store], &["v0".to_owned(), "v9".to_owned()], 0);
+    let vectors = ClipVectors::new(vec![vec![store]], &["v0".to_owned(), "v9".to_owned()], 0);
     assert_eq!(vectors.missing(&[0, 1]), ["v9"]);
     assert!(vectors.of(0, 1).is_err());
 }

@@ -76,6 +76,9 @@ pub enum Event {
         bundle: String,
         /// Whether the weights were learned. Where false the probabilities mean nothing.
         trained: bool,
+        /// What the bundle wants to be said with its results.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        notice: Option<String>,
         /// Whether the source was read to its end, or a live one as long as was asked; where false an error event follows, or
         /// the program was told to stop.
         complete: bool,

@@ -58,6 +58,7 @@ pub struct Pipeline {
     options: PipelineOptions,
     bundle: String,
     trained: bool,
+    notice: Option<String>,
     segmenter: Segmenter,
     flow: Flow,
 }
@@ -77,6 +78,7 @@ impl Pipeline {
             options,
             bundle: manifest.name.clone(),
             trained: manifest.trained,
+            notice: manifest.notice.clone(),
             segmenter: Segmenter::new(
                 SegmenterOptions::of(manifest, options.rate, options.segmentation),
                 bundle.transitions().clone(),
@@ -137,7 +139,7 @@ impl Pipeline {
     /// # Errors
     /// When a network fails or there was nothing to classify.
     pub fn finish(self, complete: bool, mut emit: impl FnMut(Event)) -> Result<(), PipelineError> {
-        let Pipeline { options, bundle, trained, mut segmenter, mut flow } = self;
+        let Pipeline { options, bundle, trained, notice, mut segmenter, mut flow } = self;
         let mut outcome = Ok(());
         let Ok(()) = segmenter.finish(|segment| {
             if outcome.is_ok() {
@@ -161,6 +163,7 @@ impl Pipeline {
             segmentation: options.segmentation,
             bundle,
             trained,
+            notice,
             complete,
         });
         Ok(())

@@ -46,6 +46,7 @@ fn describe(manifest: &Manifest) -> String {
         ("schema", manifest.schema.to_string()),
         ("architecture", manifest.architecture.clone()),
         ("trained", trained.into()),
+        ("notice", optional(&manifest.notice)),
         ("weights", provenance.weights.clone()),
         ("data", data.into()),
         ("seed", optional(&provenance.seed.map(|seed| seed.to_string()))),

@@ -6,9 +6,9 @@ use divita_runtime::event::Event;
 /// The line of `event`, none for events that have no place in a table of results or shots.
 pub fn line(source: &str, event: &Event) -> Result<Option<String>> {
     let fields = match event {
-        Event::Result { probabilities, frames, clips, snippets, duration_s, trained, complete, .. } => {
+        Event::Result { probabilities, frames, clips, snippets, duration_s, trained, notice, complete, .. } => {
             let facts = [frames.to_string(), clips.to_string(), snippets.to_string(), duration_s.to_string()];
-            let flags = [trained.to_string(), complete.to_string()];
+            let flags = [trained.to_string(), notice.clone().unwrap_or_default(), complete.to_string()];
             facts.into_iter().chain(flags).chain(probabilities.iter().map(|(_, value)| value.to_string())).collect()
         }
         Event::Shot { index, start_s, end_s, kind, first_frame, frames } => {
@@ -29,7 +29,7 @@ pub fn line(source: &str, event: &Event) -> Result<Option<String>> {
 
 /// The heading above results with these labels.
 pub fn result_heading<'a>(labels: impl IntoIterator<Item = &'a str>) -> Result<String> {
-    let facts = ["source", "frames", "clips", "snippets", "duration_s", "trained", "complete"];
+    let facts = ["source", "frames", "clips", "snippets", "duration_s", "trained", "notice", "complete"];
     record(facts.into_iter().chain(labels))
 }
 

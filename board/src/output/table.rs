@@ -10,7 +10,18 @@ const BAR: usize = 40;
 /// The result of one input; empty for other events.
 pub fn result(source: &str, event: &Event) -> String {
     let Event::Result {
-        probabilities, frames, shots, clips, snippets, duration_s, fps, bundle, trained, complete, ..
+        probabilities,
+        frames,
+        shots,
+        clips,
+        snippets,
+        duration_s,
+        fps,
+        bundle,
+        trained,
+        notice,
+        complete,
+        ..
     } = event
     else {
         return String::new();
@@ -25,6 +36,9 @@ pub fn result(source: &str, event: &Event) -> String {
     );
     if !trained {
         let _ = writeln!(text, "  UNTRAINED bundle {bundle:?}: these numbers show that it runs, not what the video is");
+    }
+    if let Some(notice) = notice {
+        let _ = writeln!(text, "  bundle {bundle:?}: {notice}");
     }
     if !complete {
         text.push_str("  INCOMPLETE: the input could not be read to its end\n");

@@ -8,7 +8,7 @@ use divita_models::{
     bundle::{self, BuildOptions, Contents},
     onnx, trained_bundle,
 };
-use divita_runtime::shots::transition_network;
+use divita_runtime::{sampler::WorkingRate, shots::transition_network};
 
 /// Write a bundle of what was trained, or of random weights
 ///
@@ -40,6 +40,12 @@ pub struct Build {
     /// Licence of the weights of a run, an SPDX expression
     #[arg(long, value_name = "SPDX", default_value = "NOASSERTION", requires = "run")]
     licence: String,
+    /// What programs are to say with every result of the bundle, one line of at most 200 bytes, such as "trained on drawings: it knows nothing of films"
+    #[arg(long, value_name = "TEXT")]
+    notice: Option<String>,
+    /// Rates that the bundle may run at too, beside that of the vectors that its heads were trained on
+    #[arg(long, value_name = "4|6|8|12|24", value_delimiter = ',', requires = "run")]
+    also_at: Vec<WorkingRate>,
     /// Name that the bundle gives itself (default: that of the folder)
     #[arg(long)]
     name: Option<String>,
@@ -77,7 +83,7 @@ impl Build {
             Some(path) => fs::read(path).with_context(|| path.display().to_string())?,
             None => transition_network::BUILT_IN.to_vec(),
         };
-        let contents = match &self.run {
+        let mut contents = match &self.run {
             Some(run) => {
                 let files = [("image", &self.image_weights), ("video", &self.video_weights)];
                 let files = files.into_iter().filter_map(|(stream, file)| Some((stream, file.clone()?)));
@@ -85,9 +91,12 @@ impl Build {
             }
             None => Contents::seeded(self.seed.unwrap_or_default()),
         };
-        let Build { name, output, force, .. } = self;
+        contents.working_rates.extend(self.also_at.iter().map(|rate| rate.fps()));
+        contents.working_rates.sort_unstable();
+        contents.working_rates.dedup();
+        let Build { name, output, force, notice, .. } = self;
         let name = name.unwrap_or_else(|| output.file_name().unwrap_or_default().to_string_lossy().into_owned());
-        let options = BuildOptions { name, precision, output: output.clone(), force, shots };
+        let options = BuildOptions { name, precision, output: output.clone(), force, shots, notice };
         let manifest = bundle::build(&options, &contents)?;
         let bytes: u64 = manifest.files.values().map(|file| file.size).sum();
         log::info!(

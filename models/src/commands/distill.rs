@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
-use divita_models::training::{Distillation, ShortAreas, Teacher, run_folder::RunFolder};
+use divita_models::training::{
+    Distillation, ShortAreas, Teacher,
+    run_folder::{Results, RunFolder},
+};
 use serde_json::{Value, json};
 
 use super::training_run::{HowToTrain, device, same_clips, stores};
@@ -67,19 +70,19 @@ impl Distill {
             bail!(
                 "the teacher was trained on other videos or another split ({}) than {} of {}: it has seen what the heads are judged by",
                 recipe.split,
-                self.how.split,
-                self.how.table.display()
+                self.how.data.split,
+                self.how.data.table.display()
             );
         }
         run.results()?;
-        let (names, of_teacher) = stores(self.teacher_image.as_deref(), self.teacher_video.as_deref())?;
+        let (names, of_teacher) = stores(self.teacher_image.as_slice(), self.teacher_video.as_slice())?;
         if !names.iter().eq(recipe.streams.keys()) {
             let streams: Vec<&str> = recipe.streams.keys().map(String::as_str).collect();
             bail!("the teacher reads {}: give each with --teacher-image or --teacher-video", streams.join(" and "));
         }
-        let own = stores(self.how.image.as_deref(), self.how.video.as_deref())?.1;
+        let own = stores(&self.how.image, &self.how.video)?.1;
         // The rates may differ, and do where a teacher sees more than a board can.
-        same_clips(of_teacher.iter().chain(&own), &["segmentation", "detector"])?;
+        same_clips(of_teacher.iter().chain(&own).flatten(), &["segmentation", "detector"])?;
         let vectors = data.vectors(of_teacher, self.how.room)?;
         let mut teacher = Teacher::read(&run, &recipe, vectors, distillation, &device())?;
         let taught = data.test_areas(&teacher.probabilities(&data.judged(), &device())?);
@@ -90,8 +93,10 @@ impl Distill {
         let plain = self.how.run(&data, &self.output.join("plain"), resume("plain"), None)?;
         log::info!("distillation");
         let distilled = self.how.run(&data, &self.output.join("distilled"), resume("distilled"), Some(teacher))?;
+        // Where there are several rates, at the lowest.
+        let first = |results: &Results| results.test.first().copied();
         let mut out = std::io::stdout();
-        let rows = [("teacher", taught), ("plain", plain.test), ("distilled", distilled.test)];
+        let rows = [("teacher", taught), ("plain", first(&plain)), ("distilled", first(&distilled))];
         if self.json {
             let value: serde_json::Map<String, Value> =
                 rows.into_iter().map(|(name, areas)| (name.to_owned(), json!(areas))).collect();
@@ -112,7 +117,7 @@ impl Distill {
         for (name, areas) in rows {
             line(&mut out, name, cells(areas), false)?;
         }
-        let (plain, distilled) = (cells(plain.test), cells(distilled.test));
+        let (plain, distilled) = (cells(first(&plain)), cells(first(&distilled)));
         let gains = std::array::from_fn(|at| Some(distilled[at]? - plain[at]?));
         line(&mut out, "gain", gains, true)?;
         Ok(())

@@ -5,6 +5,7 @@ pub mod clips;
 pub mod distill;
 pub mod evaluate;
 pub mod extract;
+pub mod fit_backbone;
 pub mod fit_shots;
 pub mod import;
 pub mod manual;

@@ -4,6 +4,9 @@
 //! a trained network needs no conversion.
 
 mod adamw;
+mod backbone_classifier;
+mod classifier;
+mod clip_pictures;
 pub mod clip_vectors;
 mod curves;
 mod differentiable;
@@ -16,9 +19,12 @@ mod teacher;
 mod trainer;
 
 pub use adamw::{AdamW, Moments};
+pub use backbone_classifier::{BackboneClassifier, Begin};
+pub use classifier::{Classifier, ClassifierError};
+pub use clip_pictures::{ClipPictures, ClipPicturesError, Cutting};
 pub use differentiable::{Differentiable, Mode, Untrainable};
-pub use fusion::{Fusion, FusionError};
+pub use fusion::Fusion;
 pub use loss::binary_cross_entropy;
 pub use plateau::{Plateau, Verdict};
 pub use teacher::{Distillation, Teacher, TeacherDescription};
-pub use trainer::{Epoch, Examples, Recipe, ShortAreas, Standing, Trainer, TrainingError};
+pub use trainer::{Epoch, Examples, Recipe, Schedule, ShortAreas, Standing, Trainer, TrainingError};

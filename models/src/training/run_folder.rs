@@ -8,10 +8,10 @@ use std::{
 };
 
 use safetensors::SafeTensors;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{Epoch, Moments, Recipe, ShortAreas, Standing, TeacherDescription, curves};
+use super::{Cutting, Epoch, Moments, Recipe, ShortAreas, Standing, TeacherDescription, curves};
 use crate::{
     checkpoint::{self, Checkpoint},
     networks::Head,
@@ -40,7 +40,7 @@ struct Last {
     steps: usize,
 }
 
-/// All that decides what comes out of a run. How many epochs it has at most is no part of it: that does not decide what the first ones are, so a run may be prolonged.
+/// All that decides what comes out of a run over representations. How many epochs it has at most is no part of it: that does not decide what the first ones are, so a run may be prolonged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRecipe {
     /// Name of the heads.
@@ -73,10 +73,15 @@ pub struct Vectors {
 }
 
 impl Vectors {
-    /// Those of `store`.
+    /// Those of a stream's `stores`, one a rate: where there are several, `fps` is a list.
     #[must_use]
-    pub fn of(store: &Store) -> Vectors {
-        Vectors { num_features: store.num_features(), attributes: store.attributes().clone() }
+    pub fn of(stores: &[&Store]) -> Vectors {
+        let mut attributes = stores[0].attributes().clone();
+        if stores.len() > 1 {
+            let rates = stores.iter().filter_map(|store| store.attributes().get("fps").cloned());
+            attributes.insert("fps".to_owned(), rates.collect());
+        }
+        Vectors { num_features: stores[0].num_features(), attributes }
     }
 }
 
@@ -88,18 +93,40 @@ impl RunRecipe {
     pub fn head(&self) -> Result<Head, RunFolderError> {
         self.head.parse().map_err(|reason| unreadable(Path::new(RECIPE), format!("head {}: {reason}", self.head)))
     }
+}
 
-    /// As it is kept, and compared.
-    fn value(&self) -> Result<Value, crate::Error> {
-        let mut value = serde_json::to_value(self)?;
-        for recipe in ["/recipe", "/teacher/run/recipe"] {
-            if let Some(recipe) = value.pointer_mut(recipe).and_then(Value::as_object_mut) {
+/// What a run that fits a backbone is decided by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BackboneRecipe {
+    /// Name of the backbone.
+    pub network: String,
+    /// Names of the labels.
+    pub labels: Vec<String>,
+    /// The split that says what is trained on.
+    pub split: String,
+    /// SHA-256 of the videos' names and the part of each.
+    pub videos: String,
+    /// SHA-256 of which labels each has.
+    pub truth: String,
+    /// How they become pictures.
+    pub cutting: Cutting,
+    /// How it is trained.
+    pub recipe: Recipe,
+}
+
+/// A recipe as it is kept, and compared.
+fn comparable(recipe: &impl Serialize) -> Result<Value, crate::Error> {
+    let mut value = serde_json::to_value(recipe)?;
+    for recipe in ["/recipe", "/teacher/run/recipe"] {
+        if let Some(recipe) = value.pointer_mut(recipe).and_then(Value::as_object_mut) {
+            // On how long it is depends what the rate of a cosine schedule is.
+            if recipe.get("schedule").and_then(Value::as_str) != Some("cosine") {
                 recipe.shift_remove("epochs");
             }
         }
-        // Numbers as they come back from a file.
-        Ok(serde_json::from_slice(&serde_json::to_vec(&value)?)?)
     }
+    // Numbers as they come back from a file.
+    Ok(serde_json::from_slice(&serde_json::to_vec(&value)?)?)
 }
 
 /// The folder.
@@ -158,16 +185,16 @@ pub struct Results {
     pub epochs: usize,
     /// The epoch with the lowest validation loss, whose weights are the best.
     pub best: Epoch,
-    /// What these give on the test part, if there is one.
-    pub test: Option<ShortAreas>,
+    /// What these give on the test part, if there is one, at each rate.
+    pub test: Vec<ShortAreas>,
 }
 
 /// What a run goes on from.
 pub struct Resumed {
     /// How far it is.
     pub standing: Standing,
-    /// The weights of each head.
-    pub heads: Vec<Weights>,
+    /// The weights of each network.
+    pub networks: Vec<Weights>,
     /// What the optimizer of each remembers.
     pub moments: Vec<Moments>,
 }
@@ -177,13 +204,13 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`RunFolderError::Occupied`] where a run is in it; [`RunFolderError::Write`].
-    pub fn create(path: &Path, recipe: &RunRecipe) -> Result<RunFolder, RunFolderError> {
+    pub fn create(path: &Path, recipe: &impl Serialize) -> Result<RunFolder, RunFolderError> {
         fs::create_dir_all(path).map_err(crate::Error::io(path))?;
         if path.join(RECIPE).exists() {
             return Err(RunFolderError::Occupied(path.to_owned()));
         }
         let folder = RunFolder { path: path.to_owned() };
-        write_whole(&path.join(RECIPE), &pretty(&recipe.value()?)?)?;
+        write_whole(&path.join(RECIPE), &pretty(&comparable(recipe)?)?)?;
         Ok(folder)
     }
 
@@ -191,31 +218,36 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`RunFolderError::NoRun`], [`RunFolderError::OtherRun`], [`RunFolderError::Read`].
-    pub fn open(path: &Path, recipe: &RunRecipe) -> Result<RunFolder, RunFolderError> {
-        let (folder, found) = RunFolder::find(path)?;
-        if let Some([name, found, wanted]) = difference("", &found.value()?, &recipe.value()?) {
+    pub fn open<R: Serialize + DeserializeOwned>(path: &Path, recipe: &R) -> Result<RunFolder, RunFolderError> {
+        let (folder, found): (_, R) = RunFolder::read(path)?;
+        if let Some([name, found, wanted]) = difference("", &comparable(&found)?, &comparable(recipe)?) {
             return Err(RunFolderError::OtherRun { path: path.to_owned(), name, found, wanted });
         }
         Ok(folder)
     }
 
-    /// The folder of any run, and its recipe.
+    /// The folder of any run over representations, and its recipe.
     ///
     /// # Errors
     /// [`RunFolderError::NoRun`], [`RunFolderError::Read`].
     pub fn find(path: &Path) -> Result<(RunFolder, RunRecipe), RunFolderError> {
+        let (folder, recipe): (_, RunRecipe) = RunFolder::read(path)?;
+        if !(1..=MOST_CLIPS).contains(&recipe.recipe.clips) || recipe.streams.is_empty() || recipe.labels.is_empty() {
+            return Err(unreadable(
+                &path.join(RECIPE),
+                format!("clips must be 1 to {MOST_CLIPS}, and there must be a stream and a label"),
+            ));
+        }
+        Ok((folder, recipe))
+    }
+
+    fn read<R: DeserializeOwned>(path: &Path) -> Result<(RunFolder, R), RunFolderError> {
         let file = path.join(RECIPE);
         if !file.exists() {
             return Err(RunFolderError::NoRun(path.to_owned()));
         }
         let bytes = fs::read(&file).map_err(|reason| unreadable(&file, reason))?;
-        let recipe: RunRecipe = serde_json::from_slice(&bytes).map_err(|reason| unreadable(&file, reason))?;
-        if !(1..=MOST_CLIPS).contains(&recipe.recipe.clips) || recipe.streams.is_empty() || recipe.labels.is_empty() {
-            return Err(unreadable(
-                &file,
-                format!("clips must be 1 to {MOST_CLIPS}, and there must be a stream and a label"),
-            ));
-        }
+        let recipe = serde_json::from_slice(&bytes).map_err(|reason| unreadable(&file, reason))?;
         Ok((RunFolder { path: path.to_owned() }, recipe))
     }
 
@@ -240,11 +272,11 @@ impl RunFolder {
         }
     }
 
-    /// Where the run stood when it was kept last; `None` where it was before the end of its first epoch. `heads` are the names of the streams.
+    /// Where the run stood when it was kept last; `None` where it was before the end of its first epoch. `networks` are their names: of heads, those of the streams.
     ///
     /// # Errors
     /// [`RunFolderError::Read`].
-    pub fn last(&self, heads: &[String]) -> Result<Option<Resumed>, RunFolderError> {
+    pub fn last(&self, networks: &[String]) -> Result<Option<Resumed>, RunFolderError> {
         let path = self.path.join(LAST);
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
@@ -264,25 +296,25 @@ impl RunFolder {
             Weights(names.into_iter().filter_map(take).collect())
         };
         let moments =
-            heads.iter().map(|head| Moments { steps, moments: under(format!("{MOMENTS}.{head}.")) }).collect();
-        let heads = heads.iter().map(|head| under(format!("{head}."))).collect();
-        Ok(Some(Resumed { standing, heads, moments }))
+            networks.iter().map(|network| Moments { steps, moments: under(format!("{MOMENTS}.{network}.")) }).collect();
+        let networks = networks.iter().map(|network| under(format!("{network}."))).collect();
+        Ok(Some(Resumed { standing, networks, moments }))
     }
 
-    /// The best weights of each head.
+    /// The best weights of each network.
     ///
     /// # Errors
     /// [`RunFolderError::Read`].
-    pub fn best(&self, heads: &[String]) -> Result<Vec<Weights>, RunFolderError> {
+    pub fn best(&self, networks: &[String]) -> Result<Vec<Weights>, RunFolderError> {
         let tensors = self.tensors(BEST)?.tensors;
-        let of = |head: &String| {
+        let of = |network: &String| {
             let own = tensors.iter().filter_map(|(name, tensor)| {
-                let name = name.strip_prefix(head.as_str())?.strip_prefix('.')?;
+                let name = name.strip_prefix(network.as_str())?.strip_prefix('.')?;
                 Some((name.to_owned(), tensor.clone()))
             });
             Weights(own.collect())
         };
-        Ok(heads.iter().map(of).collect())
+        Ok(networks.iter().map(of).collect())
     }
 
     /// The epoch that the best weights are of.
@@ -330,7 +362,7 @@ impl RunFolder {
     /// [`RunFolderError::Write`].
     pub fn keep(
         &self,
-        heads: &[(String, Weights)],
+        networks: &[(String, Weights)],
         moments: &[Moments],
         standing: &Standing,
         epochs: &[Epoch],
@@ -340,7 +372,7 @@ impl RunFolder {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(crate::Error::io(&self.path)(error).into()),
             _ => {}
         }
-        let weights: Vec<(&str, &Weights)> = heads.iter().map(|(name, weights)| (name.as_str(), weights)).collect();
+        let weights: Vec<(&str, &Weights)> = networks.iter().map(|(name, weights)| (name.as_str(), weights)).collect();
         if let Some(epoch) = epochs.last().filter(|epoch| epoch.best) {
             let epoch = serde_json::to_string(epoch).map_err(crate::Error::from)?;
             write_safetensors(&weights, &[(RUN, &epoch)], &self.path.join(BEST))?;
@@ -352,7 +384,7 @@ impl RunFolder {
         }
         write_whole(&self.path.join(EPOCHS), &lines)?;
         write_whole(&self.path.join(CURVES), curves::svg(epochs).as_bytes())?;
-        let prefixes: Vec<String> = heads.iter().map(|(name, _)| format!("{MOMENTS}.{name}")).collect();
+        let prefixes: Vec<String> = networks.iter().map(|(name, _)| format!("{MOMENTS}.{name}")).collect();
         let remembered = prefixes.iter().zip(moments).map(|(prefix, moments)| (prefix.as_str(), &moments.moments));
         let all: Vec<(&str, &Weights)> = weights.into_iter().chain(remembered).collect();
         let steps = moments.first().map_or(0, |moments| moments.steps);

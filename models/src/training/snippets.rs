@@ -14,33 +14,21 @@ pub struct Snippet {
     pub first: usize,
 }
 
-/// The videos at `rows` in a random order, of each one snippet of `length` clips from a uniformly random place.
-///
-/// # Errors
-/// Where a video's vectors cannot be read.
-pub fn drawn(
-    vectors: &ClipVectors,
-    rows: &[usize],
-    length: usize,
-    random: &mut ChaCha8Rng,
-) -> Result<Vec<Snippet>, Error> {
-    let clips = for_each(rows, |&row| vectors.clips(row)).into_iter().collect::<Result<Vec<_>, _>>()?;
+/// The videos at `rows` in a random order, of each one snippet of `length` of its `clips` clips from a uniformly random place.
+pub fn drawn(rows: &[usize], clips: &[usize], length: usize, random: &mut ChaCha8Rng) -> Vec<Snippet> {
     let mut below = |limit: usize| (random.next_u64() % limit as u64) as usize;
-    let of_row = |(&row, clips): (&usize, usize)| Snippet { row, first: below(clips.saturating_sub(length) + 1) };
+    let of_row = |(&row, clips): (&usize, &usize)| Snippet { row, first: below(clips.saturating_sub(length) + 1) };
     let mut snippets: Vec<Snippet> = rows.iter().zip(clips).map(of_row).collect();
     // Fisher and Yates.
     for at in (1..snippets.len()).rev() {
         snippets.swap(at, below(at + 1));
     }
-    Ok(snippets)
+    snippets
 }
 
-/// All clips of a video, in consecutive snippets of `length`.
-///
-/// # Errors
-/// Where its vectors cannot be read.
-pub fn consecutive(vectors: &ClipVectors, row: usize, length: usize) -> Result<Vec<Snippet>, Error> {
-    Ok((0..vectors.clips(row)?).step_by(length).map(|first| Snippet { row, first }).collect())
+/// All `clips` clips of a video, in consecutive snippets of `length`.
+pub fn consecutive(row: usize, clips: usize, length: usize) -> impl Iterator<Item = Snippet> {
+    (0..clips).step_by(length).map(move |first| Snippet { row, first })
 }
 
 /// The vectors of one stream of `snippets` of `length` clips, one after the other; zeros where a video has no more clips.

@@ -4,8 +4,9 @@ use burn_core::tensor::{Device, Tensor, activation};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    classifier::{Classifier, ClassifierError},
     clip_vectors::ClipVectors,
-    fusion::{Fusion, FusionError},
+    fusion::Fusion,
     loss::binary_cross_entropy,
     run_folder::{RunFolder, RunFolderError, RunRecipe},
     snippets::Snippet,
@@ -37,10 +38,9 @@ pub struct TeacherDescription {
     pub distillation: Distillation,
 }
 
-/// A teacher, and the vectors that it reads.
+/// A teacher, with the vectors that it reads.
 pub struct Teacher {
     fusion: Fusion,
-    vectors: ClipVectors,
     clips: usize,
     /// What is said of it.
     pub description: TeacherDescription,
@@ -59,43 +59,43 @@ impl Teacher {
         device: &Device,
     ) -> Result<Teacher, RunFolderError> {
         let names: Vec<String> = recipe.streams.keys().cloned().collect();
-        let features: Vec<usize> = vectors.num_features().collect();
         let head = recipe.head()?;
         let (clips, labels) = (recipe.recipe.clips, recipe.labels.len());
-        let fusion = Fusion::new(head, clips, &features, labels, &names, &run.best(&names)?, device)?;
+        let fusion = Fusion::new(vectors, head, clips, labels, &names, &run.best(&names)?, device)?;
         let description = TeacherDescription { weights: run.best_sum()?, run: Box::new(recipe.clone()), distillation };
-        Ok(Teacher { fusion, vectors, clips, description })
+        Ok(Teacher { fusion, clips, description })
     }
 
     /// What it says itself of the videos at `rows`.
     ///
     /// # Errors
-    /// [`FusionError`].
-    pub fn probabilities(&mut self, rows: &[usize], device: &Device) -> Result<Vec<Vec<f64>>, FusionError> {
-        self.fusion.probabilities(&self.vectors, rows, self.clips, device)
+    /// [`ClassifierError`].
+    pub fn probabilities(&mut self, rows: &[usize], device: &Device) -> Result<Vec<Vec<f64>>, ClassifierError> {
+        self.fusion.probabilities(rows, self.clips, device)
     }
 
     /// The loss of `logits` of `snippets` of `clips` clips: that of the labels, and, by the share of the teacher, that of its probabilities of the same
     /// clips. The latter is multiplied by the square of the temperature, so that its gradient does not shrink with it.
     ///
     /// # Errors
-    /// [`FusionError`].
+    /// [`ClassifierError`].
     pub fn loss(
         &mut self,
         logits: Tensor<2>,
         targets: Tensor<2>,
         snippets: &[Snippet],
         clips: usize,
-    ) -> Result<Tensor<1>, FusionError> {
+    ) -> Result<Tensor<1>, ClassifierError> {
         let Distillation { temperature, mix } = self.description.distillation;
-        let same = |snippet: &Snippet| -> Result<Snippet, FusionError> {
-            // Clips are seconds of shots, so those of the same numbers are the same at any rate but for shots whose last clip another rate has no frame for.
-            let last = self.vectors.clips(snippet.row)?.saturating_sub(clips);
-            Ok(Snippet { first: snippet.first.min(last), ..*snippet })
+        let rows: Vec<usize> = snippets.iter().map(|snippet| snippet.row).collect();
+        // Clips are seconds of shots, so those of the same numbers are the same at any rate but for shots whose last clip another rate has no frame for.
+        let same = |(snippet, count): (&Snippet, usize)| {
+            let last = count.saturating_sub(clips);
+            Snippet { first: snippet.first.min(last), ..*snippet }
         };
-        let same = snippets.iter().map(same).collect::<Result<Vec<_>, _>>()?;
+        let same: Vec<Snippet> = snippets.iter().zip(self.fusion.clips(&rows)?).map(same).collect();
         let device = logits.device();
-        let said = self.fusion.logits(&self.vectors, &same, clips, &device.inner(), None)?;
+        let said = self.fusion.logits(&same, clips, &device.inner(), None)?;
         let soft = Tensor::from_inner(activation::sigmoid(said / temperature));
         let of_teacher = binary_cross_entropy(logits.clone() / temperature, soft) * (temperature * temperature);
         Ok(binary_cross_entropy(logits, targets) * (1.0 - mix) + of_teacher * mix)

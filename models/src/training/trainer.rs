@@ -3,14 +3,15 @@
 //! Everything that is drawn follows from the seed and the number of the epoch, so that a run that goes on from the end of an
 //! epoch is the one that was never interrupted.
 
+use std::{f64::consts::PI, str::FromStr};
+
 use burn_core::tensor::{Device, Tensor};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use serde::{Deserialize, Serialize};
 
 use super::{
     adamw::{AdamW, Moments},
-    clip_vectors::ClipVectors,
-    fusion::{Fusion, FusionError},
+    classifier::{Classifier, ClassifierError},
     loss::binary_cross_entropy,
     plateau::Plateau,
     snippets::{Snippet, drawn},
@@ -36,22 +37,57 @@ pub struct Recipe {
     pub patience: usize,
     /// Epochs without a lower validation loss after which training ends.
     pub stop_after: usize,
+    /// How the rate falls.
+    pub schedule: Schedule,
     /// Of the weights at the start, the order of the videos, the places of snippets, and dropout.
     pub seed: u64,
 }
 
-impl Default for Recipe {
-    fn default() -> Self {
-        Recipe { clips: 30, batch: 32, epochs: 100, rate: 1e-4, decay: 1e-2, patience: 10, stop_after: 20, seed: 1 }
+/// How the rate falls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// By ten where the validation loss stands still.
+    #[default]
+    Plateau,
+    /// Half a cosine down to nothing at the last epoch, after it has risen (Loshchilov and Hutter 2017).
+    Cosine,
+}
+
+impl FromStr for Schedule {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "plateau" => Ok(Schedule::Plateau),
+            "cosine" => Ok(Schedule::Cosine),
+            _ => Err("choose plateau or cosine"),
+        }
     }
 }
 
-/// What is trained on.
-pub struct Examples<'a> {
-    /// The clips of all videos.
-    pub vectors: &'a ClipVectors,
-    /// Of each video which labels it has.
-    pub truth: &'a [Vec<bool>],
+/// Share of a cosine schedule in which the rate rises: a network whose norms know nothing yet is thrown far by large steps.
+const WARM_UP: f64 = 0.05;
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Recipe {
+            clips: 30,
+            batch: 32,
+            epochs: 100,
+            rate: 1e-4,
+            decay: 1e-2,
+            patience: 10,
+            stop_after: 20,
+            schedule: Schedule::Plateau,
+            seed: 1,
+        }
+    }
+}
+
+/// What is trained on. A row is a video at a working rate.
+pub struct Examples {
+    /// Of each row which labels it has.
+    pub truth: Vec<Vec<bool>>,
     /// Rows of the training part.
     pub train: Vec<usize>,
     /// Rows of the validation part.
@@ -74,7 +110,7 @@ pub struct Standing {
 pub struct Epoch {
     /// Its number, from 1.
     pub epoch: usize,
-    /// Rate of its steps.
+    /// Rate of its first step.
     pub rate: f64,
     /// Mean loss of its steps.
     pub train_loss: f64,
@@ -117,7 +153,7 @@ impl ShortAreas {
 pub enum TrainingError {
     /// There is no result of a batch.
     #[error(transparent)]
-    Fusion(#[from] FusionError),
+    Classifier(#[from] ClassifierError),
     /// The loss is no number.
     #[error(
         "the loss of step {step} of epoch {epoch} is {loss}: the rate is too high, or vectors are not finite; what the last whole epoch left is kept"
@@ -133,10 +169,10 @@ pub enum TrainingError {
 }
 
 /// A run.
-pub struct Trainer<'a> {
-    examples: Examples<'a>,
+pub struct Trainer<C> {
+    examples: Examples,
     recipe: Recipe,
-    fusion: Fusion,
+    classifier: C,
     optimizers: Vec<AdamW>,
     standing: Standing,
     device: Device,
@@ -150,30 +186,31 @@ enum Draws {
     Dropout = 2,
 }
 
-impl<'a> Trainer<'a> {
-    /// A run that begins with `fusion`, whose weights are on `device`.
+impl<C: Classifier> Trainer<C> {
+    /// A run that begins with `classifier`, whose weights are on `device`.
     #[must_use]
-    pub fn new(examples: Examples<'a>, recipe: Recipe, fusion: Fusion, device: Device) -> Trainer<'a> {
-        let optimizers = fusion.heads.iter().map(|_| AdamW::new(recipe.decay)).collect();
+    pub fn new(examples: Examples, recipe: Recipe, mut classifier: C, device: Device) -> Trainer<C> {
+        let optimizers = classifier.networks().iter().map(|_| AdamW::new(recipe.decay)).collect();
         let plateau = Plateau::new(recipe.rate, recipe.patience, recipe.stop_after);
         let standing = Standing { epoch: 0, plateau, stopped: false };
-        Trainer { examples, recipe, fusion, optimizers, standing, device, teacher: None }
+        Trainer { examples, recipe, classifier, optimizers, standing, device, teacher: None }
     }
 
     /// The same run, whose loss listens to `teacher` too.
     #[must_use]
-    pub fn taught_by(self, teacher: Teacher) -> Trainer<'a> {
+    pub fn taught_by(self, teacher: Teacher) -> Trainer<C> {
         Trainer { teacher: Some(teacher), ..self }
     }
 
     /// Goes on from where another run was.
     ///
     /// # Errors
-    /// Where `moments` are not those of the heads.
+    /// Where `moments` are not those of the networks.
     pub fn resume(&mut self, standing: Standing, moments: &[Moments]) -> Result<(), crate::Error> {
         let device = self.device.clone().inner();
-        let optimizers = self.fusion.heads.iter().zip(moments);
-        let resumed = optimizers.map(|((_, head), moments)| AdamW::resume(self.recipe.decay, moments, head, &device));
+        let optimizers = self.classifier.networks().iter().zip(moments);
+        let resumed =
+            optimizers.map(|((_, network), moments)| AdamW::resume(self.recipe.decay, moments, network, &device));
         self.optimizers = resumed.collect::<Result<_, _>>()?;
         self.standing = standing;
         Ok(())
@@ -185,12 +222,18 @@ impl<'a> Trainer<'a> {
         &self.standing
     }
 
-    /// The heads as they are.
-    pub fn fusion(&mut self) -> &mut Fusion {
-        &mut self.fusion
+    /// What is trained, as it is.
+    pub fn classifier(&mut self) -> &mut C {
+        &mut self.classifier
     }
 
-    /// What the optimizer of each head remembers.
+    /// It, when training is over.
+    #[must_use]
+    pub fn into_classifier(self) -> C {
+        self.classifier
+    }
+
+    /// What the optimizer of each network remembers.
     #[must_use]
     pub fn moments(&self) -> Vec<Moments> {
         self.optimizers.iter().map(AdamW::moments).collect()
@@ -200,6 +243,12 @@ impl<'a> Trainer<'a> {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.standing.stopped || self.standing.epoch >= self.recipe.epochs
+    }
+
+    /// The most epochs that there are.
+    #[must_use]
+    pub fn most_epochs(&self) -> usize {
+        self.recipe.epochs
     }
 
     /// Steps of an epoch.
@@ -219,18 +268,16 @@ impl<'a> Trainer<'a> {
     /// One epoch; `progress` gets the number of each step, from 1, and its loss.
     ///
     /// # Errors
-    /// [`TrainingError`]; the heads are then no longer what they were.
+    /// [`TrainingError`]; the networks are then no longer what they were.
     pub fn epoch(&mut self, mut progress: impl FnMut(usize, f64)) -> Result<Epoch, TrainingError> {
         let epoch = self.standing.epoch + 1;
-        let rate = self.standing.plateau.rate;
         let clips = self.recipe.clips;
-        let order = drawn(self.examples.vectors, &self.examples.train, clips, &mut self.random(epoch, Draws::Snippets))
-            .map_err(FusionError::from)?;
+        let counts = self.classifier.clips(&self.examples.train)?;
+        let order = drawn(&self.examples.train, &counts, clips, &mut self.random(epoch, Draws::Snippets));
         let mut random = self.random(epoch, Draws::Dropout);
         let mut sum = 0.0;
         for (step, snippets) in order.chunks(self.recipe.batch).enumerate() {
-            let vectors = self.examples.vectors;
-            let logits = self.fusion.logits(vectors, snippets, clips, &self.device, Some(&mut random))?;
+            let logits = self.classifier.logits(snippets, clips, &self.device, Some(&mut random))?;
             let targets = self.targets(snippets);
             let loss = match &mut self.teacher {
                 Some(teacher) => teacher.loss(logits, targets, snippets, clips)?,
@@ -241,18 +288,30 @@ impl<'a> Trainer<'a> {
                 return Err(TrainingError::NotFinite { epoch, step: step + 1, loss: value });
             }
             let gradients = loss.backward();
-            for ((_, head), optimizer) in self.fusion.heads.iter_mut().zip(&mut self.optimizers) {
-                optimizer.step(rate, head, &gradients);
+            let rate = self.rate(epoch, step);
+            for ((_, network), optimizer) in self.classifier.networks().iter_mut().zip(&mut self.optimizers) {
+                optimizer.step(rate, network, &gradients);
             }
             sum += value * snippets.len() as f64;
             progress(step + 1, value);
         }
         let (validation_loss, areas) = self.validate()?;
+        let rate = self.rate(epoch, 0);
         let verdict = self.standing.plateau.see(validation_loss);
         self.standing = Standing { epoch, stopped: verdict.stop, ..self.standing.clone() };
         let train_loss = sum / order.len() as f64;
         let areas = ShortAreas::of(&areas);
         Ok(Epoch { epoch, rate, train_loss, validation_loss, areas, best: verdict.lowest })
+    }
+
+    /// Rate of a step, counted from 0, of an epoch.
+    fn rate(&self, epoch: usize, step: usize) -> f64 {
+        let steps = self.steps() as f64;
+        let passed = ((epoch - 1) as f64 + (step as f64 + 0.5) / steps) / self.recipe.epochs as f64;
+        match self.recipe.schedule {
+            Schedule::Plateau => self.standing.plateau.rate,
+            Schedule::Cosine => self.recipe.rate * (passed / WARM_UP).min(1.0) * (0.5 + 0.5 * (PI * passed).cos()),
+        }
     }
 
     fn targets(&self, snippets: &[Snippet]) -> Tensor<2> {
@@ -264,8 +323,8 @@ impl<'a> Trainer<'a> {
 
     /// Binary cross entropy of the probabilities of the validation part, and its measures.
     fn validate(&mut self) -> Result<(f64, Areas), TrainingError> {
-        let Examples { vectors, truth, validation, .. } = &self.examples;
-        let probabilities = self.fusion.probabilities(vectors, validation, self.recipe.clips, &self.device)?;
+        let Examples { truth, validation, .. } = &self.examples;
+        let probabilities = self.classifier.probabilities(validation, self.recipe.clips, &self.device)?;
         let truth: Vec<Vec<bool>> = validation.iter().map(|&row| truth[row].clone()).collect();
         let decisions = probabilities.iter().flatten().zip(truth.iter().flatten());
         // As torch does: a logarithm is at least -100.

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 fn options(output: &Path, force: bool) -> BuildOptions {
     let (name, shots) = ("demo".to_owned(), transition_network::BUILT_IN.to_vec());
-    BuildOptions { name, precision: Precision::F16, output: output.to_owned(), force, shots }
+    BuildOptions { name, precision: Precision::F16, output: output.to_owned(), force, shots, notice: None }
 }
 
 fn build(options: &BuildOptions) -> Result<Manifest, Error> {

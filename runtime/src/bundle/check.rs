@@ -5,6 +5,8 @@ use serde::Deserialize;
 use super::{BUNDLE_SCHEMA, BundleError, MANIFEST_FILE, Manifest, Stream};
 use crate::sampler::WorkingRate;
 
+/// Bytes of a notice, at most.
+const LONGEST_NOTICE: usize = 200;
 /// Limits beyond which a number in a manifest is a mistake or an attack, not a network.
 const LARGEST_SIDE: usize = 1024;
 const LARGEST_FEATURES: usize = 1 << 16;
@@ -52,6 +54,12 @@ fn fault(manifest: &Manifest) -> Option<String> {
     }
     if let Some((_, label)) = repeated {
         return Some(format!("labels: {label:?} stands twice"));
+    }
+    // It goes to terminals.
+    if let Some(notice) = &manifest.notice
+        && (notice.len() > LONGEST_NOTICE || notice.chars().any(char::is_control))
+    {
+        return Some(format!("notice: it must be one line of at most {LONGEST_NOTICE} bytes"));
     }
     if working_rates.is_empty() {
         return Some("working_rates: none".into());

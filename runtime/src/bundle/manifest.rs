@@ -35,6 +35,9 @@ pub struct Manifest {
     pub architecture: String,
     /// Whether the weights were learned from data. Where false, every result says so.
     pub trained: bool,
+    /// What is to be said wherever a result of it shows, one line, such as that it has learned from drawings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
     /// Working rates that the networks were made for, frames a second; f, the frames of a clip, is the rate.
     pub working_rates: Vec<u32>,
     /// Clips in a snippet (c in the paper, 30).

@@ -1,0 +1,99 @@
+//! What can be trained on labels of videos: networks that give logits of snippets, and by them probabilities of videos.
+
+use burn_core::tensor::{Device, Tensor, activation};
+use rand_chacha::ChaCha8Rng;
+
+use super::{
+    differentiable::{Differentiable, Untrainable, numbers},
+    snippets::{Snippet, consecutive},
+};
+use crate::representations;
+
+/// Snippets that are run at a time where nothing is trained.
+const TOGETHER: usize = 64;
+
+/// Why there is no result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClassifierError {
+    /// A network cannot be run here.
+    #[error(transparent)]
+    Untrainable(#[from] Untrainable),
+    /// A probability is no number.
+    #[error(
+        "the probabilities of the video in row {row} of the table are no numbers: what is known of it is not finite, or the rate was too high; what the last whole epoch left is kept"
+    )]
+    NotFinite {
+        /// The row, from 1, the heading left out.
+        row: usize,
+    },
+    /// Vectors cannot be read.
+    #[error("the vectors of a clip cannot be read")]
+    Vectors(#[from] representations::Error),
+}
+
+/// Networks that together say which labels a snippet has.
+pub trait Classifier {
+    /// The networks, each with its name.
+    fn networks(&mut self) -> &mut [(String, Differentiable)];
+
+    /// The row of the table that the video at `row` has.
+    fn table_row(&self, row: usize) -> usize {
+        row
+    }
+
+    /// Clips of each of the videos at `rows`, at least one.
+    ///
+    /// # Errors
+    /// [`ClassifierError::Vectors`].
+    fn clips(&self, rows: &[usize]) -> Result<Vec<usize>, ClassifierError>;
+
+    /// Logits of `snippets` of `clips` clips, (snippets, labels), on `device`. `random` draws whatever training draws, such as what dropout leaves out; without it nothing is drawn, and
+    /// batch norms take what they have kept.
+    ///
+    /// # Errors
+    /// [`ClassifierError`].
+    fn logits(
+        &mut self,
+        snippets: &[Snippet],
+        clips: usize,
+        device: &Device,
+        random: Option<&mut ChaCha8Rng>,
+    ) -> Result<Tensor<2>, ClassifierError>;
+
+    /// Probabilities of the labels of the videos at `rows`: the mean over each one's snippets (paper, section 5).
+    ///
+    /// # Errors
+    /// [`ClassifierError`].
+    fn probabilities(
+        &mut self,
+        rows: &[usize],
+        clips: usize,
+        device: &Device,
+    ) -> Result<Vec<Vec<f64>>, ClassifierError> {
+        let device = device.clone().inner();
+        let counts = self.clips(rows)?;
+        let of_row = |(&row, &count): (&usize, &usize)| consecutive(row, count, clips).collect::<Vec<_>>();
+        let of_rows: Vec<Vec<Snippet>> = rows.iter().zip(&counts).map(of_row).collect();
+        let mut of_snippets = Vec::new();
+        for some in of_rows.concat().chunks(TOGETHER) {
+            let logits = self.logits(some, clips, &device, None)?;
+            let labels = logits.dims()[1];
+            let data = numbers(activation::sigmoid(logits));
+            of_snippets.extend(data.chunks_exact(labels).map(<[f32]>::to_vec));
+        }
+        let mut rest = of_snippets.as_slice();
+        let mean = |of_row: Vec<Snippet>| {
+            let (own, others) = rest.split_at(of_row.len());
+            rest = others;
+            let labels = own.first().map_or(0, Vec::len);
+            let sum = |label: usize| own.iter().map(|snippet| f64::from(snippet[label])).sum::<f64>();
+            (0..labels).map(|label| sum(label) / own.len() as f64).collect()
+        };
+        let means: Vec<Vec<f64>> = of_rows.into_iter().map(mean).collect();
+        match means.iter().position(|probabilities| probabilities.iter().any(|probability| !probability.is_finite())) {
+            Some(at) => Err(ClassifierError::NotFinite { row: self.table_row(rows[at]) + 1 }),
+            None => Ok(means),
+        }
+    }
+}

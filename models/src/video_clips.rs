@@ -1,0 +1,45 @@
+//! The clips of a video, one after the other, by the runtime's own decoding, shots, clips and preprocessing.
+
+use divita_board::source::{self, SourceError};
+use divita_runtime::{
+    clips::Clip,
+    frame::Timestamp,
+    segmenter::{Segment, Segmenter},
+    shots::ShotDetector,
+};
+
+/// Cuts the video `input` with `segmenter`, and gives each clip to `take`; `reached` gets the time that the video has been read up to.
+///
+/// # Errors
+/// Where the video cannot be read, or not to its end, and those of the detector and of `take`.
+pub fn each_clip<D: ShotDetector, E: From<SourceError> + From<D::Error>>(
+    input: &str,
+    mut segmenter: Segmenter<D>,
+    mut take: impl FnMut(&Clip) -> Result<(), E>,
+    mut reached: impl FnMut(Timestamp),
+) -> Result<(), E> {
+    let mut source = source::open(input)?;
+    let mut clips = Vec::new();
+    loop {
+        let keep = |segment| {
+            if let Segment::Clip(clip) = segment {
+                clips.push(clip);
+            }
+        };
+        let frame = source.next_frame()?;
+        match &frame {
+            Some(frame) => {
+                reached(frame.time());
+                segmenter.push(frame, keep)?;
+            }
+            None => segmenter.finish(keep)?,
+        }
+        for clip in clips.drain(..) {
+            take(&clip)?;
+            segmenter.recycle(clip);
+        }
+        if frame.is_none() {
+            return Ok(());
+        }
+    }
+}

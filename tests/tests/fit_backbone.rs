@@ -1,0 +1,127 @@
+//! `divita-models fit-backbone`: networks that learn to see, and what is refused, through the program.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use divita_tests::data_set::chance;
+use divita_tests::{assert_fails, program, stderr};
+use serde_json::Value;
+
+const VIDEOS: usize = 28;
+/// Width and height.
+const SIZE: (usize, usize) = (96, 64);
+
+fn is_red(video: usize) -> bool {
+    chance(7 * video as u64) < 0.5
+}
+
+fn is_moving(video: usize) -> bool {
+    chance(7 * video as u64 + 3) < 0.5
+}
+
+/// Videos of two seconds, red or blue, which move or stand still, as the table says.
+fn data_set(folder: &Path) {
+    let mut table = "video,red,moving,split0\n".to_owned();
+    for video in 0..VIDEOS {
+        let (red, moving) = (is_red(video), is_moving(video));
+        table.push_str(&format!(
+            "v{video}.y4m,{},{},{}\n",
+            u8::from(red),
+            u8::from(moving),
+            usize::from(video % 4 == 0)
+        ));
+        let (width, height) = SIZE;
+        let mut file = format!("YUV4MPEG2 W{width} H{height} F12:1 C420jpeg\n").into_bytes();
+        for frame in 0..24 {
+            let shift = if moving { 5 * frame } else { 3 * video };
+            let luma = |x: usize, y: usize| 40 + (120.0 * chance(((x + shift) / 8 + y / 8 * 977) as u64)) as u8;
+            file.extend_from_slice(b"FRAME\n");
+            file.extend((0..height).flat_map(|y| (0..width).map(move |x| luma(x, y))));
+            let (blue_difference, red_difference) = if red { (110, 170) } else { (170, 110) };
+            file.extend(std::iter::repeat_n(blue_difference, width * height / 4));
+            file.extend(std::iter::repeat_n(red_difference, width * height / 4));
+        }
+        fs::write(folder.join(format!("v{video}.y4m")), file).unwrap();
+    }
+    fs::write(folder.join("table.csv"), table).unwrap();
+}
+
+fn fit(folder: &Path, network: &str, output: &str, more: &[&str]) -> Command {
+    let mut command = program("divita-models");
+    command.current_dir(folder).args(["fit-backbone", network, "table.csv", "--output", output]);
+    command.args(["--kept", "2", "--clips", "2", "--batch", "4"]).args(more);
+    command
+}
+
+/// The figures of the epochs of a run.
+fn epochs(folder: &Path, run: &str) -> Vec<Value> {
+    let lines = fs::read_to_string(folder.join(run).join("epochs.jsonl")).unwrap();
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_backbone_learns_to_see_what_the_labels_mean() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    data_set(folder);
+    let how = ["--epochs", "8", "--rate", "3e-3", "--seed", "3"];
+    let fitted = fit(folder, "shufflenet-3d", "run", &how).output().unwrap();
+    assert!(fitted.status.success(), "{}", stderr(&fitted));
+    let figures = epochs(folder, "run");
+    let best = figures.iter().rfind(|epoch| epoch["best"] == true).unwrap();
+    assert!(best["m_ap"].as_f64().unwrap() > 0.95, "{figures:?}");
+    // The rate rises, and falls to almost nothing.
+    let rates: Vec<f64> = figures.iter().map(|epoch| epoch["rate"].as_f64().unwrap()).collect();
+    assert!(rates[1..].is_sorted_by(|one, next| one > next) && rates[7] < 0.1 * rates[1], "{rates:?}");
+
+    // What `extract` makes with it is what a head can learn from.
+    let models = |arguments: &[&str]| program("divita-models").current_dir(folder).args(arguments).output().unwrap();
+    let weights = ["--network", "shufflenet-3d", "--weights", "run/backbone.safetensors"];
+    let made = models(&[&["extract", ".", "--fps", "4", "--store", "store"], &weights[..]].concat());
+    assert!(made.status.success(), "{}", stderr(&made));
+    let head = ["--head", "mean", "--clips", "2", "--batch", "4", "--epochs", "40", "--rate", "5e-3"];
+    let trained = models(&[&["train", "table.csv", "--video", "store", "--output", "head"], &head[..]].concat());
+    assert!(trained.status.success(), "{}", stderr(&trained));
+    let best = epochs(folder, "head").into_iter().rfind(|epoch| epoch["best"] == true).unwrap();
+    assert!(best["m_ap"].as_f64().unwrap() > 0.9, "{best}");
+
+    // Whoever is killed goes on to the same weights.
+    let mut killed = fit(folder, "shufflenet-3d", "again", &how).spawn().unwrap();
+    while !folder.join("again/last.safetensors").exists() {
+        assert!(killed.try_wait().unwrap().is_none(), "it ended before it was killed");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let resumed = fit(folder, "shufflenet-3d", "again", &[&how[..], &["--resume"]].concat()).output().unwrap();
+    assert!(resumed.status.success(), "{}", stderr(&resumed));
+    let file = |run: &str| fs::read(folder.join(run).join("backbone.safetensors")).unwrap();
+    assert!(file("run") == file("again"));
+}
+
+#[test]
+fn what_cannot_be_fitted_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    data_set(folder);
+    let quick = ["--epochs", "1"];
+    let fitted = fit(folder, "shufflenet-2d", "run", &quick).output().unwrap();
+    assert!(fitted.status.success(), "{}", stderr(&fitted));
+    let fit = |network: &str, output: &str, more: &[&str]| fit(folder, network, output, more).output().unwrap();
+    assert_fails(&fit("shufflenet-2d", "run", &quick), 1, &["run holds a run already", "--resume"]);
+    assert_fails(&fit("shufflenet-2d", "run", &["--epochs", "2", "--resume"]), 1, &["another recipe.epochs, 1", "2"]);
+    assert_fails(&fit("shufflenet-3d", "run", &["--epochs", "1", "--resume"]), 1, &["another network"]);
+    assert_fails(&fit("swin-3d", "new", &quick), 2, &["choose one of shufflenet-2d, shufflenet-3d"]);
+    assert_fails(&fit("shufflenet-2d", "new", &["--rate", "0"]), 1, &["--rate must be above 0"]);
+    assert_fails(&fit("shufflenet-2d", "new", &["--shrink", "3"]), 2, &["choose 1, 2 or 4"]);
+    assert_fails(&fit("shufflenet-2d", "new", &["--videos", "elsewhere"]), 1, &["v1.y4m is not there", "--videos"]);
+    fs::write(folder.join("v1.y4m"), "YUV4MPEG2 W96").unwrap();
+    assert_fails(&fit("shufflenet-2d", "other", &quick), 1, &["v1.y4m", "header"]);
+    // A video of nothing but black has no clip.
+    let black = [&b"YUV4MPEG2 W96 H64 F12:1 C420jpeg\nFRAME\n"[..], &[0; 96 * 64], &[128; 96 * 32]].concat();
+    fs::write(folder.join("v1.y4m"), black).unwrap();
+    assert_fails(&fit("shufflenet-2d", "third", &quick), 1, &["v1.y4m", "it has no clip"]);
+}
