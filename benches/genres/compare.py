@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares the streams and the two ways to cut clips on synthetic trailers: each trained with several seeds, one table.
 
-FOLDER is what the commands of the README's "From nothing to a bundle" have left: `synthetic`, `runs/2d`, `runs/3d`, `image-4.zarr` and
+FOLDER is what the commands of the README's "From nothing to a trained bundle" have left: `synthetic`, `runs/2d`, `runs/3d`, `image-4.zarr` and
 `video-4.zarr`. The vectors of clips across shots are made by the same backbones and added to it, the runs go to its folder `compared`; what is
 there already is not made again. Printed is a Markdown table of muAP, mAP, wAP and sAP on the test part, mean and standard deviation over the seeds, beside what the
 labels' frequencies in the training part say of each trailer.
@@ -59,6 +59,8 @@ def main():
 
 
 def cell(areas):
+    if None in areas:
+        return "-"
     spread = f" ± {100 * statistics.stdev(areas):.2f}" if len(areas) > 1 else ""
     return f"{100 * statistics.mean(areas):.2f}{spread}"
 
@@ -85,6 +87,7 @@ def parse():
     parser.add_argument("--binaries", type=Path, help="folder of divita-models (default: it is built)")
     options = parser.parse_args()
     options.folder = options.folder.resolve()
+    options.binaries = options.binaries and options.binaries.resolve()
     return options
 
 

@@ -66,8 +66,10 @@ pub struct Contents {
     pub labels: Vec<String>,
     /// Clips of a snippet.
     pub snippet_clips: usize,
-    /// Frames a second that the heads were made for.
+    /// Frames a second that the bundle may run at.
     pub working_rates: Vec<u32>,
+    /// Those of them that the heads were trained at.
+    pub trained_at: Vec<u32>,
     /// Whether all weights were learned from data.
     pub trained: bool,
     /// Where the weights come from; the tool is this one.
@@ -133,6 +135,7 @@ impl Contents {
             labels: GENRES.map(str::to_owned).to_vec(),
             snippet_clips: SNIPPET_CLIPS,
             working_rates: WORKING_RATES.to_vec(),
+            trained_at: Vec::new(),
             trained: false,
             provenance: Provenance { weights: "seeded".to_owned(), seed: Some(seed), ..Provenance::default() },
             metrics: BTreeMap::new(),

@@ -9,15 +9,15 @@ use divita_runtime::{
     input::{fill_clip, fill_picture},
     network::{Backbones, Executor, NetworkError, StreamName},
     sampler::WorkingRate,
-    segmenter::{Segmentation, Segmenter, SegmenterOptions},
-    shots::{ShotSettings, transition_network::TransitionNetwork},
+    segmenter::{Segmentation, Segmenter},
+    shots::transition_network::TransitionNetwork,
 };
 
 use crate::{
     Error,
     session::{Device, Session},
     transnet_detector::TransnetDetector,
-    video_clips::each_clip,
+    video_clips::{each_clip, segmenter_options},
     zoo::Backbone,
 };
 
@@ -109,14 +109,7 @@ impl Extractor {
     /// # Errors
     /// [`ExtractError`].
     pub fn extract(&mut self, input: &str, reached: impl FnMut(Timestamp)) -> Result<Representations, ExtractError> {
-        let stream_input = |stream| (self.network.stream() == stream).then(|| self.network.input());
-        let options = SegmenterOptions {
-            rate: self.rate,
-            segmentation: self.segmentation,
-            shots: ShotSettings::default(),
-            image: stream_input(StreamName::Image),
-            video: stream_input(StreamName::Video),
-        };
+        let options = segmenter_options(self.network, self.rate, self.segmentation);
         let (network, engine) = (self.network, &mut self.engine);
         let mut found = Representations { clips: 0, data: Vec::new() };
         let run = |clip: &Clip| -> Result<(), ExtractError> {

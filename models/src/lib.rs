@@ -25,6 +25,7 @@ pub mod onnx;
 pub mod op;
 pub mod parallel;
 pub mod prediction_table;
+pub mod published_results;
 pub mod reference_input;
 pub mod representations;
 pub mod seed;

@@ -31,6 +31,7 @@ enum Command {
     // Of use to whoever makes a package, and in nobody else's way.
     #[command(hide = true)]
     Manual(commands::manual::Manual),
+    Reproduce(commands::reproduce::Reproduce),
     ShotThresholds(commands::shot_thresholds::ShotThresholds),
     Shots(commands::shots::Shots),
     Split(commands::split::Split),
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         Command::FitShots(fit) => fit.run(),
         Command::Import(import) => import.run(),
         Command::Manual(manual) => manual.run(),
+        Command::Reproduce(reproduce) => reproduce.run(),
         Command::ShotThresholds(thresholds) => thresholds.run(),
         Command::Shots(shots) => shots.run(),
         Command::Split(split) => split.run(),

@@ -44,21 +44,29 @@ pub(crate) fn text(manifest: &Manifest, contents: &Contents) -> String {
     if described.len() > 1 {
         described.push("the logits are averaged".to_owned());
     }
-    let rates = manifest.working_rates.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+    let listed = |rates: &[u32]| rates.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+    let rates = listed(&manifest.working_rates);
+    let tried = match &contents.trained_at[..] {
+        [] => String::new(),
+        trained if trained == manifest.working_rates => String::new(),
+        trained => format!("; trained at {}, the others are untried", listed(trained)),
+    };
     let mut rows = vec![
         ("Architecture".to_owned(), format!("`{}`; {}", manifest.architecture, described.join("; "))),
         ("Labels".to_owned(), manifest.labels.join(", ")),
-        ("Working rates".to_owned(), format!("{rates} frames a second")),
+        ("Working rates".to_owned(), format!("{rates} frames a second{tried}")),
     ];
     rows.extend(contents.facts.iter().cloned());
     rows.extend(manifest.metrics.iter().map(|(name, value)| (name.clone(), format!("{value:.4}"))));
     rows.push(("Made by".to_owned(), manifest.provenance.tool.clone()));
     rows.push(("Licence".to_owned(), manifest.licence.clone()));
     let rows: String = rows.iter().map(|(name, fact)| format!("| {name} | {fact} |\n")).collect();
+    let notice =
+        manifest.notice.as_ref().map(|notice| format!("Shown with every result: **{notice}**\n\n")).unwrap_or_default();
     format!(
         "# {name}
 
-{about}
+{notice}{about}
 
 | | |
 |---|---|

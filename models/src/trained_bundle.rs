@@ -15,8 +15,8 @@ use crate::{
     import,
     seed::seeded,
     training::{
-        Distillation,
-        run_folder::{Results, RunFolder, RunFolderError, RunRecipe, Vectors},
+        Distillation, Schedule,
+        run_folder::{RUN, Results, RunFolder, RunFolderError, RunRecipe, Vectors},
     },
     weights::Weights,
     zoo::Backbone,
@@ -27,6 +27,9 @@ pub const SEEDED: &str = "seeded, untrained: ";
 
 /// What a store says of weights from a file, before its sum.
 pub const SUM: &str = "SHA-256 ";
+
+/// Of what a file says of its weights, bytes at most; what is longer, or would break a table, is passed over.
+const LONGEST: usize = 2000;
 
 /// Why a bundle cannot be made of a run.
 #[derive(Debug, Error)]
@@ -111,7 +114,7 @@ pub fn contents(path: &Path, files: &BTreeMap<&str, PathBuf>, licence: &str) -> 
     let results = run.results()?;
     let names: Vec<String> = described.streams.keys().cloned().collect();
     let mut streams = Vec::new();
-    let (mut rates, mut origins, mut shots) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rates, mut origins, mut shots, mut fitted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for ((name, vectors), head_weights) in described.streams.iter().zip(run.best(&names)?) {
         let network = fact(vectors, name, "network", Value::as_str)?;
         let backbone = Backbone::ALL.into_iter().find(|backbone| backbone.graph(1).name == network);
@@ -130,8 +133,9 @@ pub fn contents(path: &Path, files: &BTreeMap<&str, PathBuf>, licence: &str) -> 
         rates.push(fact(vectors, name, "fps", all)?);
         let cut = vectors.attributes.get("detector").and_then(Value::as_str).unwrap_or("none");
         shots.push(format!("{}, shots by {cut}", fact(vectors, name, "segmentation", Value::as_str)?));
-        let backbone_weights = backbone_weights(name, backbone, from, files.get(name.as_str()))?;
+        let (backbone_weights, told) = backbone_weights(name, backbone, from, files.get(name.as_str()))?;
         origins.push(format!("{name}: {network}, {from}"));
+        fitted.extend(told.map(|told| (format!("Backbone, {name}"), told)));
         let head = head.over(described.recipe.clips, backbone.features(), described.labels.len());
         streams.push(StreamContents { backbone, backbone_weights, head, head_weights });
     }
@@ -141,11 +145,14 @@ pub fn contents(path: &Path, files: &BTreeMap<&str, PathBuf>, licence: &str) -> 
         return Err(TrainedBundleError::Streams(if rates.len() == 1 { "shots" } else { "rates (fps)" }));
     };
     let untrained = origins.iter().any(|origin| origin.contains(SEEDED));
-    let facts = facts(&described, &results, &origins, &format!("{} frames, {shots}", listed(working_rates, " or ")));
+    let mut facts =
+        facts(&described, &results, &origins, &format!("{} frames, {shots}", listed(working_rates, " or ")));
+    facts.extend(fitted);
     let mut metrics = BTreeMap::new();
-    let at = |rate: &u32| if working_rates.len() > 1 { format!("test at {rate}") } else { "test".to_owned() };
+    let at = |rate: &u32| format!("test at {rate}");
+    let validated = format!("validation at {}", listed(working_rates, ", "));
     let tests = working_rates.iter().map(at).zip(results.test.iter().copied());
-    for (part, areas) in std::iter::once(("validation".to_owned(), results.best.areas)).chain(tests) {
+    for (part, areas) in std::iter::once((validated, results.best.areas)).chain(tests) {
         for (name, area) in areas.by_name() {
             area.map(|area| metrics.insert(format!("{part} {name}"), area));
         }
@@ -154,6 +161,7 @@ pub fn contents(path: &Path, files: &BTreeMap<&str, PathBuf>, licence: &str) -> 
         streams,
         snippet_clips: described.recipe.clips,
         working_rates: working_rates.clone(),
+        trained_at: working_rates.clone(),
         trained: !untrained,
         provenance: Provenance {
             weights: origins.join("; "),
@@ -183,13 +191,13 @@ fn names_of(stream: StreamName) -> &'static str {
     }
 }
 
-/// The weights that made the vectors of a stream: from the file, whose sum must be that which the vectors name, or from the seed that they name.
+/// The weights that made the vectors of a stream, and what their file says of them: from the file, whose sum must be that which the vectors name, or from the seed that they name.
 fn backbone_weights(
     stream: &str,
     backbone: Backbone,
     from: &str,
     file: Option<&PathBuf>,
-) -> Result<Weights, TrainedBundleError> {
+) -> Result<(Weights, Option<String>), TrainedBundleError> {
     let graph = backbone.graph(1);
     match (file, from.strip_prefix(SEEDED).and_then(|seed| seed.parse().ok())) {
         (Some(path), _) => {
@@ -199,9 +207,14 @@ fn backbone_weights(
                 let (path, stream, wanted) = (path.clone(), stream.to_owned(), from.to_owned());
                 return Err(TrainedBundleError::OtherWeights { path, stream, found, wanted });
             }
-            Ok(import::map(&graph, checkpoint)?.weights)
+            let told = checkpoint
+                .facts
+                .get(RUN)
+                .filter(|told| told.len() < LONGEST && !told.contains(['\n', '|', '<']))
+                .cloned();
+            Ok((import::map(&graph, checkpoint)?.weights, told))
         }
-        (None, Some(seed)) => Ok(seeded(&graph, seed, graph.name)),
+        (None, Some(seed)) => Ok((seeded(&graph, seed, graph.name), None)),
         (None, None) => {
             let (stream, from) = (stream.to_owned(), from.to_owned());
             Err(TrainedBundleError::WeightsMissing { stream, network: graph.name, from })
@@ -224,6 +237,12 @@ of that data set that were not trained on."
 fn facts(described: &RunRecipe, results: &Results, origins: &[String], clips: &str) -> Vec<(String, String)> {
     let RunRecipe { head, split, recipe, .. } = described;
     let [train, validation, test] = results.videos;
+    let fell = match recipe.schedule {
+        Schedule::Plateau => {
+            format!("divided by ten after {} epochs without a better validation loss", recipe.patience)
+        }
+        Schedule::Cosine => "rising for a twentieth of the time and falling by half a cosine".to_owned(),
+    };
     let rows = [
         (
             "Trained on",
@@ -233,15 +252,8 @@ fn facts(described: &RunRecipe, results: &Results, origins: &[String], clips: &s
         (
             "Recipe",
             format!(
-                "head `{head}`, AdamW (amsgrad) at {:e}, decay {}, binary cross entropy, steps of {} snippets of {} clips, the rate divided by ten after {} epochs without a better validation loss; the weights are those of epoch {} of {}, seed {}",
-                recipe.rate,
-                recipe.decay,
-                recipe.batch,
-                recipe.clips,
-                recipe.patience,
-                results.best.epoch,
-                results.epochs,
-                recipe.seed
+                "head `{head}`, AdamW (amsgrad) at {:e}, decay {}, binary cross entropy, steps of {} snippets of {} clips, the rate {fell}; the weights are those of epoch {} of {}, seed {}",
+                recipe.rate, recipe.decay, recipe.batch, recipe.clips, results.best.epoch, results.epochs, recipe.seed
             ),
         ),
         ("Backbones", origins.join("; ")),

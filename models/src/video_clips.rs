@@ -4,9 +4,21 @@ use divita_board::source::{self, SourceError};
 use divita_runtime::{
     clips::Clip,
     frame::Timestamp,
-    segmenter::{Segment, Segmenter},
-    shots::ShotDetector,
+    network::StreamName,
+    sampler::WorkingRate,
+    segmenter::{Segment, Segmentation, Segmenter, SegmenterOptions},
+    shots::{ShotDetector, ShotSettings},
 };
+
+use crate::zoo::Backbone;
+
+/// How a video is cut for one backbone, by the settings that a board has.
+#[must_use]
+pub fn segmenter_options(backbone: Backbone, rate: WorkingRate, segmentation: Segmentation) -> SegmenterOptions {
+    let input = |stream| (backbone.stream() == stream).then(|| backbone.input());
+    let (image, video) = (input(StreamName::Image), input(StreamName::Video));
+    SegmenterOptions { rate, segmentation, shots: ShotSettings::default(), image, video }
+}
 
 /// Cuts the video `input` with `segmenter`, and gives each clip to `take`; `reached` gets the time that the video has been read up to.
 ///

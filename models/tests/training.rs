@@ -257,6 +257,20 @@ fn snippets_are_drawn_from_everywhere_and_filled_with_zeros() {
         let gathered = gather(&vectors, 0, &some, 3, 2).unwrap();
         assert_eq!(gathered, [12.0, 13.0, 0.0, 0.0, 0.0, 0.0, 100.0, 101.0, 102.0, 103.0, 0.0, 0.0]);
     }
+    // At a second rate the rows come once more; beyond the last rate, the last again.
+    let faster = tempfile::tempdir().unwrap();
+    let faster = Store::create_or_open(faster.path(), 2, &serde_json::Map::new()).unwrap();
+    for (video, clips) in [(0, 9), (1, 4)] {
+        faster.write(&format!("v{video}"), clips, &vector(video + 5, clips)).unwrap();
+    }
+    let vectors = ClipVectors::new(vec![vec![store.clone()], vec![faster]], &videos, 1 << 20);
+    assert_eq!(vectors.at_all_rates(&[1]), [1, 3]);
+    for (row, clips, first) in [(0, 7, 0.0), (1, 2, 100.0), (2, 9, 500.0), (3, 4, 600.0), (4, 9, 500.0), (7, 4, 600.0)]
+    {
+        assert_eq!((vectors.clips(row).unwrap(), vectors.of(0, row).unwrap().data[0]), (clips, first), "row {row}");
+        assert_eq!(vectors.table_row(row), row % 2);
+    }
+
     let vectors = ClipVectors::new(vec![vec![store]], &["v0".to_owned(), "v9".to_owned()], 0);
     assert_eq!(vectors.missing(&[0, 1]), ["v9"]);
     assert!(vectors.of(0, 1).is_err());

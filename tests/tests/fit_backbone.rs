@@ -75,6 +75,7 @@ fn a_backbone_learns_to_see_what_the_labels_mean() {
     assert!(best["m_ap"].as_f64().unwrap() > 0.95, "{figures:?}");
     // The rate rises, and falls to almost nothing.
     let rates: Vec<f64> = figures.iter().map(|epoch| epoch["rate"].as_f64().unwrap()).collect();
+    assert!(rates[0] < rates[1], "{rates:?}");
     assert!(rates[1..].is_sorted_by(|one, next| one > next) && rates[7] < 0.1 * rates[1], "{rates:?}");
 
     // What `extract` makes with it is what a head can learn from.
@@ -98,8 +99,16 @@ fn a_backbone_learns_to_see_what_the_labels_mean() {
     killed.wait().unwrap();
     let resumed = fit(folder, "shufflenet-3d", "again", &[&how[..], &["--resume"]].concat()).output().unwrap();
     assert!(resumed.status.success(), "{}", stderr(&resumed));
-    let file = |run: &str| fs::read(folder.join(run).join("backbone.safetensors")).unwrap();
-    assert!(file("run") == file("again"));
+    for file in ["backbone.safetensors", "last.safetensors", "epochs.jsonl"] {
+        let bytes = |run: &str| fs::read(folder.join(run).join(file)).unwrap();
+        assert!(bytes("run") == bytes("again"), "{file}");
+    }
+    // What is over is left as it is, and videos need not be there any more.
+    fs::remove_file(folder.join("v1.y4m")).unwrap();
+    let over = fit(folder, "shufflenet-3d", "again", &[&how[..], &["--resume"]].concat()).output().unwrap();
+    assert!(over.status.success() && stderr(&over).contains("is over"), "{}", stderr(&over));
+    // It has no heads that could be shipped, or teach.
+    assert_fails(&models(&["build", "--run", "run", "--output", "bundle"]), 1, &["of a run of `fit-backbone`"]);
 }
 
 #[test]
@@ -112,16 +121,23 @@ fn what_cannot_be_fitted_is_said() {
     assert!(fitted.status.success(), "{}", stderr(&fitted));
     let fit = |network: &str, output: &str, more: &[&str]| fit(folder, network, output, more).output().unwrap();
     assert_fails(&fit("shufflenet-2d", "run", &quick), 1, &["run holds a run already", "--resume"]);
-    assert_fails(&fit("shufflenet-2d", "run", &["--epochs", "2", "--resume"]), 1, &["another recipe.epochs, 1", "2"]);
+    assert_fails(
+        &fit("shufflenet-2d", "run", &["--epochs", "2", "--resume"]),
+        1,
+        &["another recipe.epochs, 1 where 2 is asked for"],
+    );
     assert_fails(&fit("shufflenet-3d", "run", &["--epochs", "1", "--resume"]), 1, &["another network"]);
     assert_fails(&fit("swin-3d", "new", &quick), 2, &["choose one of shufflenet-2d, shufflenet-3d"]);
     assert_fails(&fit("shufflenet-2d", "new", &["--rate", "0"]), 1, &["--rate must be above 0"]);
     assert_fails(&fit("shufflenet-2d", "new", &["--shrink", "3"]), 2, &["choose 1, 2 or 4"]);
     assert_fails(&fit("shufflenet-2d", "new", &["--videos", "elsewhere"]), 1, &["v1.y4m is not there", "--videos"]);
     fs::write(folder.join("v1.y4m"), "YUV4MPEG2 W96").unwrap();
-    assert_fails(&fit("shufflenet-2d", "other", &quick), 1, &["v1.y4m", "header"]);
+    assert_fails(&fit("shufflenet-2d", "other", &quick), 1, &["v1.y4m is of no use", "does not start as Y4M"]);
     // A video of nothing but black has no clip.
     let black = [&b"YUV4MPEG2 W96 H64 F12:1 C420jpeg\nFRAME\n"[..], &[0; 96 * 64], &[128; 96 * 32]].concat();
     fs::write(folder.join("v1.y4m"), black).unwrap();
-    assert_fails(&fit("shufflenet-2d", "third", &quick), 1, &["v1.y4m", "it has no clip"]);
+    assert_fails(&fit("shufflenet-2d", "other", &quick), 1, &["v1.y4m", "it has no clip"]);
+    assert_fails(&fit("shufflenet-2d", "other", &["--epochs", "1", "--room", "0"]), 1, &["0.0 GiB", "--kept"]);
+    // No run was begun where the videos could not be read.
+    assert!(!folder.join("new").exists() && !folder.join("other").exists());
 }

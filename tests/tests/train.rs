@@ -194,12 +194,14 @@ fn a_bundle_of_a_run_gives_what_the_run_predicted() {
     let how = ["--image", "image", "--video", "video", "--epochs", "3", "--rate", "1e-3"];
     let trained = train(folder, "run", &how);
     assert!(trained.status.success(), "{}", stderr(&trained));
-    let built = models(&["build", "--run", "run", "--name", "moods", "--output", "bundle", "--precision", "f32"]);
+    let build =
+        ["build", "--run", "run", "--name", "moods", "--output", "bundle", "--precision", "f32", "--also-at", "12,4"];
+    let built = models(&[&build[..], &["--notice", "made of three videos"]].concat());
     assert!(built.status.success(), "{}", stderr(&built));
 
     let manifest: Value = serde_json::from_slice(&fs::read(folder.join("bundle/manifest.json")).unwrap()).unwrap();
     assert_eq!(manifest["labels"], json!(["happy", "sad"]));
-    assert_eq!((&manifest["snippet_clips"], &manifest["working_rates"]), (&json!(8), &json!([4])));
+    assert_eq!((&manifest["snippet_clips"], &manifest["working_rates"]), (&json!(8), &json!([4, 12])));
     // Backbones that were drawn at random are nothing that was trained.
     assert_eq!(manifest["trained"], json!(false));
     let card = fs::read_to_string(folder.join("bundle/README.md")).unwrap();
@@ -208,6 +210,9 @@ fn a_bundle_of_a_run_gives_what_the_run_predicted() {
         "table.csv, split0: 3 videos, 2 for validation, 1 for the test",
         "seeded, untrained: 5",
         "shufflenet-fusion",
+        "4, 12 frames a second; trained at 4, the others are untried",
+        "test at 4 muAP",
+        "Shown with every result: **made of three videos**",
     ] {
         assert!(card.contains(words), "{words:?} is not in {card}");
     }
@@ -227,6 +232,7 @@ fn a_bundle_of_a_run_gives_what_the_run_predicted() {
         .map(|line| serde_json::from_str(line).unwrap())
         .find(|line: &Value| line["event"] == "result")
         .unwrap();
+    assert_eq!(result["notice"], "made of three videos");
     let predictions = fs::read_to_string(folder.join("run/predictions.csv")).unwrap();
     let predicted = predictions.lines().find(|line| line.starts_with("sintel-trailer")).unwrap();
     for (label, predicted) in ["happy", "sad"].into_iter().zip(predicted.split(',').skip(1)) {
@@ -243,10 +249,83 @@ fn a_bundle_of_a_run_gives_what_the_run_predicted() {
         1,
         &["other.safetensors: its sum is SHA-256", "image stream's vectors were made with seeded, untrained: 5"],
     );
+    assert_fails(&build(&["--run", "run", "--notice", "two\nlines"]), 1, &["notice: it must be one line"]);
     fs::remove_file(folder.join("run/results.json")).unwrap();
     assert_fails(&build(&["--run", "run"]), 1, &["is not over", "--resume"]);
     assert_fails(&build(&["--run", "nowhere"]), 1, &["nowhere holds no run"]);
     assert!(!folder.join("new").exists());
+}
+
+/// The store `from` once more as `to`, with other numbers by `change`, and what it says of itself.
+fn copy_store(folder: &Path, [from, to]: [&str; 2], change: impl Fn(f32) -> f32, said: Value) {
+    let from = Store::open(&folder.join(from)).unwrap();
+    let to = Store::create_or_open(&folder.join(to), from.num_features(), said.as_object().unwrap()).unwrap();
+    for video in 0..divita_tests::data_set::VIDEOS {
+        let (clips, data) = from.read(&format!("v{video}")).unwrap();
+        let data: Vec<f32> = data.into_iter().map(&change).collect();
+        to.write(&format!("v{video}"), clips, &data).unwrap();
+    }
+}
+
+#[test]
+fn heads_for_two_rates_learn_from_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    data_set(folder);
+    let said = |fps: u32| json!({"fps": fps, "network": "swin-2d", "weights": "SHA-256 1"});
+    copy_store(folder, ["image", "image-4"], |value| value, said(4));
+    // Who has learned from the other alone would call all of these the contrary.
+    copy_store(folder, ["image", "image-8"], |value| 1.0 - value, said(8));
+    let quick = ["--head", "conv", "--epochs", "40", "--rate", "5e-3"];
+    let learned = |run: &str, stores: &[&str]| {
+        let output = train(folder, run, &[stores, &quick].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        let results: Value = serde_json::from_slice(&fs::read(folder.join(run).join("results.json")).unwrap()).unwrap();
+        results["test"].as_array().unwrap().iter().map(|at| at["mu_ap"].as_f64().unwrap()).collect::<Vec<f64>>()
+    };
+    let both = learned("both", &["--image", "image-8", "--image", "image-4"]);
+    assert_eq!(both.len(), 2);
+    assert!(both.iter().all(|area| *area > 0.6), "{both:?}");
+    // What is written is of the lowest rate, and of each other one beside it.
+    let area = |file: &str| -> f64 {
+        let mut evaluate = program("divita-models");
+        evaluate.current_dir(folder).args([
+            "evaluate",
+            "table.csv",
+            "--predictions",
+            &format!("split0={file}"),
+            "--json",
+        ]);
+        let values: Vec<Value> = serde_json::from_str(&stdout(&evaluate.output().unwrap())).unwrap();
+        values[0]["mu_ap"].as_f64().unwrap()
+    };
+    assert!((area("both/predictions.csv") - both[0]).abs() < 1e-12);
+    assert!((area("both/predictions-8.csv") - both[1]).abs() < 1e-12);
+    let recipe: Value = serde_json::from_slice(&fs::read(folder.join("both/recipe.json")).unwrap()).unwrap();
+    assert_eq!(recipe["streams"]["image"]["attributes"]["fps"], json!([4, 8]));
+
+    // Stores that do not belong together.
+    copy_store(folder, ["video", "video-4"], |value| value, json!({"fps": 4}));
+    copy_store(folder, ["video", "video-8"], |value| value, json!({"fps": 8}));
+    copy_store(
+        folder,
+        ["image", "other"],
+        |value| value,
+        json!({"fps": 12, "network": "swin-2d", "weights": "SHA-256 2"}),
+    );
+    let refused = |stores: &[&str], said: &[&str]| assert_fails(&train(folder, "new", stores), 1, said);
+    refused(
+        &["--image", "image-4", "--image", "image-4"],
+        &["two stores of the image stream are of 4 frames a second"],
+    );
+    refused(&["--image", "image-4", "--image", "image"], &["image does not say its working rate"]);
+    refused(&["--image", "image-4", "--image", "other"], &["other: its vectors were not made by the network"]);
+    refused(
+        &["--image", "image-4", "--image", "image-8", "--video", "video-8"],
+        &["the image stream has stores at [4, 8] frames a second, the video stream at [8]"],
+    );
+    refused(&["--image", "image-4", "--video", "video-4", "--video", "video-8"], &["at [4] frames", "at [4, 8]"]);
+    refused(&["--image", "image-4", "--video", "video-8"], &["fps is 4 in one and 8 in another"]);
 }
 
 #[test]

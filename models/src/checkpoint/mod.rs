@@ -49,6 +49,8 @@ pub struct Checkpoint {
     pub tensors: BTreeMap<String, Tensor>,
     /// SHA-256 of the file they were read from, in hexadecimal digits.
     pub sha256: String,
+    /// What a safetensors file says beside its tensors; whoever wrote it has said so, and it may be hostile.
+    pub facts: BTreeMap<String, String>,
 }
 
 /// Reads the checkpoint at `path`; its kind is found from its first bytes, not from its name.
@@ -57,7 +59,12 @@ pub struct Checkpoint {
 /// Where the file cannot be read, is no checkpoint, is damaged, or holds what is not read: see [`Problem`].
 pub fn read(path: &Path) -> Result<Checkpoint, CheckpointError> {
     file_bytes(path)
-        .and_then(|bytes| Ok(Checkpoint { tensors: tensors(&bytes)?, sha256: sha256(&bytes) }))
+        .and_then(|bytes| {
+            let tensors = tensors(&bytes)?;
+            let facts =
+                if safetensors_file::begins(&bytes) { safetensors_file::facts(&bytes) } else { BTreeMap::new() };
+            Ok(Checkpoint { tensors, sha256: sha256(&bytes), facts })
+        })
         .map_err(|problem| CheckpointError { path: path.to_owned(), problem })
 }
 
@@ -65,10 +72,11 @@ pub fn read(path: &Path) -> Result<Checkpoint, CheckpointError> {
 fn tensors(file: &[u8]) -> Result<BTreeMap<String, Tensor>, Problem> {
     if torch_zip::begins(file) {
         torch_zip::read(file)
+    } else if safetensors_file::begins(file) {
+        // Before the older torch files: a header whose length has 0x80 as its lowest byte begins like a pickle.
+        safetensors_file::read(file)
     } else if torch_legacy::begins(file) {
         torch_legacy::read(file)
-    } else if safetensors_file::begins(file) {
-        safetensors_file::read(file)
     } else {
         Err(Problem::NotACheckpoint)
     }
@@ -121,6 +129,22 @@ mod tests {
             paths.sort();
             paths.into_iter().map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
         })
+    }
+
+    #[test]
+    fn a_header_of_any_length_is_one_of_safetensors() {
+        let data: Vec<f32> = vec![1.0, -2.5];
+        let bytes: Vec<u8> = data.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let mut first = std::collections::BTreeSet::new();
+        // Headers are filled up to eighths: among 32 neighbouring lengths is each lowest byte, the 0x80 of a pickle too.
+        for length in 0..32 {
+            let facts = [("fact".to_owned(), "x".repeat(8 * length))].into();
+            let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![2], &bytes).unwrap();
+            let file = safetensors::serialize([("w", view)], Some(facts)).unwrap();
+            first.insert(file[0]);
+            assert_eq!(tensors(&file).unwrap()["w"].data, data, "{length}");
+        }
+        assert!(first.contains(&0x80) && first.len() == 32);
     }
 
     /// What the tensors occupy, as the limit in this module's description counts it.

@@ -57,6 +57,12 @@ pub(super) fn read(file: &[u8]) -> Result<BTreeMap<String, Tensor>, Problem> {
     Ok(tensors)
 }
 
+/// What the safetensors file `file` says beside its tensors; nothing where its header cannot be read.
+pub(super) fn facts(file: &[u8]) -> BTreeMap<String, String> {
+    let header = SafeTensors::read_metadata(file).ok().map(|(_, header)| header);
+    header.and_then(|header| header.metadata().clone()).into_iter().flatten().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use divita_models::{
     bundle::{self, BuildOptions, Contents},
     onnx, trained_bundle,
 };
-use divita_runtime::{sampler::WorkingRate, shots::transition_network};
+use divita_runtime::{bundle::notice_fault, sampler::WorkingRate, shots::transition_network};
 
 /// Write a bundle of what was trained, or of random weights
 ///
@@ -31,7 +31,7 @@ pub struct Build {
     /// Folder of a run of `train` that is over
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
-    /// Weights of the image stream's backbone, as `import` wrote them and `extract` read them
+    /// Weights of the image stream's backbone, as `import` or `fit-backbone` wrote them and `extract` read them
     #[arg(long, value_name = "FILE", requires = "run")]
     image_weights: Option<PathBuf>,
     /// Weights of the video stream's backbone
@@ -75,6 +75,9 @@ enum Precision {
 impl Build {
     /// Writes the bundle.
     pub fn run(self) -> anyhow::Result<()> {
+        if let Some(fault) = self.notice.as_deref().and_then(notice_fault) {
+            bail!("{fault}");
+        }
         let precision = match self.precision {
             Precision::F32 => onnx::Precision::F32,
             Precision::F16 => onnx::Precision::F16,

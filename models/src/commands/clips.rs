@@ -10,7 +10,7 @@ use divita_models::{
     shot_evaluation::{FoundIn, Truth},
 };
 use divita_runtime::{
-    bundle::Bundle,
+    bundle::{Bundle, Manifest},
     network::{Executor, Networks},
     sampler::WorkingRate,
     segmenter::{Segmentation, SegmenterOptions},
@@ -74,17 +74,21 @@ impl Clips {
         }
         bar.finish_and_clear();
         let mut out = std::io::stdout();
-        let trained = bundle.manifest().trained;
+        let Manifest { trained, notice, .. } = bundle.manifest();
         if self.json {
             let rows: Vec<Value> = names.iter().zip(&counts).map(|(name, counts)| figures(name, counts)).collect();
-            let value = json!({"videos": videos.len(), "fps": self.fps.fps(), "trained": trained, "shots": rows});
+            let value = json!({"videos": videos.len(), "fps": self.fps.fps(), "trained": trained, "notice": notice, "shots": rows});
             writeln!(out, "{}", serde_json::to_string_pretty(&value)?)?;
             return Ok(());
         }
-        let networks = if trained { "trained" } else { "seeded, untrained" };
+        let networks = match (trained, notice) {
+            (false, _) => "seeded, untrained networks".to_owned(),
+            (true, None) => "trained networks".to_owned(),
+            (true, Some(notice)) => format!("networks {notice}"),
+        };
         writeln!(
             out,
-            "clips of {} frames from {} videos; vectors of {networks} networks",
+            "clips of {} frames from {} videos; vectors of {networks}",
             self.fps.clip_frames(),
             videos.len()
         )?;

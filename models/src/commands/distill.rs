@@ -11,7 +11,10 @@ use divita_models::training::{
 };
 use serde_json::{Value, json};
 
-use super::training_run::{HowToTrain, device, same_clips, stores};
+use super::{
+    stream_stores::{same_clips, stores},
+    training_run::{HowToTrain, device},
+};
 
 /// Train heads on what better ones say, beside the labels
 ///
@@ -19,7 +22,7 @@ use super::training_run::{HowToTrain, device, same_clips, stores};
 /// snippet the heads are held to the labels and, by the share --mix, to the teacher's probabilities of the clips of the same numbers, both softened by the temperature (Hinton, Vinyals and Dean, 2015).
 ///
 /// To know what that gains, the same heads are trained plainly too. DIR holds both runs, `plain` and `distilled`, each as `train` leaves it: its best epoch is that with the lowest validation
-/// loss, by the labels alone. What the teacher, the plain and the distilled heads give on the test part is printed.
+/// loss, by the labels alone. What the teacher, the plain and the distilled heads give on the test part is printed; where there are stores at several rates, at the lowest of these.
 #[derive(Args)]
 #[command(after_help = "Example:\n  \
     divita-models train films.csv --video swin.zarr --output runs/teacher\n  \

@@ -40,7 +40,7 @@ pub struct Extract {
     /// The backbone
     #[arg(long, value_parser = backbone)]
     network: Backbone,
-    /// Weights that `import` wrote
+    /// Weights that `import` or `fit-backbone` wrote
     #[arg(long, value_name = "FILE", required_unless_present = "seed")]
     weights: Option<PathBuf>,
     /// Seed of random weights in place of real ones, to try things out
@@ -89,7 +89,7 @@ impl FromStr for Shard {
     }
 }
 
-fn backbone(name: &str) -> Result<Backbone, String> {
+pub(super) fn backbone(name: &str) -> Result<Backbone, String> {
     let names: Vec<&str> = Backbone::ALL.iter().map(|backbone| backbone.graph(1).name).collect();
     let at = names.iter().position(|one| *one == name);
     at.map(|at| Backbone::ALL[at]).ok_or_else(|| format!("choose one of {}", names.join(", ")))

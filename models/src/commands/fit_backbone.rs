@@ -1,20 +1,25 @@
 //! `divita-models fit-backbone`: a backbone from scratch, on the labels of videos.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use divita_models::{
+    known_weights::sha256,
     training::{
         BackboneClassifier, Begin, ClipPictures, Cutting, Recipe, Schedule, Trainer,
-        run_folder::{BackboneRecipe, Results, RunFolder},
+        run_folder::{BackboneRecipe, RUN, Results, RunFolder},
     },
     weights::write_safetensors,
     zoo::Backbone,
 };
-use divita_runtime::{sampler::WorkingRate, segmenter::Segmentation};
+use divita_runtime::{sampler::WorkingRate, segmenter::Segmentation, shots::transition_network};
 
-use super::training_run::{DataSetArgs, best_epoch, check_rate, device, run_epochs};
+use super::{
+    data_set::{DataSet, DataSetArgs},
+    extract::backbone,
+    training_run::{best_epoch, check_rate, device, run_epochs},
+};
 
 /// Train a backbone from scratch on the videos of a data set
 ///
@@ -22,8 +27,8 @@ use super::training_run::{DataSetArgs, best_epoch, check_rate, device, run_epoch
 /// memory. The backbone looks at a few of a video at a time, each as it is or as in a mirror; a linear layer over the mean of its vectors is held to the video's labels. The rate rises for a twentieth of the
 /// time and falls by half a cosine.
 ///
-/// DIR holds the run as `train` leaves it, and in the end backbone.safetensors: the weights with the lowest validation loss, for `extract`. The linear layer has done its duty then. A run that was stopped goes on with
-/// --resume. The test part is not looked at.
+/// DIR holds the run as `train` leaves it, without predictions, and in the end backbone.safetensors: the weights with the lowest validation loss, for `extract`. The linear layer has done its duty then. A run that was
+/// stopped goes on with --resume. The test part is not looked at.
 ///
 /// It runs on the processor, and can be had there for the two ShuffleNets: on two cores, at half the size, some 50 pictures or 90 clips of 4 frames a second.
 #[derive(Args)]
@@ -67,6 +72,9 @@ pub struct FitBackbone {
     /// How fast weights fall towards zero, as a share of the rate
     #[arg(long, value_name = "SHARE", default_value_t = 5e-2)]
     decay: f32,
+    /// Most memory for the pictures that are kept, GiB
+    #[arg(long, value_name = "GIB", default_value_t = 8, value_parser = clap::value_parser!(u64).range(..=1 << 20))]
+    room: u64,
     /// Of the weights at the start, the choice of clips, their order, and which are seen in the mirror
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -81,9 +89,8 @@ pub struct FitBackbone {
 /// Those that a processor can train in minutes.
 fn trainable(name: &str) -> Result<Backbone, String> {
     let networks = [Backbone::Shufflenet2d, Backbone::Shufflenet3d];
-    let names = networks.map(|network| network.graph(1).name);
-    let at = names.iter().position(|one| *one == name);
-    at.map(|at| networks[at]).ok_or_else(|| format!("choose one of {}", names.join(", ")))
+    let chosen = backbone(name).ok().filter(|backbone| networks.contains(backbone));
+    chosen.ok_or_else(|| format!("choose one of {}", networks.map(|network| network.graph(1).name).join(", ")))
 }
 
 fn shrink(text: &str) -> Result<usize, &'static str> {
@@ -96,13 +103,14 @@ impl FitBackbone {
         check_rate(self.rate, self.decay)?;
         let graph = self.network.graph(self.fps.clip_frames());
         let data = self.data.read()?;
-        let [videos, truth] = data.sums();
+        let truth = data.sums()[1].clone();
         let cutting = Cutting {
             fps: self.fps,
             segmentation: self.segmentation,
             kept: self.kept.into(),
             shrink: self.shrink,
             seed: self.seed,
+            detector: sha256(transition_network::BUILT_IN),
         };
         let recipe = Recipe {
             clips: self.clips.into(),
@@ -120,29 +128,29 @@ impl FitBackbone {
             network: graph.name.to_owned(),
             labels: data.table.labels.clone(),
             split: self.data.split.clone(),
-            videos,
+            videos: data.rows_sum(),
             truth,
             cutting: cutting.clone(),
             recipe: recipe.clone(),
         };
         let names = BackboneClassifier::NETWORKS.map(str::to_owned);
-        let folder = match self.resume {
-            true => RunFolder::open(&self.output, &described)?,
-            false => RunFolder::create(&self.output, &described)?,
-        };
-        let resumed = if self.resume { folder.last(&names)? } else { None };
-
-        let folder_of_videos = self.videos.as_deref().or(self.data.table.parent()).unwrap_or_else(|| "".as_ref());
-        let [train, validation, _] = &data.parts;
-        let path = |&row: &usize| (row, folder_of_videos.join(&data.table.videos[row]).to_string_lossy().into_owned());
-        let needed: Vec<(usize, String)> = train.iter().chain(validation).map(path).collect();
-        if let Some((_, missing)) = needed.iter().find(|(_, video)| !std::path::Path::new(video).exists()) {
-            bail!("{missing} is not there: --videos names the folder of the table's videos");
+        let begun = if self.resume { Some(RunFolder::open(&self.output, &described)?) } else { None };
+        let resumed = begun.as_ref().map(|folder| folder.last(&names)).transpose()?.flatten();
+        if let (Some(folder), Some(_)) = (&begun, resumed.as_ref().filter(|run| run.standing.is_over(recipe.epochs)))
+            && folder.results().is_ok()
+        {
+            log::info!("the run in {} is over", self.output.display());
+            return Ok(());
         }
-        let bar = super::progress::bar(needed.len() as u64);
-        bar.set_message("cutting videos into clips");
-        let pictures = ClipPictures::cut(self.network, &cutting, &needed, || bar.inc(1))?;
-        bar.finish_and_clear();
+        if begun.is_none() {
+            RunFolder::check_vacant(&self.output)?;
+        }
+        // Whether the videos can be read shows before there is a run.
+        let pictures = self.pictures(&data, &cutting)?;
+        let folder = match begun {
+            Some(folder) => folder,
+            None => RunFolder::create(&self.output, &described)?,
+        };
         let device = device();
         let begin = resumed.as_ref().map_or(Begin::Seed(self.seed), |resumed| Begin::Weights(&resumed.networks));
         let labels = data.table.labels.len();
@@ -152,18 +160,49 @@ impl FitBackbone {
         let best = best_epoch(&folder, &epochs)?;
 
         let weights = folder.best(&names)?;
-        let backbone = weights.first().context("the best weights are not there")?;
+        let [backbone, _] = &weights[..] else { bail!("the best weights are not there") };
+        self.network
+            .graph(self.fps.clip_frames())
+            .weights()
+            .iter()
+            .try_for_each(|spec| backbone.get(&spec.name, &spec.shape).map(|_| ()))?;
         let file = self.output.join("backbone.safetensors");
-        write_safetensors(&[("", backbone)], &[], &file)?;
-        let videos = [train.len(), validation.len(), 0];
+        let videos = data.parts.each_ref().map(Vec::len);
+        write_safetensors(&[("", backbone)], &[(RUN, &described.told(&self.data.name(), videos, &best))], &file)?;
         let (number, loss) = (best.epoch, best.validation_loss);
         folder.finish(&Results { table: self.data.name(), videos, epochs: epochs.len(), best, test: Vec::new() })?;
         log::info!(
-            "the best of {} epochs is epoch {number}, validation loss {loss:.4}; `divita-models extract --network {} --weights {}` makes vectors with it",
+            "the best of {} epochs is epoch {number}, validation loss {loss:.4}; `divita-models extract --network {} --weights {} --fps {}` makes vectors with it",
             epochs.len(),
             described.network,
             file.display(),
+            self.fps.fps()
         );
         Ok(())
+    }
+
+    /// The clips of the training and the validation part.
+    fn pictures(&self, data: &DataSet, cutting: &Cutting) -> anyhow::Result<ClipPictures> {
+        let folder = self.videos.as_deref().or(self.data.table.parent()).unwrap_or_else(|| "".as_ref());
+        let [train, validation, _] = &data.parts;
+        let path = |&row: &usize| (row, folder.join(&data.table.videos[row]).to_string_lossy().into_owned());
+        let needed: Vec<(usize, String)> = train.iter().chain(validation).map(path).collect();
+        if let Some((_, missing)) = needed.iter().find(|(_, video)| !Path::new(video).exists()) {
+            bail!(
+                "{missing} is not there: --videos names the folder of the videos, and the first column of the table each one's file, with its ending"
+            );
+        }
+        let bytes = cutting.bytes(self.network) * needed.len() as u64;
+        if bytes > self.room << 30 {
+            bail!(
+                "the pictures would take up to {:.1} GiB: lower --kept, or raise --shrink or --room",
+                bytes as f64 / f64::from(1 << 30)
+            );
+        }
+        let bar = super::progress::bar(needed.len() as u64);
+        bar.set_message("cutting videos into clips");
+        let pictures = ClipPictures::cut(self.network, cutting, &needed, || bar.inc(1));
+        bar.finish_and_clear();
+        Ok(pictures?)
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod clips;
+mod data_set;
 pub mod distill;
 pub mod evaluate;
 pub mod extract;
@@ -10,9 +11,11 @@ pub mod fit_shots;
 pub mod import;
 pub mod manual;
 mod progress;
+pub mod reproduce;
 pub mod shot_thresholds;
 pub mod shots;
 pub mod split;
+mod stream_stores;
 pub mod synth;
 pub mod train;
 mod training_run;

@@ -7,8 +7,8 @@ use divita_runtime::{
     network::StreamName,
     preprocess::Picture,
     sampler::WorkingRate,
-    segmenter::{Segmentation, Segmenter, SegmenterOptions},
-    shots::{ShotSettings, transition_network::TransitionNetwork},
+    segmenter::{Segmentation, Segmenter},
+    shots::transition_network::TransitionNetwork,
 };
 use rand_chacha::{
     ChaCha8Rng,
@@ -16,7 +16,12 @@ use rand_chacha::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{extract::ExtractError, parallel::for_each, video_clips::each_clip, zoo::Backbone};
+use crate::{
+    extract::ExtractError,
+    parallel::for_each,
+    video_clips::{each_clip, segmenter_options},
+    zoo::Backbone,
+};
 
 /// How videos become pictures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,11 +37,26 @@ pub struct Cutting {
     pub shrink: usize,
     /// Of the choice of clips.
     pub seed: u64,
+    /// SHA-256 of the weights of the shot detector.
+    pub detector: String,
+}
+
+impl Cutting {
+    /// What the pictures of one video take at most, bytes.
+    #[must_use]
+    pub fn bytes(&self, backbone: Backbone) -> u64 {
+        let side = backbone.input().size / self.shrink;
+        let frames = match backbone.stream() {
+            StreamName::Image => 1,
+            StreamName::Video => self.fps.clip_frames(),
+        };
+        (self.kept * frames * 3 * side * side) as u64
+    }
 }
 
 /// Why there are no pictures of a video.
 #[derive(Debug, thiserror::Error)]
-#[error("{video}")]
+#[error("{video} is of no use (mend it, or leave it out of the table)")]
 pub struct ClipPicturesError {
     video: String,
     #[source]
@@ -110,14 +130,7 @@ impl ClipPictures {
 
 /// The clips of one video that are kept.
 fn clips_of(backbone: Backbone, cutting: &Cutting, row: usize, video: &str) -> Result<Vec<Pictures>, ExtractError> {
-    let of_stream = |stream| (backbone.stream() == stream).then(|| backbone.input());
-    let options = SegmenterOptions {
-        rate: cutting.fps,
-        segmentation: cutting.segmentation,
-        shots: ShotSettings::default(),
-        image: of_stream(StreamName::Image),
-        video: of_stream(StreamName::Video),
-    };
+    let options = segmenter_options(backbone, cutting.fps, cutting.segmentation);
     let mut random = ChaCha8Rng::seed_from_u64(cutting.seed ^ (row as u64) << 32);
     let mut below = |limit: usize| (random.next_u64() % limit as u64) as usize;
     let (mut kept, mut seen) = (Vec::new(), 0);

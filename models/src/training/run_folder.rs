@@ -7,7 +7,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
@@ -16,7 +15,7 @@ use crate::{
     checkpoint::{self, Checkpoint},
     networks::Head,
     representations::Store,
-    weights::{Weights, write_safetensors, write_whole},
+    weights::{Tensor, Weights, write_safetensors, write_whole},
 };
 
 const RECIPE: &str = "recipe.json";
@@ -29,8 +28,8 @@ const RESULTS: &str = "results.json";
 pub const MOST_CLIPS: usize = 1000;
 /// Before the names of what the optimizers remember.
 const MOMENTS: &str = "moments";
-/// The fact of a file that says how far the run was. There is one, because several would be written in any order, and the same run is to give the same bytes.
-const RUN: &str = "run";
+/// The fact of a file that says how far the run was, or what it was. There is one, because several would be written in any order, and the same run is to give the same bytes.
+pub const RUN: &str = "run";
 
 /// What is said beside the last weights.
 #[derive(Serialize, Deserialize)]
@@ -112,6 +111,27 @@ pub struct BackboneRecipe {
     pub cutting: Cutting,
     /// How it is trained.
     pub recipe: Recipe,
+}
+
+impl BackboneRecipe {
+    /// In words, for whoever meets the weights: what they were trained on, `videos` of the training and the validation part of `table`, how, and how good the `best` epoch was.
+    #[must_use]
+    pub fn told(&self, table: &str, videos: [usize; 3], best: &Epoch) -> String {
+        let Recipe { clips, batch, epochs, rate, decay, seed, .. } = self.recipe;
+        let Cutting { fps, shrink, .. } = self.cutting;
+        let smaller = if shrink > 1 { format!(", {shrink} times smaller along each side") } else { String::new() };
+        let mu_ap = best.areas.mu_ap.map(|area| format!(" and muAP {area:.4}")).unwrap_or_default();
+        format!(
+            "{} from scratch by `divita-models fit-backbone` on {table}, {}: {} videos, {} for validation; clips of {} frames{smaller}; AdamW (amsgrad) at {rate:e}, falling by a cosine, decay {decay}, \
+             {epochs} epochs, steps of {batch} videos with {clips} clips, seed {seed}; a linear layer over the mean of its vectors had a validation loss of {:.4}{mu_ap}",
+            self.network,
+            self.split,
+            videos[0],
+            videos[1],
+            fps.fps(),
+            best.validation_loss
+        )
+    }
 }
 
 /// A recipe as it is kept, and compared.
@@ -206,12 +226,18 @@ impl RunFolder {
     /// [`RunFolderError::Occupied`] where a run is in it; [`RunFolderError::Write`].
     pub fn create(path: &Path, recipe: &impl Serialize) -> Result<RunFolder, RunFolderError> {
         fs::create_dir_all(path).map_err(crate::Error::io(path))?;
-        if path.join(RECIPE).exists() {
-            return Err(RunFolderError::Occupied(path.to_owned()));
-        }
+        RunFolder::check_vacant(path)?;
         let folder = RunFolder { path: path.to_owned() };
         write_whole(&path.join(RECIPE), &pretty(&comparable(recipe)?)?)?;
         Ok(folder)
+    }
+
+    /// Whether a run may be created at `path`.
+    ///
+    /// # Errors
+    /// [`RunFolderError::Occupied`].
+    pub fn check_vacant(path: &Path) -> Result<(), RunFolderError> {
+        if path.join(RECIPE).exists() { Err(RunFolderError::Occupied(path.to_owned())) } else { Ok(()) }
     }
 
     /// The folder of a run that was begun with the same `recipe`.
@@ -247,7 +273,12 @@ impl RunFolder {
             return Err(RunFolderError::NoRun(path.to_owned()));
         }
         let bytes = fs::read(&file).map_err(|reason| unreadable(&file, reason))?;
-        let recipe = serde_json::from_slice(&bytes).map_err(|reason| unreadable(&file, reason))?;
+        let value: Value = serde_json::from_slice(&bytes).map_err(|reason| unreadable(&file, reason))?;
+        let of_backbone = value.get("cutting").is_some();
+        let recipe = serde_json::from_value(value).map_err(|reason| match of_backbone {
+            true => unreadable(&file, "it is of a run of `fit-backbone`, which has no heads"),
+            false => unreadable(&file, reason),
+        })?;
         Ok((RunFolder { path: path.to_owned() }, recipe))
     }
 
@@ -278,18 +309,13 @@ impl RunFolder {
     /// [`RunFolderError::Read`].
     pub fn last(&self, networks: &[String]) -> Result<Option<Resumed>, RunFolderError> {
         let path = self.path.join(LAST);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                // One line may be that of an epoch whose weights were not kept any more.
-                let lines = fs::read_to_string(self.path.join(EPOCHS)).unwrap_or_default().lines().count();
-                return if lines > 1 { Err(unreadable(&path, error)) } else { Ok(None) };
-            }
-            Err(error) => return Err(unreadable(&path, error)),
-        };
-        let fact = fact(&bytes).map_err(|reason| unreadable(&path, reason))?;
-        let Last { standing, steps } = serde_json::from_str(&fact).map_err(|reason| unreadable(&path, reason))?;
-        let mut tensors = self.tensors(LAST)?.tensors;
+        if let Err(error) = fs::metadata(&path) {
+            // One line may be that of an epoch whose weights were not kept any more.
+            let lines = fs::read_to_string(self.path.join(EPOCHS)).unwrap_or_default().lines().count();
+            let begun = error.kind() != ErrorKind::NotFound || lines > 1;
+            return if begun { Err(unreadable(&path, error)) } else { Ok(None) };
+        }
+        let (Last { standing, steps }, mut tensors) = self.of_run(LAST)?;
         let mut under = |prefix: String| {
             let names: Vec<String> = tensors.keys().filter(|name| name.starts_with(&prefix)).cloned().collect();
             let take = |name: String| tensors.remove(&name).map(|tensor| (name[prefix.len()..].to_owned(), tensor));
@@ -322,10 +348,7 @@ impl RunFolder {
     /// # Errors
     /// [`RunFolderError::Read`].
     pub fn best_epoch(&self) -> Result<usize, RunFolderError> {
-        let path = self.path.join(BEST);
-        let bytes = fs::read(&path).map_err(|reason| unreadable(&path, reason))?;
-        let fact = fact(&bytes).map_err(|reason| unreadable(&path, reason))?;
-        let epoch: Epoch = serde_json::from_str(&fact).map_err(|reason| unreadable(&path, reason))?;
+        let (epoch, _): (Epoch, _) = self.of_run(BEST)?;
         Ok(epoch.epoch)
     }
 
@@ -394,6 +417,14 @@ impl RunFolder {
         Ok(())
     }
 
+    /// What a file says of the run, and its tensors.
+    fn of_run<T: DeserializeOwned>(&self, name: &str) -> Result<(T, BTreeMap<String, Tensor>), RunFolderError> {
+        let path = self.path.join(name);
+        let Checkpoint { tensors, facts, .. } = self.tensors(name)?;
+        let fact = facts.get(RUN).ok_or_else(|| unreadable(&path, "it does not say what run it is of"))?;
+        Ok((serde_json::from_str(fact).map_err(|reason| unreadable(&path, reason))?, tensors))
+    }
+
     fn tensors(&self, name: &str) -> Result<Checkpoint, RunFolderError> {
         let path = self.path.join(name);
         checkpoint::read(&path).map_err(|reason| unreadable(&path, reason))
@@ -408,13 +439,6 @@ fn pretty(value: &impl Serialize) -> Result<Vec<u8>, crate::Error> {
     let mut bytes = serde_json::to_vec_pretty(value)?;
     bytes.push(b'\n');
     Ok(bytes)
-}
-
-/// What a safetensors file says of the run, beside its tensors.
-fn fact(bytes: &[u8]) -> Result<String, String> {
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|reason| reason.to_string())?;
-    let fact = metadata.metadata().as_ref().and_then(|facts| facts.get(RUN).cloned());
-    fact.ok_or_else(|| "it does not say what run it is of".to_owned())
 }
 
 /// The first place in which two values differ, and what is there.

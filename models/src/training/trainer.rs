@@ -39,7 +39,7 @@ pub struct Recipe {
     pub stop_after: usize,
     /// How the rate falls.
     pub schedule: Schedule,
-    /// Of the weights at the start, the order of the videos, the places of snippets, and dropout.
+    /// Of the weights at the start, the order of the videos, the places of snippets, and whatever training draws.
     pub seed: u64,
 }
 
@@ -103,6 +103,14 @@ pub struct Standing {
     pub plateau: Plateau,
     /// Whether training has ended before the last epoch.
     pub stopped: bool,
+}
+
+impl Standing {
+    /// Whether a run of at most `epochs` is over.
+    #[must_use]
+    pub fn is_over(&self, epochs: usize) -> bool {
+        self.stopped || self.epoch >= epochs
+    }
 }
 
 /// What came of an epoch.
@@ -183,7 +191,7 @@ pub struct Trainer<C> {
 #[derive(Clone, Copy)]
 enum Draws {
     Snippets = 1,
-    Dropout = 2,
+    Training = 2,
 }
 
 impl<C: Classifier> Trainer<C> {
@@ -242,7 +250,7 @@ impl<C: Classifier> Trainer<C> {
     /// Whether there is no epoch left.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.standing.stopped || self.standing.epoch >= self.recipe.epochs
+        self.standing.is_over(self.recipe.epochs)
     }
 
     /// The most epochs that there are.
@@ -274,7 +282,7 @@ impl<C: Classifier> Trainer<C> {
         let clips = self.recipe.clips;
         let counts = self.classifier.clips(&self.examples.train)?;
         let order = drawn(&self.examples.train, &counts, clips, &mut self.random(epoch, Draws::Snippets));
-        let mut random = self.random(epoch, Draws::Dropout);
+        let mut random = self.random(epoch, Draws::Training);
         let mut sum = 0.0;
         for (step, snippets) in order.chunks(self.recipe.batch).enumerate() {
             let logits = self.classifier.logits(snippets, clips, &self.device, Some(&mut random))?;
@@ -298,7 +306,11 @@ impl<C: Classifier> Trainer<C> {
         let (validation_loss, areas) = self.validate()?;
         let rate = self.rate(epoch, 0);
         let verdict = self.standing.plateau.see(validation_loss);
-        self.standing = Standing { epoch, stopped: verdict.stop, ..self.standing.clone() };
+        self.standing = Standing {
+            epoch,
+            stopped: verdict.stop && self.recipe.schedule == Schedule::Plateau,
+            ..self.standing.clone()
+        };
         let train_loss = sum / order.len() as f64;
         let areas = ShortAreas::of(&areas);
         Ok(Epoch { epoch, rate, train_loss, validation_loss, areas, best: verdict.lowest })

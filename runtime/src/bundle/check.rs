@@ -45,6 +45,13 @@ pub(super) fn name(name: &str) -> Result<(), BundleError> {
     }
 }
 
+/// What is wrong with a notice, which goes to terminals: it is to be one line, read from left to right, and not empty.
+pub fn notice_fault(notice: &str) -> Option<String> {
+    let moves = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_bad = notice.trim().is_empty() || notice.len() > LONGEST_NOTICE || notice.chars().any(moves);
+    is_bad.then(|| format!("notice: it must be one line of text, at most {LONGEST_NOTICE} bytes"))
+}
+
 /// The first thing that the manifest says and that cannot be.
 fn fault(manifest: &Manifest) -> Option<String> {
     let Manifest { labels, working_rates, snippet_clips, streams, .. } = manifest;
@@ -55,11 +62,8 @@ fn fault(manifest: &Manifest) -> Option<String> {
     if let Some((_, label)) = repeated {
         return Some(format!("labels: {label:?} stands twice"));
     }
-    // It goes to terminals.
-    if let Some(notice) = &manifest.notice
-        && (notice.len() > LONGEST_NOTICE || notice.chars().any(char::is_control))
-    {
-        return Some(format!("notice: it must be one line of at most {LONGEST_NOTICE} bytes"));
+    if let Some(fault) = manifest.notice.as_deref().and_then(notice_fault) {
+        return Some(fault);
     }
     if working_rates.is_empty() {
         return Some("working_rates: none".into());
@@ -103,6 +107,15 @@ fn stream_fault(manifest: &Manifest, name: &str, stream: &Stream) -> Option<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_notice_is_a_line_of_text() {
+        assert_eq!(notice_fault("trained on drawings: it knows nothing of films"), None);
+        assert_eq!(notice_fault(&"ä".repeat(100)), None);
+        for bad in ["", "  ", "two\nlines", "\u{1b}[2J", "a\u{202e}b", "a\u{2028}b", &"ä".repeat(101)] {
+            assert!(notice_fault(bad).is_some(), "{bad:?}");
+        }
+    }
 
     #[test]
     fn only_plain_names_pass() {

@@ -38,7 +38,7 @@ pub struct Manifest {
     /// What is to be said wherever a result of it shows, one line, such as that it has learned from drawings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
-    /// Working rates that the networks were made for, frames a second; f, the frames of a clip, is the rate.
+    /// Working rates that the networks may run at, frames a second; the model card says which they were trained at; f, the frames of a clip, is the rate.
     pub working_rates: Vec<u32>,
     /// Clips in a snippet (c in the paper, 30).
     pub snippet_clips: usize,

@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use crate::shots::transition_network::{TransitionNetwork, TransitionNetworkError};
 
+pub use check::notice_fault;
 pub use manifest::*;
 
 /// Why a bundle cannot be used.

@@ -1,0 +1,104 @@
+//! `divita-models reproduce`: the paper's tables on small stores of the published layout, through the program.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use divita_tests::data_set::data_set;
+use divita_tests::{assert_fails, program, stderr, stdout};
+use serde_json::Value;
+
+fn reproduce(folder: &Path, more: &[&str]) -> Output {
+    let mut command = program("divita-models");
+    command.current_dir(folder).args(["reproduce", "trailers12k", "--output", "runs", "--epochs", "2"]);
+    command.args(["--splits", "split0,split1"]).args(more).output().unwrap()
+}
+
+/// A folder as Trailers12k is published, but small: a table with two splits, and two of the six stores.
+fn published(folder: &Path) {
+    let to = folder.join("trailers12k");
+    fs::create_dir(&to).unwrap();
+    data_set(&to);
+    fs::rename(to.join("image"), to.join("trailers_i_swin_fpc24.zarr")).unwrap();
+    fs::rename(to.join("video"), to.join("trailers_k_shufflenet_fps24_fpc24.zarr")).unwrap();
+    let table = fs::read_to_string(to.join("table.csv")).unwrap();
+    let lines = table.lines().enumerate().map(|(at, line)| match at {
+        0 => format!("{line},split1\n"),
+        at => format!("{line},{}\n", [0, 0, 1, 2][at % 4]),
+    });
+    fs::write(to.join("mtgc.csv"), lines.collect::<String>()).unwrap();
+}
+
+#[test]
+fn what_can_be_run_is_and_of_the_rest_it_says_why_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    published(folder);
+    let output = reproduce(folder, &["--tables", "9,10,11", "--json"]);
+    assert!(stderr(&output).contains("is not the published table"), "{}", stderr(&output));
+    let rows: Vec<Value> = serde_json::from_str(&stdout(&output)).unwrap();
+    let row = |table: u64, name: &str| rows.iter().find(|row| row["table"] == table && row["row"] == name).unwrap();
+    for (table, name) in
+        [(9, "I, GRU"), (9, "I, Conv"), (9, "I, Transformer"), (10, "ShuffleNet-3D"), (11, "DIViTA Swin-2D")]
+    {
+        assert!(row(table, name)["here"]["mu_ap"]["mean"].as_f64().unwrap() > 10.0, "{name}");
+        assert!(row(table, name)["not_run"].is_null());
+    }
+    assert_eq!(row(9, "IK, Transformer")["paper"]["mu_ap"]["mean"], 75.57);
+    for (table, name, why) in [
+        (9, "IK, GRU", "trailers_ik_swin_fps24_fpc24.zarr is published"),
+        (10, "ShuffleNet-F", "trailers_i_shufflenet_fpc24.zarr"),
+        (11, "TimeSformer", "its network is not described here"),
+    ] {
+        assert!(row(table, name)["here"].is_null());
+        assert!(row(table, name)["not_run"].as_str().unwrap().contains(why), "{name}: {}", row(table, name));
+    }
+    // The same run stands in several tables, and its figures are those of the runs of both splits.
+    assert_eq!(row(9, "I, Transformer")["here"], row(11, "DIViTA Swin-2D")["here"]);
+    let of = |split: &str| -> f64 {
+        let results = fs::read(folder.join(format!("runs/i_swin_fpc24-cat-30-{split}/results.json"))).unwrap();
+        serde_json::from_slice::<Value>(&results).unwrap()["test"][0]["mu_ap"].as_f64().unwrap()
+    };
+    let (one, other) = (100.0 * of("split0"), 100.0 * of("split1"));
+    let here = &row(9, "I, Transformer")["here"]["mu_ap"];
+    assert!((here["mean"].as_f64().unwrap() - (one + other) / 2.0).abs() < 1e-9);
+    assert!((here["standard_deviation"].as_f64().unwrap() - (one - other).abs() / 2f64.sqrt()).abs() < 1e-9);
+
+    // Again, and nothing is trained anew; this time as a table.
+    let written =
+        || fs::metadata(folder.join("runs/i_swin_fpc24-gru-30-split0/last.safetensors")).unwrap().modified().unwrap();
+    let before = written();
+    let table = stdout(&reproduce(folder, &["--tables", "6,9"]));
+    assert_eq!(written(), before);
+    for words in [
+        "Table 6: clips of shots, and across them",
+        "70.83 ± 1.93",
+        "trailers_i_swin_fpc24_seq.zarr is not published",
+        "--network swin-2d --weights FILE --fps 24 --segmentation seq",
+        "clips are of 4, 6, 8, 12 or 24 frames here",
+    ] {
+        assert!(table.contains(words), "{words:?} is not in {table}");
+    }
+}
+
+#[test]
+fn files_are_held_to_the_sums_of_the_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    published(folder);
+    fs::write(folder.join("trailers12k/trailers_i_swin_fpc24.zarr.tar.gz"), "abc").unwrap();
+    // RFC 1321 has the sum of "abc".
+    let sums = |sum: &str| format!("{sum}  trailers_i_swin_fpc24.zarr.tar.gz\n{sum}  other.tar.gz\n");
+    fs::write(folder.join("right"), sums("900150983cd24fb0d6963f7d28e17f72")).unwrap();
+    fs::write(folder.join("wrong"), sums("900150983cd24fb0d6963f7d28e17f73")).unwrap();
+    fs::write(folder.join("none"), "nonsense\n").unwrap();
+    let right = reproduce(folder, &["--tables", "7", "--sums", "right"]);
+    let said = stderr(&right);
+    assert!(stdout(&right).contains("72.55 ± 0.89") && said.contains("is the published file"), "{said}");
+    assert!(said.contains("other.tar.gz is not there") && said.contains("nothing could be run"), "{said}");
+    assert_fails(&reproduce(folder, &["--sums", "wrong"]), 1, &["zarr.tar.gz: its MD5 is 9001", "fetch it again"]);
+    assert_fails(&reproduce(folder, &["--sums", "none"]), 1, &["\"nonsense\" is not a sum and a name"]);
+    assert_fails(&reproduce(&folder.join("trailers12k"), &[]), 1, &["mtgc.csv"]);
+    assert_fails(&reproduce(folder, &["--tables", "5"]), 2, &["6..=11"]);
+}
