@@ -1,6 +1,6 @@
 //! What the benches work on: the sample and the bundle that ship, and a moving picture made in memory.
 //!
-//! The bundle is untrained. That changes what the networks say and not how long they take.
+//! The bundle was trained on synthetic trailers. That decides what the networks say and not how long they take.
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};

@@ -25,10 +25,26 @@ fn the_sample_is_classified() {
     let summary = table.lines().find(|line| line.contains("1253 frames")).unwrap();
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     assert!(readme.contains(summary), "README.md shows another result than {summary:?}");
-    assert!(table.contains("UNTRAINED") && stderr(&output).contains("untrained"), "{table}");
+    let notice = "bundle \"demo\": trained on synthetic trailers: it knows nothing of films";
+    assert!(table.contains(notice) && stderr(&output).contains(notice), "{table}");
     for genre in divita_runtime::bundle::GENRES {
         assert!(table.contains(genre), "{table}");
     }
+}
+
+#[test]
+fn a_bundle_of_random_weights_says_that_it_is_untrained() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("random");
+    let bundle = bundle.to_str().unwrap();
+    stdout(&program("divita-models").args(["build", "--seed", "1", "--output", bundle]).output().unwrap());
+    let output = divita(&["classify", "--bundle", bundle, PATTERN]);
+    assert!(stdout(&output).contains("UNTRAINED bundle \"random\"") && stderr(&output).contains("untrained"));
+    assert!(stdout(&divita(&["inspect", bundle])).contains("NO: its probabilities mean nothing"));
+    let csv = stdout(&divita(&["classify", "--bundle", bundle, "--format", "csv", PATTERN]));
+    let rows: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    let of = |name: &str| rows[1][rows[0].iter().position(|column| *column == name).unwrap()];
+    assert_eq!((of("trained"), of("notice")), ("false", ""));
 }
 
 #[test]
@@ -62,7 +78,8 @@ fn events_agree_with_each_other() {
     assert_eq!(result["clips"], clips.len());
     assert_eq!(genres.len(), clips.len());
     assert_eq!(result["snippets"], clips.len().div_ceil(30));
-    assert_eq!(result["trained"], false);
+    assert_eq!(result["trained"], true);
+    assert_eq!(result["notice"], "trained on synthetic trailers: it knows nothing of films");
     // The result is the mean over the last provisional probabilities of each snippet.
     let ends: Vec<usize> = (0..clips.len()).filter(|at| at % 30 == 29 || *at == clips.len() - 1).collect();
     for (label, probability) in result["probabilities"].as_object().unwrap() {
@@ -247,7 +264,7 @@ fn bench_inspect_verify_and_doctor_run() {
     assert!(figures["classify_over_decode"].as_f64().unwrap() > 0.0);
     assert_eq!(figures["stages"].as_array().unwrap().len(), 5);
     let inspect = stdout(&divita(&["inspect", "models/bundles/demo"]));
-    assert!(inspect.contains("NO: its probabilities mean nothing") && inspect.contains("sci-fi"), "{inspect}");
+    assert!(inspect.contains("trained on synthetic trailers") && inspect.contains("sci-fi"), "{inspect}");
     assert!(stdout(&divita(&["verify", "models/bundles/demo"])).contains("\nverified\n"));
     assert!(stdout(&divita(&["doctor"])).contains("all is well"));
 }

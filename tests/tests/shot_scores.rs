@@ -155,7 +155,8 @@ fn clips_by_true_shots_hold_one_shot_each_and_others_are_measured_by_them() {
         .output()
         .unwrap();
     let result: Value = serde_json::from_str(&stdout(&output)).unwrap();
-    assert_eq!(result["trained"], json!(false));
+    assert_eq!(result["trained"], json!(true));
+    assert!(result["notice"].as_str().unwrap().contains("synthetic"));
     let rows = result["shots"].as_array().unwrap();
     let names: Vec<&str> = rows.iter().map(|row| row["detector"].as_str().unwrap()).collect();
     assert_eq!(names, ["truth", "no shots", "all", "some"]);

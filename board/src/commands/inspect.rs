@@ -61,7 +61,8 @@ fn describe(manifest: &Manifest) -> String {
     rows.extend(manifest.streams.video.as_ref().map(|stream| ("video stream", describe_stream(stream))));
     rows.extend(manifest.metrics.iter().map(|(name, value)| (name.as_str(), format!("{value:.4}"))));
     rows.extend(manifest.files.iter().map(|(name, entry)| (name.as_str(), format!("{} bytes, checked", entry.size))));
-    rows.iter().map(|(name, value)| format!("{name:<20} {value}\n")).collect()
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    rows.iter().map(|(name, value)| format!("{name:<width$} {value}\n")).collect()
 }
 
 fn describe_stream(stream: &Stream) -> String {
