@@ -164,11 +164,11 @@ fn folder_name(heads: &Heads, split: &str) -> String {
 fn lacking(made: Made) -> String {
     let Made { backbone, fps, seq, .. } = made;
     let segmentation = if seq { " --segmentation seq" } else { "" };
-    let published = if fps == 24 && !seq { "is published, and" } else { "is not published, but" };
+    let published = if fps == 24 && !seq { "is published; or make it" } else { "is not published; make it" };
     let network = backbone.graph(1).name;
     let store = made.store();
     format!(
-        "{store} {published} of the trailers `divita-models extract TRAILERS --network {network} --weights FILE --fps {fps}{segmentation} --store {store}` makes it"
+        "{store} {published} of the trailers: `divita-models extract TRAILERS --network {network} --weights FILE --fps {fps}{segmentation} --store {store}`"
     )
 }
 
