@@ -30,14 +30,14 @@ use super::{
 /// DIR holds the run as `train` leaves it, without predictions, and in the end backbone.safetensors: the weights with the lowest validation loss, for `extract`. The linear layer has done its duty then. A run that was
 /// stopped goes on with --resume. The test part is not looked at.
 ///
-/// It runs on the processor, and can be had there for the two ShuffleNets: on two cores, at half the size, some 50 pictures or 90 clips of 4 frames a second.
+/// It runs on the processor, and can be had there for the two ShuffleNets: on two cores, at half the size, some 80 pictures or 100 clips of 4 frames a second.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita-models fit-backbone shufflenet-2d films/splits.csv --output runs/image\n  \
     divita-models fit-backbone shufflenet-3d films/splits.csv --fps 8 --output runs/video\n  \
     divita-models extract films/ --network shufflenet-2d --weights runs/image/backbone.safetensors --fps 8 --store image.zarr")]
 pub struct FitBackbone {
-    /// The backbone
+    /// The backbone: shufflenet-2d or shufflenet-3d
     #[arg(value_name = "NETWORK", value_parser = trainable)]
     network: Backbone,
     #[command(flatten)]
