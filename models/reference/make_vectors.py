@@ -4,8 +4,8 @@
 Usage: make_vectors.py WEIGHTS.safetensors VECTORS.safetensors
 
 WEIGHTS comes from the ignored test `write_weights` of models/tests/networks. Needs torch, torchvision (0.15 or newer, for
-Video Swin) and nothing else. ResNet, R(2+1)D, Swin and the 2D ShuffleNet are torchvision's own; the 3D ShuffleNet, the heads,
-EfficientNet-Lite0 and TransNet V2 are written here from their papers, apart from the Rust descriptions.
+Video Swin) and nothing else. ResNet, R(2+1)D, Swin, the picture transformer and the 2D ShuffleNet are torchvision's own; the 3D ShuffleNet, the
+heads, EfficientNet-Lite0, TimeSformer and TransNet V2 are written here from their papers, apart from the Rust descriptions.
 """
 
 import json
@@ -155,8 +155,10 @@ class Head(nn.Module):
             "gru": {"1": nn.GRU(features, 115, batch_first=True)},
             "conv": {"0": nn.Conv1d(features, 128, 3, padding=1)},
             "mean": {},
+            "ctt-mmc-a": {"0": nn.Conv1d(features, 512, 5, padding=2), "3": nn.Linear(512, 2 * 256)},
+            "fastvideo": {"0": nn.Linear(features, 300)},
         }
-        width = {"cat": 128, "gru": 115, "conv": 128, "mean": features}
+        width = {"cat": 128, "gru": 115, "conv": 128, "mean": features, "ctt-mmc-a": 256, "fastvideo": 300}
         self.cam = nn.ModuleDict(modules[kind])
         self.cls = nn.Linear(width[kind], LABELS)
 
@@ -168,9 +170,58 @@ class Head(nn.Module):
             x = functional.relu(self.cam["1"](x)[0]).mean(dim=1)
         elif self.kind == "conv":
             x = functional.relu(self.cam["0"](x.transpose(1, 2))).mean(dim=2)
+        elif self.kind == "ctt-mmc-a":
+            found = functional.relu(self.cam["0"](x.transpose(1, 2))).amax(dim=2)
+            x = self.cam["3"](found).unflatten(1, (2, 256)).amax(dim=1)
+        elif self.kind == "fastvideo":
+            x = self.cam["0"](x).mean(dim=1)
         else:
             x = functional.relu(x.mean(dim=1))
         return self.cls(x)
+
+
+class TimeSformer(nn.Module):
+    """TimeSformer, attention divided in time and space, run from a state dict; clips (1, 3, t, h, w). Written from the paper, a frame and a patch at a time."""
+
+    def __init__(self, weights, depth, heads, patch):
+        super().__init__()
+        self.weights, self.depth, self.heads, self.patch = weights, depth, heads, patch
+
+    def linear(self, name, x):
+        return functional.linear(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
+
+    def norm(self, name, x):
+        return functional.layer_norm(x, x.shape[-1:], self.weights[f"{name}.weight"], self.weights[f"{name}.bias"], 1e-6)
+
+    def attention(self, name, x):
+        query, key, value = self.linear(f"{name}.qkv", x).chunk(3, dim=-1)
+        size = x.shape[-1] // self.heads
+        mixed = []
+        for head in range(self.heads):
+            part = slice(head * size, (head + 1) * size)
+            shares = torch.softmax(query[..., part] @ key[..., part].transpose(-1, -2) / size**0.5, dim=-1)
+            mixed.append(shares @ value[..., part])
+        return self.linear(f"{name}.proj", torch.cat(mixed, -1))
+
+    def forward(self, clip):
+        kernel, bias = self.weights["patch_embed.proj.weight"][:, :, 0], self.weights["patch_embed.proj.bias"]
+        places, times = self.weights["pos_embed"][0], self.weights["time_embed"][0]
+        frames = clip.shape[2]
+        # (frames, patches, width)
+        patches = torch.stack([functional.conv2d(frame[None], kernel, bias, self.patch)[0].flatten(1).T for frame in clip[0].unbind(1)])
+        nearest = functional.interpolate(times.T[None], size=frames, mode="nearest")[0].T
+        patches = patches + places[1:] + nearest[:, None]
+        kind = self.weights["cls_token"][0, 0] + places[0]
+        for block in range(self.depth):
+            name = f"blocks.{block}"
+            over_time = [self.attention(f"{name}.temporal_attn", self.norm(f"{name}.temporal_norm1", patches[:, p])) for p in range(patches.shape[1])]
+            patches = patches + self.linear(f"{name}.temporal_fc", torch.stack(over_time, 1))
+            seen = [self.attention(f"{name}.attn", self.norm(f"{name}.norm1", torch.cat([kind[None], frame]))) for frame in patches]
+            kind = kind + torch.stack([rows[0] for rows in seen]).mean(0)
+            patches = patches + torch.stack([rows[1:] for rows in seen])
+            perceptron = lambda x: self.linear(f"{name}.mlp.fc2", functional.gelu(self.linear(f"{name}.mlp.fc1", self.norm(f"{name}.norm2", x))))
+            kind, patches = kind + perceptron(kind), patches + perceptron(patches)
+        return self.norm("norm", kind)[None]
 
 
 def same(x, side, stride):
@@ -278,7 +329,7 @@ def main(weights_path, vectors_path):
         vectors[f"video.f{frames}"] = video(test_input(1, 3, frames, 112, 112))
     for stream in ("image", "video"):
         vectors[f"{stream}_head"] = loaded(Head("cat", FEATURES), f"{stream}_head")(test_input(1, CLIPS, FEATURES))
-    for kind in ("gru", "conv", "mean"):
+    for kind in ("gru", "conv", "mean", "ctt-mmc-a", "fastvideo"):
         vectors[kind] = loaded(Head(kind, SWIN_FEATURES), kind)(test_input(1, CLIPS, SWIN_FEATURES))
 
     resnet = models.resnet50(weights=None)
@@ -298,12 +349,19 @@ def main(weights_path, vectors_path):
     for frames in (4, 5, 24):
         vectors[f"swin3d.f{frames}"] = swin(test_input(1, 3, frames, 224, 224))
 
+    timesformer = TimeSformer(state("timesformer"), depth=2, heads=3, patch=16)
+    for frames in (3, 8):
+        vectors[f"timesformer.f{frames}"] = timesformer(test_input(1, 3, frames, 64, 64))
+    vit = models.VisionTransformer(image_size=64, patch_size=16, num_layers=2, num_heads=3, hidden_dim=48, mlp_dim=192)
+    vit.heads = nn.Identity()
+    vectors["vit"] = loaded(vit, "vit")(test_input(1, 3, 64, 64))
+
     vectors["lite0"] = Lite0(state("lite0"))(test_input(1, 3, 224, 224))
     frames = (test_input(1, 3, 100, 27, 48) + 2) / 4
     histograms = ((test_input(1, 100, 512) + 2) * 100).floor()
     vectors["transnetv2"] = TransNet(state("transnetv2"))(frames, histograms)
     for name, vector in vectors.items():
-        print(f"{name:12} {tuple(vector.shape)} mean {vector.mean():+.4f} std {vector.std():.4f} max {vector.abs().max():.4f}")
+        print(f"{name:14} {tuple(vector.shape)} mean {vector.mean():+.4f} std {vector.std():.4f} max {vector.abs().max():.4f}")
     metadata = {"torch": torch.__version__, "torchvision": torchvision.__version__}
     write_safetensors(vectors_path, vectors, metadata)
 

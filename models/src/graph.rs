@@ -177,9 +177,14 @@ impl Graph {
         self.push(name, Op::Linear { bias }, &[x], vec![shape])[0]
     }
 
-    /// Layer norm over the last axis.
+    /// Layer norm over the last axis, with PyTorch's usual epsilon.
     pub fn layer_norm(&mut self, name: impl Into<String>, x: Value) -> Value {
-        self.push_same(name, Op::LayerNorm, &[x])
+        self.layer_norm_of(name, x, EPSILON)
+    }
+
+    /// Layer norm over the last axis.
+    pub fn layer_norm_of(&mut self, name: impl Into<String>, x: Value, epsilon: f32) -> Value {
+        self.push_same(name, Op::LayerNorm { epsilon }, &[x])
     }
 
     /// Attention of (query, key, value).
@@ -283,6 +288,11 @@ impl Graph {
         self.push("", Op::Pick { indices }, &[x], vec![shape])[0]
     }
 
+    /// Adds to each token its row of a learned table of `rows` rows, which is the weight `name` itself; the index after the last stands for none.
+    pub fn add_rows(&mut self, name: impl Into<String>, x: Value, rows: usize, indices: Vec<usize>) -> Value {
+        self.push_same(name, Op::AddRows { rows, indices }, &[x])
+    }
+
     /// Channel shuffle over `groups` groups.
     pub fn shuffle(&mut self, x: Value, groups: usize) -> Value {
         self.push_same("", Op::Shuffle { groups }, &[x])
@@ -293,6 +303,13 @@ impl Graph {
         let kept = self.shape(x).iter().enumerate().filter(|(axis, _)| !axes.contains(axis));
         let shape = kept.map(|(_, size)| *size).collect();
         self.push("", Op::Mean { axes: axes.to_vec() }, &[x], vec![shape])[0]
+    }
+
+    /// Largest over `axis`, which vanishes.
+    pub fn largest(&mut self, x: Value, axis: usize) -> Value {
+        let mut shape = self.shape(x).to_vec();
+        shape.remove(axis);
+        self.push("", Op::Largest { axis }, &[x], vec![shape])[0]
     }
 
     /// Lets training leave out `share` of what `x` holds (Srivastava 2014). It is no layer: what runs the network knows nothing of it.
@@ -357,12 +374,13 @@ impl Graph {
                     ("bias_hh_l0", vec![gates], Role::Bias),
                 ]
             }
-            Op::LayerNorm => {
+            Op::AddRows { rows, .. } => vec![("", vec![1, *rows, last(input)], Role::Bias)],
+            Op::LayerNorm { .. } => {
                 vec![("weight", vec![last(input)], Role::Scale), ("bias", vec![last(input)], Role::Bias)]
             }
             _ => Vec::new(),
         };
-        let name = |part| format!("{}.{part}", layer.name);
+        let name = |part: &str| if part.is_empty() { layer.name.clone() } else { format!("{}.{part}", layer.name) };
         parts.into_iter().map(|(part, shape, role)| WeightSpec { name: name(part), shape, role }).collect()
     }
 

@@ -6,6 +6,7 @@ use crate::{
     Error,
     checkpoint::Checkpoint,
     graph::Graph,
+    inflation,
     weights::{Tensor, Weights},
 };
 
@@ -26,6 +27,8 @@ pub struct Mapping {
     pub not_needed: Vec<String>,
     /// Number of tensors that do not stand under the prefix: what a training run keeps beside the network.
     pub outside: usize,
+    /// Whether the checkpoint was that of a network for pictures, whose weights for time were made here.
+    pub inflated: bool,
 }
 
 /// What stands before the names of the network's weights in the checkpoint: that before most of them.
@@ -51,6 +54,10 @@ pub fn prefix(graph: &Graph, checkpoint: &Checkpoint) -> String {
 /// [`Error::WrongNetwork`] where weights are missing, have another shape, or tensors are left over that are neither a
 /// classifier nor a counter; it names them.
 pub fn map(graph: &Graph, mut checkpoint: Checkpoint) -> Result<Mapping, Error> {
+    let mut inflated = false;
+    if graph.name == "timesformer" {
+        (checkpoint, inflated) = inflation::inflate(checkpoint);
+    }
     let prefix = prefix(graph, &checkpoint);
     let mut weights = Weights::default();
     let (mut missing, mut reshaped) = (Vec::new(), Vec::new());
@@ -76,7 +83,7 @@ pub fn map(graph: &Graph, mut checkpoint: Checkpoint) -> Result<Mapping, Error> 
         return Err(Error::WrongNetwork { network: graph.name, missing, reshaped, unknown });
     }
     let not_needed = not_needed.into_iter().map(str::to_owned).collect();
-    Ok(Mapping { weights, prefix, not_needed, outside })
+    Ok(Mapping { weights, prefix, not_needed, outside, inflated })
 }
 
 /// Length of the vectors that the head in `checkpoint` reads: that of its batch norm.

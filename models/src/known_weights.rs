@@ -32,13 +32,14 @@ const fn torchvision(
 }
 
 /// Every file that is known.
-pub const KNOWN_WEIGHTS: [KnownWeights; 8] = [
+pub const KNOWN_WEIGHTS: [KnownWeights; 9] = [
     torchvision("shufflenet-2d", "shufflenetv2_x1-5666bf0f80.pth", "5666bf0f80", "ImageNet-1K"),
     torchvision("resnet", "resnet50-0676ba61.pth", "0676ba61", "ImageNet-1K"),
     torchvision("resnet", "resnet50-11ad3fa6.pth", "11ad3fa6", "ImageNet-1K"),
     torchvision("r2plus1d", "r2plus1d_18-91a641e6.pth", "91a641e6", "Kinetics-400"),
     torchvision("swin-2d", "swin_t-704ceda3.pth", "704ceda3", "ImageNet-1K"),
     torchvision("swin-3d", "swin3d_t-7615ae03.pth", "7615ae03", "Kinetics-400"),
+    torchvision("timesformer", "vit_b_16-c867db91.pth", "c867db91", "ImageNet-1K"),
     KnownWeights {
         network: "efficientnet-lite0",
         file: "efficientnet-lite0-57934424.pth",

@@ -16,6 +16,7 @@ pub mod film;
 pub mod fold;
 pub mod graph;
 pub mod import;
+pub mod inflation;
 pub mod known_weights;
 pub mod label_table;
 pub mod metrics;

@@ -13,7 +13,7 @@ use tract_onnx::pb::{
 use crate::{
     Error,
     fold::fold,
-    graph::{EPSILON, Graph, Layer, Value},
+    graph::{Graph, Layer, Value},
     op::{APART, Conv, Op, Windows},
     weights::{Tensor, Weights},
 };
@@ -89,6 +89,7 @@ impl Writer<'_> {
                 plain("AveragePool", vec![ints("kernel_shape", sides), ints("strides", sides)])
             }
             Op::Mean { axes } => plain("ReduceMean", vec![ints("axes", axes), int("keepdims", 0)]),
+            Op::Largest { axis } => plain("ReduceMax", vec![ints("axes", &[*axis]), int("keepdims", 0)]),
             Op::MaxPool => {
                 let rank = self.graph.shape(layer.inputs[0]).len() - 2;
                 let sides = |side| vec![side; rank];
@@ -96,11 +97,11 @@ impl Writer<'_> {
                 plain("MaxPool", vec![ints("kernel_shape", &sides(3)), ints("strides", &sides(2)), pads])
             }
             Op::Conv(conv) => self.conv(layer, conv, &inputs[0], &outputs)?,
-            Op::LayerNorm => {
+            Op::LayerNorm { epsilon } => {
                 let width = *self.graph.shape(layer.inputs[0]).last().unwrap_or(&0);
                 let scale = self.weight(&layer.name, "weight", &[width])?;
                 let shift = self.weight(&layer.name, "bias", &[width])?;
-                let attributes = vec![int("axis", -1), float("epsilon", EPSILON)];
+                let attributes = vec![int("axis", -1), float("epsilon", *epsilon)];
                 node("LayerNormalization", &name, &[inputs[0].clone(), scale, shift], &outputs, attributes)
             }
             Op::Linear { bias } => return self.linear(layer, *bias, &inputs[0], &outputs[0]),
@@ -128,7 +129,19 @@ impl Writer<'_> {
                 self.reshape_to(&name, &inputs[0], &shape, &outputs[0]);
                 return Ok(());
             }
-            Op::Pick { indices } => self.pick(layer, indices, &inputs[0], &outputs),
+            Op::Pick { indices } => {
+                let shape = self.graph.shape(layer.inputs[0]).to_vec();
+                self.gather(&name, &inputs[0], &shape, indices, &outputs)
+            }
+            Op::AddRows { rows, indices } => {
+                let shape = [1, *rows, *self.graph.shape(layer.inputs[0]).last().unwrap_or(&0)];
+                let table = self.weights.get(&layer.name, &shape)?;
+                let table = self.store(layer.name.clone(), &shape, &table.data)?;
+                let rows = format!("{name}.rows");
+                let gather = self.gather(&rows, &table, &shape, indices, std::slice::from_ref(&rows));
+                self.proto.node.push(gather);
+                node("Add", &name, &[inputs[0].clone(), rows], &outputs, vec![])
+            }
             // `fold` left none.
             Op::BatchNorm { .. } => return Err(Error::MissingWeight(format!("{name}.scale"))),
         };
@@ -322,10 +335,8 @@ impl Writer<'_> {
         node("Div", name, &[x.to_owned(), length], outputs, vec![])
     }
 
-    /// A gather along axis 1, behind one more element of zeros where it is wanted.
-    fn pick(&mut self, layer: &Layer, indices: &[usize], x: &str, outputs: &[String]) -> NodeProto {
-        let name = self.layer_name(layer);
-        let shape = self.graph.shape(layer.inputs[0]);
+    /// A gather along axis 1 of `x`, whose shape is given, behind one more element of zeros where it is wanted.
+    fn gather(&mut self, name: &str, x: &str, shape: &[usize], indices: &[usize], outputs: &[String]) -> NodeProto {
         let mut source = x.to_owned();
         if indices.contains(&shape[1]) {
             let zero: Vec<usize> =
@@ -335,7 +346,7 @@ impl Writer<'_> {
         }
         let constant = format!("{name}.indices");
         self.indices(constant.clone(), &[indices.len()], indices);
-        node("Gather", &name, &[source, constant], outputs, vec![int("axis", 1)])
+        node("Gather", name, &[source, constant], outputs, vec![int("axis", 1)])
     }
 
     /// Indices for a gather.
@@ -438,6 +449,7 @@ impl Writer<'_> {
             Op::Pick { .. } => "pick",
             Op::Shuffle { .. } => "shuffle",
             Op::Mean { .. } => "mean",
+            Op::Largest { .. } => "largest",
             Op::Attention { .. } => "attention",
             _ => "layer",
         };

@@ -23,7 +23,10 @@ pub enum Op {
         bias: bool,
     },
     /// Layer norm over the last axis.
-    LayerNorm,
+    LayerNorm {
+        /// Added to the variance.
+        epsilon: f32,
+    },
     /// Multi-head scaled dot-product attention of (query, key, value), each (batch, tokens, features), without projections.
     Attention {
         /// Number of heads; divides the features.
@@ -74,6 +77,18 @@ pub enum Op {
     Mean {
         /// The axes, ascending.
         axes: Vec<usize>,
+    },
+    /// Largest over an axis, which vanishes.
+    Largest {
+        /// The axis.
+        axis: usize,
+    },
+    /// To each token of (1, tokens, features) its row of a table that is learned, (1, rows, features).
+    AddRows {
+        /// Rows of the table.
+        rows: usize,
+        /// For each token, its row; the index after the last stands for none.
+        indices: Vec<usize>,
     },
     /// The axes in another order.
     Transpose {

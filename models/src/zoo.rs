@@ -10,8 +10,9 @@ use crate::{
     graph::Graph,
     networks::{
         EFFICIENTNET_LITE_FEATURES, Head, IMAGE_SIZE, LABELS, R2PLUS1D_FEATURES, RESNET_FEATURES, SHUFFLENET_FEATURES,
-        SNIPPET_CLIPS, SWIN_FEATURES, VIDEO_SIZE, efficientnet_lite0, efficientnet_lite0_classifier, r2plus1d, resnet,
-        shufflenet_2d, shufflenet_3d, swin_2d, swin_3d, transnet,
+        SNIPPET_CLIPS, SWIN_FEATURES, TIMESFORMER_FEATURES, VIDEO_SIZE, efficientnet_lite0,
+        efficientnet_lite0_classifier, r2plus1d, resnet, shufflenet_2d, shufflenet_3d, swin_2d, swin_3d, timesformer,
+        transnet,
     },
 };
 
@@ -32,11 +33,13 @@ pub enum Backbone {
     Swin3d,
     /// EfficientNet-Lite0 on the keyframe.
     EfficientnetLite0,
+    /// TimeSformer on all f frames.
+    Timesformer,
 }
 
 impl Backbone {
     /// Every backbone.
-    pub const ALL: [Backbone; 7] = [
+    pub const ALL: [Backbone; 8] = [
         Backbone::Shufflenet2d,
         Backbone::Shufflenet3d,
         Backbone::Resnet,
@@ -44,6 +47,7 @@ impl Backbone {
         Backbone::Swin2d,
         Backbone::Swin3d,
         Backbone::EfficientnetLite0,
+        Backbone::Timesformer,
     ];
 
     /// Its description, for clips of `frames` frames.
@@ -57,6 +61,7 @@ impl Backbone {
             Backbone::Swin2d => swin_2d(),
             Backbone::Swin3d => swin_3d(frames),
             Backbone::EfficientnetLite0 => efficientnet_lite0(),
+            Backbone::Timesformer => timesformer(frames),
         }
     }
 
@@ -69,6 +74,7 @@ impl Backbone {
             Backbone::R2plus1d => R2PLUS1D_FEATURES,
             Backbone::Swin2d | Backbone::Swin3d => SWIN_FEATURES,
             Backbone::EfficientnetLite0 => EFFICIENTNET_LITE_FEATURES,
+            Backbone::Timesformer => TIMESFORMER_FEATURES,
         }
     }
 
@@ -79,7 +85,7 @@ impl Backbone {
             Backbone::Shufflenet2d | Backbone::Resnet | Backbone::Swin2d | Backbone::EfficientnetLite0 => {
                 StreamName::Image
             }
-            Backbone::Shufflenet3d | Backbone::R2plus1d | Backbone::Swin3d => StreamName::Video,
+            Backbone::Shufflenet3d | Backbone::R2plus1d | Backbone::Swin3d | Backbone::Timesformer => StreamName::Video,
         }
     }
 
@@ -89,7 +95,8 @@ impl Backbone {
         let input = |size, resize, mean, std| StreamInput { size, resize, channels: Channels::Rgb, mean, std };
         let imagenet = |resize| input(IMAGE_SIZE, resize, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
         match self {
-            Backbone::Shufflenet2d | Backbone::Resnet | Backbone::Swin3d => imagenet(256),
+            // TimeSformer: as the picture transformer that it begins as.
+            Backbone::Shufflenet2d | Backbone::Resnet | Backbone::Swin3d | Backbone::Timesformer => imagenet(256),
             Backbone::Swin2d => imagenet(232),
             // The statistics of Kinetics, as Efficient-3DCNNs and torchvision have them.
             Backbone::Shufflenet3d => {
@@ -141,7 +148,7 @@ pub struct Paper {
 }
 
 /// Every network, in the paper's order; those that it has not are last.
-pub const NETWORKS: [Network; 10] = [
+pub const NETWORKS: [Network; 11] = [
     network("shufflenet-2d", &[Backbone::Shufflenet2d], 1.7, 4.3),
     network("shufflenet-3d", &[Backbone::Shufflenet3d], 1.7, 8.5),
     network("shufflenet-fusion", &[Backbone::Shufflenet2d, Backbone::Shufflenet3d], 3.3, 12.9),
@@ -152,6 +159,7 @@ pub const NETWORKS: [Network; 10] = [
     network("swin-3d", &[Backbone::Swin3d], 27.9, 1590.0),
     Network { name: "swin-fusion", streams: &[Backbone::Swin2d, Backbone::Swin3d], paper: None },
     Network { name: "efficientnet-lite0", streams: &[Backbone::EfficientnetLite0], paper: None },
+    Network { name: "timesformer", streams: &[Backbone::Timesformer], paper: None },
 ];
 
 const fn network(name: &'static str, streams: &'static [Backbone], parameters_m: f64, macs_g: f64) -> Network {
@@ -168,11 +176,13 @@ pub struct Part {
 }
 
 /// Every network that is none of [`NETWORKS`]; heads are those of vectors of 1024 numbers.
-pub const PARTS: [Part; 5] = [
+pub const PARTS: [Part; 7] = [
     part("cat", "snippet"),
     part("gru", "snippet"),
     part("conv", "snippet"),
     part("mean", "snippet"),
+    part("ctt-mmc-a", "snippet"),
+    part("fastvideo", "snippet"),
     part("transnetv2", "window"),
 ];
 

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 BATCH, CLIPS, FEATURES, LABELS, STEPS = 6, 5, 16, 10, 20
 WIDTH, FEED_FORWARD, HEADS, HIDDEN, FILTERS = 128, 768, 4, 115, 128
+CTT_FILTERS, CTT_REACH, MAXOUT, EMBEDDING = 512, 5, 256, 300
 RATE, DECAY = 1e-3, 1e-2
 SAMPLES, SUMS = 24, 4
 
@@ -42,6 +43,9 @@ def linear(name, inputs, outputs, bias=True):
     return [(f"{name}.weight", (outputs, inputs))] + [(f"{name}.bias", (outputs,))] * bias
 
 
+MADE = {"cat": WIDTH, "gru": HIDDEN, "conv": FILTERS, "mean": FEATURES, "ctt-mmc-a": MAXOUT, "fastvideo": EMBEDDING}
+
+
 def shapes(head):
     found = [("bn.weight", (FEATURES,)), ("bn.bias", (FEATURES,))]
     if head == "cat":
@@ -55,7 +59,11 @@ def shapes(head):
         found += [("cam.1.bias_ih_l0", (3 * HIDDEN,)), ("cam.1.bias_hh_l0", (3 * HIDDEN,))]
     if head == "conv":
         found += [("cam.0.weight", (FILTERS, FEATURES, 3)), ("cam.0.bias", (FILTERS,))]
-    return found + linear("cls", {"cat": WIDTH, "gru": HIDDEN, "conv": FILTERS, "mean": FEATURES}[head], LABELS)
+    if head == "ctt-mmc-a":
+        found += [("cam.0.weight", (CTT_FILTERS, FEATURES, CTT_REACH)), ("cam.0.bias", (CTT_FILTERS,))] + linear("cam.3", CTT_FILTERS, 2 * MAXOUT)
+    if head == "fastvideo":
+        found += linear("cam.0", FEATURES, EMBEDDING)
+    return found + linear("cls", MADE[head], LABELS)
 
 
 def run(head, w, statistics, x):
@@ -76,6 +84,12 @@ def run(head, w, statistics, x):
         x = functional.conv1d(x.transpose(1, 2), w["cam.0.weight"], w["cam.0.bias"], padding=1).relu().mean(2)
     if head == "mean":
         x = x.mean(1).relu()
+    if head == "ctt-mmc-a":
+        found = functional.conv1d(x.transpose(1, 2), w["cam.0.weight"], w["cam.0.bias"], padding=CTT_REACH // 2).relu()
+        pieces = functional.linear(found.max(2).values, w["cam.3.weight"], w["cam.3.bias"]).chunk(2, 1)
+        x = torch.maximum(*pieces)
+    if head == "fastvideo":
+        x = functional.linear(x, w["cam.0.weight"], w["cam.0.bias"]).mean(1)
     return functional.linear(x, w["cls.weight"], w["cls.bias"])
 
 
@@ -90,7 +104,7 @@ def digest(name, gradient):
 
 
 reference = {}
-for head in ("cat", "gru", "conv", "mean"):
+for head in MADE:
     w = {name: weight(name, *shape).requires_grad_() for name, shape in shapes(head)}
     statistics = [weight("bn.running_mean", FEATURES), weight("bn.running_var", FEATURES)]
     optimizer = torch.optim.AdamW(w.values(), lr=RATE, weight_decay=DECAY, amsgrad=True)

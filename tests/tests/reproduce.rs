@@ -49,11 +49,17 @@ fn what_can_be_run_is_and_of_the_rest_it_says_why_not() {
     for (table, name, why) in [
         (9, "IK, GRU", "trailers_ik_swin_fps24_fpc24.zarr is published"),
         (10, "ShuffleNet-F", "trailers_i_shufflenet_fpc24.zarr"),
-        (11, "TimeSformer", "its network is not described here"),
+        (11, "fastVideo", "trailers_i_resnet_fpc24.zarr is published"),
+        (
+            11,
+            "TimeSformer",
+            "--network timesformer --weights FILE --fps 8 --store trailers_i_timesformer_fps8_fpc8.zarr",
+        ),
     ] {
         assert!(row(table, name)["here"].is_null());
         assert!(row(table, name)["not_run"].as_str().unwrap().contains(why), "{name}: {}", row(table, name));
     }
+    assert!(row(11, "TimeSformer")["but"].as_str().unwrap().contains("frozen"));
     // The same run stands in several tables, and its figures are those of the runs of both splits.
     assert_eq!(row(9, "I, Transformer")["here"], row(11, "DIViTA Swin-2D")["here"]);
     let of = |split: &str| -> f64 {
@@ -64,6 +70,25 @@ fn what_can_be_run_is_and_of_the_rest_it_says_why_not() {
     let here = &row(9, "I, Transformer")["here"]["mu_ap"];
     assert!((here["mean"].as_f64().unwrap() - (one + other) / 2.0).abs() < 1e-9);
     assert!((here["standard_deviation"].as_f64().unwrap() - (one - other).abs() / 2f64.sqrt()).abs() < 1e-9);
+
+    // The other methods, on stores of their own.
+    fs::rename(
+        folder.join("trailers12k/trailers_i_swin_fpc24.zarr"),
+        folder.join("trailers12k/trailers_i_resnet_fpc24.zarr"),
+    )
+    .unwrap();
+    let others = stdout(&reproduce(folder, &["--tables", "11"]));
+    fs::rename(
+        folder.join("trailers12k/trailers_i_resnet_fpc24.zarr"),
+        folder.join("trailers12k/trailers_i_swin_fpc24.zarr"),
+    )
+    .unwrap();
+    let lines: Vec<&str> = others.lines().collect();
+    for name in ["CTT-MMC-A", "fastVideo"] {
+        let at = lines.iter().position(|line| line.trim().starts_with(name)).unwrap();
+        assert!(lines[at + 1].contains(" here ") && lines[at + 1].matches(" ± ").count() == 4, "{others}");
+        assert!(lines[at + 2].contains("vectors of ResNet-50"), "{others}");
+    }
 
     // Again, and nothing is trained anew; this time as a table.
     let written =

@@ -25,7 +25,7 @@ use divita_models::{
     divita-models import --list")]
 pub struct Import {
     /// The network: one of those that `zoo` lists, `transnetv2`, `efficientnet-lite0-classifier`, or a head: `cat`, `gru`,
-    /// `conv`, `mean`
+    /// `conv`, `mean`, `ctt-mmc-a`, `fastvideo`. `timesformer` takes the weights of a picture transformer too
     #[arg(required_unless_present = "list")]
     network: Option<String>,
     /// The checkpoint
@@ -62,6 +62,11 @@ impl Import {
         );
         if !mapping.not_needed.is_empty() {
             log::info!("left over, as they should be: {}", names(&mapping.not_needed));
+        }
+        if mapping.inflated {
+            log::info!(
+                "it is of a network for pictures: attention over time begins as that over space, and adds nothing until it is trained"
+            );
         }
         if mapping.outside > 0 {
             log::info!("{} tensors of the training run beside the network are left out", mapping.outside);

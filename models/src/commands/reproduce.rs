@@ -206,9 +206,10 @@ fn print(out: &mut impl Write, row: &Row, outcome: &Outcome) -> std::io::Result<
     };
     line(row.name, "paper", row.figures.map(Some))?;
     match outcome {
-        Ok(areas) => line("", "here", over_splits(areas)),
-        Err(why) => writeln!(out, "  {:<16} {:<6} not run: {why}", "", "here"),
+        Ok(areas) => line("", "here", over_splits(areas))?,
+        Err(why) => writeln!(out, "  {:<16} {:<6} not run: {why}", "", "here")?,
     }
+    row.but.map_or(Ok(()), |but| writeln!(out, "  {:<16} {:<6} {but}", "", ""))
 }
 
 fn value(row: &Row, outcome: &Outcome) -> Value {
@@ -229,5 +230,6 @@ fn value(row: &Row, outcome: &Outcome) -> Value {
         "paper": named(row.figures.map(Some)),
         "here": outcome.as_ref().ok().map(|areas| named(over_splits(areas))),
         "not_run": outcome.as_ref().err(),
+        "but": row.but,
     })
 }

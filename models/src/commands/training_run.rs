@@ -35,7 +35,7 @@ pub struct HowToTrain {
     #[arg(long, value_name = "STORE")]
     pub video: Vec<PathBuf>,
     /// How the vectors of a snippet's clips become one
-    #[arg(long, value_name = "cat|gru|conv|mean", default_value = "cat")]
+    #[arg(long, value_name = "cat|gru|conv|mean|ctt-mmc-a|fastvideo", default_value = "cat")]
     pub head: Head,
     /// Clips of a snippet
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=MOST_CLIPS as i64))]

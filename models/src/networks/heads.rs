@@ -4,6 +4,10 @@
 //! (paper, section 7.3.3 and Table 9). All read features (1, 30, `features`) and make logits (1, `labels`); the probability of a
 //! label is the sigmoid of the mean of the streams' logits. Weights are named as the authors' code names them: `bn`, `cam`
 //! and `cls`, the members of `cam` by their number.
+//!
+//! CTT-MMC-A and fastVideo, with which the paper compares (Table 11), are the same kind of thing: a module over frozen vectors. They are
+//! here as they are described, between the same norm and classifier. What the paper does not state of them (how many filters, of what
+//! length, how many units) is our choice.
 
 use std::str::FromStr;
 
@@ -30,6 +34,14 @@ const HEADS: usize = 4;
 const HIDDEN: usize = 115;
 /// Filters of the convolutional head, three clips long.
 const FILTERS: usize = 128;
+/// Length of the vector that fastVideo embeds a clip in: that of the word vectors that its authors set beside it.
+const EMBEDDING: usize = 300;
+/// Filters of CTT-MMC-A, and the clips that each sees.
+const CTT_FILTERS: usize = 512;
+const CTT_REACH: usize = 5;
+/// Units of its maxout layer, and the pieces that each takes the largest of.
+const MAXOUT_UNITS: usize = 256;
+const MAXOUT_PIECES: usize = 2;
 /// Share of the numbers that training leaves out after either part of the transformer (the authors' code).
 const DROPOUT: f32 = 0.25;
 
@@ -45,11 +57,15 @@ pub enum Head {
     Conv,
     /// Their mean.
     Mean,
+    /// Convolution through time (Wehrmann and Barros 2017), a method that the paper compares with (Table 11).
+    CttMmcA,
+    /// The mean of embedded clips (Cascante-Bonilla 2019), another one.
+    FastVideo,
 }
 
 impl Head {
     /// Every head.
-    pub const ALL: [Head; 4] = [Head::Cat, Head::Gru, Head::Conv, Head::Mean];
+    pub const ALL: [Head; 6] = [Head::Cat, Head::Gru, Head::Conv, Head::Mean, Head::CttMmcA, Head::FastVideo];
 
     /// Its name, that of its network too.
     #[must_use]
@@ -59,6 +75,8 @@ impl Head {
             Head::Gru => "gru",
             Head::Conv => "conv",
             Head::Mean => "mean",
+            Head::CttMmcA => "ctt-mmc-a",
+            Head::FastVideo => "fastvideo",
         }
     }
 
@@ -78,6 +96,8 @@ impl Head {
             Head::Gru => recurrent(&mut g, x),
             Head::Conv => convolution(&mut g, x),
             Head::Mean => mean(&mut g, x),
+            Head::CttMmcA => convolution_through_time(&mut g, x),
+            Head::FastVideo => mean_embedding(&mut g, x),
         };
         g.linear("cls", x, labels, true);
         g
@@ -87,7 +107,10 @@ impl Head {
 impl FromStr for Head {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Head::ALL.into_iter().find(|head| head.name() == text).ok_or("choose cat, gru, conv or mean")
+        Head::ALL
+            .into_iter()
+            .find(|head| head.name() == text)
+            .ok_or("choose cat, gru, conv, mean, ctt-mmc-a or fastvideo")
     }
 }
 
@@ -129,4 +152,21 @@ fn convolution(g: &mut Graph, x: Value) -> Value {
 fn mean(g: &mut Graph, x: Value) -> Value {
     let x = g.mean(x, &[1]);
     g.relu(x)
+}
+
+/// Filters over a few clips at a time, the largest that each finds anywhere, and a maxout layer (Goodfellow 2013): which clip it was is forgotten.
+fn convolution_through_time(g: &mut Graph, x: Value) -> Value {
+    let x = g.transpose(x, &[0, 2, 1]);
+    let x = g.conv("cam.0", x, Conv { bias: true, ..Conv::new(CTT_FILTERS, &[CTT_REACH]) });
+    let x = g.relu(x);
+    let x = g.largest(x, 2);
+    let x = g.linear("cam.3", x, MAXOUT_PIECES * MAXOUT_UNITS, true);
+    let x = g.reshape(x, &[1, MAXOUT_PIECES, MAXOUT_UNITS]);
+    g.largest(x, 1)
+}
+
+/// Each clip embedded by one matrix, and their mean: what fastText does with words. There is nothing between it and the classifier.
+fn mean_embedding(g: &mut Graph, x: Value) -> Value {
+    let x = g.linear("cam.0", x, EMBEDDING, true);
+    g.mean(x, &[1])
 }

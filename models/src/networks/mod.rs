@@ -7,6 +7,7 @@ mod r2plus1d;
 mod resnet;
 mod shufflenet;
 mod swin;
+mod timesformer;
 mod transnet;
 
 pub use efficientnet_lite::{
@@ -17,9 +18,11 @@ pub use r2plus1d::{R2PLUS1D_FEATURES, r2plus1d};
 pub use resnet::{RESNET_FEATURES, resnet};
 pub use shufflenet::{SHUFFLENET_FEATURES, shufflenet_2d, shufflenet_3d};
 pub use swin::{Proportions, SWIN_FEATURES, swin_2d, swin_2d_of, swin_3d, swin_3d_of};
+pub(crate) use timesformer::LEARNED_FRAMES;
+pub use timesformer::{TIMESFORMER_FEATURES, VitProportions, timesformer, timesformer_of};
 pub use transnet::{HISTOGRAM_BINS, TRANSNET_SIZE, WINDOW_FRAMES, transnet};
 
-/// Side of the pictures that the 2D networks read, and the frames that Swin-3D reads, pixels.
+/// Side of the pictures that the 2D networks read, and the frames that the transformers for clips read, pixels.
 pub const IMAGE_SIZE: usize = 224;
 
 /// Side of the frames that the 3D convolutional networks read, pixels.

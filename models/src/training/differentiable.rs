@@ -11,7 +11,7 @@ use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 use thiserror::Error;
 
 use crate::{
-    graph::{EPSILON, Graph, Layer, Role},
+    graph::{Graph, Layer, Role},
     op::{Conv, Op},
     reference_input::Input,
     weights::{self, Weights},
@@ -214,9 +214,9 @@ impl Differentiable {
                 let y = if *bias { y + self.parameter(layer, "bias").unsqueeze() } else { y };
                 Value::with(&shape, shape.len() - 1, y.dims()[1], y)
             }
-            Op::LayerNorm => {
+            Op::LayerNorm { epsilon } => {
                 let (scale, shift) = (self.parameter(layer, "weight"), self.parameter(layer, "bias"));
-                same(layer_norm(x.rows(), scale, Some(shift), f64::from(EPSILON)).reshape([-1]))
+                same(layer_norm(x.rows(), scale, Some(shift), f64::from(*epsilon)).reshape([-1]))
             }
             Op::Attention { heads, windows: None } => same(attend(inputs.drain(..), *heads)),
             Op::Gru { hidden } => Value::of(self.recur(layer, *hidden, x.shaped())),
@@ -241,6 +241,16 @@ impl Differentiable {
                 same(grouped.swap_dims(1, 2).reshape([-1]))
             }
             Op::Mean { axes } => mean(x, axes)?,
+            Op::Largest { axis } => {
+                let mut shape = shape.clone();
+                shape.remove(*axis);
+                Value { elements: x.around(*axis).max_dim(1).reshape([-1]), shape }
+            }
+            // Of what lies in the batch's rows: the axis of the batch stays.
+            Op::Reshape if self.graph.shape(layer.outputs[0])[0] == 1 => {
+                let inner = &self.graph.shape(layer.outputs[0])[1..];
+                Value { shape: [&shape[..1], inner].concat(), elements: x.elements }
+            }
             Op::Transpose { order } if order.len() == 3 => {
                 let order: [usize; 3] = std::array::from_fn(|axis| order[axis]);
                 Value::of(x.shaped::<3>().permute(order))

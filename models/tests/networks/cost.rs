@@ -2,7 +2,7 @@
 
 use divita_models::{
     cost,
-    networks::{shufflenet_2d, swin_2d, swin_3d},
+    networks::{shufflenet_2d, swin_2d, swin_3d, timesformer},
     zoo::{NETWORKS, PARTS},
 };
 
@@ -23,6 +23,17 @@ fn swin_costs_what_its_authors_say() {
     let [picture, clip] = [cost::macs(&swin_2d()), cost::macs(&swin_3d(32))].map(|macs| macs as f64 / 1e9);
     println!("Swin-T {picture:.3} G, Video Swin-T {clip:.3} G");
     assert!(agrees(picture, 4.5) && agrees(clip, 88.0));
+}
+
+/// TimeSformer has 121.4 million parameters with a classifier of 400 classes, and 590 thousand million multiply-accumulates for three clips of 8
+/// frames (Bertasius 2021, Tables 1 and 2).
+#[test]
+fn timesformer_costs_what_its_authors_say() {
+    let graph = timesformer(8);
+    let parameters = (cost::parameters(&graph) + 400 * 769) as f64 / 1e6;
+    let macs = 3.0 * cost::macs(&graph) as f64 / 1e9;
+    println!("TimeSformer {parameters:.1} M parameters, {macs:.0} G MACs for three clips");
+    assert!(agrees(parameters, 121.4) && agrees(macs, 590.0));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use divita_models::{
     bundle::seeded_networks,
     graph::Graph,
     networks::{
-        Head, LABELS, Proportions, SWIN_FEATURES, efficientnet_lite0_classifier, r2plus1d, resnet, shufflenet_3d,
-        swin_2d, swin_3d_of, transnet,
+        Head, LABELS, Proportions, SWIN_FEATURES, VitProportions, efficientnet_lite0_classifier, r2plus1d, resnet,
+        shufflenet_3d, swin_2d, swin_3d_of, timesformer_of, transnet,
     },
     onnx::{Precision, encode},
     reference_input::{Input, reference_inputs},
@@ -76,8 +76,13 @@ fn small_swin_3d(frames: usize) -> Graph {
     swin_3d_of(&proportions, frames, 224)
 }
 
+/// TimeSformer in small proportions.
+pub fn small_timesformer(frames: usize) -> Graph {
+    timesformer_of(VitProportions { patch: 16, width: 48, depth: 2, heads: 3 }, frames, 64)
+}
+
 /// The networks that are not in a bundle yet. Those that take any number of frames are tried with a few: Swin-3D needs
-/// padding at 24, one window covers time at 4, and 5 do not divide into its patches.
+/// padding at 24, one window covers time at 4, and 5 do not divide into its patches. TimeSformer has learned 8 places in time, of which 3 frames pick some.
 pub fn host_cases() -> Vec<Case> {
     let mut cases = vec![
         Case::new("resnet", resnet()),
@@ -88,10 +93,15 @@ pub fn host_cases() -> Vec<Case> {
         Case::new("gru", Head::Gru.graph(SWIN_FEATURES, LABELS)),
         Case::new("conv", Head::Conv.graph(SWIN_FEATURES, LABELS)),
         Case::new("mean", Head::Mean.graph(SWIN_FEATURES, LABELS)),
+        Case::new("ctt-mmc-a", Head::CttMmcA.graph(SWIN_FEATURES, LABELS)),
+        Case::new("fastvideo", Head::FastVideo.graph(SWIN_FEATURES, LABELS)),
     ];
     let weights = seeded(&small_swin_3d(24), SEED, "swin3d");
     let frames = |f| Case { name: format!("swin3d.f{f}"), graph: small_swin_3d(f), weights: weights.clone() };
     cases.extend([24, 5, 4].map(frames));
+    let weights = seeded(&small_timesformer(8), SEED, "timesformer");
+    let frames = |f| Case { name: format!("timesformer.f{f}"), graph: small_timesformer(f), weights: weights.clone() };
+    cases.extend([8, 3].map(frames));
     cases
 }
 
@@ -111,12 +121,14 @@ fn write_weights() {
     let mut named: Vec<(&str, &Weights)> =
         cases.iter().map(|case| (case.name.split('.').next().unwrap(), &case.weights)).collect();
     named.dedup_by_key(|(name, _)| *name);
+    let vit = crate::inflation::picture_transformer();
+    named.push(("vit", &vit));
     write_safetensors(&named, &[], path.as_ref()).unwrap();
 }
 
 #[test]
 fn the_weights_have_the_names_of_the_published_state_dicts() {
-    let expected: [(&str, &str, &[usize]); 14] = [
+    let expected: [(&str, &str, &[usize]); 16] = [
         ("image", "stage2.0.branch1.0.weight", &[24, 1, 3, 3]),
         ("image", "stage4.3.branch2.6.running_var", &[232]),
         ("image", "conv5.0.weight", &[1024, 464, 1, 1]),
@@ -129,6 +141,8 @@ fn the_weights_have_the_names_of_the_published_state_dicts() {
         ("swin2d", "features.1.0.attn.relative_position_bias_table", &[169, 3]),
         ("swin2d", "features.6.reduction.weight", &[768, 1536]),
         ("swin3d.f4", "features.2.0.attn.relative_position_bias_table", &[2535, 2]),
+        ("timesformer.f3", "time_embed", &[1, 8, 48]),
+        ("timesformer.f3", "blocks.1.temporal_attn.qkv.weight", &[144, 48]),
         ("transnetv2", "SDDCNN.2.DDCNN.1.Conv3D_8.layers.1.weight", &[64, 128, 3, 1, 1]),
         ("lite0", "_blocks.15._expand_conv.weight", &[1152, 192, 1, 1]),
     ];

@@ -4,6 +4,7 @@
 mod bundle;
 mod cost;
 mod executor;
+mod inflation;
 mod input;
 mod onnxruntime;
 mod precision;
