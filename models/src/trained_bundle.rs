@@ -16,7 +16,8 @@ use crate::{
     seed::seeded,
     training::{
         Distillation, Schedule,
-        run_folder::{RUN, Results, RunFolder, RunFolderError, RunRecipe, Vectors},
+        fitted::Fitted,
+        run_folder::{Results, RunFolder, RunFolderError, RunRecipe, Vectors},
     },
     weights::Weights,
     zoo::Backbone,
@@ -27,9 +28,6 @@ pub const SEEDED: &str = "seeded, untrained: ";
 
 /// What a store says of weights from a file, before its sum.
 pub const SUM: &str = "SHA-256 ";
-
-/// Of what a file says of its weights, bytes at most; what is longer, or would break a table, is passed over.
-const LONGEST: usize = 2000;
 
 /// Why a bundle cannot be made of a run.
 #[derive(Debug, Error)]
@@ -133,9 +131,12 @@ pub fn contents(path: &Path, files: &BTreeMap<&str, PathBuf>, licence: &str) -> 
         rates.push(fact(vectors, name, "fps", all)?);
         let cut = vectors.attributes.get("detector").and_then(Value::as_str).unwrap_or("none");
         shots.push(format!("{}, shots by {cut}", fact(vectors, name, "segmentation", Value::as_str)?));
-        let (backbone_weights, told) = backbone_weights(name, backbone, from, files.get(name.as_str()))?;
+        let (backbone_weights, of) = backbone_weights(name, backbone, from, files.get(name.as_str()))?;
         origins.push(format!("{name}: {network}, {from}"));
-        fitted.extend(told.map(|told| (format!("Backbone, {name}"), told)));
+        fitted.extend(of.map(|of| {
+            let beside = of.beside(&described.videos).map(|beside| format!("; it {beside}")).unwrap_or_default();
+            (format!("Backbone, {name}"), of.told + &beside)
+        }));
         let head = head.over(described.recipe.clips, backbone.features(), described.labels.len());
         streams.push(StreamContents { backbone, backbone_weights, head, head_weights });
     }
@@ -191,13 +192,13 @@ fn names_of(stream: StreamName) -> &'static str {
     }
 }
 
-/// The weights that made the vectors of a stream, and what their file says of them: from the file, whose sum must be that which the vectors name, or from the seed that they name.
+/// The weights that made the vectors of a stream, and what they were fitted on: from the file, whose sum must be that which the vectors name, or from the seed that they name.
 fn backbone_weights(
     stream: &str,
     backbone: Backbone,
     from: &str,
     file: Option<&PathBuf>,
-) -> Result<(Weights, Option<String>), TrainedBundleError> {
+) -> Result<(Weights, Option<Fitted>), TrainedBundleError> {
     let graph = backbone.graph(1);
     match (file, from.strip_prefix(SEEDED).and_then(|seed| seed.parse().ok())) {
         (Some(path), _) => {
@@ -207,12 +208,8 @@ fn backbone_weights(
                 let (path, stream, wanted) = (path.clone(), stream.to_owned(), from.to_owned());
                 return Err(TrainedBundleError::OtherWeights { path, stream, found, wanted });
             }
-            let told = checkpoint
-                .facts
-                .get(RUN)
-                .filter(|told| told.len() < LONGEST && !told.contains(['\n', '|', '<']))
-                .cloned();
-            Ok((import::map(&graph, checkpoint)?.weights, told))
+            let fitted = Fitted::of(&checkpoint);
+            Ok((import::map(&graph, checkpoint)?.weights, fitted))
         }
         (None, Some(seed)) => Ok((seeded(&graph, seed, graph.name), None)),
         (None, None) => {

@@ -89,6 +89,27 @@ fn a_backbone_learns_to_see_what_the_labels_mean() {
     let best = epochs(folder, "head").into_iter().rfind(|epoch| epoch["best"] == true).unwrap();
     assert!(best["m_ap"].as_f64().unwrap() > 0.9, "{best}");
 
+    // Nothing is to be said where the heads are judged by what the backbone has not seen either, much where not.
+    assert!(!stderr(&trained).contains("another split"), "{}", stderr(&trained));
+    let table = fs::read_to_string(folder.join("table.csv")).unwrap();
+    let other = table.lines().enumerate().map(|(at, line)| match (at, line.rsplit_once(',').unwrap()) {
+        (0, _) => format!("{line}\n"),
+        (at, (before, _)) => format!("{before},{}\n", usize::from(at % 4 == 2)),
+    });
+    fs::write(folder.join("other.csv"), other.collect::<String>()).unwrap();
+    let others = models(&[&["train", "other.csv", "--video", "store", "--output", "other"], &head[..]].concat());
+    let said = "the backbone of the video stream was fitted by another split, split0 of table.csv";
+    assert!(others.status.success() && stderr(&others).contains(said), "{}", stderr(&others));
+    for (run, warned) in [("head", false), ("other", true)] {
+        let card = format!("{run}-bundle");
+        let built = ["--video-weights", "run/backbone.safetensors", "--output", &card];
+        let built = models(&[&["build", "--run", run], &built[..]].concat());
+        assert!(built.status.success(), "{}", stderr(&built));
+        let card = fs::read_to_string(folder.join(card).join("README.md")).unwrap();
+        assert!(card.contains("shufflenet-3d from scratch by `divita-models fit-backbone` on table.csv"), "{card}");
+        assert_eq!(card.contains("; it was fitted by another split, split0 of table.csv"), warned, "{card}");
+    }
+
     // Whoever is killed goes on to the same weights.
     let mut killed = fit(folder, "shufflenet-3d", "again", &how).spawn().unwrap();
     while !folder.join("again/last.safetensors").exists() {

@@ -15,6 +15,7 @@ use divita_models::{
     seed::seeded,
     session::Device,
     trained_bundle::{SEEDED, SUM},
+    training::fitted::{FITTED, Fitted},
     transnet_detector::TransnetDetector,
     weights::Weights,
     zoo::Backbone,
@@ -100,11 +101,11 @@ impl Extract {
     pub fn run(self) -> anyhow::Result<()> {
         let videos = self.videos()?;
         let graph = self.network.graph(self.fps.clip_frames());
-        let (weights, from) = match &self.weights {
+        let (weights, from, fitted) = match &self.weights {
             Some(path) => read_weights(graph.name, self.fps.clip_frames(), path)?,
             None => {
                 let seed = self.seed.unwrap_or_default();
-                (seeded(&graph, seed, graph.name), format!("{SEEDED}{seed}"))
+                (seeded(&graph, seed, graph.name), format!("{SEEDED}{seed}"), None)
             }
         };
         let segmentation = serde_json::to_value(self.segmentation)?;
@@ -118,6 +119,7 @@ impl Extract {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into_iter()
+        .chain(fitted.map(|fitted| (FITTED.to_owned(), fitted.attribute())))
         .collect();
         let store = Store::create_or_open(&self.store, self.network.features(), &attributes)?;
         let onnx = onnx::encode(&graph, &weights, Precision::F32)?;
@@ -167,7 +169,7 @@ impl Extract {
                 bail!("--detector-weights are for --detector transnetv2")
             }
             (Segmentation::Shot, Some(path)) => {
-                let (weights, from) = read_weights("transnetv2", 1, path)?;
+                let (weights, from, _) = read_weights("transnetv2", 1, path)?;
                 let network = TransnetDetector::network(&weights, self.device)?;
                 Ok((Detector::Transnet(network), format!("transnetv2, {from}").into()))
             }
@@ -187,12 +189,17 @@ impl Extract {
     }
 }
 
-/// The weights of `network` that `import` wrote to `path`, and how the store calls them.
-pub(super) fn read_weights(network: &str, frames: usize, path: &Path) -> anyhow::Result<(Weights, String)> {
+/// The weights of `network` that `import` or `fit-backbone` wrote to `path`, how the store calls them, and what they were fitted on.
+pub(super) fn read_weights(
+    network: &str,
+    frames: usize,
+    path: &Path,
+) -> anyhow::Result<(Weights, String, Option<Fitted>)> {
     let checkpoint = checkpoint::read(path)?;
+    let fitted = Fitted::of(&checkpoint);
     let from = format!("{SUM}{}", checkpoint.sha256);
     let (_, mapping) = super::import::map(network, frames, checkpoint, path)?;
-    Ok((mapping.weights, from))
+    Ok((mapping.weights, from, fitted))
 }
 
 /// Length of a video as its file says it, milliseconds; of one that cannot be opened 0.

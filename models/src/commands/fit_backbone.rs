@@ -8,6 +8,7 @@ use divita_models::{
     known_weights::sha256,
     training::{
         BackboneClassifier, Begin, ClipPictures, Cutting, Recipe, Schedule, Trainer,
+        fitted::Fitted,
         run_folder::{BackboneRecipe, RUN, Results, RunFolder},
     },
     weights::write_safetensors,
@@ -103,7 +104,7 @@ impl FitBackbone {
         check_rate(self.rate, self.decay)?;
         let graph = self.network.graph(self.fps.clip_frames());
         let data = self.data.read()?;
-        let truth = data.sums()[1].clone();
+        let [videos_sum, truth] = data.sums();
         let cutting = Cutting {
             fps: self.fps,
             segmentation: self.segmentation,
@@ -168,7 +169,13 @@ impl FitBackbone {
             .try_for_each(|spec| backbone.get(&spec.name, &spec.shape).map(|_| ()))?;
         let file = self.output.join("backbone.safetensors");
         let videos = data.parts.each_ref().map(Vec::len);
-        write_safetensors(&[("", backbone)], &[(RUN, &described.told(&self.data.name(), videos, &best))], &file)?;
+        let fitted = Fitted {
+            table: self.data.name(),
+            split: described.split.clone(),
+            videos: videos_sum,
+            told: described.told(&self.data.name(), videos, &best),
+        };
+        write_safetensors(&[("", backbone)], &[(RUN, &fitted.fact()?)], &file)?;
         let (number, loss) = (best.epoch, best.validation_loss);
         folder.finish(&Results { table: self.data.name(), videos, epochs: epochs.len(), best, test: Vec::new() })?;
         log::info!(

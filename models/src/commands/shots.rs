@@ -143,7 +143,7 @@ impl Shots {
                 if self.cut_threshold.is_some() || self.gradual_threshold.is_some() {
                     bail!("--cut-threshold and --gradual-threshold are for --detector evidence");
                 }
-                let (weights, _) = super::extract::read_weights("transnetv2", 1, path)?;
+                let (weights, ..) = super::extract::read_weights("transnetv2", 1, path)?;
                 Ok(Detector::Transnet(TransnetDetector::network(&weights, Device::Cpu)?))
             }
             (_, weights) => {

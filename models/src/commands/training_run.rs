@@ -13,6 +13,7 @@ use divita_models::{
     training::{
         Classifier, Epoch, Examples, Fusion, Recipe, Schedule, Teacher, Trainer,
         clip_vectors::DEFAULT_ROOM,
+        fitted::Fitted,
         run_folder::{MOST_CLIPS, Results, Resumed, RunFolder, RunRecipe, Vectors},
     },
     weights::{Weights, write_whole},
@@ -136,6 +137,11 @@ impl HowToTrain {
             recipe: recipe.clone(),
             teacher: teacher.as_ref().map(|teacher| teacher.description.clone()),
         };
+        for (stream, vectors) in &described.streams {
+            if let Some(beside) = Fitted::of_vectors(vectors).and_then(|fitted| fitted.beside(&described.videos)) {
+                log::warn!("the backbone of the {stream} stream {beside}");
+            }
+        }
         let rates: Vec<Option<u64>> = stores.iter().map(|at_rate| working_rate(&at_rate[0])).collect();
         let vectors = data.vectors(stores, self.room)?;
         let folder = match resume {

@@ -10,6 +10,7 @@ mod clip_pictures;
 pub mod clip_vectors;
 mod curves;
 mod differentiable;
+pub mod fitted;
 mod fusion;
 mod loss;
 mod plateau;
