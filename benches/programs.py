@@ -7,9 +7,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def build():
-    """Builds the programs; the folder that holds them."""
+def build(features=()):
+    """Builds the programs with `features`; the folder that holds them."""
     manifest = ["--manifest-path", ROOT / "Cargo.toml"]
-    subprocess.run(["cargo", "build", "--release", "--workspace", "--bins", *manifest], check=True)
+    wanted = ["--features", ",".join(features)] if features else []
+    subprocess.run(["cargo", "build", "--release", "--workspace", "--bins", *wanted, *manifest], check=True)
     metadata = subprocess.run(["cargo", "metadata", "--no-deps", "--format-version", "1", *manifest], check=True, stdout=subprocess.PIPE)
     return Path(json.loads(metadata.stdout)["target_directory"]) / "release"

@@ -15,6 +15,7 @@ The instructions that networks take on ARM are shown beside: counts, recorded by
 
 Whole file. `divita classify --threads 1` beside pipeline.py, which does the same with OpenCV, PySceneDetect and ONNX Runtime, as their
 documentation shows it and, tuned by hand, in one pass; whole processes, from start to end; and beside decoding alone, by `divita bench`.
+With --gstreamer also through an installed GStreamer, whose H.264 decoder is ffmpeg's, as is OpenCV's.
 
   benches/peers/run                                     the networks and the sample, twenty rounds, some minutes
   benches/peers/run --runs 40 --svg chart.svg --json figures.json
@@ -57,7 +58,7 @@ def main():
         sys.exit(f"there is no engine {', '.join(sorted(unknown))}; there are {', '.join(titles)}")
     if REFERENCE not in chosen:
         chosen.append(REFERENCE)
-    binaries = options.binaries or build()
+    binaries = options.binaries or build(["divita-board/gstreamer"] if options.gstreamer else [])
     if missing := [name for name in ("divita", "peer") if not (binaries / name).exists()]:
         sys.exit(f"there is no program {' or '.join(missing)} in {binaries}; without --binaries cargo builds them")
     result = {
@@ -72,7 +73,8 @@ def main():
         import whole_file
 
         say(f"whole file {options.video.name} ...")
-        result["whole_file"] = whole_file.measure(binaries / "divita", options.bundle, options.video, options.fps, options.file_runs)
+        divita, rounds = binaries / "divita", options.file_runs
+        result["whole_file"] = whole_file.measure(divita, options.bundle, options.video, options.fps, rounds, options.gstreamer)
     result["arm_counts"] = json.loads((ROOT / "benches/arm-counts/counts.json").read_text())
     print(report.text(result))
     if options.json:
@@ -97,6 +99,7 @@ def parse():
     add("--json", type=Path, metavar="FILE", help="write all figures, every turn included")
     add("--svg", type=Path, metavar="FILE", help="write a bar chart")
     add("--video", type=Path, default=ROOT / "samples/sintel-trailer.mp4", metavar="FILE", help="the whole file (default: the sample)")
+    add("--gstreamer", action="store_true", help="classify the whole file through GStreamer too, one thread of its decoder")
     add("--fps", type=int, default=4, help="working rate of the whole file (default 4)")
     add("--bundle", type=Path, default=ROOT / "models/bundles/demo", metavar="DIR", help="bundle, a folder (default: the demo)")
     add("--binaries", type=Path, metavar="DIR", help="folder of the programs divita and peer (default: cargo builds them)")

@@ -5,16 +5,20 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 HERE = Path(__file__).resolve().parent
 
 
-def measure(divita, bundle, video, fps, rounds):
+def measure(divita, bundle, video, fps, rounds, gstreamer=False):
     """CPU time and peak memory of whole programs, start and end included, in turns."""
     common = ["--fps", str(fps), "--bundle", bundle]
     pipeline = [sys.executable, HERE / "pipeline.py", video, *common]
+    classify = [*common, "--threads", "1", "--format", "jsonl"]
+    through_gstreamer = f"gst://{quote(str(Path(video).resolve()))}?threads=1"
     commands = {
-        "divita classify": [divita, "classify", video, *common, "--threads", "1", "--format", "jsonl"],
+        "divita classify": [divita, "classify", video, *classify],
+        **({"divita classify, GStreamer": [divita, "classify", through_gstreamer, *classify]} if gstreamer else {}),
         "Python pipeline": pipeline,
         "Python pipeline, one pass": [*pipeline, "--one-pass"],
         "Python pipeline, decoding alone": [*pipeline, "--decode"],

@@ -70,18 +70,26 @@ pub(super) struct Address {
     pub shorter: Option<u32>,
     /// How long to wait for a picture.
     pub stall: Duration,
+    /// Threads of a decoder that runs on the processor; none: as many as it likes.
+    pub threads: Option<u32>,
 }
 
 impl Address {
     /// A file, as it is.
     pub fn of_file(name: &str, path: &str) -> Self {
-        Address { name: name.to_owned(), place: Place::File(path.to_owned()), shorter: None, stall: FILE_STALL }
+        Address {
+            name: name.to_owned(),
+            place: Place::File(path.to_owned()),
+            shorter: None,
+            stall: FILE_STALL,
+            threads: None,
+        }
     }
 
-    /// `gst:///full/path?shorter=360&stall_s=30`.
+    /// `gst:///full/path?shorter=360&stall_s=30&threads=1`.
     pub fn file(uri: &Uri<'_>) -> Result<Self, SourceError> {
         let mut address = Address::of_file(uri.input, &uri.local_path()?);
-        let expected = "use shorter=360 (16 to 8192) or stall_s=30 (0.1 to 600)";
+        let expected = "use shorter=360 (16 to 8192), stall_s=30 (0.1 to 600) or threads=1 (to 64)";
         each_option(uri, expected, |name, value| address.set(name, value))?;
         Ok(address)
     }
@@ -90,8 +98,7 @@ impl Address {
     pub fn rtsp(uri: &Uri<'_>) -> Result<Self, SourceError> {
         let (mut transport, mut latency_ms) = (Transport::Tcp, LATENCY_MS);
         let mut address = Address::live(uri, Place::Http(String::new()));
-        let expected =
-            "use transport=tcp or udp, latency_ms=200 (0 to 10000), shorter=360 (16 to 8192), stall_s=5 (0.1 to 600)";
+        let expected = "use transport=tcp or udp, latency_ms=200 (0 to 10000), shorter=360 (16 to 8192), stall_s=5 (0.1 to 600), threads=1 (to 64)";
         let url = server_url(uri, expected, |name, value| match (name, value) {
             ("transport", _) => Transport::named(value).map(|value| transport = value),
             ("latency_ms", _) => whole(value, 0, 10_000).map(|value| latency_ms = value),
@@ -104,7 +111,7 @@ impl Address {
     /// `http://host/path?stall_s=20`. Options that are not ours are the server's.
     pub fn http(uri: &Uri<'_>) -> Result<Self, SourceError> {
         let mut address = Address { shorter: None, ..Address::live(uri, Place::Http(String::new())) };
-        let expected = "use shorter=360 (16 to 8192) or stall_s=5 (0.1 to 600)";
+        let expected = "use shorter=360 (16 to 8192), stall_s=5 (0.1 to 600) or threads=1 (to 64)";
         address.place = Place::Http(server_url(uri, expected, |name, value| address.set(name, value))?);
         Ok(address)
     }
@@ -120,7 +127,7 @@ impl Address {
         };
         let (mut size, mut rate) = (None, None);
         let mut address = Address::live(uri, Place::Http(String::new()));
-        let expected = "use size=1280x720, fps=30, shorter=360 (16 to 8192), stall_s=5 (0.1 to 600)";
+        let expected = "use size=1280x720, fps=30, shorter=360 (16 to 8192), stall_s=5 (0.1 to 600), threads=1 (to 64)";
         each_option(uri, expected, |name, value| match name {
             "size" => uri::size(value, 16..=8192).map(|value| size = Some(value)),
             "fps" => uri::rate(value).map(|value| rate = Some(value)),
@@ -138,7 +145,7 @@ impl Address {
             return Err(SourceError::BadUri { problem });
         }
         let mut address = Address { shorter: None, ..Address::live(uri, Place::Launch(text)) };
-        let expected = "use shorter=360 (16 to 8192) or stall_s=5 (0.1 to 600), and write a ? of the pipeline as %3F";
+        let expected = "use shorter=360 (16 to 8192), stall_s=5 (0.1 to 600) or threads=1 (to 64), and write a ? of the pipeline as %3F";
         each_option(uri, expected, |name, value| address.set(name, value))?;
         Ok(address)
     }
@@ -154,13 +161,14 @@ impl Address {
     }
 
     fn live(uri: &Uri<'_>, place: Place) -> Self {
-        Address { name: without_password(uri), place, shorter: Some(LIVE_SHORTER), stall: LIVE_STALL }
+        Address { name: without_password(uri), place, shorter: Some(LIVE_SHORTER), stall: LIVE_STALL, threads: None }
     }
 
     /// Sets an option that all addresses have; none when it makes no sense or is not one.
     fn set(&mut self, name: &str, value: &str) -> Option<()> {
         match name {
             "shorter" => whole(value, 16, 8192).map(|value| self.shorter = Some(value)),
+            "threads" => whole(value, 1, 64).map(|value| self.threads = Some(value)),
             "stall_s" => {
                 let seconds = value.parse().ok().filter(|seconds| (0.1..=600.0).contains(seconds))?;
                 self.stall = Duration::from_secs_f64(seconds);
@@ -184,7 +192,7 @@ fn each_option(
 }
 
 /// Names of the options that are ours; a server never sees them.
-const OURS: [&str; 4] = ["transport", "latency_ms", "shorter", "stall_s"];
+const OURS: [&str; 5] = ["transport", "latency_ms", "shorter", "stall_s", "threads"];
 
 /// The address without our options, which are given to `set`.
 fn server_url(
@@ -274,6 +282,7 @@ mod tests {
         assert_eq!(address.place, Place::File("/a b/c.mkv".to_owned()));
         assert_eq!((address.shorter, address.stall, address.is_live()), (None, FILE_STALL, false));
         assert_eq!(read("gst:///c.mkv?shorter=360").unwrap().shorter, Some(360));
+        assert_eq!(read("gst:///c.mkv?threads=2").unwrap().threads, Some(2));
     }
 
     #[test]

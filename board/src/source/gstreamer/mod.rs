@@ -97,6 +97,17 @@ struct Feed {
     pipeline: Pipeline,
 }
 
+/// What decoders that run on the processor call the number of their threads: those of libav, dav1d and libvpx.
+const THREADS: [&str; 3] = ["max-threads", "n-threads", "threads"];
+
+/// Tells a decoder how many threads it may have.
+fn limit_threads(element: &gst::Element, threads: u32) {
+    let is_decoder = element.factory().is_some_and(|factory| factory.has_type(gst::ElementFactoryType::DECODER));
+    for name in THREADS.into_iter().filter(|name| is_decoder && element.has_property(name)) {
+        element.set_property_from_str(name, &threads.to_string());
+    }
+}
+
 /// Turns the times of buffers into times since the first.
 #[derive(Default)]
 struct Clock {
@@ -191,6 +202,10 @@ impl Feed {
         let element = |name| pipeline.0.by_name(name).ok_or_else(|| unreadable("a part of the pipeline is missing"));
         let sink = element(pipeline::FRAMES)?;
         let sink = sink.downcast::<gst_app::AppSink>().map_err(|_| unreadable("a part of the pipeline is missing"))?;
+        if let Some(threads) = address.threads {
+            // Decoders come into being as GStreamer sees what it has before it.
+            pipeline.0.connect_deep_element_added(move |_, _, element| limit_threads(element, threads));
+        }
         if let Some((property, value)) = &plan.place {
             element(pipeline::SOURCE)?.set_property(property, value);
         }
