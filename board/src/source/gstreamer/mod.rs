@@ -362,3 +362,27 @@ fn lend<'a>(
 fn unreadable(problem: &str) -> SourceError {
     SourceError::Unsuitable { problem: problem.to_owned(), hint: "try it with gst-play-1.0" }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decoder_has_the_threads_that_are_asked_for() {
+        started().unwrap();
+        if gst::ElementFactory::find("avdec_h264").is_none() {
+            eprintln!("SKIPPED: there is no avdec_h264 here (gstreamer1.0-libav has it)");
+            return;
+        }
+        let film = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples/sintel-trailer.mp4");
+        let threads_of = |threads| {
+            let address = Address { threads, ..Address::of_file("film", film) };
+            let source = GStreamerSource::start(&address).unwrap();
+            let elements = source.feed.pipeline.0.iterate_recurse().into_iter().map(Result::unwrap);
+            let decoder = elements.filter(|element| element.has_property("max-threads")).last().unwrap();
+            decoder.property::<i32>("max-threads")
+        };
+        assert_eq!(threads_of(Some(3)), 3);
+        assert_ne!(threads_of(None), 3);
+    }
+}
