@@ -56,7 +56,7 @@ pub fn prefix(graph: &Graph, checkpoint: &Checkpoint) -> String {
 pub fn map(graph: &Graph, mut checkpoint: Checkpoint) -> Result<Mapping, Error> {
     let mut inflated = false;
     if graph.name == "timesformer" {
-        (checkpoint, inflated) = inflation::inflate(checkpoint);
+        (checkpoint, inflated) = inflation::inflate(graph, checkpoint);
     }
     let prefix = prefix(graph, &checkpoint);
     let mut weights = Weights::default();

@@ -5,9 +5,17 @@
 //! transformer sees of its frames, until it is trained. (Their code leaves that matrix random in the first block; here it is zero
 //! there too, so that the network is a function of the weights alone.)
 
-use std::collections::BTreeMap;
+use crate::{
+    checkpoint::Checkpoint,
+    graph::{Graph, WeightSpec},
+    weights::Tensor,
+};
 
-use crate::{checkpoint::Checkpoint, networks::LEARNED_FRAMES, weights::Tensor};
+/// Where patches become tokens, in either network.
+const EMBEDDING: &str = "patch_embed.proj.weight";
+
+/// The places in time, which a network for pictures lacks.
+const TIMES: &str = "time_embed";
 
 /// The names of torchvision's picture transformers, by parts, and what TimeSformer calls them.
 const TORCHVISION: [(&str, &str); 13] = [
@@ -26,40 +34,40 @@ const TORCHVISION: [(&str, &str); 13] = [
     (".mlp.3.", ".mlp.fc2."),
 ];
 
-/// The checkpoint with all that TimeSformer has, and whether it was one of pictures. That of another network is left as it is, for the
-/// mapping to name what it lacks.
+/// The checkpoint with all that TimeSformer, described by `graph`, has; and whether it was one of pictures. That of another network is left as it is, for the
+/// mapping to name what it lacks. What is made has the shapes of the graph, whatever the checkpoint says of its own.
 #[must_use]
-pub fn inflate(mut checkpoint: Checkpoint) -> (Checkpoint, bool) {
-    let names: Vec<String> = checkpoint.tensors.keys().cloned().collect();
-    if let Some(prefix) = names.iter().find_map(|name| name.strip_suffix("conv_proj.weight")) {
-        checkpoint.tensors = std::mem::take(&mut checkpoint.tensors)
-            .into_iter()
-            .map(|(name, tensor)| match name.strip_prefix(prefix) {
-                Some(name) => (format!("{prefix}{}", named(name)), tensor),
-                None => (name, tensor),
-            })
-            .collect();
+pub fn inflate(graph: &Graph, mut checkpoint: Checkpoint) -> (Checkpoint, bool) {
+    let torchvisions = checkpoint.tensors.keys().find_map(|name| name.strip_suffix("conv_proj.weight"));
+    if let Some(prefix) = torchvisions.map(str::to_owned) {
+        let rename = |(name, tensor): (String, Tensor)| match name.strip_prefix(&prefix) {
+            Some(name) => (format!("{prefix}{}", named(name)), tensor),
+            None => (name, tensor),
+        };
+        checkpoint.tensors = checkpoint.tensors.into_iter().map(rename).collect();
     }
     let tensors = &mut checkpoint.tensors;
-    let embedding = tensors.keys().find(|name| name.ends_with("patch_embed.proj.weight")).cloned();
-    let Some(embedding) = embedding else { return (checkpoint, false) };
-    let prefix = embedding.trim_end_matches("patch_embed.proj.weight").to_owned();
-    if let Some(kernel) = tensors.get_mut(&embedding)
+    let Some(prefix) = tensors.keys().find_map(|name| name.strip_suffix(EMBEDDING)).map(str::to_owned) else {
+        return (checkpoint, false);
+    };
+    if let Some(kernel) = tensors.get_mut(&format!("{prefix}{EMBEDDING}"))
         && let [width, channels, side, across] = kernel.shape[..]
     {
         // One frame at a time.
         kernel.shape = vec![width, channels, 1, side, across];
     }
-    let times = format!("{prefix}time_embed");
-    if tensors.contains_key(&times) {
+    let lacking = |spec: &WeightSpec| !tensors.contains_key(&format!("{prefix}{}", spec.name));
+    let of_time: Vec<WeightSpec> = graph.weights().into_iter().filter(lacking).collect();
+    if !of_time.iter().any(|spec| spec.name == TIMES) {
         return (checkpoint, false);
     }
-    let Some(&[1, _, width]) = tensors.get(&format!("{prefix}pos_embed")).map(|places| &places.shape[..]) else {
-        return (checkpoint, false);
-    };
-    let of_time = time(tensors, &format!("{prefix}blocks."), width);
-    tensors.extend(of_time);
-    tensors.insert(times, zeros(&[1, LEARNED_FRAMES, width]));
+    for WeightSpec { name, shape, .. } in of_time {
+        let made = match name.contains(".temporal_fc.") || name == TIMES {
+            true => Some(Tensor { data: vec![0.0; shape.iter().product()], shape }),
+            false => tensors.get(&format!("{prefix}{}", name.replacen("temporal_", "", 1))).cloned(),
+        };
+        made.map(|tensor| tensors.insert(format!("{prefix}{name}"), tensor));
+    }
     (checkpoint, true)
 }
 
@@ -72,22 +80,4 @@ fn named(name: &str) -> String {
         // The first ones stand at the start.
         if theirs.starts_with('.') || name.starts_with(theirs) { name.replacen(theirs, ours, 1) } else { name }
     })
-}
-
-/// What the blocks have for time.
-fn time(tensors: &BTreeMap<String, Tensor>, blocks: &str, width: usize) -> BTreeMap<String, Tensor> {
-    let mut made = BTreeMap::new();
-    for (name, tensor) in tensors {
-        let Some((number, part)) = name.strip_prefix(blocks).and_then(|name| name.split_once('.')) else { continue };
-        if part.starts_with("attn.") || part.starts_with("norm1.") {
-            made.insert(format!("{blocks}{number}.temporal_{part}"), tensor.clone());
-        }
-        made.entry(format!("{blocks}{number}.temporal_fc.weight")).or_insert_with(|| zeros(&[width, width]));
-        made.entry(format!("{blocks}{number}.temporal_fc.bias")).or_insert_with(|| zeros(&[width]));
-    }
-    made
-}
-
-fn zeros(shape: &[usize]) -> Tensor {
-    Tensor { shape: shape.to_vec(), data: vec![0.0; shape.iter().product()] }
 }

@@ -18,7 +18,6 @@ pub use r2plus1d::{R2PLUS1D_FEATURES, r2plus1d};
 pub use resnet::{RESNET_FEATURES, resnet};
 pub use shufflenet::{SHUFFLENET_FEATURES, shufflenet_2d, shufflenet_3d};
 pub use swin::{Proportions, SWIN_FEATURES, swin_2d, swin_2d_of, swin_3d, swin_3d_of};
-pub(crate) use timesformer::LEARNED_FRAMES;
 pub use timesformer::{TIMESFORMER_FEATURES, VitProportions, timesformer, timesformer_of};
 pub use transnet::{HISTOGRAM_BINS, TRANSNET_SIZE, WINDOW_FRAMES, transnet};
 

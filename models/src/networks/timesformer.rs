@@ -14,7 +14,7 @@ use crate::{
 pub const TIMESFORMER_FEATURES: usize = 768;
 
 /// Frames whose places in time the published network has learned. Of clips of another length each frame takes the nearest one's.
-pub(crate) const LEARNED_FRAMES: usize = 8;
+const LEARNED_FRAMES: usize = 8;
 
 /// Epsilon of its layer norms.
 const EPSILON: f32 = 1e-6;

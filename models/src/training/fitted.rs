@@ -42,7 +42,9 @@ impl Fitted {
 
     fn plain(self) -> Option<Fitted> {
         let texts = [&self.table, &self.split, &self.videos, &self.told];
-        texts.iter().all(|text| text.len() < LONGEST && !text.contains(['\n', '|', '<'])).then_some(self)
+        let harmless =
+            |text: &String| text.len() < LONGEST && !text.contains(|c: char| c.is_control() || "|<".contains(c));
+        if texts.into_iter().all(harmless) { Some(self) } else { None }
     }
 
     /// As the fact [`RUN`] of the file.
@@ -82,7 +84,7 @@ mod tests {
         let [table, split, videos, told] = ["a.csv", "split0", "abc", "well"].map(str::to_owned);
         let fitted = Fitted { table, split, videos, told };
         assert_eq!(Fitted::of(&checkpoint(&fitted.fact().unwrap_or_default())).as_ref(), Some(&fitted));
-        for told in ["| a | b |", "one\ntwo", "<script>", &"long ".repeat(LONGEST)] {
+        for told in ["| a | b |", "one\ntwo", "<script>", "\u{1b}[2J", &"long ".repeat(LONGEST)] {
             let hostile = Fitted { told: told.to_owned(), ..fitted.clone() };
             assert_eq!(Fitted::of(&checkpoint(&hostile.fact().unwrap_or_default())), None, "{told:?}");
         }

@@ -96,3 +96,17 @@ fn what_is_no_transformer_is_refused_by_name() {
     let refused = map(&small_timesformer(1), Checkpoint { tensors, ..Checkpoint::default() }).unwrap_err();
     assert!(refused.to_string().contains("missing (patch_embed.proj.weight"), "{refused}");
 }
+
+/// What a checkpoint says of its sizes decides nothing of what is allocated.
+#[test]
+fn a_checkpoint_that_claims_to_be_huge_is_refused() {
+    let mut tensors = picture_transformer().0;
+    let side = 1 << 20;
+    tensors.insert("encoder.pos_embedding".to_owned(), Tensor { shape: vec![1, 1, side], data: vec![0.0; side] });
+    for block in 2..20_000 {
+        let name = format!("encoder.layers.encoder_layer_{block}.ln_1.weight");
+        tensors.insert(name, Tensor { shape: vec![1], data: vec![1.0] });
+    }
+    let refused = map(&small_timesformer(1), Checkpoint { tensors, ..Checkpoint::default() }).unwrap_err();
+    assert!(refused.to_string().contains("pos_embed [1, 1, 1048576] instead of [1, 17, 48]"), "{refused}");
+}
