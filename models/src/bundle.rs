@@ -192,7 +192,7 @@ pub fn seeded_networks(seed: u64) -> Vec<BundleNetwork> {
 }
 
 /// Writes a bundle. It is made beside its place and moved there when it is complete, so no one ever meets half of it. Every
-/// network that burn can run (Swin transformers are not among them) is run in tract from its file, and by its description in burn; where the two do not agree, nothing is written.
+/// network that burn can run (the transformers among the backbones are not among them) is run in tract from its file, and by its description in burn; where the two do not agree, nothing is written.
 ///
 /// # Errors
 /// [`Error::Exists`] where the folder is there and `force` is not set, [`Error::NotABundle`] where it is set but the

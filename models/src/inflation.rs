@@ -1,8 +1,8 @@
 //! From a picture transformer to TimeSformer: its weights under TimeSformer's names, and those of time beside them.
 //!
 //! As its authors begin (Bertasius 2021, and their code): attention over time is that over space, and no frame has a place in time
-//! of its own. What attention over time makes passes through a matrix of zeros, so that the network sees of a clip what the picture
-//! transformer sees of its frames, until it is trained. (Their code leaves that matrix random in the first block; here it is zero
+//! of its own. What attention over time makes passes through a matrix of zeros, so that the network sees of a still clip what the
+//! picture transformer sees of the picture, and of another the frames as it would see them alone with a class token that they share, until it is trained. (Their code leaves that matrix random in the first block; here it is zero
 //! there too, so that the network is a function of the weights alone.)
 
 use crate::{
@@ -40,11 +40,15 @@ const TORCHVISION: [(&str, &str); 13] = [
 pub fn inflate(graph: &Graph, mut checkpoint: Checkpoint) -> (Checkpoint, bool) {
     let torchvisions = checkpoint.tensors.keys().find_map(|name| name.strip_suffix("conv_proj.weight"));
     if let Some(prefix) = torchvisions.map(str::to_owned) {
-        let rename = |(name, tensor): (String, Tensor)| match name.strip_prefix(&prefix) {
-            Some(name) => (format!("{prefix}{}", named(name)), tensor),
-            None => (name, tensor),
-        };
-        checkpoint.tensors = checkpoint.tensors.into_iter().map(rename).collect();
+        let renamed = |name: &str| Some(format!("{prefix}{}", named(name.strip_prefix(&prefix)?)));
+        for name in checkpoint.tensors.keys().cloned().collect::<Vec<_>>() {
+            // One that would take the place of another stays, to be named as left over.
+            if let Some(other) = renamed(&name).filter(|other| !checkpoint.tensors.contains_key(other))
+                && let Some(tensor) = checkpoint.tensors.remove(&name)
+            {
+                checkpoint.tensors.insert(other, tensor);
+            }
+        }
     }
     let tensors = &mut checkpoint.tensors;
     let Some(prefix) = tensors.keys().find_map(|name| name.strip_suffix(EMBEDDING)).map(str::to_owned) else {
@@ -61,14 +65,19 @@ pub fn inflate(graph: &Graph, mut checkpoint: Checkpoint) -> (Checkpoint, bool) 
     if !of_time.iter().any(|spec| spec.name == TIMES) {
         return (checkpoint, false);
     }
+    // What has learned something of time is not called a network for pictures.
+    let inflated = !tensors.keys().any(|name| name.contains(".temporal_"));
     for WeightSpec { name, shape, .. } in of_time {
         let made = match name.contains(".temporal_fc.") || name == TIMES {
             true => Some(Tensor { data: vec![0.0; shape.iter().product()], shape }),
-            false => tensors.get(&format!("{prefix}{}", name.replacen("temporal_", "", 1))).cloned(),
+            false => {
+                let of_space = tensors.get(&format!("{prefix}{}", name.replacen("temporal_", "", 1)));
+                of_space.filter(|tensor| tensor.shape == shape).cloned()
+            }
         };
         made.map(|tensor| tensors.insert(format!("{prefix}{name}"), tensor));
     }
-    (checkpoint, true)
+    (checkpoint, inflated)
 }
 
 /// What TimeSformer calls a weight of torchvision's.

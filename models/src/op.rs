@@ -104,6 +104,15 @@ pub enum Op {
     },
 }
 
+impl Op {
+    /// What it is called, without its sizes.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let all = format!("{self:?}");
+        all.split([' ', '(']).next().unwrap_or_default().to_owned()
+    }
+}
+
 /// Geometry of a convolution. The lists hold one entry for each axis after the channels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conv {

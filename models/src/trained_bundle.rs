@@ -80,6 +80,11 @@ pub enum TrainedBundleError {
         /// The network.
         network: &'static str,
     },
+    /// A bundle has one file of a network for all working rates, and this one would need one for each.
+    #[error(
+        "{0} is another network for each length of a clip, and a bundle holds one for all working rates: it can teach (`divita-models distill`), but not be shipped"
+    )]
+    OneLength(&'static str),
     /// The streams do not belong together.
     #[error("the streams' vectors were made with different {0}")]
     Streams(&'static str),
@@ -119,6 +124,9 @@ pub fn contents(path: &Path, files: &BTreeMap<&str, PathBuf>, licence: &str) -> 
         let backbone = backbone.ok_or(TrainedBundleError::Unknown { stream: name.clone(), fact: "network" })?;
         if names_of(backbone.stream()) != name {
             return Err(TrainedBundleError::Stream { stream: name.clone(), network: backbone.graph(1).name });
+        }
+        if backbone.stream() == StreamName::Video && !backbone.graph(1).any_frames {
+            return Err(TrainedBundleError::OneLength(backbone.graph(1).name));
         }
         let from = fact(vectors, name, "weights", Value::as_str)?;
         let known = |rate: &Value| {

@@ -33,7 +33,7 @@ pub enum Backbone {
     Swin3d,
     /// EfficientNet-Lite0 on the keyframe.
     EfficientnetLite0,
-    /// TimeSformer on all f frames.
+    /// TimeSformer on all f frames, normalised as torchvision's ViT-B/16 has them.
     Timesformer,
 }
 

@@ -89,6 +89,12 @@ fn a_backbone_learns_to_see_what_the_labels_mean() {
     let best = epochs(folder, "head").into_iter().rfind(|epoch| epoch["best"] == true).unwrap();
     assert!(best["m_ap"].as_f64().unwrap() > 0.9, "{best}");
 
+    // What `import` makes of it still says by which split.
+    let imported = models(&["import", "shufflenet-3d", "run/backbone.safetensors", "--output", "imported.safetensors"]);
+    assert!(imported.status.success(), "{}", stderr(&imported));
+    let imported = fs::read(folder.join("imported.safetensors")).unwrap();
+    assert!(String::from_utf8_lossy(&imported[..4096]).contains("split0"));
+
     // Nothing is to be said where the heads are judged by what the backbone has not seen either, much where not.
     assert!(!stderr(&trained).contains("another split"), "{}", stderr(&trained));
     let table = fs::read_to_string(folder.join("table.csv")).unwrap();

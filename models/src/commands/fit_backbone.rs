@@ -134,6 +134,11 @@ impl FitBackbone {
             cutting: cutting.clone(),
             recipe: recipe.clone(),
         };
+        let fitted =
+            Fitted { table: self.data.name(), split: described.split.clone(), videos: videos_sum, told: String::new() };
+        if !fitted.is_plain() {
+            bail!("{}: its name, or that of its split, cannot stand in a model card: rename it", fitted.table);
+        }
         let names = BackboneClassifier::NETWORKS.map(str::to_owned);
         let begun = if self.resume { Some(RunFolder::open(&self.output, &described)?) } else { None };
         let resumed = begun.as_ref().map(|folder| folder.last(&names)).transpose()?.flatten();
@@ -169,12 +174,7 @@ impl FitBackbone {
             .try_for_each(|spec| backbone.get(&spec.name, &spec.shape).map(|_| ()))?;
         let file = self.output.join("backbone.safetensors");
         let videos = data.parts.each_ref().map(Vec::len);
-        let fitted = Fitted {
-            table: self.data.name(),
-            split: described.split.clone(),
-            videos: videos_sum,
-            told: described.told(&self.data.name(), videos, &best),
-        };
+        let fitted = Fitted { told: described.told(&self.data.name(), videos, &best), ..fitted };
         write_safetensors(&[("", backbone)], &[(RUN, &fitted.fact()?)], &file)?;
         let (number, loss) = (best.epoch, best.validation_loss);
         folder.finish(&Results { table: self.data.name(), videos, epochs: epochs.len(), best, test: Vec::new() })?;

@@ -9,6 +9,7 @@ use divita_models::{
     graph::Graph,
     import::{self, Mapping},
     known_weights,
+    training::{fitted::Fitted, run_folder::RUN},
     weights::write_safetensors,
     zoo,
 };
@@ -25,7 +26,8 @@ use divita_models::{
     divita-models import --list")]
 pub struct Import {
     /// The network: one of those that `zoo` lists, `transnetv2`, `efficientnet-lite0-classifier`, or a head: `cat`, `gru`,
-    /// `conv`, `mean`, `ctt-mmc-a`, `fastvideo`. `timesformer` takes the weights of a picture transformer too
+    /// `conv`, `mean`, `ctt-mmc-a`, `fastvideo`. `timesformer` takes the weights of a picture transformer too, best
+    /// torchvision's `vit_b_16`: pictures are normalised as for that
     #[arg(required_unless_present = "list")]
     network: Option<String>,
     /// The checkpoint
@@ -49,6 +51,7 @@ impl Import {
         known(&network)?;
         let checkpoint = checkpoint::read(&path)?;
         let sum = checkpoint.sha256.clone();
+        let fitted = Fitted::of(&checkpoint).map(|fitted| fitted.fact()).transpose()?;
         identify(&path, &network, &sum)?;
         // The weights do not depend on the number of frames.
         let (_, mapping) = map(&network, 1, checkpoint, &path)?;
@@ -63,15 +66,11 @@ impl Import {
         if !mapping.not_needed.is_empty() {
             log::info!("left over, as they should be: {}", names(&mapping.not_needed));
         }
-        if mapping.inflated {
-            log::info!(
-                "it is of a network for pictures: attention over time begins as that over space, and adds nothing until it is trained"
-            );
-        }
         if mapping.outside > 0 {
             log::info!("{} tensors of the training run beside the network are left out", mapping.outside);
         }
         let facts = [("network", network.as_str()), ("source_sha256", &sum)];
+        let facts: Vec<(&str, &str)> = facts.into_iter().chain(fitted.as_deref().map(|fitted| (RUN, fitted))).collect();
         write_safetensors(&[("", &mapping.weights)], &facts, &output)?;
         log::info!("wrote {}", output.display());
         Ok(())
@@ -123,6 +122,12 @@ pub(super) fn map(
         .context(of_no_head)
         .and_then(|graph| Ok((import::map(&graph, checkpoint)?, graph)));
     let (mapping, graph) = mapped.with_context(|| format!("{} cannot be used", path.display()))?;
+    if mapping.inflated {
+        log::info!(
+            "{} is of a network for pictures: attention over time begins as that over space, and adds nothing until it is trained",
+            path.display()
+        );
+    }
     Ok((graph, mapping))
 }
 

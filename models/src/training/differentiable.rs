@@ -178,7 +178,7 @@ impl Differentiable {
             let outputs = inputs.and_then(|inputs| self.layer(layer, inputs, &mut mode));
             let outputs = outputs.ok_or_else(|| Untrainable {
                 network: self.graph.name,
-                layer: format!("{} {:?}", layer.name, layer.op).trim().to_owned(),
+                layer: format!("{} {}", layer.name, layer.op.name()).trim().to_owned(),
             })?;
             for (at, mut value) in layer.outputs.iter().zip(outputs) {
                 if let (Mode::Training(random), Some(share)) = (&mut mode, self.graph.dropout_of(*at)) {

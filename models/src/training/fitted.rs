@@ -19,7 +19,7 @@ pub struct Fitted {
     pub table: String,
     /// The split that said what was trained on.
     pub split: String,
-    /// SHA-256 of the videos' names and the part of each.
+    /// SHA-256 of the videos' names and the part of each, in the table's order.
     pub videos: String,
     /// How, in words.
     #[serde(default)]
@@ -41,10 +41,16 @@ impl Fitted {
     }
 
     fn plain(self) -> Option<Fitted> {
+        if self.is_plain() { Some(self) } else { None }
+    }
+
+    /// Whether a model card and a terminal can show it: what is not is passed over by whoever reads it.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
         let texts = [&self.table, &self.split, &self.videos, &self.told];
         let harmless =
             |text: &String| text.len() < LONGEST && !text.contains(|c: char| c.is_control() || "|<".contains(c));
-        if texts.into_iter().all(harmless) { Some(self) } else { None }
+        texts.into_iter().all(harmless)
     }
 
     /// As the fact [`RUN`] of the file.

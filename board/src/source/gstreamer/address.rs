@@ -127,8 +127,10 @@ impl Address {
         };
         let (mut size, mut rate) = (None, None);
         let mut address = Address::live(uri, Place::Http(String::new()));
-        let expected = "use size=1280x720, fps=30, shorter=360 (16 to 8192), stall_s=5 (0.1 to 600), threads=1 (to 64)";
+        let expected = "use size=1280x720, fps=30, shorter=360 (16 to 8192), stall_s=5 (0.1 to 600)";
         each_option(uri, expected, |name, value| match name {
+            // There is nothing to decode.
+            "threads" => None,
             "size" => uri::size(value, 16..=8192).map(|value| size = Some(value)),
             "fps" => uri::rate(value).map(|value| rate = Some(value)),
             _ => address.set(name, value),

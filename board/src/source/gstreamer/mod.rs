@@ -100,11 +100,20 @@ struct Feed {
 /// What decoders that run on the processor call the number of their threads: those of libav, dav1d and libvpx.
 const THREADS: [&str; 3] = ["max-threads", "n-threads", "threads"];
 
-/// Tells a decoder how many threads it may have.
+/// Tells a decoder how many threads it may have, or as many of them as it can.
 fn limit_threads(element: &gst::Element, threads: u32) {
-    let is_decoder = element.factory().is_some_and(|factory| factory.has_type(gst::ElementFactoryType::DECODER));
-    for name in THREADS.into_iter().filter(|name| is_decoder && element.has_property(name)) {
-        element.set_property_from_str(name, &threads.to_string());
+    if !element.factory().is_some_and(|factory| factory.has_type(gst::ElementFactoryType::DECODER)) {
+        return;
+    }
+    let properties = THREADS.into_iter().filter_map(|name| element.find_property(name));
+    for property in properties.filter(|property| property.flags().contains(gst::glib::ParamFlags::WRITABLE)) {
+        // A value out of the range, or of another type, would be a panic.
+        if let Some(range) = property.downcast_ref::<gst::glib::ParamSpecInt>() {
+            let threads = i32::try_from(threads).unwrap_or(i32::MAX).clamp(range.minimum(), range.maximum());
+            element.set_property(property.name(), threads);
+        } else if let Some(range) = property.downcast_ref::<gst::glib::ParamSpecUInt>() {
+            element.set_property(property.name(), threads.clamp(range.minimum(), range.maximum()));
+        }
     }
 }
 
@@ -203,8 +212,9 @@ impl Feed {
         let sink = element(pipeline::FRAMES)?;
         let sink = sink.downcast::<gst_app::AppSink>().map_err(|_| unreadable("a part of the pipeline is missing"))?;
         if let Some(threads) = address.threads {
-            // Decoders come into being as GStreamer sees what it has before it.
+            // Decoders come into being as GStreamer sees what it has before it; those of a pipeline of one's own are there.
             pipeline.0.connect_deep_element_added(move |_, _, element| limit_threads(element, threads));
+            pipeline.0.iterate_recurse().into_iter().flatten().for_each(|element| limit_threads(&element, threads));
         }
         if let Some((property, value)) = &plan.place {
             element(pipeline::SOURCE)?.set_property(property, value);
@@ -384,5 +394,31 @@ mod tests {
         };
         assert_eq!(threads_of(Some(3)), 3);
         assert_ne!(threads_of(None), 3);
+    }
+
+    #[test]
+    fn a_decoder_has_no_more_threads_than_it_can() {
+        started().unwrap();
+        let Ok(decoder) = gst::ElementFactory::make("vp8dec").build() else {
+            eprintln!("SKIPPED: there is no vp8dec here (gstreamer1.0-plugins-good has it)");
+            return;
+        };
+        limit_threads(&decoder, 64);
+        assert_eq!(decoder.property::<u32>("threads"), 16);
+    }
+
+    #[test]
+    fn a_decoder_of_ones_own_pipeline_is_told_too() {
+        started().unwrap();
+        if gst::ElementFactory::find("avdec_h264").is_none() {
+            eprintln!("SKIPPED: there is no avdec_h264 here (gstreamer1.0-libav has it)");
+            return;
+        }
+        let film = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples/sintel-trailer.mp4");
+        let text = format!("filesrc location={film} ! qtdemux ! h264parse ! avdec_h264 name=own");
+        let address =
+            Address { threads: Some(2), place: address::Place::Launch(text), ..Address::of_file("film", film) };
+        let source = GStreamerSource::start(&address).unwrap();
+        assert_eq!(source.feed.pipeline.0.by_name("own").unwrap().property::<i32>("max-threads"), 2);
     }
 }
