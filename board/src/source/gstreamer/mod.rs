@@ -377,16 +377,25 @@ fn unreadable(problem: &str) -> SourceError {
 mod tests {
     use super::*;
 
+    const FILM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples/sintel-trailer.mp4");
+
+    /// Whether an element can be tried; says so where it cannot.
+    fn is_there(element: &str, package: &str) -> bool {
+        started().unwrap();
+        let found = gst::ElementFactory::find(element).is_some();
+        if !found {
+            eprintln!("SKIPPED: there is no {element} here ({package} has it)");
+        }
+        found
+    }
+
     #[test]
     fn a_decoder_has_the_threads_that_are_asked_for() {
-        started().unwrap();
-        if gst::ElementFactory::find("avdec_h264").is_none() {
-            eprintln!("SKIPPED: there is no avdec_h264 here (gstreamer1.0-libav has it)");
+        if !is_there("avdec_h264", "gstreamer1.0-libav") {
             return;
         }
-        let film = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples/sintel-trailer.mp4");
         let threads_of = |threads| {
-            let address = Address { threads, ..Address::of_file("film", film) };
+            let address = Address { threads, ..Address::of_file("film", FILM) };
             let source = GStreamerSource::start(&address).unwrap();
             let elements = source.feed.pipeline.0.iterate_recurse().into_iter().map(Result::unwrap);
             let decoder = elements.filter(|element| element.has_property("max-threads")).last().unwrap();
@@ -398,26 +407,22 @@ mod tests {
 
     #[test]
     fn a_decoder_has_no_more_threads_than_it_can() {
-        started().unwrap();
-        let Ok(decoder) = gst::ElementFactory::make("vp8dec").build() else {
-            eprintln!("SKIPPED: there is no vp8dec here (gstreamer1.0-plugins-good has it)");
+        if !is_there("vp8dec", "gstreamer1.0-plugins-good") {
             return;
-        };
+        }
+        let decoder = gst::ElementFactory::make("vp8dec").build().unwrap();
         limit_threads(&decoder, 64);
         assert_eq!(decoder.property::<u32>("threads"), 16);
     }
 
     #[test]
     fn a_decoder_of_ones_own_pipeline_is_told_too() {
-        started().unwrap();
-        if gst::ElementFactory::find("avdec_h264").is_none() {
-            eprintln!("SKIPPED: there is no avdec_h264 here (gstreamer1.0-libav has it)");
+        if !is_there("avdec_h264", "gstreamer1.0-libav") {
             return;
         }
-        let film = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples/sintel-trailer.mp4");
-        let text = format!("filesrc location={film} ! qtdemux ! h264parse ! avdec_h264 name=own");
+        let text = format!("filesrc location={FILM} ! qtdemux ! h264parse ! avdec_h264 name=own");
         let address =
-            Address { threads: Some(2), place: address::Place::Launch(text), ..Address::of_file("film", film) };
+            Address { threads: Some(2), place: address::Place::Launch(text), ..Address::of_file("film", FILM) };
         let source = GStreamerSource::start(&address).unwrap();
         assert_eq!(source.feed.pipeline.0.by_name("own").unwrap().property::<i32>("max-threads"), 2);
     }
