@@ -1,9 +1,9 @@
 //! From a picture transformer to TimeSformer: its weights under TimeSformer's names, and those of time beside them.
 //!
 //! As its authors begin (Bertasius 2021, and their code): attention over time is that over space, and no frame has a place in time
-//! of its own. What attention over time makes passes through a matrix of zeros, so that the network sees of a still clip what the
-//! picture transformer sees of the picture, and of another the frames as it would see them alone with a class token that they share, until it is trained. (Their code leaves that matrix random in the first block; here it is zero
-//! there too, so that the network is a function of the weights alone.)
+//! of its own. What attention over time makes passes through a matrix of zeros, so that until it is trained the network sees of a still
+//! clip what the picture transformer sees of the picture; in other clips the frames share a class token and nothing else. (Their code
+//! leaves that matrix random in the first block; here it is zero there too, so that the network is a function of the weights alone.)
 
 use crate::{
     checkpoint::Checkpoint,
@@ -62,11 +62,11 @@ pub fn inflate(graph: &Graph, mut checkpoint: Checkpoint) -> (Checkpoint, bool) 
     }
     let lacking = |spec: &WeightSpec| !tensors.contains_key(&format!("{prefix}{}", spec.name));
     let of_time: Vec<WeightSpec> = graph.weights().into_iter().filter(lacking).collect();
-    if !of_time.iter().any(|spec| spec.name == TIMES) {
+    // What has learned something of time is no network for pictures, and what it lacks is to be named.
+    let knows_time = tensors.keys().any(|name| name.contains(".temporal_"));
+    if knows_time || !of_time.iter().any(|spec| spec.name == TIMES) {
         return (checkpoint, false);
     }
-    // What has learned something of time is not called a network for pictures.
-    let inflated = !tensors.keys().any(|name| name.contains(".temporal_"));
     for WeightSpec { name, shape, .. } in of_time {
         let made = match name.contains(".temporal_fc.") || name == TIMES {
             true => Some(Tensor { data: vec![0.0; shape.iter().product()], shape }),
@@ -77,7 +77,7 @@ pub fn inflate(graph: &Graph, mut checkpoint: Checkpoint) -> (Checkpoint, bool) 
         };
         made.map(|tensor| tensors.insert(format!("{prefix}{name}"), tensor));
     }
-    (checkpoint, inflated)
+    (checkpoint, true)
 }
 
 /// What TimeSformer calls a weight of torchvision's.

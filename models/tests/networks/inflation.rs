@@ -88,6 +88,11 @@ fn weights_for_time_that_are_there_are_kept() {
     let mapping = map(&graph, Checkpoint { tensors: weights.0.clone(), ..Checkpoint::default() }).unwrap();
     assert!(!mapping.inflated);
     assert_eq!(mapping.weights, weights);
+    // Part of them is a damaged file, and no network for pictures.
+    let mut tensors = weights.0;
+    tensors.remove("time_embed");
+    let refused = map(&graph, Checkpoint { tensors, ..Checkpoint::default() }).unwrap_err();
+    assert!(refused.to_string().contains("1 missing (time_embed)"), "{refused}");
 }
 
 #[test]
