@@ -1,5 +1,7 @@
 //! Training against torch: a step's loss and gradients, and the losses of twenty steps; `make_training.py` wrote `training/reference.json`.
 //! Against tract: what a network makes where nothing is trained. And what is drawn.
+//!
+//! On the processor, or where `DIVITA_TRAINING_DEVICE` says.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
@@ -16,6 +18,7 @@ use divita_models::{
         AdamW, Differentiable, Mode, binary_cross_entropy,
         clip_vectors::ClipVectors,
         snippets::{Snippet, consecutive, drawn, gather},
+        training_device,
     },
     weights::{self, Weights},
 };
@@ -28,6 +31,11 @@ const FEATURES: usize = 16;
 const LABELS: usize = 10;
 const RATE: f64 = 1e-3;
 const DECAY: f32 = 1e-2;
+
+fn device() -> Device {
+    let named = std::env::var("DIVITA_TRAINING_DEVICE").unwrap_or_else(|_| "cpu".to_owned());
+    training_device(named.parse().unwrap()).unwrap()
+}
 
 #[derive(Deserialize)]
 struct Reference {
@@ -100,7 +108,7 @@ fn head(head: Head, device: &Device) -> Differentiable {
 
 #[test]
 fn steps_are_those_of_torch() {
-    let device = Device::flex().autodiff();
+    let device = device();
     for kind in Head::ALL {
         let reference = &references()[kind.name()];
         let mut network = head(kind, &device);
@@ -153,7 +161,7 @@ fn steps_are_those_of_torch() {
 
 #[test]
 fn what_is_not_trained_is_what_tract_makes() {
-    let device = Device::flex().autodiff();
+    let device = device();
     let heads = Head::ALL.map(|head| head.graph(FEATURES, LABELS));
     for graph in heads.into_iter().chain([shufflenet_2d(), shufflenet_3d(4)]) {
         let weights = seeded(&graph, 3, graph.name);
@@ -180,7 +188,7 @@ fn what_is_not_trained_is_what_tract_makes() {
 #[test]
 fn a_network_of_pictures_learns_to_tell_them_apart() {
     // Two clips, and the sum of the features is to tell which is which.
-    let device = Device::flex().autodiff();
+    let device = device();
     let graph = shufflenet_3d(2);
     let weights = initial(&graph, 5, "video");
     let shape = [2, 3, 2, 112, 112];
@@ -278,7 +286,7 @@ fn snippets_are_drawn_from_everywhere_and_filled_with_zeros() {
 
 #[test]
 fn dropout_leaves_out_its_share_and_makes_up_for_it() {
-    let device = Device::flex().autodiff();
+    let device = device();
     let graph = Head::Cat.graph(FEATURES, LABELS);
     let weights = initial(&graph, 1, "image");
     let (vectors, _) = batch(0, &device);

@@ -152,6 +152,11 @@ fn what_cannot_be_trained_is_said() {
     );
     assert_fails(&train(folder, "new", &with(&["--split", "split9"])), 1, &["no split called split9", "it has split0"]);
     assert_fails(&train(folder, "new", &with(&["--rate", "0"])), 1, &["--rate must be above 0"]);
+    assert_fails(
+        &train(folder, "new", &with(&["--device", "cuda"])),
+        1,
+        &["burn", "built without CUDA", "cuda-training"],
+    );
     assert_fails(&train(folder, "new", &["--video", "nowhere"]), 1, &["nowhere"]);
     fs::remove_dir_all(folder.join("image/v7")).unwrap();
     assert_fails(&train(folder, "new", &how), 1, &["1 of 150 videos have no vectors", "the first is v7", "extract"]);

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     stream_stores::{same_clips, stores},
-    training_run::{HowToTrain, device},
+    training_run::HowToTrain,
 };
 
 /// Train heads on what better ones say, beside the labels
@@ -64,6 +64,7 @@ impl Distill {
         if !(self.temperature > 0.0 && self.temperature.is_finite() && (0.0..=1.0).contains(&self.mix)) {
             bail!("--temperature must be above 0, and --mix from 0 to 1");
         }
+        let device = self.how.device.get()?;
         let data = self.how.data_set()?;
         let (run, recipe) = RunFolder::find(&self.teacher)?;
         if recipe.labels != data.table.labels {
@@ -87,8 +88,8 @@ impl Distill {
         // The rates may differ, and do where a teacher sees more than a board can.
         same_clips(of_teacher.iter().chain(&own).flatten(), &["segmentation", "detector"])?;
         let vectors = data.vectors(of_teacher, self.how.room)?;
-        let mut teacher = Teacher::read(&run, &recipe, vectors, distillation, &device())?;
-        let taught = data.test_areas(&teacher.probabilities(&data.judged(), &device())?);
+        let mut teacher = Teacher::read(&run, &recipe, vectors, distillation, &device)?;
+        let taught = data.test_areas(&teacher.probabilities(&data.judged(), &device)?);
 
         // Each of the runs may have been interrupted before it was begun.
         let resume = |name: &str| self.resume && RunFolder::find(&self.output.join(name)).is_ok();

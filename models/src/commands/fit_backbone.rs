@@ -19,7 +19,7 @@ use divita_runtime::{sampler::WorkingRate, segmenter::Segmentation, shots::trans
 use super::{
     data_set::{DataSet, DataSetArgs},
     extract::backbone,
-    training_run::{best_epoch, check_rate, device, run_epochs},
+    training_run::{DeviceArgs, best_epoch, check_rate, run_epochs},
 };
 
 /// Train a backbone from scratch on the videos of a data set
@@ -31,7 +31,7 @@ use super::{
 /// DIR holds the run as `train` leaves it, without predictions, and in the end backbone.safetensors: the weights with the lowest validation loss, for `extract`. The linear layer has done its duty then. A run that was
 /// stopped goes on with --resume. The test part is not looked at.
 ///
-/// It runs on the processor, and can be had there for the two ShuffleNets: on two cores, at half the size, some 80 pictures or 100 clips of 4 frames a second.
+/// It can be had for the two ShuffleNets, which a processor can train: on two cores, at half the size, some 80 pictures or 100 clips of 4 frames a second.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita-models fit-backbone shufflenet-2d films/splits.csv --output runs/image\n  \
@@ -76,6 +76,8 @@ pub struct FitBackbone {
     /// Most memory for the pictures that are kept, GiB
     #[arg(long, value_name = "GIB", default_value_t = 8, value_parser = clap::value_parser!(u64).range(..=1 << 20))]
     room: u64,
+    #[command(flatten)]
+    device: DeviceArgs,
     /// Of the weights at the start, the choice of clips, their order, and which are seen in the mirror
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -102,6 +104,7 @@ impl FitBackbone {
     /// Trains, and keeps the best weights of the backbone.
     pub fn run(self) -> anyhow::Result<()> {
         check_rate(self.rate, self.decay)?;
+        let device = self.device.get()?;
         let graph = self.network.graph(self.fps.clip_frames());
         let data = self.data.read()?;
         let [videos_sum, truth] = data.sums();
@@ -157,7 +160,6 @@ impl FitBackbone {
             Some(folder) => folder,
             None => RunFolder::create(&self.output, &described)?,
         };
-        let device = device();
         let begin = resumed.as_ref().map_or(Begin::Seed(self.seed), |resumed| Begin::Weights(&resumed.networks));
         let labels = data.table.labels.len();
         let classifier = BackboneClassifier::new(graph, self.network.features(), labels, pictures, begin, &device)?;

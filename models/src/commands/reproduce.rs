@@ -15,7 +15,7 @@ use divita_models::{
 use md5::{Digest, Md5};
 use serde_json::{Value, json};
 
-use super::training_run::HowToTrain;
+use super::training_run::{DeviceArgs, HowToTrain};
 
 /// MD5 of the published table of labels and splits, as its authors' list has it.
 const TABLE_MD5: &str = "d730579950345b2c0f9c4a9779bd9d44";
@@ -47,6 +47,8 @@ pub struct Reproduce {
     /// Most epochs of a run
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
     epochs: u16,
+    #[command(flatten)]
+    device: DeviceArgs,
     /// MD5 sums of the data set's record, as `md5sum` writes them: each file of FOLDER that is named there is checked first
     #[arg(long, value_name = "FILE")]
     sums: Option<PathBuf>,
@@ -138,8 +140,8 @@ impl Reproduce {
         }
         let mut areas = Vec::new();
         for split in &self.splits {
-            let how =
-                HowToTrain { epochs: self.epochs, ..HowToTrain::paper(&self.folder, table.to_owned(), split, &heads) };
+            let how = HowToTrain::paper(&self.folder, table.to_owned(), split, &heads, self.device);
+            let how = HowToTrain { epochs: self.epochs, ..how };
             let output = self.output.join(folder_name(&heads, split));
             log::info!("Table {}, {}, {split}: {}", row.table, row.name, output.display());
             let begun = RunFolder::find(&output).is_ok();

@@ -17,7 +17,7 @@ use super::training_run::HowToTrain;
 /// DIR holds the run: recipe.json, epochs.jsonl (a line of figures an epoch), curves.svg (their plot), last.safetensors (all that is needed to go on) and best.safetensors (the
 /// weights with the lowest validation loss). In the end predictions.csv: what these say of the validation and the test part, for `evaluate`; and results.json, for `build`. Where there are stores at several rates, predictions.csv is of the lowest, and
 /// predictions-RATE.csv of each other one. A run that was stopped, in whatever way, goes on
-/// with --resume and comes to the same weights.
+/// with --resume and comes to the same weights (on a GPU nearly so).
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita-models train mtgc.csv --split split0 --video trailers_ik_swin_fps24_fpc24.zarr --output runs/swin-3d-0\n  \

@@ -4,17 +4,18 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::bail;
-use burn_core::tensor::Device;
 use clap::Args;
 use divita_models::{
     networks::Head,
     published_results::{Heads, Made},
     seed::initial,
+    session::Device,
     training::{
         Classifier, Epoch, Examples, Fusion, Recipe, Schedule, Teacher, Trainer,
         clip_vectors::DEFAULT_ROOM,
         fitted::Fitted,
         run_folder::{MOST_CLIPS, Results, Resumed, RunFolder, RunRecipe, Vectors},
+        training_device,
     },
     weights::{Weights, write_whole},
 };
@@ -62,17 +63,29 @@ pub struct HowToTrain {
     /// Epochs without a lower validation loss after which training ends; a cosine is gone through to its end
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
     pub stop_after: u16,
-    /// Of the weights at the start, the order of videos, the places of snippets and dropout; the same seed gives the same weights on one machine
+    /// Of the weights at the start, the order of videos, the places of snippets and dropout; the same seed gives the same weights on one machine's processor
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Most memory for vectors that have been read, of each network, GiB; what does not fit is read each time
     #[arg(long, value_name = "GIB", default_value_t = DEFAULT_ROOM >> 30, value_parser = clap::value_parser!(u64).range(..=1 << 20))]
     pub room: u64,
+    #[command(flatten)]
+    pub device: DeviceArgs,
 }
 
-/// The processor, where gradients are kept.
-pub fn device() -> Device {
-    Device::flex().autodiff()
+/// Where networks are trained.
+#[derive(Args, Clone, Copy)]
+pub struct DeviceArgs {
+    /// Where the networks are trained; cuda needs a GPU of NVIDIA's, and a program built with the feature `cuda-training`. There a seed gives nearly, not exactly, the same weights again
+    #[arg(long, value_name = "cpu|cuda", default_value = "cpu")]
+    device: Device,
+}
+
+impl DeviceArgs {
+    /// The device, with gradients kept.
+    pub fn get(self) -> anyhow::Result<burn_core::tensor::Device> {
+        Ok(training_device(self.device)?)
+    }
 }
 
 /// Whether a rate and its decay can be trained at.
@@ -85,7 +98,7 @@ pub fn check_rate(rate: f64, decay: f32) -> anyhow::Result<()> {
 
 impl HowToTrain {
     /// The paper's recipe for `heads` on split `split` of the table and the stores in `folder`.
-    pub fn paper(folder: &Path, table: PathBuf, split: &str, heads: &Heads) -> HowToTrain {
+    pub fn paper(folder: &Path, table: PathBuf, split: &str, heads: &Heads, device: DeviceArgs) -> HowToTrain {
         let store = |made: Option<Made>| made.map(|made| folder.join(made.store())).into_iter().collect();
         let Recipe { batch, epochs, rate, decay, patience, stop_after, schedule, seed, .. } = Recipe::default();
         HowToTrain {
@@ -103,6 +116,7 @@ impl HowToTrain {
             stop_after: stop_after as u16,
             seed,
             room: DEFAULT_ROOM >> 30,
+            device,
         }
     }
 
@@ -120,6 +134,7 @@ impl HowToTrain {
         resume: bool,
         teacher: Option<Teacher>,
     ) -> anyhow::Result<Results> {
+        let device = self.device.get()?;
         let labels = data.table.labels.len();
         let (names, stores) = stores(&self.image, &self.video)?;
         let recipe = self.recipe();
@@ -155,7 +170,6 @@ impl HowToTrain {
             log::info!("the run in {} is over", output.display());
             return Ok(results);
         }
-        let device = device();
         let features: Vec<usize> = vectors.num_features().collect();
         let weights = match &resumed {
             Some(resumed) => resumed.networks.clone(),
