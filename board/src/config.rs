@@ -40,6 +40,15 @@ fn with_text(mut command: Command, text: &str) -> Result<Command> {
                 bail!("[{name}] has no option {key}{}", nearest(&key, &keys));
             }
             let values = values(&value).with_context(|| format!("{key} of [{name}] is no value of an option"))?;
+            let argument =
+                command.find_subcommand(&name).into_iter().flat_map(options).find(|one| self::key(one) == key);
+            match argument.map(Arg::get_action) {
+                Some(ArgAction::SetTrue) if !value.is_bool() => {
+                    bail!("{key} of [{name}] is a switch: give true or false")
+                }
+                Some(ArgAction::Set) if values.len() != 1 => bail!("{key} of [{name}] takes one value"),
+                _ => {}
+            }
             command = command.mut_subcommand(&name, |command| {
                 command.mut_args(|argument| match self::key(&argument) == key {
                     true => with_default(argument, &values),
@@ -179,6 +188,8 @@ mod tests {
             ("fps = 8", "[fps] is no command"),
             ("classify = 8", "write its options under [classify]"),
             ("[classify]\nfps = { a = 1 }", "no value of an option"),
+            ("[classify]\nfps = [4, 8]", "takes one value"),
+            ("[classify]\nquiet = \"yes please\"", "is a switch: give true or false"),
             ("[classify]\n\nfps = \n", "line 3"),
             ("[config]\nx = 1", "is no command"),
         ] {

@@ -196,7 +196,7 @@ pub fn seeded_networks(seed: u64) -> Vec<BundleNetwork> {
 ///
 /// # Errors
 /// [`Error::Exists`] where the folder is there and `force` is not set, [`Error::NotABundle`] where it is set but the
-/// folder holds something else, [`Error::Io`] where the disk refuses, [`Error::HalfOverflow`] where a weight is too
+/// folder holds something else, [`Error::NotOfTheBundle`] where it holds something beside a bundle, [`Error::Io`] where the disk refuses, [`Error::HalfOverflow`] where a weight is too
 /// large for half precision, [`Error::Unverified`] where a file does not compute what its network does.
 pub fn build(options: &BuildOptions, contents: &Contents) -> Result<Manifest, Error> {
     let output = &options.output;
@@ -204,9 +204,7 @@ pub fn build(options: &BuildOptions, contents: &Contents) -> Result<Manifest, Er
         if !options.force {
             return Err(Error::Exists(output.clone()));
         }
-        if !output.join(MANIFEST_FILE).is_file() {
-            return Err(Error::NotABundle(output.clone()));
-        }
+        replaceable(output)?;
     }
     let name = output.file_name().ok_or_else(|| Error::NoFolderName(output.clone()))?;
     let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -230,6 +228,24 @@ pub fn build(options: &BuildOptions, contents: &Contents) -> Result<Manifest, Er
         return Err(Error::io(output)(error));
     }
     Ok(manifest)
+}
+
+/// Whether `folder` is a bundle and nothing else, of whatever version, whole or not: then it may be deleted for another.
+fn replaceable(folder: &Path) -> Result<(), Error> {
+    let manifest = fs::read(folder.join(MANIFEST_FILE)).ok();
+    let manifest: Option<serde_json::Value> = manifest.and_then(|json| serde_json::from_slice(&json).ok());
+    let Some(files) = manifest.as_ref().and_then(|manifest| manifest.get("files")?.as_object()) else {
+        return Err(Error::NotABundle(folder.to_owned()));
+    };
+    for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
+        let entry = entry.map_err(Error::io(folder))?;
+        let name = entry.file_name();
+        let known = name.to_str().is_some_and(|name| name == MANIFEST_FILE || files.contains_key(name));
+        if !known || entry.path().is_dir() {
+            return Err(Error::NotOfTheBundle(entry.path()));
+        }
+    }
+    Ok(())
 }
 
 fn write_files(options: &BuildOptions, contents: &Contents, folder: &Path) -> Result<Manifest, Error> {

@@ -60,8 +60,11 @@ pub enum Error {
     #[error("{} exists: choose another --output, or pass --force to replace it", .0.display())]
     Exists(PathBuf),
     /// `--force` was given, but what is there is not a bundle, so it is not deleted.
-    #[error("{} exists and is not a bundle (it has no manifest.json): it is left alone, choose another --output", .0.display())]
+    #[error("{} exists and is not a bundle (it has no manifest.json that lists its files): it is left alone, choose another --output", .0.display())]
     NotABundle(PathBuf),
+    /// `--force` was given, but beside the bundle there lies something of somebody's, so it is not deleted.
+    #[error("{} is no part of the bundle that is there, which is left alone: move it away, or choose another --output", .0.display())]
+    NotOfTheBundle(PathBuf),
     /// The name of the output folder is missing, as in `..` or `/`.
     #[error("{} names no folder that could be created: give --output a name", .0.display())]
     NoFolderName(PathBuf),

@@ -1,6 +1,6 @@
 //! The probabilities that something gave to videos: CSV with a column a label, or the results that `divita classify` prints.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 
@@ -49,6 +49,9 @@ pub enum PredictionTableError {
         /// The video.
         video: String,
     },
+    /// One prediction would count for two videos.
+    #[error("{0} and another video of the table have one name, without folder and ending: rename one")]
+    OneName(String),
     /// Videos are missing.
     #[error("nothing is predicted for {missing} of {of} videos, the first is {first}")]
     Missing {
@@ -134,12 +137,16 @@ impl PredictionTable {
     /// Probabilities and truth of `rows` of `table`.
     ///
     /// # Errors
-    /// [`PredictionTableError::Missing`].
+    /// [`PredictionTableError::Missing`], [`PredictionTableError::OneName`].
     pub fn of(&self, table: &LabelTable, rows: &[usize]) -> Result<Predictions, PredictionTableError> {
         let missing: Vec<usize> = rows.iter().copied().filter(|&row| !self.has(table, row)).collect();
         if let Some(&first) = missing.first() {
             let first = table.videos[first].clone();
             return Err(PredictionTableError::Missing { missing: missing.len(), of: rows.len(), first });
+        }
+        let mut names = HashSet::new();
+        if let Some(&row) = rows.iter().find(|&&row| !names.insert(stem(&table.videos[row]))) {
+            return Err(PredictionTableError::OneName(table.videos[row].clone()));
         }
         let both = rows.iter().filter_map(|&row| {
             Some((self.probabilities.get(&stem(&table.videos[row]))?.clone(), table.rows[row].clone()))

@@ -187,12 +187,18 @@ fn arguments_that_cannot_be_are_refused() {
 
     let store = Store::create_or_open(&path, 3, &Map::new()).unwrap();
     let long = "a".repeat(201);
-    for id in ["", ".", "..", ".tt1", "../tt1", "a/b", "/x", "a\\b", "a\0b", "a b", "ä", "a\nb", &long] {
+    for id in
+        ["", ".", "..", ".tt1", "../tt1", "a/b", "/x", "a\\b", "a\0b", " a", "a ", "a.", "a:b", "a*", "a\nb", &long]
+    {
         assert!(matches!(store.write(id, 1, &[0.0; 3]), Err(Error::Id(_))), "{id}");
         assert!(message(store.read(id)).contains("cannot be the id"));
         assert!(!store.contains(id));
     }
-    store.write(&long[..200], 1, &[0.0; 3]).unwrap();
+    // As trailers are called.
+    for id in [&long[..200], "Le fabuleux destin d'Amélie", "七人の侍 (1954)"] {
+        store.write(id, 1, &[0.0; 3]).unwrap();
+        assert_eq!(store.read(id).unwrap().0, 1, "{id}");
+    }
     assert!(matches!(store.write("tt1", 0, &[]), Err(Error::NoClips(_))));
     assert!(matches!(store.write("tt1", 1, &[0.0; 2]), Err(Error::Length { .. })));
     assert!(matches!(store.write("tt1", usize::MAX, &[0.0; 3]), Err(Error::Length { .. })));

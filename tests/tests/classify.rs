@@ -214,6 +214,17 @@ fn an_output_file_is_there_whole_or_not_at_all() {
     ]));
     assert!(link.symlink_metadata().unwrap().is_symlink());
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("source,"));
+    // Nor is an input ever written to, whatever it is called by.
+    let video = folder.path().join("video.mp4");
+    std::fs::copy(sample(), &video).unwrap();
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(&video, &link).unwrap();
+    let address = format!("file://{}", video.display());
+    for (command, input, output) in [("classify", &*address, &link), ("shots", video.to_str().unwrap(), &video)] {
+        let refused = divita(&[command, "--output", output.to_str().unwrap(), input]);
+        assert_fails(&refused, 1, &["is an input", "name another file"]);
+    }
+    assert_eq!(std::fs::read(&video).unwrap(), std::fs::read(sample()).unwrap());
     let nowhere = divita(&["classify", "--output", "no/such/folder/x", "test://?seconds=1"]);
     assert_fails(&nowhere, 1, &["cannot write no/such/folder/x"]);
 }

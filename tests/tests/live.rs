@@ -80,12 +80,29 @@ fn a_signal_is_answered_with_a_result_within_two_seconds() {
         std::io::Read::read_to_string(&mut reader, &mut rest).unwrap();
         let status = child.wait().unwrap();
         assert!(sent.elapsed() < Duration::from_secs(2), "{:?}", sent.elapsed());
-        assert_eq!(status.code(), Some(0), "{name}");
+        // What has an end was not read to it.
+        assert_eq!(status.code(), Some(i32::from(!complete)), "{name}");
         let events = lines(&rest);
         let results = of(&events, "result");
         assert_eq!((results.len(), &results[0]["complete"]), (1, &complete.into()), "{rest}");
         assert!(of(&events, "error").is_empty(), "{rest}");
     }
+}
+
+#[test]
+fn files_that_a_signal_left_out_are_counted() {
+    let mut command = program("divita");
+    command.args(["classify", "--format", "jsonl", "test://?seconds=86400&size=16x16", "b.mp4", "c.mp4"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    assert!(reader.read_line(&mut line).unwrap() > 0);
+    signal(&child, "INT");
+    std::io::Read::read_to_string(&mut reader, &mut line).unwrap();
+    let said = child.wait_with_output().unwrap();
+    let (status, said) = (said.status, String::from_utf8(said.stderr).unwrap());
+    assert_eq!(status.code(), Some(1));
+    assert!(said.contains("stopped before its end") && said.contains("2 of 3 inputs were not begun"), "{said}");
 }
 
 /// Sends a signal to a program.

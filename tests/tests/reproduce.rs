@@ -90,6 +90,20 @@ fn what_can_be_run_is_and_of_the_rest_it_says_why_not() {
         assert!(lines[at + 2].contains("vectors of ResNet-50"), "{others}");
     }
 
+    // A store of another network is not what its name says.
+    let store = folder.join("trailers12k/trailers_k_shufflenet_fps24_fpc24.zarr/.zattrs");
+    let published = fs::read_to_string(&store).unwrap();
+    for (fact, words) in [
+        (r#""network": "resnet""#, r#"its network is "resnet", not "shufflenet-3d""#),
+        (r#""fps": 8"#, "its fps is 8, not 24"),
+        (r#""weights": "seeded, untrained: 7""#, "was made with seeded, untrained: 7"),
+    ] {
+        fs::write(&store, published.replacen('{', &format!("{{{fact},"), 1)).unwrap();
+        let table = stdout(&reproduce(folder, &["--tables", "10"]));
+        assert!(table.contains(words), "{words:?} is not in {table}");
+    }
+    fs::write(&store, published).unwrap();
+
     // Again, and nothing is trained anew; this time as a table.
     let written =
         || fs::metadata(folder.join("runs/i_swin_fpc24-gru-30-split0/last.safetensors")).unwrap().modified().unwrap();

@@ -31,7 +31,8 @@ use crate::{source, thermal};
 /// Genres of videos: probabilities for each input, and with --format jsonl every shot and clip on the way.
 ///
 /// A live input goes on until --duration is over or Ctrl-C (or SIGTERM) comes, and is opened again whenever it fails.
-/// An input that fails does not stop the others. What was read of a damaged one is still classified and marked incomplete.
+/// An input that fails does not stop the others. What was read of a damaged one is still classified and marked incomplete; so is a file
+/// that is stopped in the middle, and those after it are not begun: that counts as a failure.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita classify samples/sintel-trailer.mp4\n  \
@@ -51,7 +52,7 @@ pub struct Classify {
     executor: ExecutorOption,
     /// Threads: one decodes and cuts, the others run networks, and the first too when they fall behind. Results do not
     /// depend on it [default: the profile's, at most the processors]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<NonZeroUsize>,
     /// What board this is, which sets threads, processors and the rate that `--fps auto` begins with; `auto` asks the kernel
     #[arg(long, value_name = "NAME", default_value = "auto", value_parser = board)]
@@ -65,7 +66,7 @@ pub struct Classify {
     /// Form of the results
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// Write the results to FILE, which appears only when they are complete
+    /// Write the results to FILE, which appears in the end, whole
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -131,12 +132,13 @@ impl Classify {
             .with_context(|| format!("the bundle {} cannot be used", bundle.path().display()))?;
         let options = self.method.pipeline(&rates, threads);
         let until = self.duration.map(Timestamp::from_secs_f64);
-        let mut report = Report { format: self.format, sink: Sink::open(self.output.as_deref())? };
+        let inputs = crate::inputs::expand(&self.inputs);
+        let mut report = Report { format: self.format, sink: Sink::open(self.output.as_deref(), &inputs)? };
         report.begin(&bundle)?;
         let mut outcome = Outcome::Done;
         let mut service = Service::of_environment();
-        for input in crate::inputs::expand(&self.inputs) {
-            let latest = source::is_live(&input).then_some(self.latest);
+        for (at, input) in inputs.iter().enumerate() {
+            let latest = source::is_live(input).then_some(self.latest);
             let ladder =
                 matches!(self.method.fps, Rate::Auto).then(|| Ladder::new(rates.clone(), profile.fps)).flatten();
             let rate = ladder.as_ref().filter(|_| latest.is_some()).map_or(options.rate, Ladder::rate);
@@ -146,14 +148,29 @@ impl Classify {
                 options: PipelineOptions { rate, latest, ..options },
                 pace: ladder.map(|ladder| Pace::new(ladder, &profile.ignored_zones)),
             };
-            let classified = run.classify(&input, until, &stop, &mut service, &mut |event| report.add(&input, event));
-            if let Err(failure) = classified {
-                let Failure::Input(error) = failure else { return Err(failure.into_error()) };
-                crate::output::say(format_args!("error: {input}: {error:#}"));
-                report.add(&input, &Event::Error { message: format!("{error:#}") })?;
-                outcome = Outcome::SomeFailed;
+            let classified = run.classify(input, until, &stop, &mut service, &mut |event| report.add(input, event));
+            match classified {
+                Ok(true) => {}
+                Ok(false) => {
+                    crate::output::say(format_args!("error: {input}: stopped before its end"));
+                    outcome = Outcome::SomeFailed;
+                }
+                Err(Failure::Output(error)) => return Err(error),
+                Err(Failure::Input(error)) => {
+                    crate::output::say(format_args!("error: {input}: {error:#}"));
+                    report.add(input, &Event::Error { message: format!("{error:#}") })?;
+                    outcome = Outcome::SomeFailed;
+                }
             }
             if stop.is_asked() {
+                let left = inputs.len() - at - 1;
+                if left > 0 {
+                    crate::output::say(format_args!(
+                        "error: stopped: {left} of {} inputs were not begun",
+                        inputs.len()
+                    ));
+                    outcome = Outcome::SomeFailed;
+                }
                 break;
             }
         }
@@ -186,6 +203,14 @@ fn pin(cores: &[usize]) {
     }
 }
 
+/// Most threads: each has the networks' working memory for itself.
+const MOST_THREADS: usize = 256;
+
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    let good = |threads: &NonZeroUsize| threads.get() <= MOST_THREADS;
+    text.parse().ok().filter(good).ok_or_else(|| format!("choose 1 to {MOST_THREADS}"))
+}
+
 /// Seconds of an input, more than none.
 fn seconds(text: &str) -> Result<f64, String> {
     let good = |seconds: &f64| *seconds > 0.0 && *seconds <= 1e9;
@@ -200,14 +225,6 @@ enum Failure {
     Output(Error),
 }
 
-impl Failure {
-    fn into_error(self) -> Error {
-        match self {
-            Failure::Input(error) | Failure::Output(error) => error,
-        }
-    }
-}
-
 /// How one input is classified.
 struct Run<'a> {
     bundle: &'a Bundle,
@@ -218,7 +235,8 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Classifies `input` up to its time `until`; `tell` gets its events.
+    /// Classifies `input` up to its time `until`; `tell` gets its events. Whether it was read as far as was asked: a file that the
+    /// program was told to stop in was not.
     fn classify(
         mut self,
         input: &str,
@@ -226,7 +244,7 @@ impl Run<'_> {
         stop: &Stop,
         service: &mut Service,
         tell: &mut dyn FnMut(&Event) -> Result<()>,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let failed = |error: Error| Failure::Input(error);
         let mut feed = Feed::open(input, until, stop).map_err(|error| failed(error.into()))?;
         let live = feed.info().live;
@@ -284,16 +302,19 @@ impl Run<'_> {
         };
         told.replace(Ok(())).map_err(Failure::Output)?;
         // What was read before an error is worth a result, unless it was too little for one: then the error says it all.
-        let finished = pipeline.finish(matches!(ended, Ok(true)), &mut emit);
+        let whole = matches!(ended, Ok(true));
+        let finished = pipeline.finish(whole, &mut emit);
         drop(progress);
         told.into_inner().map_err(Failure::Output)?;
         ended.map_err(|error| failed(error.into()))?;
         match finished {
             Err(PipelineError::NoClip { .. }) if stop.is_asked() => {
-                crate::output::say(format_args!("{input}: stopped before its first clip"));
-                Ok(())
+                if whole {
+                    crate::output::say(format_args!("{input}: stopped before its first clip"));
+                }
+                Ok(whole)
             }
-            finished => finished.map_err(|error| failed(error.into())),
+            finished => finished.map(|()| whole).map_err(|error| failed(error.into())),
         }
     }
 }

@@ -24,7 +24,7 @@ pub struct Shots {
     /// Form of the results
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// Write the results to FILE, which appears only when they are complete
+    /// Write the results to FILE, which appears in the end, whole
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -33,7 +33,7 @@ impl Shots {
     /// Finds the shots.
     pub fn run(&self) -> Result<Outcome> {
         let input = &self.input;
-        let mut sink = Sink::open(self.output.as_deref())?;
+        let mut sink = Sink::open(self.output.as_deref(), std::slice::from_ref(input))?;
         match self.format {
             Format::Table => sink.write(&table::shot_heading(input))?,
             Format::Csv => sink.write(&csv::shot_heading()?)?,

@@ -4,8 +4,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use tempfile::{Builder, NamedTempFile};
+
+use crate::source;
 
 /// An open output.
 pub enum Sink {
@@ -24,10 +26,14 @@ pub enum Sink {
 
 impl Sink {
     /// Standard output, or `path`. A file that is there already stays as it is until the new one is complete; a link stays
-    /// a link, and what is no ordinary file is written to as it is.
-    pub fn open(path: Option<&Path>) -> Result<Self> {
+    /// a link, and what is no ordinary file is written to as it is. One of `inputs` is never written to.
+    pub fn open(path: Option<&Path>, inputs: &[String]) -> Result<Self> {
         let Some(named) = path else { return Ok(Sink::Standard(io::stdout())) };
         let path = &fs::canonicalize(named).unwrap_or_else(|_| named.to_owned());
+        let is_output = |input: &String| source::local_file(input).and_then(|file| fs::canonicalize(file).ok());
+        if path.is_file() && inputs.iter().filter_map(is_output).any(|input| input == *path) {
+            bail!("{} is an input: the results would take its place; name another file", named.display());
+        }
         if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
             let stream = OpenOptions::new().write(true).open(path);
             return stream.map(Sink::Stream).with_context(|| format!("cannot write {}", named.display()));

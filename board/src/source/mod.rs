@@ -15,6 +15,8 @@ pub mod y4m;
 
 pub use error::SourceError;
 
+use std::path::PathBuf;
+
 use divita_runtime::frame::{Frame, Timestamp};
 
 use uri::Uri;
@@ -93,6 +95,17 @@ pub fn open(input: &str) -> Result<Box<dyn FrameSource>, SourceError> {
     match FEATURES.iter().find(left_out) {
         Some(&(feature, _)) => Err(SourceError::NotBuiltIn { scheme, feature }),
         None => Err(SourceError::UnknownScheme { scheme, supported: schemes() }),
+    }
+}
+
+/// The file that `input` means, if it means one on this machine.
+pub fn local_file(input: &str) -> Option<PathBuf> {
+    match Uri::parse(input) {
+        None => Some(input.into()),
+        Some(uri) if ["file", "gst"].iter().any(|scheme| uri.scheme.eq_ignore_ascii_case(scheme)) => {
+            uri.local_path().ok().map(PathBuf::from)
+        }
+        Some(_) => None,
     }
 }
 

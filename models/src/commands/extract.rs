@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Args;
 use divita_board::{inputs::expand, source};
 use divita_models::{
     checkpoint,
     extract::{Detector, Extractor},
     onnx::{self, Precision},
-    representations::{Error, Store},
+    representations::{Error, Store, is_id},
     seed::seeded,
     session::Device,
     trained_bundle::{SEEDED, SUM},
@@ -139,8 +139,9 @@ impl Extract {
             let made = extractor.extract(video, |time| bar.set_position(before + milliseconds(time)));
             bar.set_position(before + duration);
             let written = made.map_err(anyhow::Error::from).and_then(|made| {
+                store.write(id, made.clips, &made.data)?;
                 clips += made.clips;
-                Ok(store.write(id, made.clips, &made.data)?)
+                Ok(())
             });
             if let Err(error) = written {
                 failed += 1;
@@ -181,6 +182,9 @@ impl Extract {
         let mut videos = BTreeMap::new();
         for input in expand(&self.inputs) {
             let id = Path::new(&input).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            if !is_id(&id) {
+                return Err(Error::Id(id)).context(input);
+            }
             if let Some(other) = videos.insert(id.clone(), input.clone()) {
                 bail!("{other} and {input} would both be called {id} in the store: rename one");
             }

@@ -31,8 +31,8 @@ pub struct FitShots {
     #[arg(long, value_name = "N", default_value_t = Recipe::default().members, value_parser = member_count)]
     members: usize,
     /// Times that every frame is seen
-    #[arg(long, value_name = "N", default_value_t = Recipe::default().epochs)]
-    epochs: usize,
+    #[arg(long, value_name = "N", default_value_t = Recipe::default().epochs as u16, value_parser = clap::value_parser!(u16).range(1..))]
+    epochs: u16,
     /// Seed of the weights at the start and of the order of the frames
     #[arg(long, value_name = "N", default_value_t = Recipe::default().seed)]
     seed: u64,
@@ -62,7 +62,7 @@ impl FitShots {
             bail!("there is no frame to learn from");
         }
         log::info!("{} frames of {} videos", examples.len(), videos.len());
-        let recipe = Recipe { members: self.members, epochs: self.epochs, seed: self.seed, ..Recipe::default() };
+        let recipe = Recipe { members: self.members, epochs: self.epochs.into(), seed: self.seed, ..Recipe::default() };
         let members = fit(&examples, recipe, |member, epoch, loss| {
             log::info!("network {}, epoch {epoch}: loss {loss:.4}", member + 1);
         });

@@ -25,7 +25,7 @@ use divita_models::{
     divita-models import shufflenet-2d shufflenetv2_x1-5666bf0f80.pth --output shufflenet-2d.safetensors\n  \
     divita-models import --list")]
 pub struct Import {
-    /// The network: one of those that `zoo` lists, `transnetv2`, `efficientnet-lite0-classifier`, or a head: `cat`, `gru`,
+    /// The network: a backbone that `zoo` lists (fusions are of two), `transnetv2`, `efficientnet-lite0-classifier`, or a head: `cat`, `gru`,
     /// `conv`, `mean`, `ctt-mmc-a`, `fastvideo`. `timesformer` takes the weights of a picture transformer too, best
     /// torchvision's `vit_b_16`: pictures are normalised as for that
     #[arg(required_unless_present = "list")]

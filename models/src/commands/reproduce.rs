@@ -10,10 +10,12 @@ use anyhow::{Context, bail};
 use clap::Args;
 use divita_models::{
     published_results::{Figure, Heads, Made, ROWS, Row, Setting, TABLES},
+    representations::Store,
+    trained_bundle::SEEDED,
     training::{ShortAreas, run_folder::RunFolder},
 };
 use md5::{Digest, Md5};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::training_run::{DeviceArgs, HowToTrain};
 
@@ -138,6 +140,11 @@ impl Reproduce {
         if let Some(missing) = stores.iter().find(|made| !self.folder.join(made.store()).is_dir()) {
             return Ok(Err(lacking(*missing)));
         }
+        for made in &stores {
+            if let Some(why) = other_than(*made, Store::open(&self.folder.join(made.store()))?.attributes()) {
+                return Ok(Err(why));
+            }
+        }
         let mut areas = Vec::new();
         for split in &self.splits {
             let how = HowToTrain::paper(&self.folder, table.to_owned(), split, &heads, self.device);
@@ -160,6 +167,24 @@ fn folder_name(heads: &Heads, split: &str) -> String {
     let names: Vec<String> =
         stores.map(|made| made.store().trim_start_matches("trailers_").replace(".zarr", "")).collect();
     format!("{}-{}-{clips}-{split}", names.join("+"), head.name())
+}
+
+/// Why the store of `made`, which says `attributes` of itself, is not what it is called; the published ones say nothing.
+fn other_than(made: Made, attributes: &Map<String, Value>) -> Option<String> {
+    let store = made.store();
+    let segmentation = if made.seq { "seq" } else { "shot" };
+    let wanted = [
+        ("network", json!(made.backbone.graph(1).name)),
+        ("fps", json!(made.fps)),
+        ("segmentation", json!(segmentation)),
+    ];
+    for (fact, wanted) in wanted {
+        if let Some(found) = attributes.get(fact).filter(|found| **found != wanted) {
+            return Some(format!("{store} is not what its name says: its {fact} is {found}, not {wanted}"));
+        }
+    }
+    let weights = attributes.get("weights").and_then(Value::as_str);
+    weights.filter(|weights| weights.starts_with(SEEDED)).map(|weights| format!("{store} was made with {weights}"))
 }
 
 /// What to do about a store that is not there.

@@ -117,12 +117,6 @@ impl Shots {
         bar.finish_and_clear();
         // Of what others found only that in these videos counts.
         results.iter_mut().for_each(|one| one.found.videos.retain(|name, _| videos.contains_key(name)));
-        if let (Some(path), [only]) = (&self.save, &*results) {
-            write_whole(path, serde_json::to_string_pretty(&only.found)?.as_bytes())?;
-        }
-        if let (Some(folder), [only]) = (&self.report, &*results) {
-            contact_sheet::write(&format!("Errors of {}", only.found.detector), &only.evaluation, folder)?;
-        }
         let mut out = std::io::stdout();
         if self.json {
             let values: Vec<Value> = results.iter().map(|one| self.json_of(one)).collect();
@@ -132,6 +126,13 @@ impl Shots {
                 out.write_all(if at > 0 { b"\n" } else { b"" })?;
                 one.print(&mut out)?;
             }
+        }
+        // Files last, so that the scores are not lost where one cannot be written.
+        if let (Some(path), [only]) = (&self.save, &*results) {
+            write_whole(path, serde_json::to_string_pretty(&only.found)?.as_bytes())?;
+        }
+        if let (Some(folder), [only]) = (&self.report, &*results) {
+            contact_sheet::write(&format!("Errors of {}", only.found.detector), &only.evaluation, folder)?;
         }
         Ok(())
     }

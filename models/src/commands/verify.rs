@@ -35,8 +35,8 @@ pub struct Verify {
     #[arg(long, value_name = "N", conflicts_with = "weights")]
     seed: Option<u64>,
     /// Length of the vectors that a head reads, where the weights are seeded
-    #[arg(long, value_name = "N", default_value_t = 1024)]
-    features: usize,
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
+    features: u16,
     /// Frames of the clip that a 3D network sees
     #[arg(long, value_name = "F", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=256))]
     frames: u16,
@@ -65,7 +65,7 @@ impl Verify {
                 (graph, mapping.weights)
             }
             None => {
-                let graph = zoo::describe(network, usize::from(self.frames), Some(self.features))
+                let graph = zoo::describe(network, usize::from(self.frames), Some(usize::from(self.features)))
                     .context("it has no description")?;
                 let weights = seeded(&graph, self.seed.unwrap_or_default(), network);
                 (graph, weights)

@@ -11,7 +11,7 @@ use std::{
 pub enum Error {
     /// An id that could leave the store, or that not every file system can hold.
     #[error(
-        "{0:?} cannot be the id of a representation: give 1 to 200 ASCII letters, digits, '.', '_' and '-', not '.' first"
+        "{0:?} cannot be the id of a representation: give 1 to 200 bytes without / \\ < > : \" | ? *, no '.' or space at either end"
     )]
     Id(String),
     /// A store was to be created for vectors without features, or of more than an array may hold.

@@ -25,4 +25,4 @@ mod store;
 mod zarray;
 
 pub use error::Error;
-pub use store::{MAX_ARRAY_BYTES, Store};
+pub use store::{MAX_ARRAY_BYTES, Store, is_id};

@@ -275,9 +275,12 @@ fn bits(value: &f32) -> u32 {
 }
 
 /// Whether `name` may be an array's: it stays in the store, is not hidden, and every file system can hold it.
-fn is_id(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    (1..=200).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(allowed)
+pub fn is_id(name: &str) -> bool {
+    let allowed = |c: char| !c.is_control() && !matches!(c, '/' | '\\' | '<' | '>' | ':' | '"' | '|' | '?' | '*');
+    (1..=200).contains(&name.len())
+        && !name.starts_with(['.', ' '])
+        && !name.ends_with(['.', ' '])
+        && name.chars().all(allowed)
 }
 
 /// Makes the folder `path` a store, with `attributes` as its `.zattrs` if it is the first to do so; leaves a store as it is.

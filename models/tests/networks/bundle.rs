@@ -77,6 +77,9 @@ fn what_is_there_is_not_lost() {
     fs::write(folder.join("letter.txt"), "dear").unwrap();
     assert!(matches!(build(&options(&folder, false)), Err(Error::Exists(_))));
     assert!(matches!(build(&options(&folder, true)), Err(Error::NotABundle(_))));
+    // Nor where somebody else's file is called as ours is.
+    fs::write(folder.join("manifest.json"), "{}").unwrap();
+    assert!(matches!(build(&options(&folder, true)), Err(Error::NotABundle(_))));
     assert_eq!(fs::read_to_string(folder.join("letter.txt")).unwrap(), "dear");
 }
 
@@ -85,8 +88,14 @@ fn force_replaces_a_bundle() {
     let place = tempfile::tempdir().unwrap();
     let folder = place.path().join("bundle");
     build(&options(&folder, false)).unwrap();
-    fs::write(folder.join("stale"), "").unwrap();
+    // Not with what lies beside it.
+    let letter = folder.join("letter.txt");
+    fs::write(&letter, "dear").unwrap();
+    assert!(matches!(build(&options(&folder, true)), Err(Error::NotOfTheBundle(path)) if path == letter));
+    fs::remove_file(&letter).unwrap();
+    // A damaged one too.
+    fs::remove_file(folder.join("image.onnx")).unwrap();
     build(&options(&folder, true)).unwrap();
-    assert!(!folder.join("stale").exists());
+    assert!(folder.join("image.onnx").exists());
     assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
 }
