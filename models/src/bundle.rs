@@ -8,8 +8,8 @@ use std::{
 
 use divita_runtime::{
     bundle::{
-        BUNDLE_SCHEMA, Bundle, FileEntry, GENRES, GOLDEN_FILE, MANIFEST_FILE, Manifest, Provenance, SHOTS_FILE,
-        Stream as StreamEntry, Streams,
+        Bundle, FileEntry, GENRES, GOLDEN_FILE, MANIFEST_FILE, Manifest, Provenance, SHOTS_FILE, Stream as StreamEntry,
+        Streams, Task,
     },
     golden,
     network::StreamName,
@@ -64,6 +64,8 @@ pub struct Contents {
     pub streams: Vec<StreamContents>,
     /// Names of the labels, in the order of the heads' outputs.
     pub labels: Vec<String>,
+    /// How the labels' logits become probabilities.
+    pub task: Task,
     /// Clips of a snippet.
     pub snippet_clips: usize,
     /// Frames a second that the bundle may run at.
@@ -133,6 +135,7 @@ impl Contents {
         Contents {
             streams: [Backbone::Shufflenet2d, Backbone::Shufflenet3d].map(stream).into(),
             labels: GENRES.map(str::to_owned).to_vec(),
+            task: Task::MultiLabel,
             snippet_clips: SNIPPET_CLIPS,
             working_rates: WORKING_RATES.to_vec(),
             trained_at: Vec::new(),
@@ -305,10 +308,11 @@ fn onnx_file(name: &str) -> String {
 
 fn manifest(options: &BuildOptions, contents: &Contents) -> Manifest {
     let tool = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned();
-    Manifest {
-        schema: BUNDLE_SCHEMA,
+    let mut manifest = Manifest {
+        schema: 1,
         name: options.name.clone(),
         labels: contents.labels.clone(),
+        task: contents.task,
         architecture: contents.architecture(),
         trained: contents.trained,
         notice: options.notice.clone(),
@@ -320,7 +324,9 @@ fn manifest(options: &BuildOptions, contents: &Contents) -> Manifest {
         metrics: contents.metrics.clone(),
         licence: contents.licence.clone(),
         files: BTreeMap::new(),
-    }
+    };
+    manifest.schema = manifest.needed_schema();
+    manifest
 }
 
 /// Size and sum of every file in `folder` but the manifest.

@@ -80,6 +80,21 @@ pub enum LabelTableError {
         /// The video.
         video: String,
     },
+    /// A video has no label, or several, where it must have exactly one.
+    #[error(
+        "row {row}: {video} has {found}, and --single-label needs exactly one label per video; correct the table, or leave the option out"
+    )]
+    NotSingleLabel {
+        /// The row, from 1, the heading left out.
+        row: usize,
+        /// The video.
+        video: String,
+        /// The labels found, in words.
+        found: String,
+    },
+    /// There is one label only, so a video cannot have another.
+    #[error("it has the label {0} only, and --single-label needs at least 2 to choose from")]
+    OneLabel(String),
     /// There is no row.
     #[error("it has no row")]
     Empty,
@@ -152,6 +167,28 @@ impl LabelTable {
         if table.rows.is_empty() { Err(LabelTableError::Empty) } else { Ok(table) }
     }
 
+    /// Checks that there are several labels, and that each video has exactly one.
+    ///
+    /// # Errors
+    /// [`LabelTableError::OneLabel`]; [`LabelTableError::NotSingleLabel`], which names the first other row.
+    pub fn check_single_label(&self) -> Result<(), LabelTableError> {
+        if let [label] = &self.labels[..] {
+            return Err(LabelTableError::OneLabel(label.clone()));
+        }
+        for (at, (video, row)) in self.videos.iter().zip(&self.rows).enumerate() {
+            let own = self.labels.iter().zip(row).filter_map(|(label, &has)| has.then_some(label.as_str()));
+            let own: Vec<&str> = own.collect();
+            if own.len() != 1 {
+                let found = match own.len() {
+                    0 => "no label".to_owned(),
+                    count => format!("{count} labels ({})", own.join(", ")),
+                };
+                return Err(LabelTableError::NotSingleLabel { row: at + 1, video: video.clone(), found });
+            }
+        }
+        Ok(())
+    }
+
     /// The table as CSV.
     ///
     /// # Errors
@@ -185,6 +222,18 @@ mod tests {
         assert_eq!(table.rows, [[true, false], [false, false]]);
         assert_eq!(table.splits[1].parts, [Part::Train, Part::Validation]);
         assert_eq!(String::from_utf8(table.to_csv().expect("room")).expect("text"), text);
+    }
+
+    #[test]
+    fn single_label_tables_have_one_label_in_every_row() {
+        let check = |text: &str| parse(text).expect("a good table").check_single_label().map_err(|e| e.to_string());
+        assert_eq!(check("video,fun,war\na,1,0\nb,0,1\n"), Ok(()));
+        let several = check("video,fun,war\na,1,0\nb,1,1\nc,0,0\n").expect_err("two labels");
+        assert!(several.starts_with("row 2: b has 2 labels (fun, war), and --single-label needs"), "{several}");
+        let none = check("video,fun,war\na,1,0\nc,0,0\n").expect_err("no label");
+        assert!(none.starts_with("row 2: c has no label"), "{none}");
+        let one = check("video,fun\na,1\n").expect_err("one label");
+        assert!(one.starts_with("it has the label fun only"), "{one}");
     }
 
     #[test]

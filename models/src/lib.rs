@@ -7,6 +7,7 @@
 pub mod bundle;
 pub mod checkpoint;
 pub mod clip_comparison;
+pub mod confusion;
 pub mod contact_sheet;
 pub mod cost;
 pub mod difference;

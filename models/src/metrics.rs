@@ -82,6 +82,19 @@ impl Predictions {
             .flat_map(|(row, truth)| row.iter().copied().zip(truth.iter().copied()))
     }
 
+    /// Mean over all decisions of the negative logarithm of the probability given to what is true; 0 without rows.
+    pub fn binary_cross_entropy(&self) -> f64 {
+        let surprise = |(p, truth): (f64, bool)| surprise(if truth { p } else { 1.0 - p });
+        self.all().map(surprise).sum::<f64>() / self.all().count().max(1) as f64
+    }
+
+    /// Mean over rows of the negative logarithm of the probabilities given to their labels, of which a single-label
+    /// row has one; 0 without rows.
+    pub fn cross_entropy(&self) -> f64 {
+        let of_labels = self.all().filter_map(|(p, truth)| truth.then(|| surprise(p)));
+        of_labels.sum::<f64>() / self.truth.len().max(1) as f64
+    }
+
     /// The areas under the curves of precision over recall.
     pub fn areas(&self) -> Areas {
         let count = self.truth.first().map_or(0, Vec::len);
@@ -99,6 +112,11 @@ impl Predictions {
             labels,
         }
     }
+}
+
+/// Negative logarithm of a probability, at most 100, as torch limits it.
+fn surprise(probability: f64) -> f64 {
+    -probability.ln().max(-100.0)
 }
 
 /// The mean of values by their weights.

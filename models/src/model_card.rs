@@ -1,6 +1,6 @@
 //! The model card: the README.md of a bundle.
 
-use divita_runtime::bundle::{Manifest, Stream};
+use divita_runtime::bundle::{Manifest, Stream, Task};
 
 use crate::bundle::Contents;
 
@@ -51,9 +51,13 @@ pub(crate) fn text(manifest: &Manifest, contents: &Contents) -> String {
         trained if trained == manifest.working_rates => String::new(),
         trained => format!("; trained at {}, the others are untried", listed(trained)),
     };
+    let one = match manifest.task {
+        Task::MultiLabel => "",
+        Task::SingleLabel => "; a video has exactly one: probabilities are a softmax and sum to 1",
+    };
     let mut rows = vec![
         ("Architecture".to_owned(), format!("`{}`; {}", manifest.architecture, described.join("; "))),
-        ("Labels".to_owned(), manifest.labels.join(", ")),
+        ("Labels".to_owned(), format!("{}{one}", manifest.labels.join(", "))),
         ("Working rates".to_owned(), format!("{rates} frames a second{tried}")),
     ];
     rows.extend(contents.facts.iter().cloned());

@@ -5,7 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use divita_runtime::{bundle::Provenance, network::StreamName, sampler::WorkingRate};
+use divita_runtime::{
+    bundle::{Provenance, Task},
+    network::StreamName,
+    sampler::WorkingRate,
+};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -162,8 +166,8 @@ pub fn contents(path: &Path, files: &BTreeMap<&str, PathBuf>, licence: &str) -> 
     let validated = format!("validation at {}", listed(working_rates, ", "));
     let tests = working_rates.iter().map(at).zip(results.test.iter().copied());
     for (part, areas) in std::iter::once((validated, results.best.areas)).chain(tests) {
-        for (name, area) in areas.by_name() {
-            area.map(|area| metrics.insert(format!("{part} {name}"), area));
+        for (name, measure) in areas.by_name().into_iter().chain([("top-1", areas.top_1)]) {
+            measure.map(|measure| metrics.insert(format!("{part} {name}"), measure));
         }
     }
     Ok(Contents {
@@ -184,6 +188,7 @@ pub fn contents(path: &Path, files: &BTreeMap<&str, PathBuf>, licence: &str) -> 
         about: about(untrained),
         facts,
         labels: described.labels,
+        task: described.recipe.task,
     })
 }
 
@@ -242,6 +247,10 @@ of that data set that were not trained on."
 fn facts(described: &RunRecipe, results: &Results, origins: &[String], clips: &str) -> Vec<(String, String)> {
     let RunRecipe { head, split, recipe, .. } = described;
     let [train, validation, test] = results.videos;
+    let loss = match recipe.task {
+        Task::MultiLabel => "binary cross entropy",
+        Task::SingleLabel => "softmax and cross entropy",
+    };
     let fell = match recipe.schedule {
         Schedule::Plateau => {
             format!("divided by ten after {} epochs without a better validation loss", recipe.patience)
@@ -257,7 +266,7 @@ fn facts(described: &RunRecipe, results: &Results, origins: &[String], clips: &s
         (
             "Recipe",
             format!(
-                "head `{head}`, AdamW (amsgrad) at {:e}, decay {}, binary cross entropy, steps of {} snippets of {} clips, the rate {fell}; the weights are those of epoch {} of {}, seed {}",
+                "head `{head}`, AdamW (amsgrad) at {:e}, decay {}, {loss}, steps of {} snippets of {} clips, the rate {fell}; the weights are those of epoch {} of {}, seed {}",
                 recipe.rate, recipe.decay, recipe.batch, recipe.clips, results.best.epoch, results.epochs, recipe.seed
             ),
         ),

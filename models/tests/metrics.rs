@@ -1,6 +1,8 @@
-//! The measures against scikit-learn's; `make_metrics.py` wrote `metrics/reference.json`.
+//! The measures against scikit-learn's; `make_metrics.py` wrote `metrics/reference.json`, `make_confusion.py`
+//! `metrics/confusion.json`.
 #![allow(clippy::unwrap_used)]
 
+use divita_models::confusion::Confusion;
 use divita_models::metrics::{
     Bin, Calibration, Predictions, best_threshold, f1_at, precision_recall_area, receiver_operating_area,
 };
@@ -13,7 +15,15 @@ struct Reference {
 
 impl Reference {
     fn read() -> Self {
-        let value: Value = serde_json::from_str(include_str!("metrics/reference.json")).unwrap();
+        Reference::parse(include_str!("metrics/reference.json"))
+    }
+
+    fn single_label() -> Self {
+        Reference::parse(include_str!("metrics/confusion.json"))
+    }
+
+    fn parse(json: &str) -> Self {
+        let value: Value = serde_json::from_str(json).unwrap();
         let probabilities = serde_json::from_value(value["probabilities"].clone()).unwrap();
         let truth = serde_json::from_value(value["truth"].clone()).unwrap();
         Reference { value, predictions: Predictions { probabilities, truth } }
@@ -83,4 +93,53 @@ fn what_is_equal_is_one_threshold_and_nothing_is_no_number() {
     let empty = Predictions::default().areas();
     assert_eq!((empty.mu_ap, empty.m_ap, empty.w_ap, empty.s_ap), (None, None, None, None));
     assert_eq!(Calibration::of([(1.0, true), (0.0, false)].into_iter(), 4).expected_error, 0.0);
+}
+
+#[test]
+fn top_k_accuracy_and_cross_entropy_are_those_of_scikit_learn() {
+    let reference = Reference::single_label();
+    for (k, wanted) in (1..).zip(reference.numbers("top")) {
+        near(reference.predictions.top_k_accuracy(k).unwrap(), wanted);
+    }
+    assert_eq!(reference.predictions.top_k_accuracy(6), Some(1.0));
+    near(reference.predictions.cross_entropy(), reference.value["cross_entropy"].as_f64().unwrap());
+    let hits = reference.predictions.most_probable().filter(|(_, hit)| *hit).count();
+    near(hits as f64 / 150.0, reference.value["accuracy"].as_f64().unwrap());
+}
+
+#[test]
+fn the_confusion_matrix_and_its_scores_are_those_of_scikit_learn() {
+    let reference = Reference::single_label();
+    let confusion = Confusion::of(&reference.predictions);
+    assert_eq!(serde_json::to_value(&confusion).unwrap(), reference.value["confusion"]);
+    for (label, support) in reference.numbers("support").into_iter().enumerate() {
+        let score = confusion.score(label);
+        assert_eq!(score.support as f64, support);
+        for (name, found) in [("precision", score.precision), ("recall", score.recall), ("f1", score.f1)] {
+            match reference.value[name][label].as_f64() {
+                Some(wanted) => near(found.unwrap(), wanted),
+                None => assert_eq!(found, None, "{name} of label {label}"),
+            }
+        }
+    }
+    near(confusion.macro_f1().unwrap(), reference.value["macro_f1"].as_f64().unwrap());
+    let mut twice = Confusion::default();
+    twice.add(&confusion);
+    twice.add(&confusion);
+    assert_eq!(twice.counts[0][0], 2 * confusion.counts[0][0]);
+    assert_eq!(twice.macro_f1(), confusion.macro_f1());
+}
+
+#[test]
+fn of_equal_probabilities_the_first_label_is_predicted() {
+    let probabilities = vec![vec![0.4, 0.4, 0.2]; 2];
+    let truth = vec![vec![true, false, false], vec![false, true, false]];
+    let predictions = Predictions { probabilities, truth };
+    assert_eq!((predictions.top_k_accuracy(1), predictions.top_k_accuracy(2)), (Some(0.5), Some(1.0)));
+    assert_eq!(Confusion::of(&predictions).counts, [[1, 0, 0], [1, 0, 0], [0, 0, 0]]);
+    assert_eq!(Predictions::default().top_k_accuracy(1), None);
+    assert_eq!(Confusion::of(&Predictions::default()).macro_f1(), None);
+    // A probability of 0 for the truth costs 100, as in torch, and not infinity.
+    let certain = Predictions { probabilities: vec![vec![1.0, 0.0]], truth: vec![vec![false, true]] };
+    assert_eq!(certain.cross_entropy(), 100.0);
 }

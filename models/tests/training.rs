@@ -1,4 +1,5 @@
 //! Training against torch: a step's loss and gradients, and the losses of twenty steps; `make_training.py` wrote `training/reference.json`.
+//! Softmax, cross entropy and its gradient against numpy: `make_cross_entropy.py` wrote `training/cross_entropy.json`.
 //! Against tract: what a network makes where nothing is trained. And what is drawn.
 //!
 //! On the processor, or where `DIVITA_TRAINING_DEVICE` says.
@@ -17,11 +18,13 @@ use divita_models::{
     training::{
         AdamW, Differentiable, Mode, binary_cross_entropy,
         clip_vectors::ClipVectors,
+        cross_entropy, label_probabilities,
         snippets::{Snippet, consecutive, drawn, gather},
         training_device,
     },
     weights::{self, Weights},
 };
+use divita_runtime::bundle::Task;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use serde::Deserialize;
 
@@ -156,6 +159,43 @@ fn steps_are_those_of_torch() {
                 near(name, (*found).into(), (*wanted).into(), 1.0);
             }
         }
+    }
+}
+
+/// A batch of logits, and what numpy makes of them.
+#[derive(Deserialize)]
+struct CrossEntropyCase {
+    logits: Vec<f32>,
+    targets: Vec<f32>,
+    softmax: Vec<f64>,
+    loss: f64,
+    gradient: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct CrossEntropyReference {
+    batch: usize,
+    labels: usize,
+    cases: Vec<CrossEntropyCase>,
+}
+
+#[test]
+fn softmax_cross_entropy_and_its_gradient_are_those_of_numpy() {
+    let device = device();
+    let reference: CrossEntropyReference = serde_json::from_str(include_str!("training/cross_entropy.json")).unwrap();
+    let shape = [reference.batch, reference.labels];
+    for CrossEntropyCase { logits, targets, softmax, loss, gradient } in &reference.cases {
+        let tensor = |values: &[f32]| Tensor::<1>::from_floats(values, &device).reshape(shape);
+        let input = tensor(logits).require_grad();
+        let found = cross_entropy(input.clone(), tensor(targets));
+        near("cross entropy", found.clone().into_scalar::<f64>(), *loss, *loss);
+        let gradients = found.backward();
+        let found: Vec<f32> = input.grad(&gradients).unwrap().try_into_vec_as().unwrap();
+        assert_eq!(found.len(), gradient.len());
+        found.iter().zip(gradient).for_each(|(found, wanted)| near("a gradient", (*found).into(), *wanted, 1.0));
+        let found: Vec<f32> = label_probabilities(Task::SingleLabel, tensor(logits)).try_into_vec_as().unwrap();
+        assert_eq!(found.len(), softmax.len());
+        found.iter().zip(softmax).for_each(|(found, wanted)| near("a probability", (*found).into(), *wanted, 1.0));
     }
 }
 

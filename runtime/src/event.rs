@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use crate::bundle::Task;
 use crate::clips::Clip;
 use crate::sampler::WorkingRate;
 use crate::segmenter::Segmentation;
@@ -74,6 +75,9 @@ pub enum Event {
         segmentation: Segmentation,
         /// Name of the bundle.
         bundle: String,
+        /// How the labels' logits became probabilities; in JSON only where it is single-label.
+        #[serde(skip_serializing_if = "Task::is_multi_label")]
+        task: Task,
         /// Whether the weights were learned. Where false the probabilities mean nothing.
         trained: bool,
         /// What the bundle wants to be said with its results.
@@ -169,7 +173,8 @@ impl From<&Clip> for Event {
     }
 }
 
-/// A probability in [0, 1] for each label, in the bundle's order; several may be high at once.
+/// A probability in [0, 1] for each label, in the bundle's order. Several may be high at once, unless the bundle is
+/// single-label: then they sum to 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Probabilities {
     labels: Arc<[String]>,

@@ -221,7 +221,7 @@ fn run(bundle: &Bundle, rate: WorkingRate, input: &Input, executor: Executor) ->
             backbones.video(input.video.iter(), rate.clip_frames())?
         },
     };
-    let mut snippets = Snippets::new(networks.heads()?, manifest.snippet_clips, manifest.labels.len(), None);
+    let mut snippets = Snippets::new(networks.heads()?, manifest, None);
     let probabilities = snippets.push(&features)?.to_vec();
     Ok(Output { image: features.image, video: features.video, probabilities })
 }

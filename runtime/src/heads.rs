@@ -1,11 +1,12 @@
 //! Snippets and late fusion: the vectors of c clips at a time through the heads, logits averaged over the streams, the
-//! sigmoid, and the genre-wise mean over snippets (paper, section 5).
+//! sigmoid (or, of a single-label bundle, the softmax), and the genre-wise mean over snippets (paper, section 5).
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 
 use ndarray::Array2;
 
+use crate::bundle::{Manifest, Task};
 use crate::network::{Features, Head, NetworkError};
 
 /// One stream's window: the vectors of the snippet's clips so far, (snippet_clips, b), zero where no clip is yet.
@@ -17,6 +18,7 @@ struct Window {
 /// Collects clips into snippets and turns them into probabilities.
 pub struct Snippets {
     windows: Vec<Window>,
+    task: Task,
     clips: usize,
     filled: usize,
     /// Of the snippet that is being filled, as if the stream ended here, (labels).
@@ -27,12 +29,14 @@ pub struct Snippets {
 }
 
 impl Snippets {
-    /// Snippets of `clips` clips through `heads` to `labels` probabilities. The result is a mean over the `latest`, or over
-    /// all of them.
-    pub fn new(heads: Vec<Head>, clips: usize, labels: usize, latest: Option<NonZeroUsize>) -> Self {
+    /// Snippets through `heads`, those of `manifest`'s bundle, to probabilities of its labels. The result is a mean over the
+    /// `latest`, or over all of them.
+    pub fn new(heads: Vec<Head>, manifest: &Manifest, latest: Option<NonZeroUsize>) -> Self {
+        let (clips, labels) = (manifest.snippet_clips, manifest.labels.len());
         let window = |head: Head| Window { features: Array2::zeros((clips, head.features())), head };
         Snippets {
             windows: heads.into_iter().map(window).collect(),
+            task: manifest.task,
             clips,
             filled: 0,
             current: vec![0.0; labels],
@@ -59,8 +63,10 @@ impl Snippets {
                 head.add_logits(snippet, &mut self.current)?;
             }
         }
-        for value in &mut self.current {
-            *value = sigmoid(*value / streams);
+        self.current.iter_mut().for_each(|logit| *logit /= streams);
+        match self.task {
+            Task::MultiLabel => self.current.iter_mut().for_each(|logit| *logit = sigmoid(*logit)),
+            Task::SingleLabel => softmax(&mut self.current),
         }
         if self.current.iter().any(|value| !value.is_finite()) {
             return Err(NetworkError::NotFinite);
@@ -104,4 +110,45 @@ impl Snippets {
 /// The logistic function, in double precision: the last bit of the result is then that of the logit.
 fn sigmoid(logit: f32) -> f32 {
     (1.0 / (1.0 + (-f64::from(logit)).exp())) as f32
+}
+
+/// Replaces logits by their softmax. In double precision, and relative to the largest logit, so that no exponential
+/// overflows. A logit that is no number makes all probabilities no number.
+fn softmax(logits: &mut [f32]) {
+    let largest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    let exponential = |logit: f32| (f64::from(logit) - largest).exp();
+    let sum: f64 = logits.iter().map(|&logit| exponential(logit)).sum();
+    logits.iter_mut().for_each(|logit| *logit = (exponential(*logit) / sum) as f32);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn softmax_of<const N: usize>(mut logits: [f32; N]) -> [f32; N] {
+        softmax(&mut logits);
+        logits
+    }
+
+    #[test]
+    fn softmax_sums_to_one_and_ignores_a_common_offset() {
+        // By hand: exp(0), exp(ln 2), exp(ln 5) over their sum 8.
+        let logits = [0.0, 2.0f32.ln(), 5.0f32.ln()];
+        let wanted = [0.125, 0.25, 0.625];
+        for offset in [0.0, -90.0, 90.0, 1000.0] {
+            let found = softmax_of(logits.map(|logit| logit + offset));
+            assert!((found.iter().sum::<f32>() - 1.0).abs() < 1e-6, "{found:?}");
+            // An offset of 1000 leaves a logit 4 decimals.
+            assert!(found.iter().zip(&wanted).all(|(found, wanted)| (found - wanted).abs() < 1e-4), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn softmax_of_extreme_logits_is_finite_and_of_no_numbers_is_none() {
+        assert_eq!(softmax_of([f32::MAX, f32::MIN, 0.0]), [1.0, 0.0, 0.0]);
+        assert_eq!(softmax_of([f32::MIN, f32::MIN]), [0.5, 0.5]);
+        for bad in [[f32::NAN, 0.0], [0.0, f32::NAN], [f32::INFINITY, 0.0], [f32::NEG_INFINITY; 2]] {
+            assert!(softmax_of(bad).iter().any(|value| !value.is_finite()), "{bad:?}");
+        }
+    }
 }

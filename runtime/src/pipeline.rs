@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Task};
 use crate::clips::Clip;
 use crate::event::{Event, Probabilities};
 use crate::frame::Frame;
@@ -57,6 +57,7 @@ pub enum PipelineError {
 pub struct Pipeline {
     options: PipelineOptions,
     bundle: String,
+    task: Task,
     trained: bool,
     notice: Option<String>,
     segmenter: Segmenter,
@@ -77,6 +78,7 @@ impl Pipeline {
         Ok(Pipeline {
             options,
             bundle: manifest.name.clone(),
+            task: manifest.task,
             trained: manifest.trained,
             notice: manifest.notice.clone(),
             segmenter: Segmenter::new(
@@ -85,12 +87,7 @@ impl Pipeline {
             ),
             flow: Flow {
                 engine,
-                snippets: Snippets::new(
-                    networks.heads()?,
-                    manifest.snippet_clips,
-                    manifest.labels.len(),
-                    options.latest,
-                ),
+                snippets: Snippets::new(networks.heads()?, manifest, options.latest),
                 labels: manifest.labels.clone().into(),
                 pending: VecDeque::new(),
                 done: Vec::new(),
@@ -139,7 +136,7 @@ impl Pipeline {
     /// # Errors
     /// When a network fails or there was nothing to classify.
     pub fn finish(self, complete: bool, mut emit: impl FnMut(Event)) -> Result<(), PipelineError> {
-        let Pipeline { options, bundle, trained, notice, mut segmenter, mut flow } = self;
+        let Pipeline { options, bundle, task, trained, notice, mut segmenter, mut flow } = self;
         let mut outcome = Ok(());
         let Ok(()) = segmenter.finish(|segment| {
             if outcome.is_ok() {
@@ -162,6 +159,7 @@ impl Pipeline {
             fps: segmenter.rate(),
             segmentation: options.segmentation,
             bundle,
+            task,
             trained,
             notice,
             complete,

@@ -26,8 +26,22 @@ pub fn has(video: usize, label: usize) -> bool {
     chance((video * 131 + label * 7 + 5) as u64) < 0.4
 }
 
+/// The one label of a video of [`single_label_data_set`]; each label is that of about a quarter of the videos.
+pub fn only_label(video: usize) -> usize {
+    (chance((video * 61 + 11) as u64) * LABELS.len() as f32) as usize
+}
+
 /// A data set in `folder`: the table `table.csv`, and the stores `image` and `video`. Of the first two labels the image stream tells, of the others the video stream.
 pub fn data_set(folder: &Path) {
+    write(folder, has);
+}
+
+/// As [`data_set`], but each video has exactly one label.
+pub fn single_label_data_set(folder: &Path) {
+    write(folder, |video, label| only_label(video) == label);
+}
+
+fn write(folder: &Path, has: impl Fn(usize, usize) -> bool) {
     let mut table = format!("video,{},split0\n", LABELS.join(","));
     for (at, features) in ["image", "video"].into_iter().zip([FEATURES, FEATURES + 4]) {
         Store::create_or_open(&folder.join(at), features, &Map::new()).unwrap();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result};
 use clap::Args;
-use divita_runtime::bundle::Bundle;
+use divita_runtime::bundle::{Bundle, Manifest};
 use divita_runtime::event::Event;
 use divita_runtime::frame::Timestamp;
 use divita_runtime::network::Networks;
@@ -377,7 +377,10 @@ struct Report {
 impl Report {
     fn begin(&mut self, bundle: &Bundle) -> Result<()> {
         match self.format {
-            Format::Csv => self.sink.write(&csv::result_heading(bundle.manifest().labels.iter().map(String::as_str))?),
+            Format::Csv => {
+                let Manifest { labels, task, .. } = bundle.manifest();
+                self.sink.write(&csv::result_heading(labels.iter().map(String::as_str), *task)?)
+            }
             Format::Table | Format::Jsonl => Ok(()),
         }
     }

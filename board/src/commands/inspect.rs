@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use divita_runtime::bundle::{Manifest, Stream};
+use divita_runtime::bundle::{Manifest, Stream, Task};
 
 use crate::bundles;
 use crate::command_line::Outcome;
@@ -38,6 +38,10 @@ impl Inspect {
 fn describe(manifest: &Manifest) -> String {
     let provenance = &manifest.provenance;
     let trained = if manifest.trained { "yes" } else { "NO: its probabilities mean nothing" };
+    let task = match manifest.task {
+        Task::MultiLabel => "multi-label: a sigmoid for each label",
+        Task::SingleLabel => "single-label: one softmax, probabilities sum to 1",
+    };
     let optional = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".into());
     let rates = manifest.working_rates.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
     let data = if provenance.data.is_empty() { "none" } else { &provenance.data };
@@ -54,6 +58,7 @@ fn describe(manifest: &Manifest) -> String {
         ("written by", provenance.tool.clone()),
         ("licence", manifest.licence.clone()),
         ("labels", manifest.labels.join(", ")),
+        ("task", task.into()),
         ("working rates", format!("{rates} frames a second")),
         ("snippet", format!("{} clips", manifest.snippet_clips)),
     ];

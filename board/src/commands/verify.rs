@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use divita_runtime::bundle::Bundle;
+use divita_runtime::bundle::{Bundle, Task};
 use divita_runtime::golden;
 use divita_runtime::network::Executor;
 
@@ -43,6 +43,9 @@ pub fn replay(bundle: &Bundle, path: &Path, executor: Executor) -> Result<bool> 
     let replay = golden::replay(bundle, executor)
         .with_context(|| format!("the bundle {} cannot be verified", path.display()))?;
     let mut out = std::io::stdout();
+    if bundle.manifest().task == Task::SingleLabel {
+        writeln!(out, "single-label: the probabilities are one softmax and sum to 1")?;
+    }
     for comparison in &replay.comparisons {
         let verdict = if comparison.passes() { "same" } else { "DIFFERENT" };
         let golden::Comparison { name, values, worst, tolerance } = comparison;

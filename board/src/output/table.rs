@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use divita_runtime::bundle::Task;
 use divita_runtime::event::Event;
 
 /// Width of a probability's bar in characters.
@@ -18,6 +19,7 @@ pub fn result(source: &str, event: &Event) -> String {
         duration_s,
         fps,
         bundle,
+        task,
         trained,
         notice,
         complete,
@@ -39,6 +41,9 @@ pub fn result(source: &str, event: &Event) -> String {
     }
     if let Some(notice) = notice {
         let _ = writeln!(text, "  bundle {bundle:?}: {notice}");
+    }
+    if *task == Task::SingleLabel {
+        text.push_str("  one label: the probabilities sum to 1\n");
     }
     if !complete {
         text.push_str("  INCOMPLETE: the input could not be read to its end\n");

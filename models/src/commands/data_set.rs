@@ -11,6 +11,7 @@ use divita_models::{
     representations::Store,
     training::{Examples, ShortAreas, clip_vectors::ClipVectors},
 };
+use divita_runtime::bundle::Task;
 use sha2::{Digest, Sha256};
 
 /// What is trained on.
@@ -22,6 +23,9 @@ pub struct DataSetArgs {
     /// The table's split that says what is trained on
     #[arg(long, value_name = "NAME", default_value = "split0")]
     pub split: String,
+    /// Train for exactly one label per video: softmax and cross entropy (default: any number of labels, sigmoids)
+    #[arg(long)]
+    pub single_label: bool,
 }
 
 impl DataSetArgs {
@@ -30,9 +34,17 @@ impl DataSetArgs {
         self.table.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
+    /// The task that the options name.
+    pub fn task(&self) -> Task {
+        if self.single_label { Task::SingleLabel } else { Task::MultiLabel }
+    }
+
     /// Reads the table.
     pub fn read(&self) -> anyhow::Result<DataSet> {
         let table = LabelTable::read(&self.table).with_context(|| self.table.display().to_string())?;
+        if self.single_label {
+            table.check_single_label().with_context(|| self.table.display().to_string())?;
+        }
         let Some(split) = table.splits.iter().find(|split| split.name == self.split) else {
             let names: Vec<&str> = table.splits.iter().map(|split| split.name.as_str()).collect();
             let has = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
@@ -71,12 +83,12 @@ impl DataSet {
         [&self.parts[1][..], &self.parts[2]].concat()
     }
 
-    /// How good `probabilities` of the judged rows are, on the test part.
-    pub fn test_areas(&self, probabilities: &[Vec<f64>]) -> Option<ShortAreas> {
+    /// How good `probabilities` of the judged rows are for `task`, on the test part.
+    pub fn test_areas(&self, probabilities: &[Vec<f64>], task: Task) -> Option<ShortAreas> {
         let [_, validation, test] = &self.parts;
         let truth = test.iter().map(|&row| self.table.rows[row].clone()).collect();
         let predictions = Predictions { probabilities: probabilities[validation.len()..].to_vec(), truth };
-        (!test.is_empty()).then(|| ShortAreas::of(&predictions.areas()))
+        (!test.is_empty()).then(|| ShortAreas::of(&predictions, task))
     }
 
     /// SHA-256 of the videos' names and the part of each, and of which labels each has.

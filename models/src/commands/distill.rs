@@ -9,6 +9,7 @@ use divita_models::training::{
     Distillation, ShortAreas, Teacher,
     run_folder::{Results, RunFolder},
 };
+use divita_runtime::bundle::Task;
 use serde_json::{Value, json};
 
 use super::{
@@ -20,6 +21,8 @@ use super::{
 ///
 /// The teacher is a run of `train` on the same data set and split, as of a Swin-3D at the full rate; its own representations are named with --teacher-image and --teacher-video. For each
 /// snippet the heads are held to the labels and, by the share --mix, to the teacher's probabilities of the clips of the same numbers, both softened by the temperature (Hinton, Vinyals and Dean, 2015).
+///
+/// With --single-label the teacher's run must be single-label too; both softmaxes are softened.
 ///
 /// To know what that gains, the same heads are trained plainly too. DIR holds both runs, `plain` and `distilled`, each as `train` leaves it: its best epoch is that with the lowest validation
 /// loss, by the labels alone. What the teacher, the plain and the distilled heads give on the test part is printed; where there are stores at several rates, at the lowest of these.
@@ -67,6 +70,14 @@ impl Distill {
         let device = self.how.device.get()?;
         let data = self.how.data_set()?;
         let (run, recipe) = RunFolder::find(&self.teacher)?;
+        let task = self.how.data.task();
+        if recipe.recipe.task != task {
+            let (teacher, heads) = (recipe.recipe.task.name(), task.name());
+            bail!(
+                "{}: the teacher was trained {teacher} and the heads would be {heads}; give or leave out --single-label, as its run did",
+                self.teacher.display()
+            );
+        }
         if recipe.labels != data.table.labels {
             bail!("the teacher's labels are others: {}", recipe.labels.join(", "));
         }
@@ -89,7 +100,7 @@ impl Distill {
         same_clips(of_teacher.iter().chain(&own).flatten(), &["segmentation", "detector"])?;
         let vectors = data.vectors(of_teacher, self.how.room)?;
         let mut teacher = Teacher::read(&run, &recipe, vectors, distillation, &device)?;
-        let taught = data.test_areas(&teacher.probabilities(&data.judged(), &device)?);
+        let taught = data.test_areas(&teacher.probabilities(&data.judged(), &device)?, task);
 
         // Each of the runs may have been interrupted before it was begun.
         let resume = |name: &str| self.resume && RunFolder::find(&self.output.join(name)).is_ok();
@@ -107,16 +118,23 @@ impl Distill {
             writeln!(out, "{}", serde_json::to_string_pretty(&value)?)?;
             return Ok(());
         }
-        writeln!(out, "{:<10} {:>7} {:>7} {:>7} {:>7}", "test", "muAP", "mAP", "wAP", "sAP")?;
-        let cells = |areas: Option<ShortAreas>| areas.map_or([None; 4], |areas| areas.by_name().map(|(_, area)| area));
-        let line = |out: &mut std::io::Stdout, name: &str, cells: [Option<f64>; 4], sign: bool| {
+        let single = if task == Task::SingleLabel { "  top-1" } else { "" };
+        writeln!(out, "{:<10} {:>7} {:>7} {:>7} {:>7}{single}", "test", "muAP", "mAP", "wAP", "sAP")?;
+        let cells = |areas: Option<ShortAreas>| {
+            areas.map_or([None; 5], |areas| {
+                let [mu_ap, m_ap, w_ap, s_ap] = areas.by_name().map(|(_, area)| area);
+                [mu_ap, m_ap, w_ap, s_ap, areas.top_1]
+            })
+        };
+        let line = |out: &mut std::io::Stdout, name: &str, cells: [Option<f64>; 5], sign: bool| {
             let cell = |cell: Option<f64>| match cell.map(|cell| 100.0 * cell) {
                 None => "-".to_owned(),
                 Some(cell) if sign => format!("{cell:+.2}"),
                 Some(cell) => format!("{cell:.2}"),
             };
-            let [a, b, c, d] = cells.map(cell);
-            writeln!(out, "{name:<10} {a:>7} {b:>7} {c:>7} {d:>7}")
+            let [a, b, c, d, top_1] = cells.map(cell);
+            let top_1 = if task == Task::SingleLabel { format!(" {top_1:>6}") } else { String::new() };
+            writeln!(out, "{name:<10} {a:>7} {b:>7} {c:>7} {d:>7}{top_1}")
         };
         for (name, areas) in rows {
             line(&mut out, name, cells(areas), false)?;

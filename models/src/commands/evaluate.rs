@@ -1,16 +1,18 @@
 //! `divita-models evaluate`: how good predicted probabilities of labels are.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
 use divita_models::{
     label_table::{LabelTable, Part},
-    metrics::{Areas, Calibration, Threshold, best_threshold, f1_at, receiver_operating_area},
+    metrics::{Areas, Calibration, Predictions, Threshold, best_threshold, f1_at, receiver_operating_area},
     prediction_table::PredictionTable,
 };
 use serde_json::{Value, json};
+
+use super::single_label_scores::{self, SingleLabelScores};
 
 /// Say how good predicted probabilities of labels are
 ///
@@ -20,6 +22,9 @@ use serde_json::{Value, json};
 /// Printed are, of the test part of each split that is given: the areas under the curve of precision over recall over all decisions (muAP), as mean over labels (mAP), the same weighted
 /// by frequency (wAP), and as mean over videos (sAP); of each label its area, the area under the receiver operating characteristic (ROC), and F1 at the threshold with the highest F1 on the validation part,
 /// where that is predicted too; the expected calibration error. With several splits, mean and standard deviation.
+///
+/// With --single-label, for tables whose videos have exactly one label: top-1 accuracy, top-3 where there are more than three labels, macro F1, and the calibration error of the most
+/// probable label; of each label precision, recall and F1; and the confusion matrix, added up over the splits.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita classify films/ --format jsonl --output predicted.jsonl\n  \
@@ -32,6 +37,9 @@ pub struct Evaluate {
     /// What was predicted, by what was trained on this split; without a split every video of the table is of the test part. May be given once a split
     #[arg(long, value_name = "[SPLIT=]FILE", required = true)]
     predictions: Vec<String>,
+    /// Score one label per video: top-1 and top-3 accuracy, precision and recall, confusion matrix
+    #[arg(long)]
+    single_label: bool,
     /// Bins of the calibration
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     bins: u16,
@@ -39,6 +47,9 @@ pub struct Evaluate {
     #[arg(long)]
     json: bool,
 }
+
+/// Largest distance from 1 of a sum of probabilities that were written with a few decimals.
+const LARGEST_SUM_ERROR: f64 = 0.01;
 
 /// How one label did.
 struct OfLabel {
@@ -54,12 +65,16 @@ struct Evaluated {
     areas: Areas,
     labels: Vec<OfLabel>,
     calibration: Calibration,
+    single_label: Option<SingleLabelScores>,
 }
 
 impl Evaluate {
     /// Evaluates, and prints the result.
     pub fn run(self) -> anyhow::Result<()> {
         let table = LabelTable::read(&self.table).with_context(|| self.table.display().to_string())?;
+        if self.single_label {
+            table.check_single_label().with_context(|| self.table.display().to_string())?;
+        }
         let evaluated: Vec<Evaluated> =
             self.predictions.iter().map(|one| self.evaluate(&table, one)).collect::<Result<_, _>>()?;
         let mut out = std::io::stdout();
@@ -68,6 +83,8 @@ impl Evaluate {
             writeln!(out, "{}", serde_json::to_string_pretty(&values)?)?;
         } else {
             print(&mut out, &table.labels, &evaluated)?;
+            let of_splits = evaluated.iter().filter_map(|one| Some((one.split.as_str(), one.single_label.as_ref()?)));
+            single_label_scores::print(&mut out, &table.labels, &of_splits.collect::<Vec<_>>())?;
         }
         Ok(())
     }
@@ -91,9 +108,12 @@ impl Evaluate {
             bail!("{predictions}: the test part is empty");
         }
         let of_test = predicted.of(table, &test).with_context(context)?;
-        // Thresholds are chosen where nothing is reported, or not at all.
+        if self.single_label {
+            warn_of_sums(&path, &of_test);
+        }
+        // Thresholds are chosen where nothing is reported, or not at all. A single label is chosen without one.
         let validation = match split {
-            Some(_) if rows(Part::Validation).iter().any(|&row| predicted.has(table, row)) => {
+            Some(_) if !self.single_label && rows(Part::Validation).iter().any(|&row| predicted.has(table, row)) => {
                 Some(predicted.of(table, &rows(Part::Validation)).with_context(context)?)
             }
             _ => None,
@@ -110,8 +130,23 @@ impl Evaluate {
             videos: test.len(),
             areas: of_test.areas(),
             labels: (0..table.labels.len()).map(label).collect(),
-            calibration: Calibration::of(of_test.all(), self.bins.into()),
+            calibration: match self.single_label {
+                true => Calibration::of(of_test.most_probable(), self.bins.into()),
+                false => Calibration::of(of_test.all(), self.bins.into()),
+            },
+            single_label: self.single_label.then(|| SingleLabelScores::of(&of_test)),
         })
+    }
+}
+
+/// Warns where the probabilities of a video do not sum to 1, as those of single-label heads do.
+fn warn_of_sums(path: &Path, predictions: &Predictions) {
+    let sums = predictions.probabilities.iter().map(|row| row.iter().sum::<f64>());
+    if let Some(sum) = sums.into_iter().find(|sum| (sum - 1.0).abs() > LARGEST_SUM_ERROR) {
+        log::warn!(
+            "{}: the probabilities of a video sum to {sum:.3}, not 1: they are not those of single-label heads; the most probable label counts as the prediction",
+            path.display()
+        );
     }
 }
 
@@ -125,20 +160,24 @@ impl Evaluated {
             })
         };
         let of_labels: Vec<Value> = labels.iter().zip(areas).zip(&self.labels).map(of_label).collect();
-        json!({
+        let mut value = json!({
             "split": self.split, "videos": self.videos, "mu_ap": mu_ap, "m_ap": m_ap, "w_ap": w_ap, "s_ap": s_ap,
             "labels": of_labels, "calibration": self.calibration,
-        })
+        });
+        if let Some(scores) = &self.single_label {
+            value["single_label"] = json!(scores);
+        }
+        value
     }
 }
 
 /// In percent, or a dash where there is none.
-fn percent(share: Option<f64>) -> String {
+pub(super) fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "-".to_owned(), |share| format!("{:.2}", 100.0 * share))
 }
 
 /// Mean and standard deviation of what is there, in percent; the deviation where there are two or more.
-fn over_splits(values: &[Option<f64>]) -> String {
+pub(super) fn over_splits(values: &[Option<f64>]) -> String {
     let values: Vec<f64> = values.iter().copied().flatten().collect();
     let count = values.len() as f64;
     if values.is_empty() {
@@ -174,14 +213,18 @@ fn print(out: &mut impl Write, labels: &[String], evaluated: &[Evaluated]) -> st
             writeln!(out, "{name:width$} {}", over_splits(&values))?;
         }
     }
-    writeln!(out, "\n{:width$} {:>16} {:>16} {:>16}", "label", "area", "ROC", "F1")?;
+    // A single label is not chosen by a threshold: its F1 is among the scores that follow.
+    let has_threshold = evaluated.iter().any(|one| one.single_label.is_none());
+    let heading = if has_threshold { format!(" {:>16}", "F1") } else { String::new() };
+    writeln!(out, "\n{:width$} {:>16} {:>16}{heading}", "label", "area", "ROC")?;
     for (at, label) in labels.iter().enumerate() {
         let of =
             |value: &dyn Fn(&Evaluated) -> Option<f64>| over_splits(&evaluated.iter().map(value).collect::<Vec<_>>());
         let area = of(&|one| one.areas.labels[at]);
         let roc = of(&|one| one.labels[at].receiver_operating);
         let f1 = of(&|one| one.labels[at].threshold.map(|threshold| threshold.f1));
-        writeln!(out, "{label:width$} {area:>16} {roc:>16} {f1:>16}")?;
+        let f1 = if has_threshold { format!(" {f1:>16}") } else { String::new() };
+        writeln!(out, "{label:width$} {area:>16} {roc:>16}{f1}")?;
     }
     Ok(())
 }

@@ -28,6 +28,8 @@ use super::{
 /// memory. The backbone looks at a few of a video at a time, each as it is or as in a mirror; a linear layer over the mean of its vectors is held to the video's labels. The rate rises for a twentieth of the
 /// time and falls by half a cosine.
 ///
+/// With --single-label every video has exactly one label, and the loss is the cross entropy of a softmax.
+///
 /// DIR holds the run as `train` leaves it, without predictions, and in the end backbone.safetensors: the weights with the lowest validation loss, for `extract`. The linear layer has done its duty then. A run that was
 /// stopped goes on with --resume. The test part is not looked at.
 ///
@@ -117,6 +119,7 @@ impl FitBackbone {
             detector: sha256(transition_network::BUILT_IN),
         };
         let recipe = Recipe {
+            task: self.data.task(),
             clips: self.clips.into(),
             batch: self.batch.into(),
             epochs: self.epochs.into(),

@@ -14,6 +14,7 @@ mod progress;
 pub mod reproduce;
 pub mod shot_thresholds;
 pub mod shots;
+mod single_label_scores;
 pub mod split;
 mod stream_stores;
 pub mod synth;

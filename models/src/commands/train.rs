@@ -14,6 +14,9 @@ use super::training_run::HowToTrain;
 /// The defaults are the paper's recipe: AdamW (amsgrad) at 1e-4, binary cross entropy, batches of 32 snippets of 30 clips, at most 100 epochs. After 10 epochs without a better validation
 /// loss the rate is divided by ten, after 20 training ends. With --schedule cosine the rate does not look at the loss.
 ///
+/// With --single-label every video has exactly one label: the logits of the streams are averaged, their softmax is held to the label by cross entropy, and a video's probabilities are the
+/// mean over its snippets, which sums to 1. Each epoch then has a top-1 accuracy too. A bundle of such a run is single-label.
+///
 /// DIR holds the run: recipe.json, epochs.jsonl (a line of figures an epoch), curves.svg (their plot), last.safetensors (all that is needed to go on) and best.safetensors (the
 /// weights with the lowest validation loss). In the end predictions.csv: what these say of the validation and the test part, for `evaluate`; and results.json, for `build`. Where there are stores at several rates, predictions.csv is of the lowest, and
 /// predictions-RATE.csv of each other one. A run that was stopped, in whatever way, goes on

@@ -102,7 +102,7 @@ impl HowToTrain {
         let store = |made: Option<Made>| made.map(|made| folder.join(made.store())).into_iter().collect();
         let Recipe { batch, epochs, rate, decay, patience, stop_after, schedule, seed, .. } = Recipe::default();
         HowToTrain {
-            data: DataSetArgs { table, split: split.to_owned() },
+            data: DataSetArgs { table, split: split.to_owned(), single_label: false },
             image: store(heads.image),
             video: store(heads.video),
             head: heads.head,
@@ -196,7 +196,7 @@ impl HowToTrain {
         let best = best_epoch(&folder, &epochs)?;
         let mut fusion = trainer.into_classifier();
         fusion.load(&folder.best(&names)?, &device)?;
-        let probabilities = fusion.probabilities(&judged, self.clips.into(), &device)?;
+        let probabilities = fusion.probabilities(&judged, self.clips.into(), self.data.task(), &device)?;
         let rows = data.judged();
         let path = output.join("predictions.csv");
         let mut test = Vec::new();
@@ -206,7 +206,7 @@ impl HowToTrain {
                 _ => path.clone(),
             };
             write_whole(&path, &csv(&data.table, &rows, probabilities)?)?;
-            test.extend(data.test_areas(probabilities));
+            test.extend(data.test_areas(probabilities, self.data.task()));
         }
         let results = Results {
             table: self.data.name(),
@@ -217,11 +217,12 @@ impl HowToTrain {
         };
         folder.finish(&results)?;
         log::info!(
-            "the best of {} epochs is epoch {}, validation loss {:.4}; `divita-models evaluate {} --predictions {}={}` says more",
+            "the best of {} epochs is epoch {}, validation loss {:.4}; `divita-models evaluate {}{} --predictions {}={}` says more",
             epochs.len(),
             best.epoch,
             best.validation_loss,
             self.data.table.display(),
+            if self.data.single_label { " --single-label" } else { "" },
             self.data.split,
             path.display()
         );
@@ -231,6 +232,7 @@ impl HowToTrain {
     /// The options of the optimizer and of the run.
     fn recipe(&self) -> Recipe {
         Recipe {
+            task: self.data.task(),
             clips: self.clips.into(),
             batch: self.batch.into(),
             epochs: self.epochs.into(),
@@ -267,10 +269,11 @@ pub fn run_epochs<C: Classifier>(
         let percent = |area: Option<f64>| area.map_or_else(|| "-".to_owned(), |area| format!("{:.2}", 100.0 * area));
         bar.suspend(|| {
             log::info!(
-                "epoch {}: loss {:.4}, validation {:.4}, muAP {}, mAP {}, rate {:.2e}, {:.1} s{}",
+                "epoch {}: loss {:.4}, validation {:.4}, {}muAP {}, mAP {}, rate {:.2e}, {:.1} s{}",
                 epoch.epoch,
                 epoch.train_loss,
                 epoch.validation_loss,
+                areas.top_1.map(|share| format!("top-1 {:.2}, ", 100.0 * share)).unwrap_or_default(),
                 percent(areas.mu_ap),
                 percent(areas.m_ap),
                 epoch.rate,

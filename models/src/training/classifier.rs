@@ -1,10 +1,12 @@
 //! What can be trained on labels of videos: networks that give logits of snippets, and by them probabilities of videos.
 
-use burn_core::tensor::{Device, Tensor, activation};
+use burn_core::tensor::{Device, Tensor};
+use divita_runtime::bundle::Task;
 use rand_chacha::ChaCha8Rng;
 
 use super::{
     differentiable::{Differentiable, Untrainable, numbers},
+    loss,
     snippets::{Snippet, consecutive},
 };
 use crate::representations;
@@ -61,7 +63,9 @@ pub trait Classifier {
         random: Option<&mut ChaCha8Rng>,
     ) -> Result<Tensor<2>, ClassifierError>;
 
-    /// Probabilities of the labels of the videos at `rows`: the mean over each one's snippets (paper, section 5).
+    /// Probabilities of the labels of the videos at `rows`: the mean over each one's snippets (paper, section 5), each
+    /// snippet's being the sigmoids of its logits, or of a single-label `task` their softmax. A mean of vectors that
+    /// sum to 1 sums to 1.
     ///
     /// # Errors
     /// [`ClassifierError`].
@@ -69,6 +73,7 @@ pub trait Classifier {
         &mut self,
         rows: &[usize],
         clips: usize,
+        task: Task,
         device: &Device,
     ) -> Result<Vec<Vec<f64>>, ClassifierError> {
         let device = device.clone().inner();
@@ -79,7 +84,7 @@ pub trait Classifier {
         for some in of_rows.concat().chunks(TOGETHER) {
             let logits = self.logits(some, clips, &device, None)?;
             let labels = logits.dims()[1];
-            let data = numbers(activation::sigmoid(logits));
+            let data = numbers(loss::label_probabilities(task, logits));
             of_snippets.extend(data.chunks_exact(labels).map(<[f32]>::to_vec));
         }
         let mut rest = of_snippets.as_slice();

@@ -1,4 +1,4 @@
-//! The plot of a training run: losses above, muAP below, over epochs. SVG.
+//! The plot of a training run: losses above, muAP and, where there is one, top-1 accuracy below, over epochs. SVG.
 
 use std::fmt::Write;
 
@@ -30,14 +30,19 @@ pub fn svg(epochs: &[Epoch]) -> String {
         line("training", "#1f77b4", |epoch| Some(epoch.train_loss)),
         line("validation", "#d62728", |epoch| Some(epoch.validation_loss)),
     ];
-    let areas = [line("muAP", "#2ca02c", |epoch| epoch.areas.mu_ap.map(|area| 100.0 * area))];
+    let areas = line("muAP", "#2ca02c", |epoch| epoch.areas.mu_ap.map(|area| 100.0 * area));
+    let top_1 = line("top-1", "#9467bd", |epoch| epoch.areas.top_1.map(|share| 100.0 * share));
+    let (loss, measure, measures) = match top_1.values.iter().any(Option::is_some) {
+        true => ("cross entropy", "validation top-1 and muAP, %", vec![top_1, areas]),
+        false => ("binary cross entropy", "validation muAP, %", vec![areas]),
+    };
     let best = epochs.iter().rposition(|epoch| epoch.best);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {}\" font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
         2.0 * HEIGHT
     );
-    panel(&mut out, 0.0, "binary cross entropy", &losses, best);
-    panel(&mut out, HEIGHT, "validation muAP, %", &areas, best);
+    panel(&mut out, 0.0, loss, &losses, best);
+    panel(&mut out, HEIGHT, measure, &measures, best);
     out.push_str("</svg>\n");
     out
 }

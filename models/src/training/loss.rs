@@ -1,6 +1,24 @@
-//! Binary cross entropy, the loss of section 6: every label is a decision of its own.
+//! The losses of the two tasks, and the probabilities that belong to them: section 6's binary cross entropy, where every
+//! label is a decision of its own, and cross entropy, where a video has exactly one label.
 
-use burn_core::tensor::Tensor;
+use burn_core::tensor::{Tensor, activation};
+use divita_runtime::bundle::Task;
+
+/// Returns the loss that `task` is trained by, of `logits` and `targets` (batch, labels).
+pub fn loss(task: Task, logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    match task {
+        Task::MultiLabel => binary_cross_entropy(logits, targets),
+        Task::SingleLabel => cross_entropy(logits, targets),
+    }
+}
+
+/// Returns the probabilities of `logits` (batch, labels): sigmoids, or of a single-label task the softmax of each row.
+pub fn label_probabilities(task: Task, logits: Tensor<2>) -> Tensor<2> {
+    match task {
+        Task::MultiLabel => activation::sigmoid(logits),
+        Task::SingleLabel => activation::softmax(logits, 1),
+    }
+}
 
 /// Mean over all decisions of a batch of `logits` (batch, labels), given `targets`, which are 0 or 1, or a teacher's probabilities.
 ///
@@ -8,4 +26,11 @@ use burn_core::tensor::Tensor;
 pub fn binary_cross_entropy(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
     let rest = logits.clone().abs().neg().exp().log1p();
     (logits.clone().clamp_min(0.0) - logits * targets + rest).mean()
+}
+
+/// Mean over the rows of `logits` (batch, labels) of the cross entropy between their softmax and `targets`. Each row of
+/// `targets` sums to 1: it is one-hot, or a teacher's probabilities. Torch's `cross_entropy` with class probabilities.
+pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    // The logarithm of the softmax is taken relative to the row's largest logit, so no exponential overflows.
+    (activation::log_softmax(logits, 1) * targets).sum_dim(1).mean().neg()
 }

@@ -27,7 +27,7 @@ pub use clip_pictures::{ClipPictures, ClipPicturesError, Cutting};
 pub use device::training_device;
 pub use differentiable::{Differentiable, Mode, Untrainable};
 pub use fusion::Fusion;
-pub use loss::binary_cross_entropy;
+pub use loss::{binary_cross_entropy, cross_entropy, label_probabilities};
 pub use plateau::{Plateau, Verdict};
 pub use teacher::{Distillation, Teacher, TeacherDescription};
 pub use trainer::{Epoch, Examples, Recipe, Schedule, ShortAreas, Standing, Trainer, TrainingError};

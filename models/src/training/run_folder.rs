@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use divita_runtime::bundle::Task;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
@@ -120,10 +121,15 @@ impl BackboneRecipe {
         let Recipe { clips, batch, epochs, rate, decay, seed, .. } = self.recipe;
         let Cutting { fps, shrink, .. } = self.cutting;
         let smaller = if shrink > 1 { format!(", {shrink} times smaller along each side") } else { String::new() };
-        let mu_ap = best.areas.mu_ap.map(|area| format!(" and muAP {area:.4}")).unwrap_or_default();
+        let measured = match best.areas {
+            ShortAreas { top_1: Some(share), .. } => {
+                format!(" (cross entropy, one label per video) and top-1 {share:.4}")
+            }
+            ShortAreas { mu_ap, .. } => mu_ap.map(|area| format!(" and muAP {area:.4}")).unwrap_or_default(),
+        };
         format!(
             "{} from scratch by `divita-models fit-backbone` on {table}, {}: {} videos, {} for validation; clips of {} frames{smaller}; AdamW (amsgrad) at {rate:e}, falling by a cosine, decay {decay}, \
-             {epochs} epochs, steps of {batch} videos with {clips} clips, seed {seed}; a linear layer over the mean of its vectors had a validation loss of {:.4}{mu_ap}",
+             {epochs} epochs, steps of {batch} videos with {clips} clips, seed {seed}; a linear layer over the mean of its vectors had a validation loss of {:.4}{measured}",
             self.network,
             self.split,
             videos[0],
@@ -147,6 +153,14 @@ fn comparable(recipe: &impl Serialize) -> Result<Value, crate::Error> {
     }
     // Numbers as they come back from a file.
     Ok(serde_json::from_slice(&serde_json::to_vec(&value)?)?)
+}
+
+/// `recipe` with the task that it leaves out, so that a difference is named.
+fn with_task(mut recipe: Value) -> Value {
+    if let Some(training) = recipe.get_mut("recipe").and_then(Value::as_object_mut) {
+        training.entry("task").or_insert_with(|| Task::MultiLabel.name().into());
+    }
+    recipe
 }
 
 /// The folder.
@@ -246,7 +260,8 @@ impl RunFolder {
     /// [`RunFolderError::NoRun`], [`RunFolderError::OtherRun`], [`RunFolderError::Read`].
     pub fn open<R: Serialize + DeserializeOwned>(path: &Path, recipe: &R) -> Result<RunFolder, RunFolderError> {
         let (folder, found): (_, R) = RunFolder::read(path)?;
-        if let Some([name, found, wanted]) = difference("", &comparable(&found)?, &comparable(recipe)?) {
+        let [found, wanted] = [with_task(comparable(&found)?), with_task(comparable(recipe)?)];
+        if let Some([name, found, wanted]) = difference("", &found, &wanted) {
             return Err(RunFolderError::OtherRun { path: path.to_owned(), name, found, wanted });
         }
         Ok(folder)

@@ -1,13 +1,14 @@
 //! A trained network that teaches another: its probabilities, softened, beside the labels (Hinton, Vinyals and Dean, 2015).
 
-use burn_core::tensor::{Device, Tensor, activation};
+use burn_core::tensor::{Device, Tensor};
+use divita_runtime::bundle::Task;
 use serde::{Deserialize, Serialize};
 
 use super::{
     classifier::{Classifier, ClassifierError},
     clip_vectors::ClipVectors,
     fusion::Fusion,
-    loss::binary_cross_entropy,
+    loss,
     run_folder::{RunFolder, RunFolderError, RunRecipe},
     snippets::Snippet,
 };
@@ -42,6 +43,7 @@ pub struct TeacherDescription {
 pub struct Teacher {
     fusion: Fusion,
     clips: usize,
+    task: Task,
     /// What is said of it.
     pub description: TeacherDescription,
 }
@@ -60,10 +62,10 @@ impl Teacher {
     ) -> Result<Teacher, RunFolderError> {
         let names: Vec<String> = recipe.streams.keys().cloned().collect();
         let head = recipe.head()?;
-        let (clips, labels) = (recipe.recipe.clips, recipe.labels.len());
+        let (clips, labels, task) = (recipe.recipe.clips, recipe.labels.len(), recipe.recipe.task);
         let fusion = Fusion::new(vectors, head, clips, labels, &names, &run.best(&names)?, device)?;
         let description = TeacherDescription { weights: run.best_sum()?, run: Box::new(recipe.clone()), distillation };
-        Ok(Teacher { fusion, clips, description })
+        Ok(Teacher { fusion, clips, task, description })
     }
 
     /// What it says itself of the videos at `rows`.
@@ -71,11 +73,12 @@ impl Teacher {
     /// # Errors
     /// [`ClassifierError`].
     pub fn probabilities(&mut self, rows: &[usize], device: &Device) -> Result<Vec<Vec<f64>>, ClassifierError> {
-        self.fusion.probabilities(rows, self.clips, device)
+        self.fusion.probabilities(rows, self.clips, self.task, device)
     }
 
     /// The loss of `logits` of `snippets` of `clips` clips: that of the labels, and, by the share of the teacher, that of its probabilities of the same
-    /// clips. The latter is multiplied by the square of the temperature, so that its gradient does not shrink with it.
+    /// clips. Of a single-label task both are cross entropies of softmaxes; that of the teacher differs from the
+    /// Kullback-Leibler divergence by a constant. The latter is multiplied by the square of the temperature, so that its gradient does not shrink with it.
     ///
     /// # Errors
     /// [`ClassifierError`].
@@ -96,8 +99,8 @@ impl Teacher {
         let same: Vec<Snippet> = snippets.iter().zip(self.fusion.clips(&rows)?).map(same).collect();
         let device = logits.device();
         let said = self.fusion.logits(&same, clips, &device.inner(), None)?;
-        let soft = Tensor::from_inner(activation::sigmoid(said / temperature));
-        let of_teacher = binary_cross_entropy(logits.clone() / temperature, soft) * (temperature * temperature);
-        Ok(binary_cross_entropy(logits, targets) * (1.0 - mix) + of_teacher * mix)
+        let soft = Tensor::from_inner(loss::label_probabilities(self.task, said / temperature));
+        let of_teacher = loss::loss(self.task, logits.clone() / temperature, soft) * (temperature * temperature);
+        Ok(loss::loss(self.task, logits, targets) * (1.0 - mix) + of_teacher * mix)
     }
 }

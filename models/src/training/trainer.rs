@@ -6,13 +6,14 @@
 use std::{f64::consts::PI, str::FromStr};
 
 use burn_core::tensor::{Device, Tensor};
+use divita_runtime::bundle::Task;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use serde::{Deserialize, Serialize};
 
 use super::{
     adamw::{AdamW, Moments},
     classifier::{Classifier, ClassifierError},
-    loss::binary_cross_entropy,
+    loss,
     plateau::Plateau,
     snippets::{Snippet, drawn},
     teacher::Teacher,
@@ -23,6 +24,10 @@ use crate::metrics::{Areas, Predictions};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Recipe {
+    /// Whether a video may have any number of the labels or has exactly one; decides loss and probabilities.
+    /// Multi-label, the default, is left out of files.
+    #[serde(skip_serializing_if = "Task::is_multi_label")]
+    pub task: Task,
     /// Clips of a snippet.
     pub clips: usize,
     /// Snippets of a step.
@@ -71,6 +76,7 @@ const WARM_UP: f64 = 0.05;
 impl Default for Recipe {
     fn default() -> Self {
         Recipe {
+            task: Task::MultiLabel,
             clips: 30,
             batch: 32,
             epochs: 100,
@@ -122,7 +128,7 @@ pub struct Epoch {
     pub rate: f64,
     /// Mean loss of its steps.
     pub train_loss: f64,
-    /// Binary cross entropy of the videos' probabilities.
+    /// Loss of the videos' probabilities: binary cross entropy, or of a single-label task cross entropy.
     pub validation_loss: f64,
     /// The measures of section 6 on the validation part.
     #[serde(flatten)]
@@ -131,7 +137,7 @@ pub struct Epoch {
     pub best: bool,
 }
 
-/// Areas without those of each label.
+/// The areas of all labels together and, of a single-label task, top-1 accuracy.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct ShortAreas {
@@ -139,13 +145,18 @@ pub struct ShortAreas {
     pub m_ap: Option<f64>,
     pub w_ap: Option<f64>,
     pub s_ap: Option<f64>,
+    /// Share of the videos whose most probable label is theirs, in [0, 1]. None where the task is multi-label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_1: Option<f64>,
 }
 
 impl ShortAreas {
-    /// Of all areas these.
+    /// Measures `predictions` as far as `task` asks.
     #[must_use]
-    pub fn of(areas: &Areas) -> ShortAreas {
-        ShortAreas { mu_ap: areas.mu_ap, m_ap: areas.m_ap, w_ap: areas.w_ap, s_ap: areas.s_ap }
+    pub fn of(predictions: &Predictions, task: Task) -> ShortAreas {
+        let Areas { mu_ap, m_ap, w_ap, s_ap, .. } = predictions.areas();
+        let top_1 = if task == Task::SingleLabel { predictions.top_k_accuracy(1) } else { None };
+        ShortAreas { mu_ap, m_ap, w_ap, s_ap, top_1 }
     }
 
     /// Each with its name in the paper.
@@ -289,7 +300,7 @@ impl<C: Classifier> Trainer<C> {
             let targets = self.targets(snippets);
             let loss = match &mut self.teacher {
                 Some(teacher) => teacher.loss(logits, targets, snippets, clips)?,
-                None => binary_cross_entropy(logits, targets),
+                None => loss::loss(self.recipe.task, logits, targets),
             };
             let value = f64::from(loss.clone().into_scalar::<f32>());
             if !value.is_finite() {
@@ -312,7 +323,6 @@ impl<C: Classifier> Trainer<C> {
             ..self.standing.clone()
         };
         let train_loss = sum / order.len() as f64;
-        let areas = ShortAreas::of(&areas);
         Ok(Epoch { epoch, rate, train_loss, validation_loss, areas, best: verdict.lowest })
     }
 
@@ -333,15 +343,17 @@ impl<C: Classifier> Trainer<C> {
         Tensor::<1>::from_floats(targets.as_slice(), &self.device).reshape([snippets.len(), labels])
     }
 
-    /// Binary cross entropy of the probabilities of the validation part, and its measures.
-    fn validate(&mut self) -> Result<(f64, Areas), TrainingError> {
+    /// Loss of the probabilities of the validation part, and its measures.
+    fn validate(&mut self) -> Result<(f64, ShortAreas), TrainingError> {
         let Examples { truth, validation, .. } = &self.examples;
-        let probabilities = self.classifier.probabilities(validation, self.recipe.clips, &self.device)?;
+        let Recipe { clips, task, .. } = self.recipe;
+        let probabilities = self.classifier.probabilities(validation, clips, task, &self.device)?;
         let truth: Vec<Vec<bool>> = validation.iter().map(|&row| truth[row].clone()).collect();
-        let decisions = probabilities.iter().flatten().zip(truth.iter().flatten());
-        // As torch does: a logarithm is at least -100.
-        let losses = decisions.clone().map(|(p, truth)| -if *truth { p.ln() } else { (1.0 - p).ln() }.max(-100.0));
-        let loss = losses.sum::<f64>() / decisions.count().max(1) as f64;
-        Ok((loss, Predictions { probabilities, truth }.areas()))
+        let predictions = Predictions { probabilities, truth };
+        let loss = match task {
+            Task::MultiLabel => predictions.binary_cross_entropy(),
+            Task::SingleLabel => predictions.cross_entropy(),
+        };
+        Ok((loss, ShortAreas::of(&predictions, task)))
     }
 }

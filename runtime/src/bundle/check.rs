@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{BUNDLE_SCHEMA, BundleError, MANIFEST_FILE, Manifest, Stream};
+use super::{BUNDLE_SCHEMA, BundleError, MANIFEST_FILE, Manifest, Stream, Task};
 use crate::sampler::WorkingRate;
 
 /// Bytes of a notice, at most.
@@ -55,9 +55,17 @@ pub fn notice_fault(notice: &str) -> Option<String> {
 /// The first thing that the manifest says and that cannot be.
 fn fault(manifest: &Manifest) -> Option<String> {
     let Manifest { labels, working_rates, snippet_clips, streams, .. } = manifest;
+    let needed = manifest.needed_schema();
+    if manifest.schema < needed {
+        let schema = manifest.schema;
+        return Some(format!("schema: {schema}, but its keys need {needed}; build the bundle anew"));
+    }
     let repeated = labels.iter().enumerate().find(|(k, label)| labels[..*k].contains(label));
     if labels.is_empty() || labels.len() > 1000 {
         return Some(format!("labels: {} of them, instead of 1 to 1000", labels.len()));
+    }
+    if manifest.task == Task::SingleLabel && labels.len() < 2 {
+        return Some("task: single-label needs at least 2 labels".into());
     }
     if let Some((_, label)) = repeated {
         return Some(format!("labels: {label:?} stands twice"));

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::shots::ShotSettings;
 
-/// Version of the bundle's layout that this code reads and writes.
-pub const BUNDLE_SCHEMA: u32 = 1;
+/// Highest version of the bundle's layout that this code reads. A bundle carries the lowest version that
+/// understands it, [`Manifest::needed_schema`], so that older programs still read what they can.
+pub const BUNDLE_SCHEMA: u32 = 2;
 
 /// Name of the manifest inside a bundle.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -22,15 +23,44 @@ pub const SHOTS_FILE: &str = "shots.safetensors";
 pub const GENRES: [&str; 10] =
     ["action", "adventure", "comedy", "crime", "drama", "fantasy", "horror", "romance", "sci-fi", "thriller"];
 
+/// How logits of the labels become probabilities: what the heads were trained for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// A video may have any number of the labels: the sigmoid of each logit.
+    #[default]
+    MultiLabel,
+    /// A video has exactly one of the labels: the softmax over all logits, so probabilities sum to 1.
+    SingleLabel,
+}
+
+impl Task {
+    /// Returns the task's name in files and outputs: `multi-label` or `single-label`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Task::MultiLabel => "multi-label",
+            Task::SingleLabel => "single-label",
+        }
+    }
+
+    /// Returns whether this is [`Task::MultiLabel`], the default, which files and outputs leave out.
+    pub fn is_multi_label(&self) -> bool {
+        *self == Task::MultiLabel
+    }
+}
+
 /// Everything a bundle says of itself. Unknown keys are ignored, so that a later writer may add facts without a new schema.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Version of the layout, [`BUNDLE_SCHEMA`].
+    /// Version of the layout: at least [`Manifest::needed_schema`], at most [`BUNDLE_SCHEMA`].
     pub schema: u32,
     /// Short name of the bundle.
     pub name: String,
     /// Genre names, in the order of the heads' outputs.
     pub labels: Vec<String>,
+    /// How the labels' logits become probabilities. Schema 2.
+    #[serde(default, skip_serializing_if = "Task::is_multi_label")]
+    pub task: Task,
     /// Name of the architecture, such as `shufflenet-fusion`.
     pub architecture: String,
     /// Whether the weights were learned from data. Where false, every result says so.
@@ -56,6 +86,16 @@ pub struct Manifest {
     pub licence: String,
     /// Every other file of the bundle by name.
     pub files: BTreeMap<String, FileEntry>,
+}
+
+impl Manifest {
+    /// Returns the lowest schema whose programs understand this manifest. Unknown keys are ignored, so a key
+    /// that changes what the networks compute needs a schema that older programs refuse.
+    #[must_use]
+    pub fn needed_schema(&self) -> u32 {
+        let uses_schema_2 = [!self.task.is_multi_label()];
+        if uses_schema_2.contains(&true) { 2 } else { 1 }
+    }
 }
 
 /// The streams of a bundle; at least one must be there. What is there is fused.

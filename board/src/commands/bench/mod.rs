@@ -195,7 +195,7 @@ impl Bench {
         let cuts = SegmenterOptions::of(manifest, options.rate, options.segmentation);
         let mut segmenter = Segmenter::new(cuts, bundle.transitions().clone());
         let mut backbones = networks.backbones()?;
-        let mut snippets = Snippets::new(networks.heads()?, manifest.snippet_clips, manifest.labels.len(), None);
+        let mut snippets = Snippets::new(networks.heads()?, manifest, None);
         let [mut decode, mut histogram, mut cut, mut clip, mut heads] = [const { Vec::new() }; 5];
         let mut segments = Vec::new();
         loop {
