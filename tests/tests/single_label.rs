@@ -233,7 +233,7 @@ fn a_single_label_bundle_says_so_everywhere_and_its_probabilities_sum_to_one() {
     // An older program would take sigmoids: the manifest must not claim to be for it. Nor is one label a choice.
     for (key, value, words) in [
         ("schema", json!(1), &["schema: 1", "need 2"][..]),
-        ("task", json!("ranking"), &["task", "unknown variant `ranking`"]),
+        ("task", json!("ranking"), &["manifest.json: unknown variant `ranking`", "`single-label`"]),
         ("labels", json!(["fun"]), &["single-label needs at least 2 labels"]),
     ] {
         let mut changed = manifest.clone();
@@ -247,7 +247,7 @@ fn a_single_label_bundle_says_so_everywhere_and_its_probabilities_sum_to_one() {
 fn coloured_videos(folder: &Path) {
     let (width, height) = (96, 64);
     let mut table = "video,red,green,blue,split0\n".to_owned();
-    for video in 0..18 {
+    for video in 0..30 {
         let colour = video % 3;
         let one_hot = ["1,0,0", "0,1,0", "0,0,1"][colour];
         table.push_str(&format!("v{video}.y4m,{one_hot},{}\n", usize::from(video % 6 < 3 && video > 5)));
@@ -270,12 +270,12 @@ fn a_backbone_learns_which_label_a_video_has() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     coloured_videos(folder);
-    let fit = ["fit-backbone", "shufflenet-2d", "table.csv", "--single-label", "--output", "run", "--epochs", "6"];
+    let fit = ["fit-backbone", "shufflenet-2d", "table.csv", "--single-label", "--output", "run", "--epochs", "12"];
     let quick = ["--kept", "2", "--clips", "2", "--batch", "4", "--shrink", "4"];
     assert_done(&models(folder, &[&fit[..], &quick].concat()));
     assert_eq!(read_json(&folder.join("run/recipe.json"))["recipe"]["task"], "single-label");
     let epochs = json_lines(&fs::read_to_string(folder.join("run/epochs.jsonl")).unwrap());
     let best = epochs.iter().rfind(|epoch| epoch["best"] == json!(true)).unwrap();
-    assert!(best["top_1"].as_f64().unwrap() > 0.6, "{epochs:?}");
+    assert!(best["top_1"].as_f64().unwrap() > 0.8, "{epochs:?}");
     assert!(folder.join("run/backbone.safetensors").exists());
 }
