@@ -9,7 +9,7 @@ use std::{
 use divita_runtime::{
     bundle::{
         Bundle, FileEntry, GENRES, GOLDEN_FILE, MANIFEST_FILE, Manifest, Provenance, SHOTS_FILE, Stream as StreamEntry,
-        Streams, Task,
+        StreamInput, Streams, Task,
     },
     golden,
     network::StreamName,
@@ -22,11 +22,12 @@ use burn_core::tensor::Device;
 use crate::{
     Error, cost,
     difference::{Difference, TOLERANCE},
+    frozen_backbone::{FrozenBackbone, FrozenNetwork},
     graph::Graph,
     model_card,
     networks::SNIPPET_CLIPS,
     onnx::{self, Precision},
-    reference_input::reference_inputs,
+    reference_input::preprocessed_inputs,
     seed::seeded,
     session::Session,
     training::Differentiable,
@@ -90,9 +91,7 @@ pub struct Contents {
 #[derive(Clone, Debug)]
 pub struct StreamContents {
     /// What it sees.
-    pub backbone: Backbone,
-    /// The backbone's weights.
-    pub backbone_weights: Weights,
+    pub backbone: FrozenBackbone,
     /// The head's description.
     pub head: Graph,
     /// Its weights.
@@ -108,6 +107,8 @@ pub struct BundleNetwork {
     pub graph: Graph,
     /// Its weights, batch norm unfolded.
     pub weights: Weights,
+    /// How frames become its input; none for a head.
+    pub input: Option<StreamInput>,
 }
 
 /// Names of a stream's two networks.
@@ -126,8 +127,7 @@ impl Contents {
             let [name, head_name] = names(backbone.stream());
             let head = backbone.head();
             StreamContents {
-                backbone,
-                backbone_weights: seeded(&backbone.graph(1), seed, name),
+                backbone: FrozenBackbone::seeded(backbone, seed, name),
                 head_weights: seeded(&head, seed, head_name),
                 head,
             }
@@ -148,41 +148,49 @@ impl Contents {
         }
     }
 
-    /// Its networks: of each stream the backbone and the head.
+    /// Its networks that this tool describes: of each stream the backbone, unless it comes from elsewhere, and the head.
     #[must_use]
     pub fn networks(&self) -> Vec<BundleNetwork> {
         let of = |stream: &StreamContents| {
             let [name, head] = names(stream.backbone.stream());
-            let weights = stream.backbone_weights.clone();
-            [
-                BundleNetwork { name, graph: stream.backbone.graph(1), weights },
-                BundleNetwork { name: head, graph: stream.head.clone(), weights: stream.head_weights.clone() },
-            ]
+            let backbone = match &stream.backbone.network {
+                FrozenNetwork::Described { backbone, weights } => Some(BundleNetwork {
+                    name,
+                    graph: backbone.graph(1),
+                    weights: weights.clone(),
+                    input: Some(stream.backbone.input),
+                }),
+                FrozenNetwork::Onnx(_) => None,
+            };
+            let (graph, weights) = (stream.head.clone(), stream.head_weights.clone());
+            let head = BundleNetwork { name: head, graph, weights, input: None };
+            backbone.into_iter().chain([head])
         };
         self.streams.iter().flat_map(of).collect()
     }
 
     /// Name of the network that its streams are, as `zoo` has it.
     fn architecture(&self) -> String {
-        let streams: Vec<Backbone> = self.streams.iter().map(|stream| stream.backbone).collect();
-        let known = NETWORKS.iter().find(|network| network.streams == streams).map(|network| network.name.to_owned());
-        known.unwrap_or_else(|| streams.iter().map(|backbone| backbone.graph(1).name).collect::<Vec<_>>().join("+"))
+        let described: Option<Vec<Backbone>> = self.streams.iter().map(|stream| stream.backbone.described()).collect();
+        let known = described.and_then(|streams| NETWORKS.iter().find(|network| network.streams == streams));
+        let names = || self.streams.iter().map(|stream| stream.backbone.name()).collect::<Vec<_>>().join("+");
+        known.map_or_else(names, |network| network.name.to_owned())
     }
 
     fn entry(&self, name: StreamName) -> Option<StreamEntry> {
         let stream = self.streams.iter().find(|stream| stream.backbone.stream() == name)?;
-        let backbone = stream.backbone;
+        let backbone = &stream.backbone;
         let macs = |&rate: &u32| {
             let clips = self.snippet_clips as u64;
-            (rate, clips * cost::macs(&backbone.graph(rate as usize)) + cost::macs(&stream.head))
+            (rate, clips * backbone.macs(rate as usize) + cost::macs(&stream.head))
         };
         let [file, head] = names(name).map(onnx_file);
         Some(StreamEntry {
             backbone: file,
             head,
             features: backbone.features(),
-            input: backbone.input(),
-            parameters: cost::parameters(&backbone.graph(1)) + cost::parameters(&stream.head),
+            input: backbone.input,
+            parameters: backbone.parameters() + cost::parameters(&stream.head),
             macs_per_snippet: self.working_rates.iter().map(macs).collect(),
         })
     }
@@ -252,6 +260,12 @@ fn replaceable(folder: &Path) -> Result<(), Error> {
 }
 
 fn write_files(options: &BuildOptions, contents: &Contents, folder: &Path) -> Result<Manifest, Error> {
+    for stream in &contents.streams {
+        if let FrozenNetwork::Onnx(onnx) = &stream.backbone.network {
+            let [name, _] = names(stream.backbone.stream());
+            write(&folder.join(onnx_file(name)), &onnx.bytes)?;
+        }
+    }
     for network in contents.networks() {
         let bytes = onnx::encode(&network.graph, &network.weights, options.precision)?;
         verify(&network, &bytes, options.precision)?;
@@ -272,7 +286,7 @@ fn write_files(options: &BuildOptions, contents: &Contents, folder: &Path) -> Re
 
 /// Whether the ONNX file `bytes` makes in tract what the network makes in burn, whose description it was written from.
 fn verify(network: &BundleNetwork, bytes: &[u8], precision: Precision) -> Result<(), Error> {
-    let inputs = reference_inputs(&network.graph);
+    let inputs = preprocessed_inputs(&network.graph, network.input);
     let found = Session::tract(bytes, inputs.iter().map(|(shape, _)| shape.as_slice()))?.run(inputs.clone())?;
     let device = Device::flex();
     let mut reference = Differentiable::new(network.graph.clone(), &network.weights, &device.clone().autodiff())?;

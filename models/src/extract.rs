@@ -15,10 +15,11 @@ use divita_runtime::{
 
 use crate::{
     Error,
+    frozen_backbone::FrozenBackbone,
+    onnx::Precision,
     session::{Device, Session},
     transnet_detector::TransnetDetector,
     video_clips::{each_clip, segmenter_options},
-    zoo::Backbone,
 };
 
 /// What finds the shots.
@@ -31,7 +32,7 @@ pub enum Detector {
 
 /// Makes the vectors of videos with one backbone.
 pub struct Extractor {
-    network: Backbone,
+    backbone: FrozenBackbone,
     engine: Engine,
     detector: Detector,
     rate: WorkingRate,
@@ -80,28 +81,28 @@ pub struct Representations {
 }
 
 impl Extractor {
-    /// An extractor with the ONNX file of `network`, run on `device`; the detector is asked only for clips within shots.
+    /// An extractor with `backbone`, run on `device`; the detector is asked only for clips within shots.
     ///
     /// # Errors
-    /// When the file is not that of the network, or the device is not there.
+    /// When the weights are not those of the network, or the device is not there.
     pub fn new(
-        network: Backbone,
-        onnx: &[u8],
+        backbone: FrozenBackbone,
         device: Device,
         rate: WorkingRate,
         segmentation: Segmentation,
         detector: Detector,
     ) -> Result<Self, ExtractError> {
-        let (input, frames) = (network.input(), rate.clip_frames());
+        let (input, frames) = (backbone.input, rate.clip_frames());
+        let onnx = backbone.onnx(frames, Precision::F32)?;
+        let (stream, features) = (backbone.stream(), backbone.features());
         let engine = match device {
             Device::Cpu => {
-                let backbones =
-                    Backbones::alone(network.stream(), onnx, input, network.features(), rate, Executor::default())?;
+                let backbones = Backbones::alone(stream, &onnx, input, features, rate, Executor::default())?;
                 Engine::Runtime(Box::new(backbones))
             }
-            Device::Cuda => Engine::Session(Session::on(device, onnx, [&*shape(network, frames)])?),
+            Device::Cuda => Engine::Session(Session::on(device, &onnx, [&*backbone.input_shape(frames)])?),
         };
-        Ok(Extractor { network, engine, detector, rate, segmentation })
+        Ok(Extractor { backbone, engine, detector, rate, segmentation })
     }
 
     /// The vectors of the video `input`; `reached` gets the time that it has been read up to.
@@ -109,11 +110,11 @@ impl Extractor {
     /// # Errors
     /// [`ExtractError`].
     pub fn extract(&mut self, input: &str, reached: impl FnMut(Timestamp)) -> Result<Representations, ExtractError> {
-        let options = segmenter_options(self.network, self.rate, self.segmentation);
-        let (network, engine) = (self.network, &mut self.engine);
+        let (backbone, engine) = (&self.backbone, &mut self.engine);
+        let options = segmenter_options(backbone.stream(), backbone.input, self.rate, self.segmentation);
         let mut found = Representations { clips: 0, data: Vec::new() };
         let run = |clip: &Clip| -> Result<(), ExtractError> {
-            found.data.extend(engine.run(network, clip)?);
+            found.data.extend(engine.run(backbone, clip)?);
             found.clips += 1;
             Ok(())
         };
@@ -128,27 +129,21 @@ impl Extractor {
     }
 }
 
-/// Shape of the input of `network` for clips of `frames` frames.
-fn shape(network: Backbone, frames: usize) -> Vec<usize> {
-    let graph = network.graph(frames);
-    graph.inputs.iter().flat_map(|&(_, value)| graph.shape(value).to_vec()).collect()
-}
-
 impl Engine {
     /// The vector of `clip`.
-    fn run(&mut self, network: Backbone, clip: &Clip) -> Result<Vec<f32>, ExtractError> {
+    fn run(&mut self, backbone: &FrozenBackbone, clip: &Clip) -> Result<Vec<f32>, ExtractError> {
         match self {
             Engine::Runtime(backbones) => {
                 let features = backbones.run(clip)?;
-                Ok(match network.stream() {
+                Ok(match backbone.stream() {
                     StreamName::Image => features.image,
                     StreamName::Video => features.video,
                 })
             }
             Engine::Session(session) => {
-                let (input, shape) = (network.input(), shape(network, clip.frames));
+                let (input, shape) = (backbone.input, backbone.input_shape(clip.frames));
                 let mut data = vec![0.0; shape.iter().product()];
-                match (network.stream(), &clip.keyframe().image) {
+                match (backbone.stream(), &clip.keyframe().image) {
                     (StreamName::Image, Some(picture)) => fill_picture(picture, &input, &mut data),
                     _ => fill_clip(clip.pictures(), clip.frames, &input, &mut data),
                 }

@@ -4,6 +4,7 @@
 //! ([`graph::Graph::weights`]), its cost ([`cost`]), seeded values ([`seed`]), the same network without batch norm
 //! ([`fold`]) and its ONNX file ([`onnx`]). Real values come from a [`checkpoint`] by way of [`import`]. A new network is one file in [`networks`] and one line in [`zoo`].
 
+pub mod backbone_file;
 pub mod bundle;
 pub mod checkpoint;
 pub mod clip_comparison;
@@ -15,15 +16,19 @@ mod error;
 pub mod extract;
 pub mod film;
 pub mod fold;
+pub mod frozen_backbone;
 pub mod graph;
 pub mod import;
 pub mod inflation;
+pub mod input_check;
+pub mod known_inputs;
 pub mod known_weights;
 pub mod label_table;
 pub mod metrics;
 mod model_card;
 pub mod networks;
 pub mod onnx;
+pub mod onnx_backbone;
 pub mod op;
 pub mod parallel;
 pub mod prediction_table;

@@ -28,6 +28,7 @@ enum Command {
     FitBackbone(commands::fit_backbone::FitBackbone),
     FitShots(commands::fit_shots::FitShots),
     Import(commands::import::Import),
+    ImportOnnx(commands::import_onnx::ImportOnnx),
     // Of use to whoever makes a package, and in nobody else's way.
     #[command(hide = true)]
     Manual(commands::manual::Manual),
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         Command::FitBackbone(fit) => fit.run(),
         Command::FitShots(fit) => fit.run(),
         Command::Import(import) => import.run(),
+        Command::ImportOnnx(import) => import.run(),
         Command::Manual(manual) => manual.run(),
         Command::Reproduce(reproduce) => reproduce.run(),
         Command::ShotThresholds(thresholds) => thresholds.run(),

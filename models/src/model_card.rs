@@ -34,7 +34,7 @@ pub(crate) fn text(manifest: &Manifest, contents: &Contents) -> String {
             )
         })
     };
-    let backbone = |at: usize| contents.streams.get(at).map_or("", |stream| stream.backbone.graph(1).name);
+    let backbone = |at: usize| contents.streams.get(at).map_or("", |stream| stream.backbone.name());
     let last = contents.streams.len() - 1;
     let described = [
         stream("image", &format!("`{}` on the keyframe of each clip", backbone(0)), &streams.image),

@@ -1,6 +1,8 @@
 //! The input that every implementation of a network is compared on: made by a formula, so that no file has to hold it.
 
-use crate::graph::Graph;
+use divita_runtime::bundle::StreamInput;
+
+use crate::{graph::Graph, zoo::Backbone};
 
 /// One input of a network: shape and elements.
 pub type Input = (Vec<usize>, Vec<f32>);
@@ -21,6 +23,26 @@ pub fn reference_inputs(graph: &Graph) -> Vec<Input> {
         (shape, elements)
     };
     graph.inputs.iter().map(input).collect()
+}
+
+/// The same inputs for weights whose preprocessing is `input`: the values that the same pixels have under it, where it is
+/// not the usual one of the network. Values of the size that the weights know show errors at their true size.
+#[must_use]
+pub fn preprocessed_inputs(graph: &Graph, input: Option<StreamInput>) -> Vec<Input> {
+    let mut inputs = reference_inputs(graph);
+    let usual = Backbone::called(graph.name).map(Backbone::input);
+    if let (Some(usual), Some(input), [(shape, data)]) = (usual, input, &mut inputs[..])
+        && (usual.mean, usual.std) != (input.mean, input.std)
+    {
+        let plane = shape[2..].iter().product();
+        for (channel, values) in data.chunks_exact_mut(plane).enumerate() {
+            for value in values {
+                let pixel = *value * usual.std[channel] + usual.mean[channel];
+                *value = (pixel - input.mean[channel]) / input.std[channel];
+            }
+        }
+    }
+    inputs
 }
 
 fn element(i: usize) -> f32 {

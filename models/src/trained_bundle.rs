@@ -6,32 +6,29 @@ use std::{
 };
 
 use divita_runtime::{
-    bundle::{Provenance, Task},
-    network::StreamName,
+    bundle::{Provenance, StreamInput, Task},
     sampler::WorkingRate,
 };
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::{
+    backbone_file::{BackboneFile, BackboneFileError},
     bundle::{Contents, StreamContents},
-    checkpoint::{self, CheckpointError},
-    import,
-    seed::seeded,
+    frozen_backbone::FrozenBackbone,
     training::{
         Distillation, Schedule,
         fitted::Fitted,
         run_folder::{Results, RunFolder, RunFolderError, RunRecipe, Vectors},
     },
-    weights::Weights,
     zoo::Backbone,
 };
 
 /// What a store says of weights that were drawn from a seed, before the seed.
 pub const SEEDED: &str = "seeded, untrained: ";
 
-/// What a store says of weights from a file, before its sum.
-pub const SUM: &str = "SHA-256 ";
+/// The attribute of a store that says how frames became the backbone's input: a [`StreamInput`].
+pub const INPUT: &str = "input";
 
 /// Why a bundle cannot be made of a run.
 #[derive(Debug, Error)]
@@ -58,7 +55,7 @@ pub enum TrainedBundleError {
         /// The stream.
         stream: String,
         /// The network.
-        network: &'static str,
+        network: String,
         /// What is known of the weights.
         from: String,
     },
@@ -82,22 +79,33 @@ pub enum TrainedBundleError {
         /// The stream.
         stream: String,
         /// The network.
-        network: &'static str,
+        network: String,
+    },
+    /// The vectors were made with another preprocessing.
+    #[error(
+        "{}: its preprocessing is {found}, but the {stream} stream's vectors were made with {wanted}: import the weights with that", path.display()
+    )]
+    OtherInput {
+        /// The file.
+        path: PathBuf,
+        /// The stream.
+        stream: String,
+        /// Of this file.
+        found: StreamInput,
+        /// Of the vectors.
+        wanted: StreamInput,
     },
     /// A bundle has one file of a network for all working rates, and this one would need one for each.
     #[error(
         "{0} is another network for each length of a clip, and a bundle holds one for all working rates: it can teach (`divita-models distill`), but not be shipped"
     )]
-    OneLength(&'static str),
+    OneLength(String),
     /// The streams do not belong together.
     #[error("the streams' vectors were made with different {0}")]
     Streams(&'static str),
-    /// A file of weights cannot be read.
+    /// A file of weights cannot be used.
     #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// Weights are not those of the network.
-    #[error(transparent)]
-    Weights(#[from] crate::Error),
+    File(#[from] BackboneFileError),
 }
 
 /// What the vectors of a stream say of themselves.
@@ -124,15 +132,11 @@ pub fn contents(path: &Path, files: &BTreeMap<&str, PathBuf>, licence: &str) -> 
     let (mut rates, mut origins, mut shots, mut fitted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for ((name, vectors), head_weights) in described.streams.iter().zip(run.best(&names)?) {
         let network = fact(vectors, name, "network", Value::as_str)?;
-        let backbone = Backbone::ALL.into_iter().find(|backbone| backbone.graph(1).name == network);
-        let backbone = backbone.ok_or(TrainedBundleError::Unknown { stream: name.clone(), fact: "network" })?;
-        if names_of(backbone.stream()) != name {
-            return Err(TrainedBundleError::Stream { stream: name.clone(), network: backbone.graph(1).name });
-        }
-        if backbone.stream() == StreamName::Video && !backbone.graph(1).any_frames {
-            return Err(TrainedBundleError::OneLength(backbone.graph(1).name));
-        }
         let from = fact(vectors, name, "weights", Value::as_str)?;
+        let (backbone, of) = backbone(name, network, from, vectors, files.get(name.as_str()))?;
+        if backbone.stream().as_str() != name {
+            return Err(TrainedBundleError::Stream { stream: name.clone(), network: network.to_owned() });
+        }
         let known = |rate: &Value| {
             rate.as_u64().and_then(|rate| u32::try_from(rate).ok()).filter(|&rate| WorkingRate::new(rate).is_ok())
         };
@@ -140,17 +144,20 @@ pub fn contents(path: &Path, files: &BTreeMap<&str, PathBuf>, licence: &str) -> 
             Value::Array(rates) => rates.iter().map(known).collect::<Option<Vec<u32>>>(),
             one => known(one).map(|rate| vec![rate]),
         };
-        rates.push(fact(vectors, name, "fps", all)?);
+        let at = fact(vectors, name, "fps", all)?;
+        if at.len() > 1 && !at.iter().all(|&rate| backbone.serves(rate as usize)) {
+            return Err(TrainedBundleError::OneLength(network.to_owned()));
+        }
+        rates.push(at);
         let cut = vectors.attributes.get("detector").and_then(Value::as_str).unwrap_or("none");
         shots.push(format!("{}, shots by {cut}", fact(vectors, name, "segmentation", Value::as_str)?));
-        let (backbone_weights, of) = backbone_weights(name, backbone, from, files.get(name.as_str()))?;
         origins.push(format!("{name}: {network}, {from}"));
         fitted.extend(of.map(|of| {
             let beside = of.beside(&described.videos).map(|beside| format!("; it {beside}")).unwrap_or_default();
             (format!("Backbone, {name}"), of.told + &beside)
         }));
         let head = head.over(described.recipe.clips, backbone.features(), described.labels.len());
-        streams.push(StreamContents { backbone, backbone_weights, head, head_weights });
+        streams.push(StreamContents { backbone, head, head_weights });
     }
     rates.dedup();
     shots.dedup();
@@ -197,37 +204,37 @@ fn listed(rates: &[u32], between: &str) -> String {
     rates.iter().map(u32::to_string).collect::<Vec<_>>().join(between)
 }
 
-/// Name of a stream.
-fn names_of(stream: StreamName) -> &'static str {
-    match stream {
-        StreamName::Image => "image",
-        StreamName::Video => "video",
-    }
-}
-
-/// The weights that made the vectors of a stream, and what they were fitted on: from the file, whose sum must be that which the vectors name, or from the seed that they name.
-fn backbone_weights(
+/// The backbone that made the vectors of a stream, and what it was fitted on: from the file, whose sum must be that which the
+/// vectors name, or from the seed that they name.
+fn backbone(
     stream: &str,
-    backbone: Backbone,
+    network: &str,
     from: &str,
+    vectors: &Vectors,
     file: Option<&PathBuf>,
-) -> Result<(Weights, Option<Fitted>), TrainedBundleError> {
-    let graph = backbone.graph(1);
-    match (file, from.strip_prefix(SEEDED).and_then(|seed| seed.parse().ok())) {
-        (Some(path), _) => {
-            let checkpoint = checkpoint::read(path)?;
-            let found = format!("{SUM}{}", checkpoint.sha256);
+) -> Result<(FrozenBackbone, Option<Fitted>), TrainedBundleError> {
+    let described = Backbone::called(network);
+    match (file, from.strip_prefix(SEEDED).and_then(|seed| seed.parse().ok()), described) {
+        (Some(path), _, _) => {
+            let BackboneFile { frozen, from: found, fitted, .. } = BackboneFile::read(path, described)?;
+            let (path, stream) = (path.clone(), stream.to_owned());
             if found != from {
-                let (path, stream, wanted) = (path.clone(), stream.to_owned(), from.to_owned());
-                return Err(TrainedBundleError::OtherWeights { path, stream, found, wanted });
+                return Err(TrainedBundleError::OtherWeights { path, stream, found, wanted: from.to_owned() });
             }
-            let fitted = Fitted::of(&checkpoint);
-            Ok((import::map(&graph, checkpoint)?.weights, fitted))
+            let made_with = vectors.attributes.get(INPUT).map(|input| serde_json::from_value(input.clone()));
+            match made_with {
+                Some(Ok(wanted)) if wanted != frozen.input => {
+                    Err(TrainedBundleError::OtherInput { path, stream, found: frozen.input, wanted })
+                }
+                Some(Err(_)) => Err(TrainedBundleError::Unknown { stream, fact: INPUT }),
+                Some(Ok(_)) | None => Ok((frozen, fitted)),
+            }
         }
-        (None, Some(seed)) => Ok((seeded(&graph, seed, graph.name), None)),
-        (None, None) => {
-            let (stream, from) = (stream.to_owned(), from.to_owned());
-            Err(TrainedBundleError::WeightsMissing { stream, network: graph.name, from })
+        (None, Some(seed), Some(backbone)) => Ok((FrozenBackbone::seeded(backbone, seed, network), None)),
+        (None, Some(_), None) => Err(TrainedBundleError::Unknown { stream: stream.to_owned(), fact: "network" }),
+        (None, None, _) => {
+            let (stream, network, from) = (stream.to_owned(), network.to_owned(), from.to_owned());
+            Err(TrainedBundleError::WeightsMissing { stream, network, from })
         }
     }
 }

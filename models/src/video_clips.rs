@@ -2,6 +2,7 @@
 
 use divita_board::source::{self, SourceError};
 use divita_runtime::{
+    bundle::StreamInput,
     clips::Clip,
     frame::Timestamp,
     network::StreamName,
@@ -10,13 +11,16 @@ use divita_runtime::{
     shots::{ShotDetector, ShotSettings},
 };
 
-use crate::zoo::Backbone;
-
-/// How a video is cut for one backbone, by the settings that a board has.
+/// How a video is cut for a backbone of `stream` that reads `input`, by the settings that a board has.
 #[must_use]
-pub fn segmenter_options(backbone: Backbone, rate: WorkingRate, segmentation: Segmentation) -> SegmenterOptions {
-    let input = |stream| (backbone.stream() == stream).then(|| backbone.input());
-    let (image, video) = (input(StreamName::Image), input(StreamName::Video));
+pub fn segmenter_options(
+    stream: StreamName,
+    input: StreamInput,
+    rate: WorkingRate,
+    segmentation: Segmentation,
+) -> SegmenterOptions {
+    let of = |name| (stream == name).then_some(input);
+    let (image, video) = (of(StreamName::Image), of(StreamName::Video));
     SegmenterOptions { rate, segmentation, shots: ShotSettings::default(), image, video }
 }
 

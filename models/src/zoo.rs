@@ -1,9 +1,6 @@
 //! The table of the networks that this tool knows, with what each costs and what the paper says it costs.
 
-use divita_runtime::{
-    bundle::{Channels, StreamInput},
-    network::StreamName,
-};
+use divita_runtime::{bundle::StreamInput, network::StreamName};
 
 use crate::{
     cost,
@@ -50,6 +47,12 @@ impl Backbone {
         Backbone::Timesformer,
     ];
 
+    /// The backbone of this name.
+    #[must_use]
+    pub fn called(name: &str) -> Option<Backbone> {
+        Backbone::ALL.into_iter().find(|backbone| backbone.graph(1).name == name)
+    }
+
     /// Its description, for clips of `frames` frames.
     #[must_use]
     pub fn graph(self, frames: usize) -> Graph {
@@ -89,10 +92,10 @@ impl Backbone {
         }
     }
 
-    /// How frames become its input: as its publisher makes them.
+    /// How frames become its input where its weights do not say otherwise: as its publisher makes them.
     #[must_use]
     pub fn input(self) -> StreamInput {
-        let input = |size, resize, mean, std| StreamInput { size, resize, channels: Channels::Rgb, mean, std };
+        let input = StreamInput::new;
         let imagenet = |resize| input(IMAGE_SIZE, resize, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
         match self {
             // TimeSformer: as the picture transformer that it begins as.

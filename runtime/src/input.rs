@@ -8,7 +8,8 @@ pub fn fill_picture(picture: &Picture, input: &StreamInput, data: &mut [f32]) {
     Tables::of(input).normalise(picture, data, input.size * input.size);
 }
 
-/// Writes the input of a video backbone, (1, 3, `frames`, size, size), into `data`: up to `frames` pictures, then black.
+/// Writes the input of a video backbone, (1, 3, f, size, size), into `data`: of a clip of `frames` frames every
+/// `input.stride`-th, f = `input.frames(frames)` of them. Where there are fewer pictures than frames, black follows.
 pub fn fill_clip<'a>(
     pictures: impl Iterator<Item = &'a Picture>,
     frames: usize,
@@ -17,7 +18,8 @@ pub fn fill_clip<'a>(
 ) {
     let plane = input.size * input.size;
     let tables = Tables::of(input);
-    let mut pictures = pictures.fuse();
+    let mut pictures = pictures.take(frames).step_by(input.stride).fuse();
+    let frames = input.frames(frames);
     for time in 0..frames {
         let data = &mut data[time * plane..];
         match pictures.next() {
@@ -70,7 +72,7 @@ mod tests {
     fn values_are_normalised_to_the_bit_and_what_is_missing_is_black() {
         let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
         for (channels, order) in [(Channels::Rgb, [0, 1, 2]), (Channels::Bgr, [2, 1, 0])] {
-            let input = StreamInput { size: 16, resize: 16, channels, mean, std };
+            let input = StreamInput { channels, ..StreamInput::new(16, 16, mean, std) };
             let codes = (0..3 * 256).map(|at: u32| (at * 7 + at / 256) as u8).collect();
             let picture = Picture::from_planar(16, 16, codes).expect("16 x 16");
             let mut data = vec![0.0; 3 * 3 * 256];
@@ -84,6 +86,28 @@ mod tests {
                     assert_eq!(found, [value(code), value(0), value(0)]);
                     assert_eq!(one[k * 256 + at], value(code));
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_stride_takes_every_nth_frame_and_pads_at_the_end() {
+        let pictures: Vec<Picture> =
+            (0..5u8).map(|time| Picture::from_planar(1, 1, vec![10 * time + 5; 3]).expect("1 x 1")).collect();
+        for (stride, frames, expected) in [
+            (1, 6, vec![5, 15, 25, 35, 45, 0]),
+            (2, 5, vec![5, 25, 45]),
+            (2, 6, vec![5, 25, 45]),
+            (3, 6, vec![5, 35]),
+            (4, 12, vec![5, 45, 0]),
+            (24, 4, vec![5]),
+        ] {
+            let input = StreamInput { stride, ..StreamInput::new(1, 1, [0.0; 3], [1.0 / 255.0; 3]) };
+            assert_eq!(input.frames(frames), expected.len());
+            let mut data = vec![-1.0; 3 * expected.len()];
+            fill_clip(pictures.iter(), frames, &input, &mut data);
+            for channel in data.chunks(expected.len()) {
+                assert_eq!(channel.iter().map(|value| value.round() as i32).collect::<Vec<_>>(), expected);
             }
         }
     }

@@ -258,8 +258,8 @@ impl SingleNetwork {
 
 /// A stream's networks and what they take and give.
 struct StreamNetworks {
-    /// One, or of the video stream one for each clip length.
-    backbones: Vec<Network>,
+    /// One, or of the video stream one for each clip length, with that length in frames.
+    backbones: Vec<(Option<usize>, Network)>,
     head: Network,
     input: StreamInput,
     features: usize,
@@ -276,7 +276,7 @@ impl StreamNetworks {
         let (features, manifest) = (stream.features, bundle.manifest());
         let snippet = vec![1, manifest.snippet_clips, features];
         let backbone = NetworkFile::of_bundle(bundle, &stream.backbone, executor)?;
-        let of_length = |frames| backbone.prepare(shape(&stream.input, frames), &[1, features]);
+        let of_length = |frames| Ok((frames, backbone.prepare(shape(&stream.input, frames), &[1, features])?));
         let head = NetworkFile::of_bundle(bundle, &stream.head, executor)?;
         Ok(StreamNetworks {
             backbones: lengths.into_iter().map(of_length).collect::<Result<_, _>>()?,
@@ -287,9 +287,9 @@ impl StreamNetworks {
     }
 }
 
-/// Shape of a backbone's input: a picture, or a clip of `frames`.
+/// Shape of a backbone's input: a picture, or what it sees of a clip of `frames`.
 fn shape(input: &StreamInput, frames: Option<usize>) -> Vec<usize> {
-    [1, 3].into_iter().chain(frames).chain([input.size; 2]).collect()
+    [1, 3].into_iter().chain(frames.map(|frames| input.frames(frames))).chain([input.size; 2]).collect()
 }
 
 /// Every network of a bundle at one working rate or several.
@@ -325,7 +325,8 @@ impl Networks {
             stream
                 .as_ref()
                 .map(|stream| {
-                    let runners = stream.backbones.iter().map(Network::spawn).collect::<Result<_, _>>()?;
+                    let runner = |(frames, network): &(Option<usize>, Network)| Ok((*frames, network.spawn()?));
+                    let runners = stream.backbones.iter().map(runner).collect::<Result<_, _>>()?;
                     Ok(Backbone { runners, input: stream.input })
                 })
                 .transpose()
@@ -355,6 +356,17 @@ pub enum StreamName {
     Video,
 }
 
+impl StreamName {
+    /// As the manifest and the stores call it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StreamName::Image => "image",
+            StreamName::Video => "video",
+        }
+    }
+}
+
 /// What the backbones make of a clip: a vector a stream that is present.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Features {
@@ -374,9 +386,9 @@ impl Features {
     }
 }
 
-/// A backbone, once for each clip length, and the preprocessing of its input.
+/// A backbone, once for each clip length (in frames, none for a picture), and the preprocessing of its input.
 struct Backbone {
-    runners: Vec<Runner>,
+    runners: Vec<(Option<usize>, Runner)>,
     input: StreamInput,
 }
 
@@ -405,7 +417,7 @@ impl Backbones {
             StreamName::Video => ("the video backbone", Some(rate.clip_frames())),
         };
         let network = NetworkFile::read(file, onnx, executor)?.prepare(shape(&input, length), &[1, features])?;
-        let backbone = Some(Backbone { runners: vec![network.spawn()?], input });
+        let backbone = Some(Backbone { runners: vec![(length, network.spawn()?)], input });
         Ok(match stream {
             StreamName::Image => Backbones { image: backbone, video: None },
             StreamName::Video => Backbones { image: None, video: backbone },
@@ -432,7 +444,7 @@ impl Backbones {
     pub fn image(&mut self, picture: &Picture) -> Result<Vec<f32>, NetworkError> {
         let mut features = Vec::new();
         if let Some(Backbone { runners, input }) = &mut self.image
-            && let Some(runner) = runners.first_mut()
+            && let Some((_, runner)) = runners.first_mut()
         {
             runner.fill(|data| fill_picture(picture, input, data))?;
             runner.run(|out| features.extend_from_slice(out))?;
@@ -452,13 +464,13 @@ impl Backbones {
     ) -> Result<Vec<f32>, NetworkError> {
         let mut features = Vec::new();
         if let Some(Backbone { runners, input }) = &mut self.video {
-            let length = |runner: &Runner| runner.network.input[2];
-            let Some(at) = runners.iter().position(|runner| length(runner) == frames) else {
-                let offered = runners.iter().map(|runner| length(runner) as u32).collect();
-                return Err(NetworkError::Rate { fps: frames as u32, offered });
+            let offered = || runners.iter().filter_map(|(length, _)| Some((*length)? as u32)).collect();
+            let Some(at) = runners.iter().position(|(length, _)| *length == Some(frames)) else {
+                return Err(NetworkError::Rate { fps: frames as u32, offered: offered() });
             };
-            runners[at].fill(|data| fill_clip(pictures, frames, input, data))?;
-            runners[at].run(|out| features.extend_from_slice(out))?;
+            let (_, runner) = &mut runners[at];
+            runner.fill(|data| fill_clip(pictures, frames, input, data))?;
+            runner.run(|out| features.extend_from_slice(out))?;
         }
         Ok(features)
     }

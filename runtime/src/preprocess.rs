@@ -1,11 +1,11 @@
 //! The preprocessor: a frame's planes to the small picture that a network looks at.
 //!
 //! The rule for a backbone, the same here and in the host tool: scale so that the shorter side is `resize`, cut the middle
-//! `size` x `size` out, turn it upright, to 8-bit RGB. The filter is a triangle as wide as the scale (bilinear with antialiasing, what PIL
+//! `size` x `size` out (or scale the whole frame to it, where the weights ask for that), turn it upright, to 8-bit RGB. The filter is a triangle as wide as the scale (bilinear with antialiasing, what PIL
 //! and torchvision do), applied to each component before the change to RGB, so that only a few thousand pixels are
 //! converted. Sums are taken in one fixed order in single precision (`resample.rs`): the same bytes on every machine.
 
-use crate::bundle::StreamInput;
+use crate::bundle::{Fit, StreamInput};
 use crate::colour::{ToRgb, to_code};
 use crate::components::Components;
 use crate::frame::{Frame, Rotation};
@@ -93,8 +93,12 @@ pub struct Preprocessor {
 impl Preprocessor {
     /// A preprocessor for a stream's input.
     pub fn new(input: &StreamInput) -> Self {
-        let StreamInput { size, resize, .. } = *input;
-        Preprocessor::of(size, size, View::Square { size, resize })
+        let StreamInput { size, resize, fit, .. } = *input;
+        let view = match fit {
+            Fit::Crop => View::Square { size, resize },
+            Fit::Stretch => View::Whole,
+        };
+        Preprocessor::of(size, size, view)
     }
 
     /// A preprocessor for pictures of `width` x `height` pixels that show the whole frame, whatever its shape.

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 
-use divita_runtime::bundle::{Channels, StreamInput};
+use divita_runtime::bundle::StreamInput;
 use divita_runtime::clips::Clip;
 use divita_runtime::frame::{Frame, Pixels, Plane, Timestamp};
 use divita_runtime::sampler::{Sampler, WorkingRate};
@@ -57,7 +57,7 @@ fn stream() -> impl Strategy<Value = Stream> {
 }
 
 fn options(rate: WorkingRate, segmentation: Segmentation) -> SegmenterOptions {
-    let input = StreamInput { size: 4, resize: 4, channels: Channels::Rgb, mean: [0.5; 3], std: [0.5; 3] };
+    let input = StreamInput::new(4, 4, [0.5; 3], [0.5; 3]);
     SegmenterOptions { rate, segmentation, shots: ShotSettings::default(), image: Some(input), video: Some(input) }
 }
 

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use divita_runtime::bundle::{Channels, StreamInput};
+use divita_runtime::bundle::StreamInput;
 use divita_runtime::frame::{Colour, Frame, Matrix, Pixels, Plane, Range, Rotation, Subsampling, Timestamp};
 use divita_runtime::preprocess::{Picture, Preprocessor};
 use proptest::prelude::*;
@@ -20,7 +20,7 @@ fn picture(width: usize, height: usize) -> Vec<u8> {
 }
 
 fn small(frame: &Frame<'_>) -> Picture {
-    let input = StreamInput { size: SIZE, resize: 40, channels: Channels::Rgb, mean: [0.5; 3], std: [0.5; 3] };
+    let input = StreamInput::new(SIZE, 40, [0.5; 3], [0.5; 3]);
     let mut picture = Picture::black(SIZE, SIZE);
     Preprocessor::new(&input).make(frame, &mut picture);
     picture
@@ -307,7 +307,7 @@ fn in_every_format(data: &[u8], width: usize, height: usize, padding: usize) -> 
 /// Both views of `frame`, and both as plain code makes them.
 fn assert_equal_to_plain_code(frame: &Frame<'_>, size: usize, resize: usize, whole: (usize, usize)) {
     let what = (frame.width(), frame.height(), frame.pixels(), frame.rotation(), size, resize, whole);
-    let input = StreamInput { size, resize, channels: Channels::Rgb, mean: [0.5; 3], std: [0.5; 3] };
+    let input = StreamInput::new(size, resize, [0.5; 3], [0.5; 3]);
     let mut picture = Picture::black(size, size);
     Preprocessor::new(&input).make(frame, &mut picture);
     let side = frame.width().min(frame.height()) as f64 * size as f64 / resize as f64;

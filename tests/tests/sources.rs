@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use divita_board::source::{self, FrameSource, SourceInfo};
-use divita_runtime::bundle::{Channels, StreamInput};
+use divita_runtime::bundle::StreamInput;
 use divita_runtime::frame::{Colour, Frame, Matrix, Pixels, Plane, Range, Rotation, Timestamp};
 use divita_runtime::preprocess::{Picture, Preprocessor};
 use divita_tests::{ffmpeg, raw_planes, root, sample, shared_video};
@@ -260,7 +260,7 @@ const SIDE: usize = 16;
 
 /// The middle of a picture as a network would see it: upright, 8-bit RGB.
 fn small(frame: &Frame<'_>) -> Picture {
-    let input = StreamInput { size: SIDE, resize: SIDE, channels: Channels::Rgb, mean: [0.0; 3], std: [1.0; 3] };
+    let input = StreamInput::new(SIDE, SIDE, [0.0; 3], [1.0; 3]);
     let mut picture = Picture::black(SIDE, SIDE);
     Preprocessor::new(&input).make(frame, &mut picture);
     picture

@@ -62,8 +62,14 @@ fn describe(manifest: &Manifest) -> String {
         ("working rates", format!("{rates} frames a second")),
         ("snippet", format!("{} clips", manifest.snippet_clips)),
     ];
-    rows.extend(manifest.streams.image.as_ref().map(|stream| ("image stream", describe_stream(stream))));
-    rows.extend(manifest.streams.video.as_ref().map(|stream| ("video stream", describe_stream(stream))));
+    for (name, input, stream) in [
+        ("image stream", "image input", &manifest.streams.image),
+        ("video stream", "video input", &manifest.streams.video),
+    ] {
+        let Some(stream) = stream else { continue };
+        rows.push((name, describe_stream(stream)));
+        rows.push((input, stream.input.to_string()));
+    }
     rows.extend(manifest.metrics.iter().map(|(name, value)| (name.as_str(), format!("{value:.4}"))));
     rows.extend(manifest.files.iter().map(|(name, entry)| (name.as_str(), format!("{} bytes, checked", entry.size))));
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);

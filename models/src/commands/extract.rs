@@ -8,16 +8,16 @@ use anyhow::{Context, bail};
 use clap::Args;
 use divita_board::{inputs::expand, source};
 use divita_models::{
+    backbone_file::{self, BackboneFile},
     checkpoint,
     extract::{Detector, Extractor},
-    onnx::{self, Precision},
+    frozen_backbone::FrozenBackbone,
+    networks::transnet,
     representations::{Error, Store, is_id},
-    seed::seeded,
-    session::Device,
-    trained_bundle::{SEEDED, SUM},
+    session::{Device, Session},
+    trained_bundle::{INPUT, SEEDED},
     training::fitted::{FITTED, Fitted},
     transnet_detector::TransnetDetector,
-    weights::Weights,
     zoo::Backbone,
 };
 use divita_runtime::{sampler::WorkingRate, segmenter::Segmentation};
@@ -38,10 +38,10 @@ pub struct Extract {
     /// Videos, or folders of videos
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<String>,
-    /// The backbone
-    #[arg(long, value_parser = backbone)]
-    network: Backbone,
-    /// Weights that `import` or `fit-backbone` wrote
+    /// The backbone (default: the one that the file of weights names)
+    #[arg(long, value_parser = backbone, required_unless_present = "weights")]
+    network: Option<Backbone>,
+    /// Weights that `import`, `import-onnx` or `fit-backbone` wrote; frames are preprocessed as the file says
     #[arg(long, value_name = "FILE", required_unless_present = "seed")]
     weights: Option<PathBuf>,
     /// Seed of random weights in place of real ones, to try things out
@@ -100,19 +100,18 @@ impl Extract {
     /// Extracts; fails in the end where a video failed.
     pub fn run(self) -> anyhow::Result<()> {
         let videos = self.videos()?;
-        let graph = self.network.graph(self.fps.clip_frames());
-        let (weights, from, fitted) = match &self.weights {
-            Some(path) => read_weights(graph.name, self.fps.clip_frames(), path)?,
-            None => {
-                let seed = self.seed.unwrap_or_default();
-                (seeded(&graph, seed, graph.name), format!("{SEEDED}{seed}"), None)
-            }
-        };
+        let (backbone, from, fitted) = self.backbone()?;
+        if !backbone.serves(self.fps.clip_frames()) && backbone.described().is_none() {
+            bail!("{} reads clips of one length only, which --fps {} does not give", backbone.name(), self.fps.fps());
+        }
+        log::info!("{}: {}", backbone.name(), backbone.input);
         let segmentation = serde_json::to_value(self.segmentation)?;
         let (detector, detector_name) = self.detector()?;
         let attributes: Map<String, Value> = [
-            ("network", Value::from(graph.name)),
+            ("network", Value::from(backbone.name())),
+            ("stream", backbone.stream().as_str().into()),
             ("weights", from.into()),
+            (INPUT, serde_json::to_value(backbone.input)?),
             ("fps", self.fps.fps().into()),
             ("segmentation", segmentation),
             ("detector", detector_name),
@@ -121,10 +120,8 @@ impl Extract {
         .into_iter()
         .chain(fitted.map(|fitted| (FITTED.to_owned(), fitted.attribute())))
         .collect();
-        let store = Store::create_or_open(&self.store, self.network.features(), &attributes)?;
-        let onnx = onnx::encode(&graph, &weights, Precision::F32)?;
-        drop(weights);
-        let mut extractor = Extractor::new(self.network, &onnx, self.device, self.fps, self.segmentation, detector)?;
+        let store = Store::create_or_open(&self.store, backbone.features(), &attributes)?;
+        let mut extractor = Extractor::new(backbone, self.device, self.fps, self.segmentation, detector)?;
 
         let shard = videos.iter().skip(self.shard.part).step_by(self.shard.parts);
         let (there, todo): (Vec<_>, Vec<_>) = shard.partition(|(id, _)| store.contains(id));
@@ -160,6 +157,22 @@ impl Extract {
         Ok(())
     }
 
+    /// The backbone, what the store calls its weights, and what they were fitted on.
+    fn backbone(&self) -> anyhow::Result<(FrozenBackbone, String, Option<Fitted>)> {
+        match (&self.weights, self.network) {
+            (Some(path), network) => {
+                let BackboneFile { frozen, from, fitted, .. } = BackboneFile::read(path, network)?;
+                Ok((frozen, from, fitted))
+            }
+            (None, Some(network)) => {
+                let seed = self.seed.unwrap_or_default();
+                let frozen = FrozenBackbone::seeded(network, seed, network.graph(1).name);
+                Ok((frozen, format!("{SEEDED}{seed}"), None))
+            }
+            (None, None) => bail!("give --network and --seed, or --weights"),
+        }
+    }
+
     /// What finds the shots, and what the store says of it.
     fn detector(&self) -> anyhow::Result<(Detector, Value)> {
         match (self.segmentation, &self.detector_weights) {
@@ -170,8 +183,7 @@ impl Extract {
                 bail!("--detector-weights are for --detector transnetv2")
             }
             (Segmentation::Shot, Some(path)) => {
-                let (weights, from, _) = read_weights("transnetv2", 1, path)?;
-                let network = TransnetDetector::network(&weights, self.device)?;
+                let (network, from) = read_transnet(path, self.device)?;
                 Ok((Detector::Transnet(network), format!("transnetv2, {from}").into()))
             }
         }
@@ -193,17 +205,12 @@ impl Extract {
     }
 }
 
-/// The weights of `network` that `import` or `fit-backbone` wrote to `path`, how the store calls them, and what they were fitted on.
-pub(super) fn read_weights(
-    network: &str,
-    frames: usize,
-    path: &Path,
-) -> anyhow::Result<(Weights, String, Option<Fitted>)> {
+/// TransNet V2 with the weights in the file `path`, on `device`, and what a store calls these weights.
+pub(super) fn read_transnet(path: &Path, device: Device) -> anyhow::Result<(Session, String)> {
     let checkpoint = checkpoint::read(path)?;
-    let fitted = Fitted::of(&checkpoint);
-    let from = format!("{SUM}{}", checkpoint.sha256);
-    let (_, mapping) = super::import::map(network, frames, checkpoint, path)?;
-    Ok((mapping.weights, from, fitted))
+    let from = format!("{}{}", backbone_file::SUM, checkpoint.sha256);
+    let mapping = backbone_file::weights(&transnet(), checkpoint, path)?;
+    Ok((TransnetDetector::network(&mapping.weights, device)?, from))
 }
 
 /// Length of a video as its file says it, milliseconds; of one that cannot be opened 0.

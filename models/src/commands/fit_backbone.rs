@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::Args;
 use divita_models::{
+    backbone_file::{self, Facts},
     known_weights::sha256,
     training::{
         BackboneClassifier, Begin, ClipPictures, Cutting, Recipe, Schedule, Trainer,
         fitted::Fitted,
-        run_folder::{BackboneRecipe, RUN, Results, RunFolder},
+        run_folder::{BackboneRecipe, Results, RunFolder},
     },
-    weights::write_safetensors,
     zoo::Backbone,
 };
 use divita_runtime::{sampler::WorkingRate, segmenter::Segmentation, shots::transition_network};
@@ -117,6 +117,7 @@ impl FitBackbone {
             shrink: self.shrink,
             seed: self.seed,
             detector: sha256(transition_network::BUILT_IN),
+            input: None,
         };
         let recipe = Recipe {
             task: self.data.task(),
@@ -180,7 +181,9 @@ impl FitBackbone {
         let file = self.output.join("backbone.safetensors");
         let videos = data.parts.each_ref().map(Vec::len);
         let fitted = Fitted { told: described.told(&self.data.name(), videos, &best), ..fitted };
-        write_safetensors(&[("", backbone)], &[(RUN, &fitted.fact()?)], &file)?;
+        let input = Some(cutting.input(self.network));
+        let facts = Facts { network: described.network.clone(), source_sha256: None, input, fitted: Some(fitted) };
+        backbone_file::write(backbone, &facts, &file)?;
         let (number, loss) = (best.epoch, best.validation_loss);
         folder.finish(&Results { table: self.data.name(), videos, epochs: epochs.len(), best, test: Vec::new() })?;
         log::info!(

@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 use divita_models::{
+    backbone_file::{self, Facts},
     checkpoint::{self, Checkpoint},
     graph::Graph,
     import::{self, Mapping},
-    known_weights,
-    training::{fitted::Fitted, run_folder::RUN},
-    weights::write_safetensors,
-    zoo,
+    known_weights::{self, KnownWeights},
+    training::fitted::Fitted,
+    zoo::{self, Backbone},
 };
+
+use super::input_options::{self, InputOptions};
 
 /// Take a network's weights out of a checkpoint
 ///
@@ -20,9 +22,15 @@ use divita_models::{
 /// the network's publisher gave them. Code in a checkpoint is never executed: a file that asks for more than tensors is
 /// refused. Says what was mapped and what is left over; fails, with the names, where weights are missing or there are
 /// tensors that the network does not know.
+///
+/// The file also records how frames become the network's input, for `extract`, `fit-backbone`, `verify` and `build`. That is
+/// the publisher's way for published weights, the network's usual way for others; options state another. It is held against
+/// the statistics that the first batch norm recorded in training, and a warning says where another one fits better.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita-models import shufflenet-2d shufflenetv2_x1-5666bf0f80.pth --output shufflenet-2d.safetensors\n  \
+    divita-models import shufflenet-3d kinetics.pth --mean 114.7748,107.7354,99.475 --range 255 --output shufflenet-3d.safetensors\n  \
+    divita-models import shufflenet-3d kinetics.pth --input auto --output shufflenet-3d.safetensors\n  \
     divita-models import --list")]
 pub struct Import {
     /// The network: a backbone that `zoo` lists (fusions are of two), `transnetv2`, `efficientnet-lite0-classifier`, or a head: `cat`, `gru`,
@@ -36,9 +44,11 @@ pub struct Import {
     /// Safetensors file to write; it appears complete or not at all
     #[arg(long, value_name = "FILE", required_unless_present = "list")]
     output: Option<PathBuf>,
-    /// List the published weights that are known, with where they are, and stop
+    /// List the published weights and the normalisations that are known, and stop
     #[arg(long)]
     list: bool,
+    #[command(flatten)]
+    input: InputOptions,
 }
 
 impl Import {
@@ -51,10 +61,11 @@ impl Import {
         known(&network)?;
         let checkpoint = checkpoint::read(&path)?;
         let sum = checkpoint.sha256.clone();
-        let fitted = Fitted::of(&checkpoint).map(|fitted| fitted.fact()).transpose()?;
-        identify(&path, &network, &sum)?;
+        let said = Facts::of(&checkpoint).filter(|facts| facts.network == network);
+        let fitted = said.as_ref().and_then(|facts| facts.fitted.clone()).or_else(|| Fitted::of(&checkpoint));
+        let published = identify(&path, &network, &sum)?;
         // The weights do not depend on the number of frames.
-        let (_, mapping) = map(&network, 1, checkpoint, &path)?;
+        let (graph, mapping) = map(&network, 1, checkpoint, &path)?;
         log::info!(
             "{} weights of {network} mapped{}",
             mapping.weights.0.len(),
@@ -69,16 +80,28 @@ impl Import {
         if mapping.outside > 0 {
             log::info!("{} tensors of the training run beside the network are left out", mapping.outside);
         }
-        let facts = [("network", network.as_str()), ("source_sha256", &sum)];
-        let facts: Vec<(&str, &str)> = facts.into_iter().chain(fitted.as_deref().map(|fitted| (RUN, fitted))).collect();
-        write_safetensors(&[("", &mapping.weights)], &facts, &output)?;
+        let input = match Backbone::called(&network) {
+            Some(backbone) => {
+                let usual = backbone.input();
+                let said = said.and_then(|facts| facts.input);
+                let declared = said.or_else(|| published.map(|known| known.input(usual))).unwrap_or(usual);
+                let declared = self.input.apply(declared, backbone.stream())?;
+                Some(input_options::checked(&graph, &mapping.weights, declared, self.input.is_auto())?)
+            }
+            None if self.input.is_empty() => None,
+            None => {
+                bail!("{network} reads no pictures that could be preprocessed in another way: leave these options out")
+            }
+        };
+        let facts = Facts { network, source_sha256: Some(sum), input, fitted };
+        backbone_file::write(&mapping.weights, &facts, &output)?;
         log::info!("wrote {}", output.display());
         Ok(())
     }
 }
 
-/// Says which published file this is; fails where its name is that of one, or its contents those of another network's.
-fn identify(path: &Path, network: &str, sum: &str) -> anyhow::Result<()> {
+/// Says which published file this is, and gives its row of the table; fails where its name is that of one, or its contents those of another network's.
+fn identify(path: &Path, network: &str, sum: &str) -> anyhow::Result<Option<&'static KnownWeights>> {
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     match (known_weights::with_sum(sum), known_weights::with_name(&file)) {
         // A network with its classifier has the same file and a longer name.
@@ -88,18 +111,32 @@ fn identify(path: &Path, network: &str, sum: &str) -> anyhow::Result<()> {
         (Some(known), _) => {
             let licence = known.licence.map(|licence| format!(", {licence}")).unwrap_or_default();
             log::info!("{} is the published file, trained on {}{licence}", path.display(), known.trained_on);
+            Ok(Some(known))
         }
-        (None, Some(known)) => bail!(
-            "{} is named like the published weights of {}, but its SHA-256 begins with {} instead of {}: it is damaged or \
-             another file; fetch it again, or rename it",
-            path.display(),
-            known.network,
-            &sum[..known.sha256.len()],
-            known.sha256
-        ),
-        (None, None) => log::info!("{} is no published file that is known (SHA-256 {sum})", path.display()),
+        (None, Some(known)) => match known.sha256 {
+            Some(digits) => bail!(
+                "{} is named like the published weights of {}, but its SHA-256 begins with {} instead of {digits}: it is \
+                 damaged or another file; fetch it again, or rename it",
+                path.display(),
+                known.network,
+                &sum[..digits.len()],
+            ),
+            None if network == known.network => {
+                log::info!(
+                    "{} is named like published weights, trained on {}; no one states their sum, so that is not verified \
+                     (SHA-256 {sum})",
+                    path.display(),
+                    known.trained_on
+                );
+                Ok(Some(known))
+            }
+            None => Ok(None),
+        },
+        (None, None) => {
+            log::info!("{} is no published file that is known (SHA-256 {sum})", path.display());
+            Ok(None)
+        }
     }
-    Ok(())
 }
 
 /// Fails where no network is called `network`.
@@ -146,8 +183,11 @@ fn list() -> anyhow::Result<()> {
     let mut out = std::io::stdout();
     for known in known_weights::KNOWN_WEIGHTS {
         writeln!(out, "{:<19} {:<32} {}", known.network, known.file, known.trained_on)?;
-        writeln!(out, "{:<19} SHA-256 {}", "", known.sha256)?;
+        writeln!(out, "{:<19} SHA-256 {}", "", known.sha256.unwrap_or("not stated by anyone"))?;
         writeln!(out, "{:<19} {}", "", known.published)?;
+        if let Some(normalisation) = known.input.normalisation {
+            writeln!(out, "{:<19} --input {normalisation}: {}", "", known.input.source)?;
+        }
     }
-    Ok(())
+    Ok(input_options::list(&mut out)?)
 }

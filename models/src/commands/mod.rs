@@ -9,6 +9,8 @@ pub mod extract;
 pub mod fit_backbone;
 pub mod fit_shots;
 pub mod import;
+pub mod import_onnx;
+mod input_options;
 pub mod manual;
 mod progress;
 pub mod reproduce;

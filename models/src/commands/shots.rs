@@ -144,8 +144,7 @@ impl Shots {
                 if self.cut_threshold.is_some() || self.gradual_threshold.is_some() {
                     bail!("--cut-threshold and --gradual-threshold are for --detector evidence");
                 }
-                let (weights, ..) = super::extract::read_weights("transnetv2", 1, path)?;
-                Ok(Detector::Transnet(TransnetDetector::network(&weights, Device::Cpu)?))
+                Ok(Detector::Transnet(super::extract::read_transnet(path, Device::Cpu)?.0))
             }
             (_, weights) => {
                 let network = read_network(weights.as_deref())?;

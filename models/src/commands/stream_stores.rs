@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::bail;
-use divita_models::{representations::Store, zoo::Backbone};
-use divita_runtime::network::StreamName;
+use divita_models::{representations::Store, trained_bundle::INPUT, zoo::Backbone};
 use serde_json::Value;
 
 /// The names of the streams that are given, and their stores at each rate, from the lowest.
@@ -41,13 +40,11 @@ fn of_stream(stream: &str, paths: &[PathBuf]) -> anyhow::Result<BTreeMap<Option<
     let mut stores = BTreeMap::<Option<u64>, Store>::new();
     for path in paths {
         let store = Store::open(path)?;
-        let network = store.attributes().get("network").and_then(Value::as_str);
-        let backbone = Backbone::ALL.into_iter().find(|backbone| Some(backbone.graph(1).name) == network);
-        let its = backbone.map(|backbone| match backbone.stream() {
-            StreamName::Image => "image",
-            StreamName::Video => "video",
-        });
-        if let (Some(its), Some(network)) = (its.filter(|its| *its != stream), network) {
+        let text = |fact: &str| store.attributes().get(fact).and_then(Value::as_str);
+        let described = || text("network").and_then(Backbone::called).map(|backbone| backbone.stream().as_str());
+        if let (Some(its), Some(network)) =
+            (text("stream").or_else(described).filter(|its| *its != stream), text("network"))
+        {
             bail!("the vectors given with --{stream} were made by {network}: give them with --{its}");
         }
         let rate = working_rate(&store);
@@ -59,9 +56,9 @@ fn of_stream(stream: &str, paths: &[PathBuf]) -> anyhow::Result<BTreeMap<Option<
         }
         if let Some(other) = stores.values().next() {
             let same = |fact: &str| other.attributes().get(fact) == store.attributes().get(fact);
-            if !same("network") || !same("weights") || other.num_features() != store.num_features() {
+            if !same("network") || !same("weights") || !same(INPUT) || other.num_features() != store.num_features() {
                 bail!(
-                    "{}: its vectors were not made by the network and the weights of the {stream} stream's other stores",
+                    "{}: its vectors were not made by the network, the weights and the preprocessing of the {stream} stream's other stores",
                     path.display()
                 );
             }

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 use divita_models::{
+    backbone_file::Facts,
     checkpoint,
     difference::{Difference, TOLERANCE},
     onnx::{self, Precision},
-    reference_input::reference_inputs,
+    reference_input::preprocessed_inputs,
     seed::seeded,
     session::{Device, ORT_LIBRARY, Session},
     zoo,
@@ -20,7 +21,8 @@ use divita_models::{
 /// Writes the network as ONNX, runs it on a fixed input in tract, and compares with ONNX Runtime (where ORT_DYLIB_PATH names
 /// its library) and with the output of the reference implementation, if there is one. Then says what half-precision
 /// weights change. Prints the worst and the mean difference; fails where the worst is more than 1e-4 of the output's
-/// largest value. The weights are those that `import` wrote, or seeded ones.
+/// largest value. The weights are those that `import` wrote, or seeded ones. The fixed input is of the size that the
+/// preprocessing of the weights gives: values from 0 to 255 where they were trained on these.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita-models verify resnet --seed 12\n  \
@@ -58,20 +60,24 @@ impl Verify {
     pub fn run(self) -> anyhow::Result<()> {
         let network = &self.network;
         super::import::known(network)?;
-        let (graph, weights) = match &self.weights {
+        let (graph, weights, input) = match &self.weights {
             Some(path) => {
-                let (graph, mapping) =
-                    super::import::map(network, usize::from(self.frames), checkpoint::read(path)?, path)?;
-                (graph, mapping.weights)
+                let checkpoint = checkpoint::read(path)?;
+                let input = Facts::of(&checkpoint).and_then(|facts| facts.input);
+                let (graph, mapping) = super::import::map(network, usize::from(self.frames), checkpoint, path)?;
+                (graph, mapping.weights, input)
             }
             None => {
                 let graph = zoo::describe(network, usize::from(self.frames), Some(usize::from(self.features)))
                     .context("it has no description")?;
                 let weights = seeded(&graph, self.seed.unwrap_or_default(), network);
-                (graph, weights)
+                (graph, weights, None)
             }
         };
-        let inputs = reference_inputs(&graph);
+        if let Some(input) = input {
+            log::info!("preprocessing: {input}");
+        }
+        let inputs = preprocessed_inputs(&graph, input);
         let single = onnx::encode(&graph, &weights, Precision::F32)?;
         let half = onnx::encode(&graph, &weights, Precision::F16)?;
         let shapes = || inputs.iter().map(|(shape, _)| shape.as_slice());

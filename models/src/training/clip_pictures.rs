@@ -39,18 +39,27 @@ pub struct Cutting {
     pub seed: u64,
     /// SHA-256 of the weights of the shot detector.
     pub detector: String,
+    /// How frames become the backbone's input, where the weights that training begins with do not have the usual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<StreamInput>,
 }
 
 impl Cutting {
     /// What the pictures of one video take at most, bytes.
     #[must_use]
     pub fn bytes(&self, backbone: Backbone) -> u64 {
-        let side = backbone.input().size / self.shrink;
+        let side = self.input(backbone).size / self.shrink;
         let frames = match backbone.stream() {
             StreamName::Image => 1,
             StreamName::Video => self.fps.clip_frames(),
         };
         (self.kept * frames * 3 * side * side) as u64
+    }
+
+    /// How frames become the input of `backbone`.
+    #[must_use]
+    pub fn input(&self, backbone: Backbone) -> StreamInput {
+        self.input.unwrap_or(backbone.input())
     }
 }
 
@@ -97,7 +106,7 @@ impl ClipPictures {
         for ((row, _), made) in videos.iter().zip(made) {
             clips[*row] = made?;
         }
-        let input = backbone.input();
+        let input = cutting.input(backbone);
         let input = StreamInput { size: input.size / cutting.shrink, ..input };
         Ok(ClipPictures { clips, stream: backbone.stream(), frames: cutting.fps.clip_frames(), input })
     }
@@ -113,7 +122,7 @@ impl ClipPictures {
     pub fn shape(&self) -> Vec<usize> {
         match self.stream {
             StreamName::Image => vec![3, self.input.size, self.input.size],
-            StreamName::Video => vec![3, self.frames, self.input.size, self.input.size],
+            StreamName::Video => vec![3, self.input.frames(self.frames), self.input.size, self.input.size],
         }
     }
 
@@ -130,7 +139,8 @@ impl ClipPictures {
 
 /// The clips of one video that are kept.
 fn clips_of(backbone: Backbone, cutting: &Cutting, row: usize, video: &str) -> Result<Vec<Pictures>, ExtractError> {
-    let options = segmenter_options(backbone, cutting.fps, cutting.segmentation);
+    let input = cutting.input(backbone);
+    let options = segmenter_options(backbone.stream(), input, cutting.fps, cutting.segmentation);
     let mut random = ChaCha8Rng::seed_from_u64(cutting.seed ^ (row as u64) << 32);
     let mut below = |limit: usize| (random.next_u64() % limit as u64) as usize;
     let (mut kept, mut seen) = (Vec::new(), 0);

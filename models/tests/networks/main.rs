@@ -8,6 +8,7 @@ mod inflation;
 mod input;
 mod onnxruntime;
 mod precision;
+mod preprocessing;
 mod seed;
 mod structure;
 mod torch;

@@ -11,6 +11,8 @@ const LONGEST_NOTICE: usize = 200;
 const LARGEST_SIDE: usize = 1024;
 const LARGEST_FEATURES: usize = 1 << 16;
 const LARGEST_SNIPPET: usize = 1024;
+/// At the highest working rate a longer one leaves one frame of a clip too.
+const LARGEST_STRIDE: usize = 24;
 
 /// Reads and checks a manifest.
 pub(super) fn manifest(json: &[u8]) -> Result<Manifest, BundleError> {
@@ -105,6 +107,9 @@ fn stream_fault(manifest: &Manifest, name: &str, stream: &Stream) -> Option<Stri
         return Some(format!(
             "streams.{name}.input: size {size} and resize {resize}; 1 <= size <= {LARGEST_SIDE}, size <= resize"
         ));
+    }
+    if !(1..=LARGEST_STRIDE).contains(&input.stride) {
+        return Some(format!("streams.{name}.input: stride {}, instead of 1 to {LARGEST_STRIDE}", input.stride));
     }
     if !input.mean.iter().all(|mean| mean.is_finite()) || !input.std.iter().all(|std| *std > 1e-6 && std.is_finite()) {
         return Some(format!("streams.{name}.input: mean must be finite and std above zero"));

@@ -1,6 +1,7 @@
 //! The manifest: what `manifest.json` of a bundle says about its networks, their inputs and where they come from.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -93,8 +94,10 @@ impl Manifest {
     /// that changes what the networks compute needs a schema that older programs refuse.
     #[must_use]
     pub fn needed_schema(&self) -> u32 {
-        let uses_schema_2 = [!self.task.is_multi_label()];
-        if uses_schema_2.contains(&true) { 2 } else { 1 }
+        let Streams { image, video } = &self.streams;
+        let inputs = [image, video].into_iter().flatten().map(|stream| stream.input);
+        let own_fit_or_stride = inputs.into_iter().any(|input| !input.fit.is_crop() || input.stride != 1);
+        if own_fit_or_stride || !self.task.is_multi_label() { 2 } else { 1 }
     }
 }
 
@@ -126,20 +129,100 @@ pub struct Stream {
     pub macs_per_snippet: BTreeMap<u32, u64>,
 }
 
-/// How a frame becomes pixels of a backbone's input: scaled so that the shorter side is `resize`, the middle
-/// `size` x `size` cut out, then per channel (value / 255 - mean) / std.
+/// Preprocessing: how the frames of a clip become a backbone's input. It belongs to the weights, which were trained on
+/// inputs made in one way, and not to the architecture.
+///
+/// Every `stride`-th frame of the clip is scaled and cut to `size` x `size` as `fit` says; then each channel becomes
+/// (value / 255 - mean) / std.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StreamInput {
     /// Side of the square input in pixels.
     pub size: usize,
-    /// Length of the shorter side after scaling, at least `size`.
+    /// Length of the shorter side after scaling, at least `size`; not used where `fit` is [`Fit::Stretch`].
     pub resize: usize,
+    /// How a frame fills the square. Schema 2 where it is not [`Fit::Crop`].
+    #[serde(default, skip_serializing_if = "Fit::is_crop")]
+    pub fit: Fit,
     /// Order of the channels in `mean`, `std` and the input.
     pub channels: Channels,
     /// Mean of each channel in [0, 1].
     pub mean: [f32; 3],
     /// Standard deviation of each channel, above zero.
     pub std: [f32; 3],
+    /// Distance between the frames of a clip that a video backbone sees, in frames at the working rate: 1 for all frames.
+    /// Schema 2 where it is not 1.
+    #[serde(default = "every_frame", skip_serializing_if = "is_every_frame")]
+    pub stride: usize,
+}
+
+fn every_frame() -> usize {
+    1
+}
+
+fn is_every_frame(stride: &usize) -> bool {
+    *stride == 1
+}
+
+impl StreamInput {
+    /// RGB, every frame, the middle square after scaling the shorter side to `resize`, normalised by `mean` and `std`.
+    #[must_use]
+    pub fn new(size: usize, resize: usize, mean: [f32; 3], std: [f32; 3]) -> Self {
+        StreamInput { size, resize, fit: Fit::Crop, channels: Channels::Rgb, mean, std, stride: 1 }
+    }
+
+    /// Frames that a video backbone sees of a clip of `clip_frames` frames.
+    #[must_use]
+    pub fn frames(&self, clip_frames: usize) -> usize {
+        clip_frames.div_ceil(self.stride)
+    }
+}
+
+impl fmt::Display for StreamInput {
+    /// On one line: `middle 112x112 of frames scaled to 112, RGB, 0 to 255 minus (114.7748, 107.7354, 99.475)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let StreamInput { size, resize, fit, channels, mean, std, stride } = *self;
+        match fit {
+            Fit::Crop => write!(f, "middle {size}x{size} of frames scaled to {resize}")?,
+            Fit::Stretch => write!(f, "whole frames stretched to {size}x{size}")?,
+        }
+        f.write_str(match channels {
+            Channels::Rgb => ", RGB",
+            Channels::Bgr => ", BGR",
+        })?;
+        let list = |values: [f32; 3], times: f32| {
+            let rounded = values.map(|value| (f64::from(value * times) * 1e5).round() / 1e5);
+            match rounded {
+                [a, b, c] if a == b && b == c => a.to_string(),
+                [a, b, c] => format!("({a}, {b}, {c})"),
+            }
+        };
+        // Networks that divide by nothing read values from 0 to 255.
+        match std.iter().all(|std| (std * 255.0 - 1.0).abs() < 1e-5) {
+            true => write!(f, ", 0 to 255 minus {}", list(mean, 255.0))?,
+            false => write!(f, ", 0 to 1 minus {}, divided by {}", list(mean, 1.0), list(std, 1.0))?,
+        }
+        if stride > 1 {
+            write!(f, ", every {stride} frames")?;
+        }
+        Ok(())
+    }
+}
+
+/// How a frame fills a square input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fit {
+    /// Scale the shorter side, keep the aspect ratio, cut the middle out.
+    #[default]
+    Crop,
+    /// Scale the whole frame to the square, whatever its aspect ratio.
+    Stretch,
+}
+
+impl Fit {
+    fn is_crop(&self) -> bool {
+        *self == Fit::Crop
+    }
 }
 
 /// Order of the colour channels.

@@ -70,7 +70,7 @@ pub fn measure(path: &std::path::Path, executor: Executor, runs: usize) -> Resul
             one(
                 format!("3D, a clip of {frames} frames"),
                 &stream.backbone,
-                &[1, 3, frames, size, size],
+                &[1, 3, stream.input.frames(frames), size, size],
                 stream.features,
             )?;
         }
