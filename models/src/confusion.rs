@@ -14,7 +14,7 @@ pub struct Confusion {
 }
 
 /// Precision, recall and F1 of one label, in [0, 1]; None where the divisor is 0.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LabelScore {
     /// Rows that have the label.
     pub support: usize,

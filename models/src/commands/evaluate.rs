@@ -164,8 +164,8 @@ impl Evaluated {
             "split": self.split, "videos": self.videos, "mu_ap": mu_ap, "m_ap": m_ap, "w_ap": w_ap, "s_ap": s_ap,
             "labels": of_labels, "calibration": self.calibration,
         });
-        if let Some(scores) = &self.single_label {
-            value["single_label"] = json!(scores);
+        if let Some(single_label) = &self.single_label {
+            single_label.add_to(&mut value);
         }
         value
     }

@@ -6,7 +6,7 @@ use divita_models::{
     confusion::{Confusion, LabelScore},
     metrics::Predictions,
 };
-use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::evaluate::{over_splits, percent};
 
@@ -14,7 +14,6 @@ use super::evaluate::{over_splits, percent};
 const MOST_COLUMNS: usize = 24;
 
 /// How the predictions of one split did, each video having one label.
-#[derive(Serialize)]
 pub struct SingleLabelScores {
     /// Share of the videos whose most probable label is theirs.
     top_1: Option<f64>,
@@ -24,7 +23,7 @@ pub struct SingleLabelScores {
     macro_f1: Option<f64>,
     /// Scores of each label, in the table's order.
     scores: Vec<LabelScore>,
-    /// Videos by their label (outer list) and the predicted one (inner list), in the table's order.
+    /// Videos by their label and the predicted one.
     confusion: Confusion,
 }
 
@@ -39,6 +38,22 @@ impl SingleLabelScores {
             macro_f1: confusion.macro_f1(),
             scores: (0..labels).map(|label| confusion.score(label)).collect(),
             confusion,
+        }
+    }
+
+    /// Adds the scores to `value`, what `evaluate --json` prints of a split: accuracy and confusion matrix to itself, the
+    /// scores of each label to that of the label.
+    pub fn add_to(&self, value: &mut Value) {
+        value["top_1"] = json!(self.top_1);
+        value["top_3"] = json!(self.top_3);
+        value["macro_f1"] = json!(self.macro_f1);
+        value["confusion"] = json!(self.confusion);
+        for (label, scores) in value["labels"].as_array_mut().into_iter().flatten().zip(&self.scores) {
+            let LabelScore { support, precision, recall, f1 } = scores;
+            label["videos"] = json!(support);
+            label["precision"] = json!(precision);
+            label["recall"] = json!(recall);
+            label["f1"] = json!(f1);
         }
     }
 }
