@@ -57,12 +57,18 @@ def main(folder):
         # So that batch norm has statistics.
         picture(torch.randn(4, 3, 64, 64))
         clip(torch.randn(2, 3, 4, 32, 32))
+    for layer in [*picture.modules(), *clip.modules()]:
+        if isinstance(layer, (nn.BatchNorm2d, nn.BatchNorm3d)):
+            # Otherwise every feature would be the mean of a normal distribution's.
+            nn.init.uniform_(layer.weight, 0.5, 2.0)
+            nn.init.normal_(layer.bias)
     picture.eval(), clip.eval()
     export = dict(input_names=["images"], output_names=["features"], opset_version=13)
     torch.onnx.export(picture, torch.zeros(1, 3, 64, 64), folder / "picture.onnx", dynamic_axes={"images": {0: "batch"}, "features": {0: "batch"}}, **export)
     axes = {"images": {0: "batch", 2: "frames"}, "features": {0: "batch"}}
     torch.onnx.export(clip, torch.zeros(1, 3, 8, 32, 32), folder / "clip.onnx", dynamic_axes=axes, **export)
-    torch.onnx.export(picture[:-2], torch.zeros(1, 3, 64, 64), folder / "classes.onnx", **export)
+    # A part of a Sequential is made in training mode, and export would leave its layers so.
+    torch.onnx.export(picture[:-2].eval(), torch.zeros(1, 3, 64, 64), folder / "classes.onnx", **export)
 
     class Two(nn.Module):
         def forward(self, x):
