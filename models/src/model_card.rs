@@ -60,6 +60,9 @@ pub(crate) fn text(manifest: &Manifest, contents: &Contents) -> String {
         ("Labels".to_owned(), format!("{}{one}", manifest.labels.join(", "))),
         ("Working rates".to_owned(), format!("{rates} frames a second{tried}")),
     ];
+    for (name, stream) in [("image", &streams.image), ("video", &streams.video)] {
+        rows.extend(stream.as_ref().map(|stream| (format!("Preprocessing, {name}"), stream.input.to_string())));
+    }
     rows.extend(contents.facts.iter().cloned());
     rows.extend(manifest.metrics.iter().map(|(name, value)| (name.clone(), format!("{value:.4}"))));
     rows.push(("Made by".to_owned(), manifest.provenance.tool.clone()));

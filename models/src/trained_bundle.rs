@@ -145,7 +145,7 @@ pub fn contents(path: &Path, files: &BTreeMap<&str, PathBuf>, licence: &str) -> 
             one => known(one).map(|rate| vec![rate]),
         };
         let at = fact(vectors, name, "fps", all)?;
-        if at.len() > 1 && !at.iter().all(|&rate| backbone.serves(rate as usize)) {
+        if !at.iter().all(|&rate| backbone.serves(rate as usize)) {
             return Err(TrainedBundleError::OneLength(network.to_owned()));
         }
         rates.push(at);

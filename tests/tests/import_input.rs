@@ -214,6 +214,13 @@ fn options_state_a_preprocessing_and_the_file_carries_it_to_the_store() {
     // A store never mixes two.
     assert!(import("e.safetensors", &["--input", "imagenet"]).status.success());
     assert_fails(&extract("e.safetensors"), 1, &["store.zarr"]);
+    // The published 3D ShuffleNet is known by its name, since no one states its sum.
+    let known = "kinetics_shufflenetv2_1.0x_RGB_16_best.pth";
+    std::fs::copy(folder.join("source.safetensors"), folder.join(known)).unwrap();
+    let imported = models(folder, &["import", "shufflenet-3d", known, "--output", "k.safetensors"]);
+    for words in ["is named like published weights", "not verified", "0 to 255 minus (114.7748, 107.7354, 99.475)"] {
+        assert!(stderr(&imported).contains(words), "{}", stderr(&imported));
+    }
     let usual = stdout(&models(folder, &["import", "--list"]));
     for name in ["activitynet-255", "kinetics_shufflenetv2_1.0x_RGB_16_best.pth", "not stated by anyone"] {
         assert!(usual.contains(name), "{usual}");

@@ -97,6 +97,12 @@ impl Build {
         contents.working_rates.extend(self.also_at.iter().map(|rate| rate.fps()));
         contents.working_rates.sort_unstable();
         contents.working_rates.dedup();
+        for stream in &contents.streams {
+            let serves = |rate: &&u32| !stream.backbone.serves(**rate as usize);
+            if let Some(rate) = contents.working_rates.iter().find(serves) {
+                bail!("{} reads clips of one length, which {rate} frames a second do not give", stream.backbone.name());
+            }
+        }
         let Build { name, output, force, notice, .. } = self;
         let name = name.unwrap_or_else(|| output.file_name().unwrap_or_default().to_string_lossy().into_owned());
         let options = BuildOptions { name, precision, output: output.clone(), force, shots, notice };
