@@ -32,3 +32,16 @@ pub fn for_each<I: Sync, T: Send>(items: &[I], run: impl Fn(&I) -> T + Sync) -> 
     done.sort_by_key(|(at, _)| *at);
     done.into_iter().map(|(_, result)| result).collect()
 }
+
+/// What `run` gives for each of `items`, in their order, each on its own thread; the first stays on this one.
+pub fn for_each_mut<I: Send, T: Send>(items: &mut [I], run: impl Fn(&mut I) -> T + Sync) -> Vec<T> {
+    let Some((first, others)) = items.split_first_mut() else { return Vec::new() };
+    thread::scope(|scope| {
+        let run = &run;
+        let threads: Vec<_> = others.iter_mut().map(|item| scope.spawn(move || run(item))).collect();
+        let first = run(first);
+        let others =
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        [first].into_iter().chain(others).collect()
+    })
+}

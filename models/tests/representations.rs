@@ -83,6 +83,43 @@ fn reads_all_that_python_wrote() {
 }
 
 #[test]
+fn any_clips_of_an_array_are_those_of_the_whole() {
+    let store = Store::open(&stores().join("trailers.zarr")).unwrap();
+    for id in store.ids().unwrap() {
+        let array = store.array(&id).unwrap();
+        let (clips, whole) = store.read(&id).unwrap();
+        assert_eq!((array.clips(), array.bytes()), (clips, 4 * whole.len() as u64), "{id}");
+        // All of them where there are few, otherwise those around the edges of chunks and blocks.
+        let starts: Vec<usize> = if clips <= 40 { (0..=clips).collect() } else { vec![0, 1, 300, 719, 1439, 1440] };
+        for &start in &starts {
+            for &end in starts.iter().filter(|end| **end >= start) {
+                // What lay there before is overwritten.
+                let mut values = vec![7.0; (end - start) * FEATURES];
+                array.read_into(start..end, &mut values).unwrap();
+                assert_eq!(bits(&values), bits(&whole[start * FEATURES..end * FEATURES]), "{id} {start}..{end}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_array_that_changes_after_it_was_opened_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create_or_open(folder.path(), 3, &Map::new()).unwrap();
+    store.write("tt0111161", 2, &[1.0; 6]).unwrap();
+    let array = store.array("tt0111161").unwrap();
+    let chunk = folder.path().join("tt0111161/0.0");
+    let mut values = [0.0; 3];
+    array.read_into(1..2, &mut values).unwrap();
+    assert_eq!(values, [1.0; 3]);
+    fs::write(&chunk, [0; 20]).unwrap();
+    assert!(message(array.read_into(1..2, &mut values)).contains("is damaged: it has 20 bytes"));
+    // Never zeros in place of what is gone.
+    fs::remove_file(&chunk).unwrap();
+    assert!(message(array.read_into(1..2, &mut values)).contains("lacks values"));
+}
+
+#[test]
 fn names_what_it_does_not_read() {
     let folder = stores().join("others.zarr");
     let store = Store::open(&folder).unwrap();

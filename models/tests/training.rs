@@ -16,8 +16,8 @@ use divita_models::{
     seed::{initial, seeded},
     session::Session,
     training::{
-        AdamW, Differentiable, Mode, binary_cross_entropy,
-        clip_vectors::ClipVectors,
+        AdamW, Classifier, Differentiable, Fusion, Mode, binary_cross_entropy,
+        clip_vectors::{ClipVectors, Room},
         cross_entropy, label_probabilities,
         snippets::{Snippet, consecutive, drawn, gather},
         training_device,
@@ -150,7 +150,8 @@ fn steps_are_those_of_torch() {
                     }
                 }
             }
-            optimizer.step(RATE, &mut network, &gradients);
+            let gradients = network.gradients(&gradients);
+            optimizer.step(RATE, &mut network, gradients);
         }
         let after = network.weights();
         for (name, wanted) in [("bn.running_mean", &reference.running_mean), ("bn.running_var", &reference.running_var)]
@@ -245,7 +246,8 @@ fn a_network_of_pictures_learns_to_tell_them_apart() {
         losses.push(loss.clone().into_scalar::<f32>());
         let gradients = loss.backward();
         assert!(network.parameters().values().all(|elements| elements.grad(&gradients).is_some()));
-        optimizer.step(1e-3, &mut network, &gradients);
+        let gradients = network.gradients(&gradients);
+        optimizer.step(1e-3, &mut network, gradients);
     }
     assert!(losses[5] < 0.8 * losses[0], "{losses:?}");
 }
@@ -286,7 +288,7 @@ fn snippets_are_drawn_from_everywhere_and_filled_with_zeros() {
     let videos = ["x/v0.mp4".to_owned(), "v1".to_owned()];
     // Whether there is room to keep what was read, or none.
     for room in [1 << 20, 0] {
-        let vectors = ClipVectors::new(vec![vec![store.clone()]], &videos, room);
+        let vectors = ClipVectors::new(vec![vec![store.clone()]], &videos, Room::new(room));
         let mut random = ChaCha8Rng::seed_from_u64(4);
         let mut firsts = [0; 5];
         let mut orders = std::collections::BTreeSet::new();
@@ -311,17 +313,126 @@ fn snippets_are_drawn_from_everywhere_and_filled_with_zeros() {
     for (video, clips) in [(0, 9), (1, 4)] {
         faster.write(&format!("v{video}"), clips, &vector(video + 5, clips)).unwrap();
     }
-    let vectors = ClipVectors::new(vec![vec![store.clone()], vec![faster]], &videos, 1 << 20);
+    let vectors = ClipVectors::new(vec![vec![store.clone()], vec![faster]], &videos, Room::new(1 << 20));
     assert_eq!(vectors.at_all_rates(&[1]), [1, 3]);
     for (row, clips, first) in [(0, 7, 0.0), (1, 2, 100.0), (2, 9, 500.0), (3, 4, 600.0), (4, 9, 500.0), (7, 4, 600.0)]
     {
-        assert_eq!((vectors.clips(row).unwrap(), vectors.of(0, row).unwrap().data[0]), (clips, first), "row {row}");
+        let mut vector = [0.0; 2];
+        vectors.fill(0, row, 0, &mut vector).unwrap();
+        assert_eq!((vectors.clips(row).unwrap(), vector[0]), (clips, first), "row {row}");
         assert_eq!(vectors.table_row(row), row % 2);
     }
 
-    let vectors = ClipVectors::new(vec![vec![store]], &["v0".to_owned(), "v9".to_owned()], 0);
+    let vectors = ClipVectors::new(vec![vec![store]], &["v0".to_owned(), "v9".to_owned()], Room::new(0));
     assert_eq!(vectors.missing(&[0, 1]), ["v9"]);
-    assert!(vectors.of(0, 1).is_err());
+    assert!(vectors.fill(0, 1, 0, &mut [0.0; 2]).is_err());
+}
+
+#[test]
+fn heads_trained_side_by_side_get_what_they_get_one_after_the_other() {
+    const VIDEOS: usize = 5;
+    let device = device();
+    let folder = tempfile::tempdir().unwrap();
+    let features = [FEATURES, FEATURES + 4];
+    let store = |features: usize| {
+        let store = Store::create_or_open(&folder.path().join(features.to_string()), features, &serde_json::Map::new())
+            .unwrap();
+        for video in 0..VIDEOS {
+            let vectors: Vec<f32> =
+                numbers(&format!("{features} {video}"), 7 * features).map(|number| number as f32).collect();
+            store.write(&format!("v{video}"), 7, &vectors).unwrap();
+        }
+        store
+    };
+    let stores = vec![features.map(store).to_vec()];
+    let videos: Vec<String> = (0..VIDEOS).map(|video| format!("v{video}")).collect();
+    let snippets: Vec<Snippet> = (0..VIDEOS).map(|row| Snippet { row, first: row % 3 }).collect();
+    let targets: Vec<f32> = (0..VIDEOS * LABELS).map(|at| (at % 3 / 2) as f32).collect();
+    let targets = Tensor::<1>::from_floats(targets.as_slice(), &device).reshape([VIDEOS, LABELS]);
+
+    let names = ["image", "video"].map(str::to_owned);
+    let graphs = features.map(|features| Head::Cat.over(CLIPS, features, LABELS));
+    let weights = [0, 1].map(|at| initial(&graphs[at], 1, &names[at]));
+    let vectors = || ClipVectors::new(stores.clone(), &videos, Room::new(0));
+    let mut fusion = Fusion::new(vectors(), Head::Cat, CLIPS, LABELS, &names, &weights, &device).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(6);
+    let mut loss = |logits| Ok(binary_cross_entropy(logits, targets.clone()));
+    let (value, gradients) = fusion.gradients(&snippets, CLIPS, &device, &mut random, &mut loss).unwrap();
+
+    let mut again = ChaCha8Rng::seed_from_u64(6);
+    let mut heads = [0, 1].map(|at| Differentiable::new(graphs[at].clone(), &weights[at], &device).unwrap());
+    let vectors = vectors();
+    let [image, video] = [0, 1].map(|at| {
+        let input = gather(&vectors, at, &snippets, CLIPS, features[at]).unwrap();
+        let input = Tensor::<1>::from_floats(input.as_slice(), &device).reshape([VIDEOS, CLIPS, features[at]]);
+        heads[at].run(input, Mode::Training(&mut again)).unwrap()
+    });
+    let wanted = binary_cross_entropy((image + video) / 2.0, targets.clone());
+    assert_eq!(value, f64::from(wanted.clone().into_scalar::<f32>()));
+    assert_eq!(random.get_word_pos(), again.get_word_pos(), "the next step draws the same");
+    let wanted = wanted.backward();
+    for (head, found) in heads.iter().zip(gradients) {
+        let wanted = head.gradients(&wanted);
+        assert!(found.keys().eq(wanted.keys()) && found.len() == head.parameters().len());
+        for (name, found) in found {
+            let [found, wanted] =
+                [found, wanted[&name].clone()].map(|gradient| gradient.try_into_vec_as::<f32>().unwrap());
+            assert_eq!(found, wanted, "{name}");
+        }
+    }
+    // The norms have kept the same statistics.
+    for ((_, found), wanted) in fusion.networks().iter().zip(&heads) {
+        assert!(found.weights() == wanted.weights());
+    }
+}
+
+#[test]
+fn no_more_vectors_are_kept_than_there_is_room_for() {
+    const VIDEOS: usize = 40;
+    let folder = tempfile::tempdir().unwrap();
+    let store = |name: &str| {
+        let store = Store::create_or_open(&folder.path().join(name), 2, &serde_json::Map::new()).unwrap();
+        (0..VIDEOS).for_each(|video| {
+            let clips = 1 + video % 7;
+            let vectors: Vec<f32> = (0..2 * clips).map(|n| (100 * video + n) as f32).collect();
+            store.write(&format!("v{video}"), clips, &vectors).unwrap();
+        });
+        store
+    };
+    let stores = vec![vec![store("image"), store("video")]];
+    let videos: Vec<String> = (0..VIDEOS).map(|video| format!("v{video}.mp4")).collect();
+    let rows: Vec<usize> = (0..VIDEOS).collect();
+    let all = 2 * 8 * rows.iter().map(|row| 1 + row % 7).sum::<usize>() as u64;
+    for bytes in [0, 7, 100, 1000, all, 2 * all] {
+        let room = Room::new(bytes);
+        let vectors = ClipVectors::new(stores.clone(), &videos, room.clone());
+        assert_eq!(vectors.missing(&rows), [""; 0]);
+        assert_eq!(vectors.bytes_kept(), 0, "opening reads no vectors");
+        // Several threads ask for the same videos at the same time, and then once more.
+        let snippets: Vec<Snippet> = rows.iter().flat_map(|&row| [Snippet { row, first: 0 }; 4]).collect();
+        for _ in 0..2 {
+            for stream in 0..2 {
+                let read = gather(&vectors, stream, &snippets, 1, 2).unwrap();
+                let wanted = snippets.iter().flat_map(|snippet| [0, 1].map(|n| (100 * snippet.row + n) as f32));
+                assert_eq!(read, wanted.collect::<Vec<_>>());
+            }
+            let kept = vectors.bytes_kept();
+            assert!(kept <= bytes && kept <= all, "{kept} bytes of {bytes} are kept");
+        }
+        // The room is used: what is left of it is less than a video takes.
+        let keep = |vectors: &ClipVectors| {
+            (0..2 * VIDEOS).for_each(|at| vectors.fill(at % 2, at / 2, 0, &mut [0.0; 2]).unwrap());
+            vectors.bytes_kept()
+        };
+        let kept = keep(&vectors);
+        assert!(kept == all || kept + 56 > bytes, "only {kept} bytes of {bytes} are kept");
+        // Another user of the same room gets what is left, and all of it when the first one is gone.
+        let others = ClipVectors::new(stores.clone(), &videos, room.clone());
+        assert!(keep(&others) <= bytes - kept);
+        drop((vectors, others));
+        let kept = keep(&ClipVectors::new(stores.clone(), &videos, room));
+        assert!(kept == all || kept + 56 > bytes, "only {kept} bytes of {bytes} are kept");
+    }
 }
 
 #[test]

@@ -9,7 +9,10 @@ use divita_models::{
     label_table::{LabelTable, Part},
     metrics::Predictions,
     representations::Store,
-    training::{Examples, ShortAreas, clip_vectors::ClipVectors},
+    training::{
+        Examples, ShortAreas,
+        clip_vectors::{ClipVectors, Room},
+    },
 };
 use divita_runtime::bundle::Task;
 use sha2::{Digest, Sha256};
@@ -113,8 +116,8 @@ impl DataSet {
     }
 
     /// The vectors of the stores, of all videos that are needed.
-    pub fn vectors(&self, stores: Vec<Vec<Store>>, room: u64) -> anyhow::Result<ClipVectors> {
-        let vectors = ClipVectors::new(stores, &self.table.videos, room << 30);
+    pub fn vectors(&self, stores: Vec<Vec<Store>>, room: Room) -> anyhow::Result<ClipVectors> {
+        let vectors = ClipVectors::new(stores, &self.table.videos, room);
         let needed = self.parts.concat();
         let mut names = HashSet::new();
         for &row in &needed {

@@ -98,16 +98,18 @@ impl Distill {
         let own = stores(&self.how.image, &self.how.video)?.1;
         // The rates may differ, and do where a teacher sees more than a board can.
         same_clips(of_teacher.iter().chain(&own).flatten(), &["segmentation", "detector"])?;
-        let vectors = data.vectors(of_teacher, self.how.room)?;
+        let room = self.how.room();
+        let vectors = data.vectors(of_teacher, room.clone())?;
         let mut teacher = Teacher::read(&run, &recipe, vectors, distillation, &device)?;
         let taught = data.test_areas(&teacher.probabilities(&data.judged(), &device)?, task);
 
         // Each of the runs may have been interrupted before it was begun.
         let resume = |name: &str| self.resume && RunFolder::find(&self.output.join(name)).is_ok();
         log::info!("plain training");
-        let plain = self.how.run(&data, &self.output.join("plain"), resume("plain"), None)?;
+        let plain = self.how.run(&data, &self.output.join("plain"), resume("plain"), &room, None)?;
         log::info!("distillation");
-        let distilled = self.how.run(&data, &self.output.join("distilled"), resume("distilled"), Some(teacher))?;
+        let distilled =
+            self.how.run(&data, &self.output.join("distilled"), resume("distilled"), &room, Some(teacher))?;
         // Where there are several rates, at the lowest.
         let first = |results: &Results| results.test.first().copied();
         let mut out = std::io::stdout();

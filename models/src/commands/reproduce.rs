@@ -152,7 +152,7 @@ impl Reproduce {
             let output = self.output.join(folder_name(&heads, split));
             log::info!("Table {}, {}, {split}: {}", row.table, row.name, output.display());
             let begun = RunFolder::find(&output).is_ok();
-            let results = how.run(&how.data_set()?, &output, begun, None)?;
+            let results = how.run(&how.data_set()?, &output, begun, &how.room(), None)?;
             let Some(test) = results.test.first() else { bail!("{split} has no test part") };
             areas.push(*test);
         }

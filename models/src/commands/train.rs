@@ -41,7 +41,7 @@ impl Train {
     /// Trains, and says what the best weights give.
     pub fn run(self) -> anyhow::Result<()> {
         let data = self.how.data_set()?;
-        self.how.run(&data, &self.output, self.resume, None)?;
+        self.how.run(&data, &self.output, self.resume, &self.how.room(), None)?;
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use divita_models::{
     session::Device,
     training::{
         Classifier, Epoch, Examples, Fusion, Recipe, Schedule, Teacher, Trainer,
-        clip_vectors::DEFAULT_ROOM,
+        clip_vectors::{DEFAULT_ROOM, Room},
         fitted::Fitted,
         run_folder::{MOST_CLIPS, Results, Resumed, RunFolder, RunRecipe, Vectors},
         training_device,
@@ -66,7 +66,7 @@ pub struct HowToTrain {
     /// Of the weights at the start, the order of videos, the places of snippets and dropout; the same seed gives the same weights on one machine's processor
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Most memory for vectors that have been read, of each network, GiB; what does not fit is read each time
+    /// Maximum memory for vectors that are kept, of all streams and a teacher together, GiB; other vectors are read from their stores each time
     #[arg(long, value_name = "GIB", default_value_t = DEFAULT_ROOM >> 30, value_parser = clap::value_parser!(u64).range(..=1 << 20))]
     pub room: u64,
     #[command(flatten)]
@@ -120,18 +120,24 @@ impl HowToTrain {
         }
     }
 
+    /// Memory for vectors that are kept.
+    pub fn room(&self) -> Room {
+        Room::new(self.room << 30)
+    }
+
     /// The data set.
     pub fn data_set(&self) -> anyhow::Result<DataSet> {
         check_rate(self.rate, self.decay)?;
         self.data.read()
     }
 
-    /// Trains in the folder `output`, or goes on with what is in it; what came of it.
+    /// Trains in the folder `output`, or goes on with what is in it; what came of it. Vectors are kept while there is `room`.
     pub fn run(
         &self,
         data: &DataSet,
         output: &Path,
         resume: bool,
+        room: &Room,
         teacher: Option<Teacher>,
     ) -> anyhow::Result<Results> {
         let device = self.device.get()?;
@@ -158,7 +164,9 @@ impl HowToTrain {
             }
         }
         let rates: Vec<Option<u64>> = stores.iter().map(|at_rate| working_rate(&at_rate[0])).collect();
-        let vectors = data.vectors(stores, self.room)?;
+        let vectors = data.vectors(stores, room.clone())?;
+        let [train, validation, test] = data.parts.each_ref().map(Vec::len);
+        log::info!("training on {train} videos, validating on {validation}, {test} videos left for the test");
         let folder = match resume {
             true => RunFolder::open(output, &described)?,
             false => RunFolder::create(output, &described)?,

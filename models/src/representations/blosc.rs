@@ -113,27 +113,29 @@ fn decompress(inner: Inner, stream: &[u8], size: usize, block: &mut Vec<u8>) -> 
         block.extend_from_slice(stream);
         return Ok(());
     }
-    let bytes = match inner {
+    let start = block.len();
+    match inner {
         // A byte of a stream stands for 255 at most, so that more cannot come and need not be allocated.
         Inner::Lz4 if size / 255 > stream.len() => return Err(damaged("an lz4 stream is too short")),
         Inner::Lz4 => {
-            let mut bytes = vec![0; size];
-            match lz4_flex::block::decompress_into(stream, &mut bytes) {
-                Ok(found) if found == size => bytes,
+            block.resize(start + size, 0);
+            let to = block.get_mut(start..).unwrap_or_default();
+            match lz4_flex::block::decompress_into(stream, to) {
+                Ok(found) if found == size => {}
                 Ok(_) => return Err(damaged("an lz4 stream is too short")),
                 Err(source) => return Err(Fault::Damaged(format!("it does not decompress: {source}"))),
             }
         }
-        Inner::Zlib => inflate(ZlibDecoder::new(stream), size)?,
+        Inner::Zlib => block.extend(inflate(ZlibDecoder::new(stream), size)?),
         Inner::Zstd => {
             let decoder = StreamingDecoder::new_with_max_window_size(stream, MAX_WINDOW);
-            inflate(decoder.map_err(|source| Fault::Damaged(format!("it does not decompress: {source}")))?, size)?
+            let decoder = decoder.map_err(|source| Fault::Damaged(format!("it does not decompress: {source}")))?;
+            block.extend(inflate(decoder, size)?);
         }
-    };
-    if bytes.len() != size {
+    }
+    if block.len() - start != size {
         return Err(damaged("a Blosc stream has another length than the header says"));
     }
-    block.extend_from_slice(&bytes);
     Ok(())
 }
 
@@ -144,9 +146,19 @@ fn unshuffle(block: &[u8], type_size: usize, bytes: &mut Vec<u8>) {
     let (planes, rest) = block.split_at(elements * type_size);
     let start = bytes.len();
     bytes.resize(start + planes.len(), 0);
-    for (byte, plane) in planes.chunks_exact(elements.max(1)).enumerate() {
-        for (to, from) in bytes.iter_mut().skip(start + byte).step_by(type_size).zip(plane) {
-            *to = *from;
+    let to = bytes.get_mut(start..).unwrap_or_default();
+    if type_size == 4 {
+        // Floats: side by side, which the compiler turns into vector instructions.
+        let (first, others) = planes.split_at(elements);
+        let (second, others) = others.split_at(elements);
+        let (third, fourth) = others.split_at(elements);
+        let (fours, _) = to.as_chunks_mut::<4>();
+        for ((((to, first), second), third), fourth) in fours.iter_mut().zip(first).zip(second).zip(third).zip(fourth) {
+            *to = [*first, *second, *third, *fourth];
+        }
+    } else {
+        for (byte, plane) in planes.chunks_exact(elements.max(1)).enumerate() {
+            to.iter_mut().skip(byte).step_by(type_size).zip(plane).for_each(|(to, from)| *to = *from);
         }
     }
     bytes.extend_from_slice(rest);
@@ -202,6 +214,9 @@ mod tests {
         bytes.clear();
         unshuffle(&[1, 2], 3, &mut bytes);
         assert_eq!(bytes, [1, 2]);
+        bytes.clear();
+        unshuffle(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], 4, &mut bytes);
+        assert_eq!(bytes, [1, 3, 5, 7, 2, 4, 6, 8, 9, 10, 11]);
     }
 
     proptest! {

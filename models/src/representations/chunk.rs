@@ -2,7 +2,8 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, Read, Seek, SeekFrom},
+    ops::Range,
     path::Path,
 };
 
@@ -22,13 +23,18 @@ pub(super) enum Fault {
     Unsupported(String),
 }
 
-/// The values of the chunk in the file `path`, row-major, those beyond the array's edges included; `None` where there is no
-/// such file.
+/// Reads the clips `clips` of the chunk in the file `path`, each into one of `to`, which may be shorter than the chunk is wide. Reads
+/// nothing and returns false where there is no such file.
 ///
 /// # Errors
 /// [`Error::Read`], [`Error::Chunk`] and [`Error::Unsupported`].
-pub(super) fn read(path: &Path, array: &Zarray) -> Result<Option<Vec<f32>>, Error> {
-    let Some(length) = length(path)? else { return Ok(None) };
+pub(super) fn read<'a>(
+    path: &Path,
+    array: &Zarray,
+    clips: Range<usize>,
+    to: impl Iterator<Item = &'a mut [f32]>,
+) -> Result<bool, Error> {
+    let Some(length) = length(path)? else { return Ok(false) };
     let wanted = array.chunk_bytes();
     let damaged = |reason: String| Error::Chunk { path: path.to_owned(), reason };
     let longest = match array.codec {
@@ -41,8 +47,16 @@ pub(super) fn read(path: &Path, array: &Zarray) -> Result<Option<Vec<f32>>, Erro
             "it has {length} bytes, and its {wanted} bytes of values do not come from as many"
         )));
     }
+    let mut file = File::open(path).map_err(Error::read(path))?;
+    if (array.codec, array.order) == (Codec::Raw, Order::Features) {
+        let clip = 4 * array.chunk_features;
+        let mut bytes = vec![0; clip * clips.len()];
+        file.seek(SeekFrom::Start((clip * clips.start) as u64)).map_err(Error::read(path))?;
+        file.read_exact(&mut bytes).map_err(Error::read(path))?;
+        row_major(&bytes, array, to);
+        return Ok(true);
+    }
     let mut stored = Vec::new();
-    let file = File::open(path).map_err(Error::read(path))?;
     file.take(longest + 1).read_to_end(&mut stored).map_err(Error::read(path))?;
     let bytes = decode(array.codec, stored, wanted).map_err(|fault| match fault {
         Fault::Damaged(reason) => damaged(reason),
@@ -51,16 +65,25 @@ pub(super) fn read(path: &Path, array: &Zarray) -> Result<Option<Vec<f32>>, Erro
     if bytes.len() != wanted {
         return Err(damaged(format!("it holds {} bytes of values, not {wanted}", bytes.len())));
     }
-    let (fours, _) = bytes.as_chunks::<4>();
-    let values = fours.iter().map(|four| f32::from_le_bytes(*four));
-    Ok(Some(match array.order {
-        Order::Features => values.collect(),
+    match array.order {
+        Order::Features => row_major(&bytes[4 * array.chunk_features * clips.start..], array, to),
         Order::Clips => {
-            let columns: Vec<f32> = values.collect();
-            let row = |row| columns.iter().skip(row).step_by(array.chunk_clips).copied();
-            (0..array.chunk_clips).flat_map(row).collect()
+            let (fours, _) = bytes.as_chunks::<4>();
+            for (clip, to) in clips.zip(to) {
+                let from = fours[clip..].iter().step_by(array.chunk_clips);
+                to.iter_mut().zip(from).for_each(|(to, four)| *to = f32::from_le_bytes(*four));
+            }
         }
-    }))
+    }
+    Ok(true)
+}
+
+/// Converts row-major `bytes`, a clip each into one of `to`.
+fn row_major<'a>(bytes: &[u8], array: &Zarray, to: impl Iterator<Item = &'a mut [f32]>) {
+    for (to, from) in to.zip(bytes.chunks_exact(4 * array.chunk_features)) {
+        let (fours, _) = from.as_chunks::<4>();
+        to.iter_mut().zip(fours).for_each(|(to, four)| *to = f32::from_le_bytes(*four));
+    }
 }
 
 /// Bytes of the file `path`; `None` where there is none.

@@ -16,6 +16,7 @@
 //! Any number of processes, on any number of machines that share the file system, may write into one store at the same
 //! time; an array is there whole or not at all. See [`Store::create_or_open`] for how that is done.
 
+mod array;
 mod blosc;
 mod chunk;
 mod error;
@@ -24,5 +25,6 @@ mod stage;
 mod store;
 mod zarray;
 
+pub use array::Array;
 pub use error::Error;
 pub use store::{MAX_ARRAY_BYTES, Store, is_id};

@@ -8,9 +8,11 @@ use std::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    Error, chunk, metadata,
+    Error,
+    array::Array,
+    metadata,
     stage::{self, Published, Stage},
-    zarray::{self, Codec, Zarray},
+    zarray,
 };
 
 /// Most bytes of an array's values, unless [`Store::with_max_bytes`] says otherwise.
@@ -127,7 +129,7 @@ impl Store {
         for entry in fs::read_dir(&self.path).map_err(Error::read(&self.path))? {
             let name = entry.map_err(Error::read(&self.path))?.file_name();
             let Some(id) = name.to_str().filter(|name| is_id(name)) else { continue };
-            match self.inspect(&self.path.join(id)) {
+            match self.array(id) {
                 Ok(_) => ids.push(id.to_owned()),
                 Err(Error::Missing(_) | Error::Incomplete(_) | Error::NoClips(_)) => {}
                 Err(error) => return Err(error),
@@ -139,7 +141,7 @@ impl Store {
 
     /// Whether the array is there and complete, as far as that can be seen without decoding it.
     pub fn contains(&self, id: &str) -> bool {
-        self.folder(id).is_ok_and(|folder| self.inspect(&folder).is_ok())
+        self.array(id).is_ok()
     }
 
     /// Adds the vectors of `clips` clips, clip by clip, all or none of them. An array that is there with the very same values
@@ -176,65 +178,28 @@ impl Store {
         })
     }
 
-    /// The number of clips and their vectors, clip by clip. A chunk that is missing of several has the array's fill value.
+    /// Opens an array, to read all of it or some of its clips.
     ///
     /// # Errors
     /// [`Error::Id`]; [`Error::Missing`] and [`Error::Incomplete`] where the values are not there; [`Error::Metadata`],
-    /// [`Error::NoClips`], [`Error::TooLarge`] and [`Error::Chunk`] where they are not what they should be;
-    /// [`Error::Unsupported`] where they are stored in a way that is not read here; [`Error::Read`].
+    /// [`Error::NoClips`] and [`Error::TooLarge`] where they are not what they should be; [`Error::Unsupported`] where they
+    /// are stored in a way that is not read here; [`Error::Read`].
+    pub fn array(&self, id: &str) -> Result<Array, Error> {
+        Array::open(self.folder(id)?, self.num_features, self.max_bytes)
+    }
+
+    /// The number of clips and their vectors, clip by clip. A chunk that is missing of several has the array's fill value.
+    ///
+    /// # Errors
+    /// Those of [`Store::array`] and of [`Array::read_into`].
     pub fn read(&self, id: &str) -> Result<(usize, Vec<f32>), Error> {
-        let folder = &self.folder(id)?;
-        let array = &self.inspect(folder)?;
-        let (rows, columns) = array.grid();
-        let mut values = Vec::new();
-        for row in 0..rows {
-            let chunk = |column| chunk::read(&folder.join(array.chunk_name(row, column)), array);
-            let band = (0..columns).map(chunk).collect::<Result<Vec<_>, _>>()?;
-            let fill = match band.iter().all(Option::is_some) {
-                true => 0.0,
-                false => array.fill.ok_or_else(|| Error::Incomplete(folder.clone()))?,
-            };
-            let start = values.len();
-            let clips = array.chunk_clips.min(array.clips - row * array.chunk_clips);
-            values.resize(start + clips * array.features, fill);
-            for (column, chunk) in band.iter().enumerate() {
-                let first = column * array.chunk_features;
-                let end = array.features.min(first + array.chunk_features);
-                let to = values.get_mut(start..).unwrap_or_default().chunks_exact_mut(array.features);
-                let from = chunk.iter().flat_map(|chunk| chunk.chunks_exact(array.chunk_features));
-                for (to, from) in to.zip(from) {
-                    if let (Some(to), Some(from)) = (to.get_mut(first..end), from.get(..end - first)) {
-                        to.copy_from_slice(from);
-                    }
-                }
-            }
-        }
-        Ok((array.clips, values))
+        let array = self.array(id)?;
+        Ok((array.clips(), array.read()?))
     }
 
     /// The folder of an array.
     fn folder(&self, id: &str) -> Result<PathBuf, Error> {
         if is_id(id) { Ok(self.path.join(id)) } else { Err(Error::Id(id.to_owned())) }
-    }
-
-    /// The metadata of an array that is complete, as far as that can be seen without decoding it. The one chunk of an array
-    /// must be there; of several, one.
-    fn inspect(&self, folder: &Path) -> Result<Zarray, Error> {
-        let array = Zarray::read(folder, self.max_bytes)?;
-        if array.features != self.num_features {
-            return Err(Error::Metadata {
-                path: folder.join(zarray::FILE),
-                reason: format!("it has {} features, the store {}", array.features, self.num_features),
-            });
-        }
-        let complete = if array.grid() == (1, 1) {
-            let length = chunk::length(&folder.join(array.chunk_name(0, 0)))?;
-            length.is_some_and(|length| array.codec != Codec::Raw || length == array.chunk_bytes() as u64)
-        } else {
-            let names = fs::read_dir(folder).map_err(Error::read(folder))?.flatten().map(|entry| entry.file_name());
-            names.into_iter().any(|name| name.to_str().is_some_and(|name| !name.starts_with('.')))
-        };
-        if complete { Ok(array) } else { Err(Error::Incomplete(folder.to_owned())) }
     }
 
     /// Compares the array that has the name with what was to be written under it.

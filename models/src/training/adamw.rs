@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use burn_core::tensor::{Device, Gradients, Tensor};
+use burn_core::tensor::{Device, Tensor};
 use burn_optim::{AdamWConfig, AdamWState, AdaptiveMomentumState, Optimizer};
 
-use super::{Differentiable, differentiable::numbers};
+use super::{
+    Differentiable,
+    differentiable::{ParameterGradients, numbers},
+};
 use crate::weights::{self, Weights};
 
 /// torch's, which the authors' code leaves as it is.
@@ -68,12 +71,10 @@ impl AdamW {
         Ok(optimizer)
     }
 
-    /// One step of all parameters of `network` down `gradients`, at this rate. Parameters that the loss does not depend on stay.
-    pub fn step(&mut self, rate: f64, network: &mut Differentiable, gradients: &Gradients) {
-        let parameters: Vec<(String, Tensor<1>)> =
-            network.parameters().iter().map(|(name, elements)| (name.clone(), elements.clone())).collect();
-        for (name, elements) in parameters {
-            let Some(gradient) = elements.grad(gradients) else { continue };
+    /// One step of all parameters of `network` down their `gradients`, at this rate. Parameters that have none stay.
+    pub fn step(&mut self, rate: f64, network: &mut Differentiable, gradients: ParameterGradients) {
+        for (name, gradient) in gradients {
+            let elements = network.parameters()[&name].clone();
             let state = self.states.remove(&name);
             let (elements, state) = self.rule.step(rate, elements.inner(), gradient, state);
             if let Some(state) = state {

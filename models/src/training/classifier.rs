@@ -5,7 +5,7 @@ use divita_runtime::bundle::Task;
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    differentiable::{Differentiable, Untrainable, numbers},
+    differentiable::{Differentiable, ParameterGradients, Untrainable, numbers},
     loss,
     snippets::{Snippet, consecutive},
 };
@@ -33,6 +33,9 @@ pub enum ClassifierError {
     #[error("the vectors of a clip cannot be read")]
     Vectors(#[from] representations::Error),
 }
+
+/// The loss of logits (snippets, labels), one number.
+pub type Loss<'a> = &'a mut dyn FnMut(Tensor<2>) -> Result<Tensor<1>, ClassifierError>;
 
 /// Networks that together say which labels a snippet has.
 pub trait Classifier {
@@ -62,6 +65,24 @@ pub trait Classifier {
         device: &Device,
         random: Option<&mut ChaCha8Rng>,
     ) -> Result<Tensor<2>, ClassifierError>;
+
+    /// Runs a training step's `snippets` as [`Classifier::logits`] does: the loss that `loss` gives for the logits, and its gradients, a map for each of the networks in their order.
+    ///
+    /// # Errors
+    /// [`ClassifierError`].
+    fn gradients(
+        &mut self,
+        snippets: &[Snippet],
+        clips: usize,
+        device: &Device,
+        random: &mut ChaCha8Rng,
+        loss: Loss<'_>,
+    ) -> Result<(f64, Vec<ParameterGradients>), ClassifierError> {
+        let loss = loss(self.logits(snippets, clips, device, Some(random))?)?;
+        let value = f64::from(loss.clone().into_scalar::<f32>());
+        let gradients = loss.backward();
+        Ok((value, self.networks().iter().map(|(_, network)| network.gradients(&gradients)).collect()))
+    }
 
     /// Probabilities of the labels of the videos at `rows`: the mean over each one's snippets (paper, section 5), each
     /// snippet's being the sigmoids of its logits, or of a single-label `task` their softmax. A mean of vectors that

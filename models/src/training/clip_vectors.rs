@@ -1,4 +1,4 @@
-//! The vectors of a data set's clips, of one stream or two, at one working rate or several: read from their stores when they are first asked for, and kept while there is room.
+//! The vectors of a data set's clips, of one stream or two, at one working rate or several. Reads the clips that are asked for from their stores, and keeps whole videos while there is room.
 
 use std::{
     path::Path,
@@ -8,18 +8,43 @@ use std::{
     },
 };
 
-use crate::representations::{Error, Store};
+use crate::{
+    parallel::for_each,
+    representations::{Array, Error, Store},
+};
 
-/// What is kept at most unless something else is said, bytes.
-pub const DEFAULT_ROOM: u64 = 8 << 30;
+/// Default maximum of the bytes that are kept.
+pub const DEFAULT_ROOM: u64 = 1 << 30;
 
-/// The vectors of a video's clips: one after the other.
-#[derive(Debug)]
-pub struct Vectors {
-    /// Clips.
-    pub clips: usize,
-    /// Their vectors.
-    pub data: Vec<f32>,
+/// Bytes that may still be kept in memory. Clones share them, so that all data of a command stays within one maximum.
+#[derive(Clone, Debug)]
+pub struct Room(Arc<AtomicU64>);
+
+impl Room {
+    /// Room for `bytes`.
+    #[must_use]
+    pub fn new(bytes: u64) -> Room {
+        Room(Arc::new(AtomicU64::new(bytes)))
+    }
+
+    /// Takes `bytes`, or nothing where fewer are left.
+    fn take(&self, bytes: u64) -> bool {
+        let take = |left: u64| left.checked_sub(bytes);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+    }
+
+    /// Gives back `bytes` that were taken.
+    fn give_back(&self, bytes: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// The vectors of one video in one store.
+#[derive(Default)]
+struct Video {
+    array: OnceLock<Array>,
+    /// All its vectors, clip by clip.
+    kept: OnceLock<Vec<f32>>,
 }
 
 /// Where the vectors of videos are.
@@ -28,21 +53,21 @@ pub struct Vectors {
 pub struct ClipVectors {
     /// Of each rate, of each stream.
     stores: Vec<Vec<Store>>,
-    videos: Vec<String>,
+    names: Vec<String>,
     /// Of each stream, of each row.
-    kept: Vec<Vec<OnceLock<Arc<Vectors>>>>,
-    /// Bytes that may still be kept.
-    room: AtomicU64,
+    videos: Vec<Vec<Video>>,
+    room: Room,
 }
 
 impl ClipVectors {
     /// The vectors of `videos`, an array each in every one of `stores`, called as the video is without folder and ending. `stores` has for each rate the stores of the streams, at least one.
     #[must_use]
-    pub fn new(stores: Vec<Vec<Store>>, videos: &[String], room: u64) -> ClipVectors {
+    pub fn new(stores: Vec<Vec<Store>>, videos: &[String], room: Room) -> ClipVectors {
         let name = |video: &String| Path::new(video).file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let rows = stores.len() * videos.len();
-        let kept = stores[0].iter().map(|_| (0..rows).map(|_| OnceLock::new()).collect()).collect();
-        ClipVectors { stores, videos: videos.iter().map(name).collect(), kept, room: AtomicU64::new(room) }
+        let of_stream = |_| (0..rows).map(|_| Video::default()).collect();
+        let of_streams = stores[0].iter().map(of_stream).collect();
+        ClipVectors { stores, names: videos.iter().map(name).collect(), videos: of_streams, room }
     }
 
     /// Numbers of a vector of each stream.
@@ -53,49 +78,90 @@ impl ClipVectors {
     /// The same videos at every rate: of the rows of the table those of all rates.
     #[must_use]
     pub fn at_all_rates(&self, rows: &[usize]) -> Vec<usize> {
-        let at = |rate: usize| rows.iter().map(move |row| rate * self.videos.len() + row);
+        let at = |rate: usize| rows.iter().map(move |row| rate * self.names.len() + row);
         (0..self.stores.len()).flat_map(at).collect()
     }
 
     /// The row of the table that `row` is of.
     #[must_use]
     pub fn table_row(&self, row: usize) -> usize {
-        row % self.videos.len()
+        row % self.names.len()
     }
 
-    /// Which of the videos at `rows` of the table a store lacks.
+    /// Opens the arrays of the videos at `rows` of the table, at every rate; the videos that a store lacks.
     #[must_use]
     pub fn missing(&self, rows: &[usize]) -> Vec<&str> {
-        let lacks = |name: &&str| self.stores.iter().flatten().any(|store| !store.contains(name));
-        rows.iter().map(|&row| self.videos[row].as_str()).filter(lacks).collect()
+        let lacks = |row: &usize| {
+            let all = self.at_all_rates(&[*row]);
+            all.iter().any(|&row| self.clips(row).is_err())
+        };
+        let lacking = for_each(rows, lacks);
+        let lacking = rows.iter().zip(lacking).filter(|(_, lacks)| *lacks);
+        lacking.map(|(&row, _)| self.names[row].as_str()).collect()
     }
 
-    /// The vectors of the video at `row` in stream `stream`. Beyond the last rate that there is, they are those of the last.
+    /// Number of clips that a video has in every stream. Reads no vectors.
     ///
     /// # Errors
-    /// Those of [`Store::read`].
-    pub fn of(&self, stream: usize, row: usize) -> Result<Arc<Vectors>, Error> {
-        let (rate, video) = ((row / self.videos.len()).min(self.stores.len() - 1), self.table_row(row));
-        let place = &self.kept[stream][rate * self.videos.len() + video];
-        if let Some(kept) = place.get() {
-            return Ok(Arc::clone(kept));
-        }
-        let (clips, data) = self.stores[rate][stream].read(&self.videos[video])?;
-        let bytes = 4 * data.len() as u64;
-        let vectors = Arc::new(Vectors { clips, data });
-        let take = |room: u64| room.checked_sub(bytes);
-        if self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
-            // Whoever else has read it at the same time has the same.
-            let _ = place.set(Arc::clone(&vectors));
-        }
-        Ok(vectors)
-    }
-
-    /// Clips that a video has in every stream.
-    ///
-    /// # Errors
-    /// Those of [`ClipVectors::of`].
+    /// Those of [`Store::array`].
     pub fn clips(&self, row: usize) -> Result<usize, Error> {
-        (0..self.stores[0].len()).try_fold(usize::MAX, |least, stream| Ok(least.min(self.of(stream, row)?.clips)))
+        let of_stream = |stream| Ok(self.video(stream, row)?.1.clips());
+        (0..self.videos.len()).try_fold(usize::MAX, |least, stream| Ok(least.min(of_stream(stream)?)))
+    }
+
+    /// Fills `to` with the vectors of stream `stream` of the video at `row` from clip `first` on, and with zeros where the video has no more clips. Beyond the last rate that there is, the
+    /// vectors are those of the last.
+    ///
+    /// # Errors
+    /// Those of [`Store::array`] and [`Array::read_into`].
+    ///
+    /// # Panics
+    /// Where `to` does not hold whole vectors.
+    pub fn fill(&self, stream: usize, row: usize, first: usize, to: &mut [f32]) -> Result<(), Error> {
+        let (video, array) = self.video(stream, row)?;
+        let features = self.stores[0][stream].num_features();
+        let first = first.min(array.clips());
+        let clips = first..array.clips().min(first + to.len() / features);
+        let (there, beyond) = to.split_at_mut(clips.len() * features);
+        beyond.fill(0.0);
+        if video.kept.get().is_none() && self.room.take(array.bytes()) {
+            let read = array.read().inspect_err(|_| self.room.give_back(array.bytes()))?;
+            if video.kept.set(read).is_err() {
+                // Another thread has read it at the same time.
+                self.room.give_back(array.bytes());
+            }
+        }
+        match video.kept.get() {
+            Some(kept) => there.copy_from_slice(&kept[clips.start * features..clips.end * features]),
+            None => array.read_into(clips, there)?,
+        }
+        Ok(())
+    }
+
+    /// Bytes of the vectors that are kept.
+    #[must_use]
+    pub fn bytes_kept(&self) -> u64 {
+        let kept = self.videos.iter().flatten().filter_map(|video| video.kept.get());
+        kept.map(|kept| 4 * kept.len() as u64).sum()
+    }
+
+    /// A video and its array, opened when it is first asked for.
+    fn video(&self, stream: usize, row: usize) -> Result<(&Video, &Array), Error> {
+        let (rate, at) = ((row / self.names.len()).min(self.stores.len() - 1), self.table_row(row));
+        let video = &self.videos[stream][rate * self.names.len() + at];
+        let array = match video.array.get() {
+            Some(array) => array,
+            None => {
+                let array = self.stores[rate][stream].array(&self.names[at])?;
+                video.array.get_or_init(|| array)
+            }
+        };
+        Ok((video, array))
+    }
+}
+
+impl Drop for ClipVectors {
+    fn drop(&mut self) {
+        self.room.give_back(self.bytes_kept());
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn_core::tensor::{
-    Device, Tensor, activation,
+    Device, Gradients, Tensor, activation,
     module::{batch_norm, batch_norm_train, conv1d, conv2d, conv3d, layer_norm, max_pool1d, max_pool2d},
     ops::{ConvOptions, MaxPoolOptions},
 };
@@ -11,7 +11,7 @@ use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 use thiserror::Error;
 
 use crate::{
-    graph::{Graph, Layer, Role},
+    graph::{Graph, Layer, Role, Value as GraphValue},
     op::{Conv, Op},
     reference_input::Input,
     weights::{self, Weights},
@@ -27,6 +27,9 @@ pub struct Untrainable {
     network: &'static str,
     layer: String,
 }
+
+/// The gradient of each parameter's elements, by the parameter's name.
+pub type ParameterGradients = BTreeMap<String, Tensor<1>>;
 
 /// How a network is run.
 pub enum Mode<'a> {
@@ -125,6 +128,25 @@ impl Differentiable {
     /// What is trained, by name: the elements of each weight.
     pub fn parameters(&self) -> &BTreeMap<String, Tensor<1>> {
         &self.parameters
+    }
+
+    /// The gradients of the parameters that a loss depends on, out of those of the loss.
+    #[must_use]
+    pub fn gradients(&self, gradients: &Gradients) -> ParameterGradients {
+        let all = self.parameters.iter();
+        all.filter_map(|(name, elements)| Some((name.clone(), elements.grad(gradients)?))).collect()
+    }
+
+    /// Number of 32-bit words that training draws for a batch of `batch` inputs of the graph's shape.
+    #[must_use]
+    pub fn words_drawn(&self, batch: usize) -> u128 {
+        let outputs = self.graph.layers.iter().flat_map(|layer| &layer.outputs);
+        let dropped = outputs.filter(|output| self.graph.dropout_of(**output).is_some());
+        let words = |output: &GraphValue| {
+            let shape = self.graph.shape(*output);
+            (batch * shape[1..].iter().product::<usize>()).div_ceil(2) as u128
+        };
+        dropped.map(words).sum()
     }
 
     /// Puts other elements in the place of a parameter's.

@@ -1,15 +1,19 @@
 //! Late fusion: a head for each stream, whose logits are averaged (paper, section 5).
 
-use burn_core::tensor::{Device, Tensor};
+use burn_core::tensor::{Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    classifier::{Classifier, ClassifierError},
+    classifier::{Classifier, ClassifierError, Loss},
     clip_vectors::ClipVectors,
-    differentiable::{Differentiable, Mode},
+    differentiable::{Differentiable, Mode, ParameterGradients},
     snippets::{Snippet, gather},
 };
-use crate::{networks::Head, parallel::for_each, weights::Weights};
+use crate::{
+    networks::Head,
+    parallel::{for_each, for_each_mut},
+    weights::Weights,
+};
 
 /// The heads, in the order of the streams of the vectors that they read.
 pub struct Fusion {
@@ -73,18 +77,64 @@ impl Classifier for Fusion {
         device: &Device,
         mut random: Option<&mut ChaCha8Rng>,
     ) -> Result<Tensor<2>, ClassifierError> {
-        let streams = self.heads.len();
-        let mut sum: Option<Tensor<2>> = None;
-        for (stream, features) in self.vectors.num_features().enumerate().take(streams) {
-            let input = gather(&self.vectors, stream, snippets, clips, features)?;
-            let input = Tensor::<1>::from_floats(input.as_slice(), device).reshape([snippets.len(), clips, features]);
-            let mode = random.as_deref_mut().map_or(Mode::Inference, Mode::Training);
-            let logits = self.heads[stream].1.run(input, mode)?;
-            sum = Some(match sum {
-                Some(sum) => sum + logits,
-                None => logits,
-            });
-        }
-        Ok(sum.expect("there is a stream") / streams as f64)
+        Ok(mean(self.of_heads(snippets, clips, device, random.as_deref_mut())?))
     }
+
+    /// Every head runs forward and backward on a thread of its own: they meet in the mean of their logits only.
+    fn gradients(
+        &mut self,
+        snippets: &[Snippet],
+        clips: usize,
+        device: &Device,
+        random: &mut ChaCha8Rng,
+        loss: Loss<'_>,
+    ) -> Result<(f64, Vec<ParameterGradients>), ClassifierError> {
+        let logits = self.of_heads(snippets, clips, device, Some(random))?;
+        let fused = Tensor::from_inner(mean(logits.iter().map(|logits| logits.clone().inner()).collect()));
+        let fused = fused.require_grad();
+        let loss = loss(fused.clone())?;
+        let value = f64::from(loss.clone().into_scalar::<f32>());
+        let gradient = fused.grad(&loss.backward()).expect("a loss depends on the logits") / logits.len() as f64;
+        let heads = logits.into_iter().zip(&mut self.heads).map(|(logits, (_, head))| (Some(logits), head));
+        let gradients = for_each_mut(&mut heads.collect::<Vec<_>>(), |(logits, head)| {
+            // Its derivative by the logits is the gradient.
+            let product = logits.take().map(|logits| (logits * Tensor::from_inner(gradient.clone())).sum());
+            product.map(|product| head.gradients(&product.backward())).unwrap_or_default()
+        });
+        Ok((value, gradients))
+    }
+}
+
+impl Fusion {
+    /// The logits of each head. What training draws for a head is what it would draw if the heads ran one after the other.
+    fn of_heads(
+        &mut self,
+        snippets: &[Snippet],
+        clips: usize,
+        device: &Device,
+        mut random: Option<&mut ChaCha8Rng>,
+    ) -> Result<Vec<Tensor<2>>, ClassifierError> {
+        let Fusion { heads, vectors } = self;
+        let mut with_draws = Vec::new();
+        for (stream, (_, head)) in heads.iter_mut().enumerate() {
+            let own = random.as_deref().cloned();
+            if let Some(random) = random.as_deref_mut() {
+                random.set_word_pos(random.get_word_pos() + head.words_drawn(snippets.len()));
+            }
+            with_draws.push((stream, head, own));
+        }
+        let logits = for_each_mut(&mut with_draws, |(stream, head, random)| {
+            let features = head.graph().input_shape()[2];
+            let input = gather(vectors, *stream, snippets, clips, features)?;
+            let input = Tensor::<3>::from_data(TensorData::new(input, [snippets.len(), clips, features]), device);
+            Ok(head.run(input, random.as_mut().map_or(Mode::Inference, Mode::Training))?)
+        });
+        logits.into_iter().collect()
+    }
+}
+
+/// Mean of the heads' logits.
+fn mean(logits: Vec<Tensor<2>>) -> Tensor<2> {
+    let heads = logits.len() as f64;
+    logits.into_iter().reduce(|sum, logits| sum + logits).expect("there is a stream") / heads
 }

@@ -22,10 +22,10 @@ mod trainer;
 
 pub use adamw::{AdamW, Moments};
 pub use backbone_classifier::{BackboneClassifier, Begin};
-pub use classifier::{Classifier, ClassifierError};
+pub use classifier::{Classifier, ClassifierError, Loss};
 pub use clip_pictures::{ClipPictures, ClipPicturesError, Cutting};
 pub use device::training_device;
-pub use differentiable::{Differentiable, Mode, Untrainable};
+pub use differentiable::{Differentiable, Mode, ParameterGradients, Untrainable};
 pub use fusion::Fusion;
 pub use loss::{binary_cross_entropy, cross_entropy, label_probabilities};
 pub use plateau::{Plateau, Verdict};

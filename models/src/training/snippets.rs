@@ -1,5 +1,7 @@
 //! Which clips are seen together: snippets of adjacent clips from a random place in training, one after the other in inference (paper, sections 5 and 7.2).
 
+use std::sync::{Mutex, PoisonError};
+
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 
 use super::clip_vectors::ClipVectors;
@@ -43,12 +45,11 @@ pub fn gather(
     features: usize,
 ) -> Result<Vec<f32>, Error> {
     let mut all = vec![0.0; snippets.len() * length * features];
-    let read = for_each(snippets, |snippet| vectors.of(stream, snippet.row));
-    for ((snippet, read), to) in snippets.iter().zip(read).zip(all.chunks_exact_mut(length * features)) {
-        let (read, from) = (read?, snippet.first * features);
-        let there = &read.data[from.min(read.data.len())..];
-        let count = there.len().min(to.len());
-        to[..count].copy_from_slice(&there[..count]);
-    }
+    let places = snippets.iter().zip(all.chunks_exact_mut(length * features).map(Mutex::new)).collect::<Vec<_>>();
+    let read = for_each(&places, |(snippet, to)| {
+        let mut to = to.lock().unwrap_or_else(PoisonError::into_inner);
+        vectors.fill(stream, snippet.row, snippet.first, &mut to)
+    });
+    read.into_iter().collect::<Result<(), _>>()?;
     Ok(all)
 }

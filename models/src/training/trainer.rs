@@ -13,12 +13,16 @@ use serde::{Deserialize, Serialize};
 use super::{
     adamw::{AdamW, Moments},
     classifier::{Classifier, ClassifierError},
+    differentiable::ParameterGradients,
     loss,
     plateau::Plateau,
     snippets::{Snippet, drawn},
     teacher::Teacher,
 };
-use crate::metrics::{Areas, Predictions};
+use crate::{
+    metrics::{Areas, Predictions},
+    parallel::for_each_mut,
+};
 
 /// How to train. The default is the paper's recipe (section 6), with the authors' code's patience: the paper's is as long as that of stopping, and so would never act.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -296,21 +300,18 @@ impl<C: Classifier> Trainer<C> {
         let mut random = self.random(epoch, Draws::Training);
         let mut sum = 0.0;
         for (step, snippets) in order.chunks(self.recipe.batch).enumerate() {
-            let logits = self.classifier.logits(snippets, clips, &self.device, Some(&mut random))?;
             let targets = self.targets(snippets);
-            let loss = match &mut self.teacher {
-                Some(teacher) => teacher.loss(logits, targets, snippets, clips)?,
-                None => loss::loss(self.recipe.task, logits, targets),
+            let (task, teacher) = (self.recipe.task, &mut self.teacher);
+            let mut step_loss = |logits| match teacher.as_mut() {
+                Some(teacher) => teacher.loss(logits, targets.clone(), snippets, clips),
+                None => Ok(loss::loss(task, logits, targets.clone())),
             };
-            let value = f64::from(loss.clone().into_scalar::<f32>());
+            let (value, gradients) =
+                self.classifier.gradients(snippets, clips, &self.device, &mut random, &mut step_loss)?;
             if !value.is_finite() {
                 return Err(TrainingError::NotFinite { epoch, step: step + 1, loss: value });
             }
-            let gradients = loss.backward();
-            let rate = self.rate(epoch, step);
-            for ((_, network), optimizer) in self.classifier.networks().iter_mut().zip(&mut self.optimizers) {
-                optimizer.step(rate, network, &gradients);
-            }
+            self.step_down(self.rate(epoch, step), gradients);
             sum += value * snippets.len() as f64;
             progress(step + 1, value);
         }
@@ -324,6 +325,16 @@ impl<C: Classifier> Trainer<C> {
         };
         let train_loss = sum / order.len() as f64;
         Ok(Epoch { epoch, rate, train_loss, validation_loss, areas, best: verdict.lowest })
+    }
+
+    /// One step of every network down its gradients, all at the same time.
+    fn step_down(&mut self, rate: f64, gradients: Vec<ParameterGradients>) {
+        let networks = self.classifier.networks().iter_mut().zip(&mut self.optimizers).zip(gradients);
+        let mut networks: Vec<_> =
+            networks.map(|(((_, network), optimizer), gradients)| (network, optimizer, Some(gradients))).collect();
+        for_each_mut(&mut networks, |(network, optimizer, gradients)| {
+            optimizer.step(rate, network, gradients.take().unwrap_or_default());
+        });
     }
 
     /// Rate of a step, counted from 0, of an epoch.

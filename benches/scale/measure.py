@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""Measures opening, training and evaluating on stores of Trailers12k's size: 12,000 trailers, two streams, 12 GB.
+
+Generates the stores in FOLDER (some minutes; they stay for the next run), in two layouts: `published` (zarr 2's defaults) and
+`raw` (as `divita-models extract` writes them). Then runs `divita-models train` and `evaluate` and prints a Markdown table.
+`opening` ends where the program says what it trains on. `epoch` is the slowest one, its validation included. `predictions` are
+those of the best weights for the validation and the test part. `CPU` is user and system time of all of it, `memory` the peak
+resident set. Exit status 1 where memory exceeds 2 GB. Seconds are only reported: they depend on what else runs.
+
+Examples:
+  benches/scale/run /tmp/scale
+  benches/scale/run /tmp/scale --trailers 3000 --layout published --epochs 2
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from programs import build
+from stores import LAYOUTS, STREAMS, generate
+
+MEMORY_BOUND = 2_000_000_000
+
+
+def main():
+    options = parse()
+    program = (options.binaries or build()) / "divita-models"
+    rows, largest = [], 0
+    for layout in options.layout or LAYOUTS:
+        folder = options.folder / f"{layout}-{options.trailers}"
+        began = time.monotonic()
+        clips = generate(folder, options.trailers, layout)
+        print(f"{layout}: {options.trailers} trailers, {clips} clips in {time.monotonic() - began:.0f} s", file=sys.stderr)
+        trained = train(program, folder, options)
+        evaluated = run([program, "evaluate", folder / "films.csv", "--predictions", f"split0={folder / 'run/predictions.csv'}"])
+        largest = max(largest, trained["memory"], evaluated["memory"])
+        rows.append((layout, trained, evaluated))
+    print("| layout | opening | epoch | predictions | train: wall, CPU | memory | evaluate: wall | memory |")
+    print("|---|---|---|---|---|---|---|---|")
+    for layout, trained, evaluated in rows:
+        seconds = [f"{trained[stage]:.1f} s" for stage in ("opening", "epoch", "predictions")]
+        both = f"{trained['wall']:.1f} s, {trained['cpu']:.1f} s"
+        memory = [f"{measured['memory'] / 1e9:.2f} GB" for measured in (trained, evaluated)]
+        print(f"| {layout} | {' | '.join(seconds)} | {both} | {memory[0]} | {evaluated['wall']:.1f} s | {memory[1]} |")
+    if largest > MEMORY_BOUND:
+        sys.exit(f"memory of {largest / 1e9:.2f} GB exceeds {MEMORY_BOUND / 1e9:.2f} GB")
+
+
+def train(program, folder, options):
+    """Trains fusion heads; the seconds of each stage."""
+    shutil.rmtree(folder / "run", ignore_errors=True)
+    stores = [part for stream in STREAMS for part in (f"--{stream}", folder / f"{stream}.zarr")]
+    output = ["--output", folder / "run", "--epochs", str(options.epochs), *options.argument]
+    measured = run([program, "train", folder / "films.csv", *stores, *output])
+    at = {"opening": None, "epoch": [], "done": None}
+    for second, line in measured["lines"]:
+        if "training on" in line:
+            at["opening"] = second
+        elif found := re.search(r"epoch \d+: loss .* ([\d.]+) s", line):
+            at["epoch"].append(float(found[1]))
+            at["trained"] = second
+        elif "the best of" in line:
+            at["done"] = second
+    return measured | {"opening": at["opening"], "epoch": max(at["epoch"]), "predictions": at["done"] - at["trained"]}
+
+
+def run(command):
+    """Runs a program: wall and CPU seconds, peak resident bytes, and each line of its log with the second it came at."""
+    print(" ".join(map(str, command)), file=sys.stderr)
+    began, lines = time.monotonic(), []
+    environment = {**os.environ, "RUST_LOG": "info"}
+    child = subprocess.Popen(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, env=environment)
+    for line in child.stderr:
+        lines.append((time.monotonic() - began, line))
+        print(line, end="", file=sys.stderr)
+    _, status, used = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        sys.exit(f"{command[0]} ended with status {child.returncode}")
+    wall = time.monotonic() - began
+    return {"wall": wall, "cpu": used.ru_utime + used.ru_stime, "memory": used.ru_maxrss * 1024, "lines": lines}
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the stores and runs; 24 GB for both layouts")
+    parser.add_argument("--trailers", type=int, default=12_000, metavar="N", help="number of trailers (default 12000)")
+    parser.add_argument("--layout", action="append", choices=LAYOUTS, help="layout to measure (default: all)")
+    parser.add_argument("--epochs", type=int, default=2, metavar="N", help="epochs to train (default 2)")
+    parser.add_argument("--argument", action="append", default=[], metavar="ARG", help="further argument of `train`, such as --room=1")
+    parser.add_argument("--binaries", type=Path, metavar="DIR", help="folder of the built programs (default: build them)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
