@@ -331,6 +331,7 @@ fn manifest(options: &BuildOptions, contents: &Contents) -> Manifest {
         trained: contents.trained,
         notice: options.notice.clone(),
         working_rates: contents.working_rates.clone(),
+        trained_rates: contents.trained_at.clone(),
         snippet_clips: contents.snippet_clips,
         streams: Streams { image: contents.entry(StreamName::Image), video: contents.entry(StreamName::Video) },
         shots: ShotSettings::default(),

@@ -1,6 +1,6 @@
 //! The sampler: which decoded frames the networks see, one at each interval of the working rate.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -75,6 +75,13 @@ impl FromStr for WorkingRate {
     fn from_str(text: &str) -> Result<Self, String> {
         let fps = text.parse().map_err(|_| "choose 4, 6, 8, 12 or 24".to_owned())?;
         WorkingRate::new(fps).map_err(|error| error.to_string())
+    }
+}
+
+/// Frames per second, a plain number.
+impl fmt::Display for WorkingRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use divita_runtime::frame::{Frame, Pixels, Plane, Subsampling};
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// Root of the project.
 pub fn root() -> &'static Path {
@@ -17,6 +18,24 @@ pub fn root() -> &'static Path {
 /// The bundle that ships.
 pub fn demo_bundle() -> PathBuf {
     root().join("models/bundles/demo")
+}
+
+/// A copy of the bundle that ships, to change.
+pub fn demo_copy() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(demo_bundle()).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+    }
+    folder
+}
+
+/// Changes the manifest of the bundle in `folder`.
+pub fn change_manifest(folder: &Path, change: impl FnOnce(&mut Value)) {
+    let path = folder.join("manifest.json");
+    let mut manifest: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    change(&mut manifest);
+    std::fs::write(&path, serde_json::to_vec(&manifest).unwrap()).unwrap();
 }
 
 /// The sample that ships.

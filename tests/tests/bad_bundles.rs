@@ -4,27 +4,8 @@
 use std::path::Path;
 
 use divita_runtime::bundle::FileEntry;
-use divita_tests::{assert_fails, demo_bundle, divita, stdout};
+use divita_tests::{assert_fails, change_manifest as change, demo_bundle, demo_copy as copy, divita, stdout};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-
-/// A copy of the bundle that ships.
-fn copy() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for entry in std::fs::read_dir(demo_bundle()).unwrap() {
-        let path = entry.unwrap().path();
-        std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
-    }
-    folder
-}
-
-/// Changes the manifest of the bundle in `folder`.
-fn change(folder: &Path, change: impl FnOnce(&mut Value)) {
-    let path = folder.join("manifest.json");
-    let mut manifest: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    change(&mut manifest);
-    std::fs::write(&path, serde_json::to_vec(&manifest).unwrap()).unwrap();
-}
 
 /// Puts `data` in the place of `name`, with its right sum in the manifest.
 fn replace(folder: &Path, name: &str, data: &[u8]) {
@@ -138,8 +119,9 @@ fn a_newer_schema() {
 #[test]
 fn a_manifest_that_cannot_be() {
     type Change = fn(&mut Value);
-    let changes: [(&str, Change); 9] = [
+    let changes: [(&str, Change); 10] = [
         ("working_rates", |m| m["working_rates"] = json!([5])),
+        ("trained_rates: 5", |m| m["trained_rates"] = json!([4, 5])),
         ("snippet_clips", |m| m["snippet_clips"] = json!(0)),
         ("labels", |m| m["labels"][1] = json!("action")),
         ("streams", |m| m["streams"] = json!({})),
@@ -172,8 +154,13 @@ fn one_stream_alone_is_enough() {
 #[test]
 fn a_rate_that_the_bundle_was_not_made_for() {
     let folder = copy();
-    change(folder.path(), |manifest| manifest["working_rates"] = json!([8]));
-    assert_refused(folder.path(), &["4 frames a second", "[8]", "--fps"]);
+    change(folder.path(), |manifest| {
+        manifest["working_rates"] = json!([8]);
+        manifest["trained_rates"] = json!([8]);
+    });
+    let bundle = folder.path().to_str().unwrap();
+    let output = divita(&["classify", "--bundle", bundle, "--fps", "4", "test://?seconds=1"]);
+    assert_fails(&output, 1, &["4 frames a second", "[8]", "--fps"]);
 }
 
 #[test]

@@ -9,7 +9,8 @@ fn what_config_prints_changes_nothing() {
     let path = folder.path().join("divita.toml");
     let printed = stdout(&divita(&["config"]));
     std::fs::write(&path, &printed).unwrap();
-    for option in ["fps = 4", "segmentation = \"shot\"", "latest = 10", "profile = \"auto\"", "[bench]", "# duration ="]
+    for option in
+        ["# fps =\n", "segmentation = \"shot\"", "latest = 10", "profile = \"auto\"", "[bench]", "# duration ="]
     {
         assert!(printed.contains(option), "no {option} in {printed}");
     }

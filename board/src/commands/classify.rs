@@ -75,9 +75,10 @@ pub struct Classify {
 #[derive(Args)]
 pub struct MethodOptions {
     /// Working rate: frames a second that the networks see, and frames in a clip. Higher is more precise and slower. With `auto` a
-    /// live input begins with what suits the board, steps down where it cannot keep up, and up where it can
-    #[arg(long, value_name = "4|6|8|12|24|auto", default_value = "4")]
-    fps: Rate,
+    /// live input begins with what suits the board, steps down where it cannot keep up, and up where it can [default: the lowest
+    /// rate that the bundle's heads were trained at]
+    #[arg(long, value_name = "4|6|8|12|24|auto")]
+    fps: Option<Rate>,
     /// Clips within shots, or across them (an ablation)
     #[arg(long, value_name = "shot|seq", default_value = "shot")]
     segmentation: Segmentation,
@@ -104,10 +105,26 @@ impl MethodOptions {
     /// The working rates that `bundle` is to be prepared for; at least one.
     pub fn rates(&self, bundle: &Bundle) -> Vec<WorkingRate> {
         match self.fps {
-            Rate::Fixed(rate) => vec![rate],
-            Rate::Auto => {
+            None => vec![bundle.manifest().default_rate()],
+            Some(Rate::Fixed(rate)) => vec![rate],
+            Some(Rate::Auto) => {
                 bundle.manifest().working_rates.iter().filter_map(|&fps| WorkingRate::new(fps).ok()).collect()
             }
+        }
+    }
+
+    /// Logs a warning where the user names a rate that the heads of `bundle` were not trained at.
+    fn warn_of_untried_rate(&self, bundle: &Bundle) {
+        let manifest = bundle.manifest();
+        if let Some(Rate::Fixed(rate)) = self.fps
+            && manifest.is_untried_at(rate)
+        {
+            let trained = manifest.trained_rates.iter().map(u32::to_string).collect::<Vec<_>>().join(" and ");
+            log::warn!(
+                "bundle \"{}\": its heads were trained at {trained} frames a second, and are untried at {}",
+                manifest.name,
+                rate.fps()
+            );
         }
     }
 
@@ -128,6 +145,7 @@ impl Classify {
         let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let threads = self.threads.unwrap_or(profile.threads.min(processors));
         let rates = self.method.rates(&bundle);
+        self.method.warn_of_untried_rate(&bundle);
         let networks = Networks::prepare(&bundle, &rates, self.executor.get()?)
             .with_context(|| format!("the bundle {} cannot be used", bundle.path().display()))?;
         let options = self.method.pipeline(&rates, threads);
@@ -140,7 +158,7 @@ impl Classify {
         for (at, input) in inputs.iter().enumerate() {
             let latest = source::is_live(input).then_some(self.latest);
             let ladder =
-                matches!(self.method.fps, Rate::Auto).then(|| Ladder::new(rates.clone(), profile.fps)).flatten();
+                matches!(self.method.fps, Some(Rate::Auto)).then(|| Ladder::new(rates.clone(), profile.fps)).flatten();
             let rate = ladder.as_ref().filter(|_| latest.is_some()).map_or(options.rate, Ladder::rate);
             let run = Run {
                 bundle: &bundle,

@@ -43,7 +43,11 @@ fn describe(manifest: &Manifest) -> String {
         Task::SingleLabel => "single-label: one softmax, probabilities sum to 1",
     };
     let optional = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".into());
-    let rates = manifest.working_rates.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+    let listed = |rates: &[u32]| rates.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+    let trained_at = match &manifest.trained_rates[..] {
+        [] => String::new(),
+        rates => format!("; heads trained at {}", listed(rates)),
+    };
     let data = if provenance.data.is_empty() { "none" } else { &provenance.data };
     let mut rows = vec![
         ("name", manifest.name.clone()),
@@ -59,7 +63,7 @@ fn describe(manifest: &Manifest) -> String {
         ("licence", manifest.licence.clone()),
         ("labels", manifest.labels.join(", ")),
         ("task", task.into()),
-        ("working rates", format!("{rates} frames a second")),
+        ("working rates", format!("{} frames a second{trained_at}", listed(&manifest.working_rates))),
         ("snippet", format!("{} clips", manifest.snippet_clips)),
     ];
     for (name, input, stream) in [

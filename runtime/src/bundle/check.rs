@@ -56,7 +56,7 @@ pub fn notice_fault(notice: &str) -> Option<String> {
 
 /// The first thing that the manifest says and that cannot be.
 fn fault(manifest: &Manifest) -> Option<String> {
-    let Manifest { labels, working_rates, snippet_clips, streams, .. } = manifest;
+    let Manifest { labels, working_rates, trained_rates, snippet_clips, streams, .. } = manifest;
     let needed = manifest.needed_schema();
     if manifest.schema < needed {
         let schema = manifest.schema;
@@ -80,6 +80,9 @@ fn fault(manifest: &Manifest) -> Option<String> {
     }
     if let Some(error) = working_rates.iter().find_map(|&fps| WorkingRate::new(fps).err()) {
         return Some(format!("working_rates: {error}"));
+    }
+    if let Some(rate) = trained_rates.iter().find(|rate| !working_rates.contains(rate)) {
+        return Some(format!("trained_rates: {rate} is not one of working_rates, {working_rates:?}"));
     }
     if !(1..=LARGEST_SNIPPET).contains(snippet_clips) {
         return Some(format!("snippet_clips: {snippet_clips}, instead of 1 to {LARGEST_SNIPPET}"));

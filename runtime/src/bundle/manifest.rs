@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::shots::ShotSettings;
+use crate::{sampler::WorkingRate, shots::ShotSettings};
 
 /// Highest version of the bundle's layout that this code reads. A bundle carries the lowest version that
 /// understands it, [`Manifest::needed_schema`], so that older programs still read what they can.
@@ -71,6 +71,10 @@ pub struct Manifest {
     pub notice: Option<String>,
     /// Working rates that the networks may run at, frames a second; the model card says which they were trained at; f, the frames of a clip, is the rate.
     pub working_rates: Vec<u32>,
+    /// Working rates that the heads were trained at, some of `working_rates`; empty where the weights were not trained, or the
+    /// bundle does not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trained_rates: Vec<u32>,
     /// Clips in a snippet (c in the paper, 30).
     pub snippet_clips: usize,
     /// The streams that are present.
@@ -98,6 +102,20 @@ impl Manifest {
         let inputs = [image, video].into_iter().flatten().map(|stream| stream.input);
         let own_fit_or_stride = inputs.into_iter().any(|input| !input.fit.is_crop() || input.stride != 1);
         if own_fit_or_stride || !self.task.is_multi_label() { 2 } else { 1 }
+    }
+
+    /// Returns the rate to run at where the user names none: the lowest that the heads were trained at, or the lowest working
+    /// rate where the bundle does not say which these are.
+    #[must_use]
+    pub fn default_rate(&self) -> WorkingRate {
+        let rates = if self.trained_rates.is_empty() { &self.working_rates } else { &self.trained_rates };
+        rates.iter().filter_map(|&fps| WorkingRate::new(fps).ok()).min().unwrap_or_default()
+    }
+
+    /// Returns whether the heads were trained at other rates than `rate`. A bundle that does not say is given the benefit of the doubt.
+    #[must_use]
+    pub fn is_untried_at(&self, rate: WorkingRate) -> bool {
+        !self.trained_rates.is_empty() && !self.trained_rates.contains(&rate.fps())
     }
 }
 
