@@ -144,8 +144,10 @@ impl BackboneFile {
     fn of(backbone: Backbone, checkpoint: Checkpoint, path: &Path) -> Result<BackboneFile, BackboneFileError> {
         let graph = backbone.graph(1);
         let facts = Facts::of(&checkpoint);
-        if let Some(other) = facts.as_ref().filter(|facts| facts.network != graph.name) {
-            let (found, wanted) = (other.network.clone(), graph.name.to_owned());
+        // A file that `fit-backbone` made from nothing does not name its network.
+        let named = facts.as_ref().map(|facts| facts.network.as_str()).or_else(|| import::backbone_of(&checkpoint));
+        if let Some(found) = named.filter(|named| *named != graph.name).map(str::to_owned) {
+            let wanted = graph.name.to_owned();
             return Err(BackboneFileError::OtherNetwork { path: path.to_owned(), found, wanted });
         }
         let input = facts.as_ref().and_then(|facts| facts.input).unwrap_or(backbone.input());

@@ -8,6 +8,7 @@ use crate::{
     graph::Graph,
     inflation,
     weights::{Tensor, Weights},
+    zoo::Backbone,
 };
 
 /// Last parts of the names of tensors that no network here needs: counters, and what follows from the shapes.
@@ -84,6 +85,17 @@ pub fn map(graph: &Graph, mut checkpoint: Checkpoint) -> Result<Mapping, Error> 
     }
     let not_needed = not_needed.into_iter().map(str::to_owned).collect();
     Ok(Mapping { weights, prefix, not_needed, outside, inflated })
+}
+
+/// Returns the name of the backbone whose weights `checkpoint` holds, by their names and shapes; `None` where it is of none.
+#[must_use]
+pub fn backbone_of(checkpoint: &Checkpoint) -> Option<&'static str> {
+    let holds = |graph: &Graph| {
+        let prefix = prefix(graph, checkpoint);
+        let shape = |name: &str| checkpoint.tensors.get(&format!("{prefix}{name}")).map(|tensor| &tensor.shape);
+        graph.weights().iter().all(|spec| shape(&spec.name) == Some(&spec.shape))
+    };
+    Backbone::ALL.iter().map(|backbone| backbone.graph(1)).find(holds).map(|graph| graph.name)
 }
 
 /// Length of the vectors that the head in `checkpoint` reads: that of its batch norm.

@@ -33,6 +33,7 @@ pub mod op;
 pub mod parallel;
 pub mod prediction_table;
 pub mod published_results;
+pub mod rate_cost;
 pub mod reference_input;
 pub mod representations;
 pub mod seed;

@@ -2,7 +2,7 @@
 
 use divita_runtime::bundle::{Manifest, Stream, Task};
 
-use crate::bundle::Contents;
+use crate::{bundle::Contents, rate_cost};
 
 /// What a bundle with seeded weights is.
 pub(crate) fn about_seeded(seed: u64) -> String {
@@ -62,6 +62,9 @@ pub(crate) fn text(manifest: &Manifest, contents: &Contents) -> String {
     ];
     for (name, stream) in [("image", &streams.image), ("video", &streams.video)] {
         rows.extend(stream.as_ref().map(|stream| (format!("Preprocessing, {name}"), stream.input.to_string())));
+    }
+    if contents.trained_at == [rate_cost::TRAINED_AT] {
+        rows.extend(rate_cost::describe(contents).map(|cost| ("Cost of lower rates".to_owned(), cost)));
     }
     rows.extend(contents.facts.iter().cloned());
     rows.extend(manifest.metrics.iter().map(|(name, value)| (name.clone(), format!("{value:.4}"))));

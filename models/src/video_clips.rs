@@ -11,6 +11,10 @@ use divita_runtime::{
     shots::{ShotDetector, ShotSettings},
 };
 
+/// Working rate of the clips that backbones and heads learn from where the user names none: the lowest, since clips cost least
+/// there, every board keeps up with it, and `divita classify` takes the lowest rate that heads were trained at.
+pub const DEFAULT_RATE: WorkingRate = WorkingRate::ALL[0];
+
 /// How a video is cut for a backbone of `stream` that reads `input`, by the settings that a board has.
 #[must_use]
 pub fn segmenter_options(

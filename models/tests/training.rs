@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use burn_core::tensor::{Device, Tensor};
 use divita_models::{
     graph::{Graph, WeightSpec},
-    networks::{Head, shufflenet_2d, shufflenet_3d},
+    networks::{Head, efficientnet_lite0, shufflenet_2d, shufflenet_3d},
     onnx::{self, Precision},
     representations::Store,
     seed::{initial, seeded},
@@ -204,7 +204,7 @@ fn softmax_cross_entropy_and_its_gradient_are_those_of_numpy() {
 fn what_is_not_trained_is_what_tract_makes() {
     let device = device();
     let heads = Head::ALL.map(|head| head.graph(FEATURES, LABELS));
-    for graph in heads.into_iter().chain([shufflenet_2d(), shufflenet_3d(4)]) {
+    for graph in heads.into_iter().chain([shufflenet_2d(), shufflenet_3d(4), efficientnet_lite0()]) {
         let weights = seeded(&graph, 3, graph.name);
         let shape = graph.input_shape().to_vec();
         let input: Vec<f32> = numbers("input", shape.iter().product()).map(|number| 2.0 * number as f32).collect();

@@ -62,6 +62,23 @@ fn epochs(folder: &Path, run: &str) -> Vec<Value> {
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// Runs again what made the run `first`, kills it after its first epoch, resumes it, and compares what is left.
+fn kill_and_resume(folder: &Path, network: &str, [first, again]: [&str; 2], how: &[&str]) {
+    let mut killed = fit(folder, network, again, how).spawn().unwrap();
+    while !folder.join(again).join("last.safetensors").exists() {
+        assert!(killed.try_wait().unwrap().is_none(), "it ended before it was killed");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let resumed = fit(folder, network, again, &[how, &["--resume"]].concat()).output().unwrap();
+    assert!(resumed.status.success(), "{}", stderr(&resumed));
+    for file in ["backbone.safetensors", "last.safetensors", "epochs.jsonl"] {
+        let bytes = |run: &str| fs::read(folder.join(run).join(file)).unwrap();
+        assert!(bytes(first) == bytes(again), "{file}");
+    }
+}
+
 #[test]
 fn a_backbone_learns_to_see_what_the_labels_mean() {
     let folder = tempfile::tempdir().unwrap();
@@ -117,25 +134,59 @@ fn a_backbone_learns_to_see_what_the_labels_mean() {
     }
 
     // Whoever is killed goes on to the same weights.
-    let mut killed = fit(folder, "shufflenet-3d", "again", &how).spawn().unwrap();
-    while !folder.join("again/last.safetensors").exists() {
-        assert!(killed.try_wait().unwrap().is_none(), "it ended before it was killed");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    killed.kill().unwrap();
-    killed.wait().unwrap();
-    let resumed = fit(folder, "shufflenet-3d", "again", &[&how[..], &["--resume"]].concat()).output().unwrap();
-    assert!(resumed.status.success(), "{}", stderr(&resumed));
-    for file in ["backbone.safetensors", "last.safetensors", "epochs.jsonl"] {
-        let bytes = |run: &str| fs::read(folder.join(run).join(file)).unwrap();
-        assert!(bytes("run") == bytes("again"), "{file}");
-    }
+    kill_and_resume(folder, "shufflenet-3d", ["run", "again"], &how);
     // What is over is left as it is, and videos need not be there any more.
     fs::remove_file(folder.join("v1.y4m")).unwrap();
     let over = fit(folder, "shufflenet-3d", "again", &[&how[..], &["--resume"]].concat()).output().unwrap();
     assert!(over.status.success() && stderr(&over).contains("is over"), "{}", stderr(&over));
     // It has no heads that could be shipped, or teach.
     assert_fails(&models(&["build", "--run", "run", "--output", "bundle"]), 1, &["of a run of `fit-backbone`"]);
+}
+
+#[test]
+fn fine_tuning_goes_on_from_the_weights_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    data_set(folder);
+    let long = ["--epochs", "8", "--rate", "3e-3", "--seed", "3"];
+    let fitted = fit(folder, "shufflenet-3d", "run", &long).output().unwrap();
+    assert!(fitted.status.success(), "{}", stderr(&fitted));
+    let from = "run/backbone.safetensors";
+
+    // One epoch from what has been learned is worth more than one from nothing, and both are the same work.
+    let short = ["--epochs", "3", "--rate", "1e-3", "--seed", "4"];
+    let tuning = [&short[..], &["--from", from]].concat();
+    for (output, how) in [("scratch", &short[..]), ("tuned", &tuning)] {
+        let fitted = fit(folder, "shufflenet-3d", output, how).output().unwrap();
+        assert!(fitted.status.success(), "{}", stderr(&fitted));
+    }
+    let first = |run: &str, figure: &str| epochs(folder, run)[0][figure].as_f64().unwrap();
+    assert!(first("tuned", "train_loss") < first("scratch", "train_loss"));
+    assert!(first("tuned", "validation_loss") < first("scratch", "validation_loss"));
+    kill_and_resume(folder, "shufflenet-3d", ["tuned", "again"], &tuning);
+
+    // Another file, or none, would be another run.
+    let resume = |more: &[&str]| {
+        fit(folder, "shufflenet-3d", "tuned", &[&short[..], &["--resume"], more].concat()).output().unwrap()
+    };
+    assert_fails(&resume(&[]), 1, &["another initial_weights", "null"]);
+    assert_fails(&resume(&["--from", "scratch/backbone.safetensors"]), 1, &["another initial_weights"]);
+    // Of another network both names are said.
+    let other = fit(folder, "shufflenet-2d", "new", &["--from", from]).output().unwrap();
+    assert_fails(&other, 1, &["run/backbone.safetensors: holds the weights of shufflenet-3d, not of shufflenet-2d"]);
+    let absent = fit(folder, "shufflenet-3d", "new", &["--from", "none.safetensors"]).output().unwrap();
+    assert_fails(&absent, 1, &["none.safetensors"]);
+    fs::write(folder.join("text.safetensors"), "weights").unwrap();
+    let broken = fit(folder, "shufflenet-3d", "new", &["--from", "text.safetensors"]).output().unwrap();
+    assert_fails(&broken, 1, &["text.safetensors"]);
+    assert!(!folder.join("new").exists());
+
+    // The file says what it began with, and that this had been fitted by the same split.
+    let file = fs::read(folder.join("tuned/backbone.safetensors")).unwrap();
+    let facts = String::from_utf8_lossy(&file[..8192]);
+    let sum = divita_models::known_weights::sha256(&fs::read(folder.join(from)).unwrap());
+    assert!(facts.contains(&format!("shufflenet-3d fine-tuned from backbone.safetensors (SHA-256 {sum})")), "{facts}");
+    assert!(facts.contains("earlier"), "{facts}");
 }
 
 #[test]
@@ -154,7 +205,11 @@ fn what_cannot_be_fitted_is_said() {
         &["another recipe.epochs, 1 where 2 is asked for"],
     );
     assert_fails(&fit("shufflenet-3d", "run", &["--epochs", "1", "--resume"]), 1, &["another network"]);
-    assert_fails(&fit("swin-3d", "new", &quick), 2, &["choose one of shufflenet-2d, shufflenet-3d"]);
+    assert_fails(
+        &fit("swin-3d", "new", &quick),
+        2,
+        &["choose one of shufflenet-2d, shufflenet-3d, efficientnet-lite0"],
+    );
     assert_fails(&fit("shufflenet-2d", "new", &["--rate", "0"]), 1, &["--rate must be above 0"]);
     assert_fails(&fit("shufflenet-2d", "new", &["--shrink", "3"]), 2, &["choose 1, 2 or 4"]);
     assert_fails(&fit("shufflenet-2d", "new", &["--videos", "elsewhere"]), 1, &["v1.y4m is not there", "--videos"]);

@@ -207,6 +207,10 @@ fn a_bundle_of_a_run_gives_what_the_run_predicted() {
     let manifest: Value = serde_json::from_slice(&fs::read(folder.join("bundle/manifest.json")).unwrap()).unwrap();
     assert_eq!(manifest["labels"], json!(["happy", "sad"]));
     assert_eq!((&manifest["snippet_clips"], &manifest["working_rates"]), (&json!(8), &json!([4, 12])));
+    assert_eq!(manifest["trained_rates"], json!([4]));
+    let said = stderr(&built);
+    assert!(said.contains("the cost of 12 frames a second is not measured for heads trained at 4"), "{said}");
+    assert!(stderr(&trained).contains("working rate: 4 frames a second, that of the representations"));
     // Backbones that were drawn at random are nothing that was trained.
     assert_eq!(manifest["trained"], json!(false));
     let card = fs::read_to_string(folder.join("bundle/README.md")).unwrap();

@@ -18,6 +18,7 @@ use divita_models::{
     trained_bundle::{INPUT, SEEDED},
     training::fitted::{FITTED, Fitted},
     transnet_detector::TransnetDetector,
+    video_clips::DEFAULT_RATE,
     zoo::Backbone,
 };
 use divita_runtime::{sampler::WorkingRate, segmenter::Segmentation};
@@ -51,7 +52,7 @@ pub struct Extract {
     #[arg(long, value_name = "DIR")]
     store: PathBuf,
     /// Working rate: frames a second that the network sees, and frames in a clip
-    #[arg(long, value_name = "4|6|8|12|24", default_value = "24")]
+    #[arg(long, value_name = "4|6|8|12|24", default_value_t = DEFAULT_RATE)]
     fps: WorkingRate,
     /// Clips within shots, or across them (an ablation)
     #[arg(long, value_name = "shot|seq", default_value = "shot")]
@@ -105,6 +106,7 @@ impl Extract {
             bail!("{} reads clips of one length only, which --fps {} does not give", backbone.name(), self.fps.fps());
         }
         log::info!("{}: {}", backbone.name(), backbone.input);
+        log::info!("working rate: {} frames a second (--fps)", self.fps);
         let segmentation = serde_json::to_value(self.segmentation)?;
         let (detector, detector_name) = self.detector()?;
         let attributes: Map<String, Value> = [

@@ -10,6 +10,7 @@ pub mod fit_backbone;
 pub mod fit_shots;
 pub mod import;
 pub mod import_onnx;
+mod initial_weights;
 mod input_options;
 pub mod manual;
 mod progress;

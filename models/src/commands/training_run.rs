@@ -164,6 +164,10 @@ impl HowToTrain {
             }
         }
         let rates: Vec<Option<u64>> = stores.iter().map(|at_rate| working_rate(&at_rate[0])).collect();
+        match rates.iter().flatten().map(u64::to_string).collect::<Vec<_>>().join(" and ") {
+            known if known.is_empty() => log::info!("working rate: the representations do not say theirs (fps)"),
+            known => log::info!("working rate: {known} frames a second, that of the representations"),
+        }
         let vectors = data.vectors(stores, room.clone())?;
         let [train, validation, test] = data.parts.each_ref().map(Vec::len);
         log::info!("training on {train} videos, validating on {validation}, {test} videos left for the test");

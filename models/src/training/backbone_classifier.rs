@@ -41,7 +41,10 @@ impl BackboneClassifier {
         let of = |at: usize, graph: Graph| -> Result<(String, Differentiable), crate::Error> {
             let name = Self::NETWORKS[at];
             let network = match weights {
-                Begin::Seed(seed) => Differentiable::new(graph.clone(), &initial(&graph, seed, name), device),
+                Begin::Backbone(weights, _) if at == 0 => Differentiable::new(graph, weights, device),
+                Begin::Seed(seed) | Begin::Backbone(_, seed) => {
+                    Differentiable::new(graph.clone(), &initial(&graph, seed, name), device)
+                }
                 Begin::Weights(weights) => Differentiable::new(graph, &weights[at], device),
             }?;
             Ok((name.to_owned(), network))
@@ -56,6 +59,8 @@ impl BackboneClassifier {
 pub enum Begin<'a> {
     /// Numbers drawn from a seed.
     Seed(u64),
+    /// These weights of the backbone, and a head drawn from a seed.
+    Backbone(&'a Weights, u64),
     /// The weights of the backbone and the head.
     Weights(&'a [Weights]),
 }

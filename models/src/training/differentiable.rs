@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn_core::tensor::{
     Device, Gradients, Tensor, activation,
     module::{batch_norm, batch_norm_train, conv1d, conv2d, conv3d, layer_norm, max_pool1d, max_pool2d},
-    ops::{ConvOptions, MaxPoolOptions},
+    ops::{ConvOptions, MaxPoolOptions, PadMode},
 };
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 use thiserror::Error;
@@ -314,9 +314,9 @@ impl Differentiable {
         };
         let bias = conv.bias.then(|| self.parameter(layer, "bias"));
         Some(match conv.kernel.len() {
-            1 => Value::of(conv1d(x.shaped(), kernel.shaped(), bias, geometry::<1>(conv)?)),
-            2 => Value::of(conv2d(x.shaped(), kernel.shaped(), bias, geometry::<2>(conv)?)),
-            3 => Value::of(conv3d(x.shaped(), kernel.shaped(), bias, geometry::<3>(conv)?)),
+            1 => Value::of(conv1d(padded(conv, x.shaped()), kernel.shaped(), bias, geometry::<1>(conv))),
+            2 => Value::of(conv2d(padded(conv, x.shaped()), kernel.shaped(), bias, geometry::<2>(conv))),
+            3 => Value::of(conv3d(padded(conv, x.shaped()), kernel.shaped(), bias, geometry::<3>(conv))),
             _ => return None,
         })
     }
@@ -381,12 +381,25 @@ fn attend(inputs: impl Iterator<Item = Value>, heads: usize) -> Tensor<1> {
     activation::softmax(scores, 3).matmul(value).swap_dims(1, 2).reshape([-1])
 }
 
-/// Geometry of a convolution; `None` where the two sides are padded differently.
-fn geometry<const N: usize>(conv: &Conv) -> Option<ConvOptions<N>> {
-    let symmetric = conv.padding.iter().all(|[before, after]| before == after);
+/// Returns whether both sides of every axis are padded alike, which burn's convolutions do themselves.
+fn is_symmetric(conv: &Conv) -> bool {
+    conv.padding.iter().all(|[before, after]| before == after)
+}
+
+/// Pads the input of a convolution with zeros where its two sides are padded differently (TensorFlow's `same`).
+fn padded<const D: usize>(conv: &Conv, x: Tensor<D>) -> Tensor<D> {
+    if is_symmetric(conv) {
+        return x;
+    }
+    let pairs: Vec<(usize, usize)> = conv.padding.iter().map(|&[before, after]| (before, after)).collect();
+    x.pad(pairs, PadMode::Constant(0.0))
+}
+
+/// Geometry of a convolution over what [`padded`] returns.
+fn geometry<const N: usize>(conv: &Conv) -> ConvOptions<N> {
     let axes = |sizes: &[usize]| -> [usize; N] { std::array::from_fn(|axis| sizes[axis]) };
-    let padding: [usize; N] = std::array::from_fn(|axis| conv.padding[axis][0]);
-    symmetric.then(|| ConvOptions::new(axes(&conv.stride), padding, axes(&conv.dilation), conv.groups))
+    let padding = std::array::from_fn(|axis| if is_symmetric(conv) { conv.padding[axis][0] } else { 0 });
+    ConvOptions::new(axes(&conv.stride), padding, axes(&conv.dilation), conv.groups)
 }
 
 /// Side 3, stride 2, padding 1 over all axes after the channels. Over three axes it is the pool over two, then over time.

@@ -108,6 +108,9 @@ pub struct BackboneRecipe {
     pub videos: String,
     /// SHA-256 of which labels each has.
     pub truth: String,
+    /// SHA-256 of the file of weights that the backbone began with; `None` where it was trained from scratch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_weights: Option<String>,
     /// How they become pictures.
     pub cutting: Cutting,
     /// How it is trained.
@@ -116,8 +119,9 @@ pub struct BackboneRecipe {
 
 impl BackboneRecipe {
     /// In words, for whoever meets the weights: what they were trained on, `videos` of the training and the validation part of `table`, how, and how good the `best` epoch was.
+    /// `begun` says what training began with, as in `from scratch`.
     #[must_use]
-    pub fn told(&self, table: &str, videos: [usize; 3], best: &Epoch) -> String {
+    pub fn told(&self, begun: &str, table: &str, videos: [usize; 3], best: &Epoch) -> String {
         let Recipe { clips, batch, epochs, rate, decay, seed, .. } = self.recipe;
         let Cutting { fps, shrink, .. } = self.cutting;
         let smaller = if shrink > 1 { format!(", {shrink} times smaller along each side") } else { String::new() };
@@ -128,7 +132,7 @@ impl BackboneRecipe {
             ShortAreas { mu_ap, .. } => mu_ap.map(|area| format!(" and muAP {area:.4}")).unwrap_or_default(),
         };
         format!(
-            "{} from scratch by `divita-models fit-backbone` on {table}, {}: {} videos, {} for validation; clips of {} frames{smaller}; AdamW (amsgrad) at {rate:e}, falling by a cosine, decay {decay}, \
+            "{} {begun} by `divita-models fit-backbone` on {table}, {}: {} videos, {} for validation; clips of {} frames{smaller}; AdamW (amsgrad) at {rate:e}, falling by a cosine, decay {decay}, \
              {epochs} epochs, steps of {batch} videos with {clips} clips, seed {seed}; a linear layer over the mean of its vectors had a validation loss of {:.4}{measured}",
             self.network,
             self.split,
