@@ -47,6 +47,8 @@ impl DataSetArgs {
         let table = LabelTable::read(&self.table).with_context(|| self.table.display().to_string())?;
         if self.single_label {
             table.check_single_label().with_context(|| self.table.display().to_string())?;
+        } else if table.check_single_label().is_ok() {
+            log::info!("every video of {} has exactly one label: --single-label trains for that", self.table.display());
         }
         let Some(split) = table.splits.iter().find(|split| split.name == self.split) else {
             let names: Vec<&str> = table.splits.iter().map(|split| split.name.as_str()).collect();
