@@ -22,6 +22,7 @@ struct Cli {
 enum Command {
     Build(commands::build::Build),
     Clips(commands::clips::Clips),
+    Describe(commands::describe::Describe),
     Distill(commands::distill::Distill),
     Evaluate(commands::evaluate::Evaluate),
     Extract(commands::extract::Extract),
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Build(build) => build.run(),
         Command::Clips(clips) => clips.run(),
+        Command::Describe(describe) => describe.run(),
         Command::Distill(distill) => distill.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Extract(extract) => extract.run(),

@@ -1,13 +1,17 @@
 //! The probabilities that something gave to videos: CSV with a column a label, or the results that `divita classify` prints.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::{label_table::LabelTable, metrics::Predictions};
+use crate::{
+    label_table::LabelTable,
+    metrics::Predictions,
+    video_files::{IdClash, video_id},
+};
 
 /// Of each video the probabilities of a table's labels, in its order.
 #[derive(Clone, Debug, Default)]
@@ -41,8 +45,8 @@ pub enum PredictionTableError {
         /// The label.
         label: String,
     },
-    /// A video is there twice.
-    #[error("line {line}: {video} is there twice")]
+    /// A video is there twice, with different probabilities.
+    #[error("line {line}: {video} is there twice, with different probabilities")]
     Twice {
         /// Line of the file, from 1.
         line: u64,
@@ -50,8 +54,8 @@ pub enum PredictionTableError {
         video: String,
     },
     /// One prediction would count for two videos.
-    #[error("{0} and another video of the table have one name, without folder and ending: rename one")]
-    OneName(String),
+    #[error(transparent)]
+    IdClash(#[from] IdClash),
     /// Videos are missing.
     #[error("nothing is predicted for {missing} of {of} videos, the first is {first}")]
     Missing {
@@ -72,11 +76,6 @@ struct Line {
     source: String,
     #[serde(default)]
     probabilities: HashMap<String, f64>,
-}
-
-/// A video's name without folder and ending: an identifier stands for its file, wherever that lies.
-fn stem(video: &str) -> String {
-    Path::new(video).file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 impl PredictionTable {
@@ -122,34 +121,32 @@ impl PredictionTable {
             let good = value(label).filter(|value| (0.0..=1.0).contains(value));
             good.ok_or_else(|| PredictionTableError::Probability { line, label: label.clone() })
         };
-        let row = labels.iter().map(probability).collect::<Result<_, _>>()?;
-        match self.probabilities.insert(stem(video), row) {
-            None => Ok(()),
-            Some(_) => Err(PredictionTableError::Twice { line, video: video.to_owned() }),
+        let row: Vec<f64> = labels.iter().map(probability).collect::<Result<_, _>>()?;
+        // Copies of one video in several class folders have the same probabilities.
+        match self.probabilities.insert(video_id(video), row.clone()) {
+            Some(other) if other != row => Err(PredictionTableError::Twice { line, video: video.to_owned() }),
+            _ => Ok(()),
         }
     }
 
     /// Whether there is one for a row of `table`.
     pub fn has(&self, table: &LabelTable, row: usize) -> bool {
-        self.probabilities.contains_key(&stem(&table.videos[row]))
+        self.probabilities.contains_key(&video_id(&table.videos[row]))
     }
 
     /// Probabilities and truth of `rows` of `table`.
     ///
     /// # Errors
-    /// [`PredictionTableError::Missing`], [`PredictionTableError::OneName`].
+    /// [`PredictionTableError::Missing`], [`PredictionTableError::IdClash`].
     pub fn of(&self, table: &LabelTable, rows: &[usize]) -> Result<Predictions, PredictionTableError> {
         let missing: Vec<usize> = rows.iter().copied().filter(|&row| !self.has(table, row)).collect();
         if let Some(&first) = missing.first() {
             let first = table.videos[first].clone();
             return Err(PredictionTableError::Missing { missing: missing.len(), of: rows.len(), first });
         }
-        let mut names = HashSet::new();
-        if let Some(&row) = rows.iter().find(|&&row| !names.insert(stem(&table.videos[row]))) {
-            return Err(PredictionTableError::OneName(table.videos[row].clone()));
-        }
+        table.check_ids(rows)?;
         let both = rows.iter().filter_map(|&row| {
-            Some((self.probabilities.get(&stem(&table.videos[row]))?.clone(), table.rows[row].clone()))
+            Some((self.probabilities.get(&video_id(&table.videos[row]))?.clone(), table.rows[row].clone()))
         });
         let (probabilities, truth) = both.unzip();
         Ok(Predictions { probabilities, truth })

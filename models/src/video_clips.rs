@@ -34,18 +34,32 @@ pub fn segmenter_options(
 /// Where the video cannot be read, or not to its end, and those of the detector and of `take`.
 pub fn each_clip<D: ShotDetector, E: From<SourceError> + From<D::Error>>(
     input: &str,
-    mut segmenter: Segmenter<D>,
+    segmenter: Segmenter<D>,
     mut take: impl FnMut(&Clip) -> Result<(), E>,
+    reached: impl FnMut(Timestamp),
+) -> Result<(), E> {
+    let take_clip = |segment: &Segment| match segment {
+        Segment::Clip(clip) => take(clip),
+        Segment::Shot(_) => Ok(()),
+    };
+    each_segment(input, segmenter, take_clip, reached)
+}
+
+/// Cuts the video `input` with `segmenter`, and gives each clip and shot to `take`; `reached` gets the time that the
+/// video has been read up to.
+///
+/// # Errors
+/// Those of [`each_clip`].
+pub fn each_segment<D: ShotDetector, E: From<SourceError> + From<D::Error>>(
+    input: &str,
+    mut segmenter: Segmenter<D>,
+    mut take: impl FnMut(&Segment) -> Result<(), E>,
     mut reached: impl FnMut(Timestamp),
 ) -> Result<(), E> {
     let mut source = source::open(input)?;
-    let mut clips = Vec::new();
+    let mut segments = Vec::new();
     loop {
-        let keep = |segment| {
-            if let Segment::Clip(clip) = segment {
-                clips.push(clip);
-            }
-        };
+        let keep = |segment| segments.push(segment);
         let frame = source.next_frame()?;
         match &frame {
             Some(frame) => {
@@ -54,9 +68,11 @@ pub fn each_clip<D: ShotDetector, E: From<SourceError> + From<D::Error>>(
             }
             None => segmenter.finish(keep)?,
         }
-        for clip in clips.drain(..) {
-            take(&clip)?;
-            segmenter.recycle(clip);
+        for segment in segments.drain(..) {
+            take(&segment)?;
+            if let Segment::Clip(clip) = segment {
+                segmenter.recycle(clip);
+            }
         }
         if frame.is_none() {
             return Ok(());

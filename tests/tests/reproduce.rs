@@ -35,7 +35,7 @@ fn what_can_be_run_is_and_of_the_rest_it_says_why_not() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     published(folder);
-    let output = reproduce(folder, &["--tables", "9,10,11", "--json"]);
+    let output = reproduce(folder, &["--tables", "9,10,11", "--json", "--plot", "figure10.svg"]);
     assert!(stderr(&output).contains("is not the published table"), "{}", stderr(&output));
     let rows: Vec<Value> = serde_json::from_str(&stdout(&output)).unwrap();
     let row = |table: u64, name: &str| rows.iter().find(|row| row["table"] == table && row["row"] == name).unwrap();
@@ -60,6 +60,9 @@ fn what_can_be_run_is_and_of_the_rest_it_says_why_not() {
         assert!(row(table, name)["not_run"].as_str().unwrap().contains(why), "{name}: {}", row(table, name));
     }
     assert!(row(11, "TimeSformer")["but"].as_str().unwrap().contains("frozen"));
+    // Figure 10 has the paper's eight points and our two, in both panels.
+    let figure = fs::read_to_string(folder.join("figure10.svg")).unwrap();
+    assert_eq!((figure.matches(", paper: muAP").count(), figure.matches(", here: muAP").count()), (16, 4));
     // The same run stands in several tables, and its figures are those of the runs of both splits.
     assert_eq!(row(9, "I, Transformer")["here"], row(11, "DIViTA Swin-2D")["here"]);
     let of = |split: &str| -> f64 {
@@ -140,4 +143,5 @@ fn files_are_held_to_the_sums_of_the_record() {
     assert_fails(&reproduce(folder, &["--sums", "none"]), 1, &["\"nonsense\" is not a sum and a name"]);
     assert_fails(&reproduce(&folder.join("trailers12k"), &[]), 1, &["mtgc.csv"]);
     assert_fails(&reproduce(folder, &["--tables", "5"]), 2, &["6..=11"]);
+    assert_fails(&reproduce(folder, &["--tables", "9", "--plot", "x.svg"]), 1, &["--plot draws Table 10"]);
 }

@@ -150,7 +150,9 @@ impl Classify {
             .with_context(|| format!("the bundle {} cannot be used", bundle.path().display()))?;
         let options = self.method.pipeline(&rates, threads);
         let until = self.duration.map(Timestamp::from_secs_f64);
-        let inputs = crate::inputs::expand(&self.inputs);
+        let expanded = crate::inputs::expand(&self.inputs);
+        expanded.report().iter().for_each(crate::output::say);
+        let inputs = expanded.inputs;
         let mut report = Report { format: self.format, sink: Sink::open(self.output.as_deref(), &inputs)? };
         report.begin(&bundle)?;
         let mut outcome = Outcome::Done;

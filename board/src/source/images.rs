@@ -146,8 +146,22 @@ fn decoder(file: &Path) -> Result<impl ImageDecoder + use<>, SourceError> {
     Ok(decoder)
 }
 
+/// Returns whether `files` look like the frames of one video: at least two, whose names differ in digits alone.
+#[must_use]
+pub fn are_numbered(files: &[PathBuf]) -> bool {
+    let without_digits = |file: &PathBuf| name_of(file).replace(|c: char| c.is_ascii_digit(), "");
+    match files {
+        [first, rest @ ..] if !rest.is_empty() => {
+            let pattern = without_digits(first);
+            pattern != name_of(first) && rest.iter().all(|file| without_digits(file) == pattern)
+        }
+        _ => false,
+    }
+}
+
 /// Whether the name is one of a picture, and not hidden.
-fn is_picture(file: &Path) -> bool {
+#[must_use]
+pub fn is_picture(file: &Path) -> bool {
     let hidden = name_of(file).starts_with('.');
     let extension = file.extension().unwrap_or_default();
     !hidden && ["png", "jpg", "jpeg"].iter().any(|known| extension.eq_ignore_ascii_case(known))

@@ -1,7 +1,6 @@
 //! The data set of a command that trains: a table, and a split of it that says what is for what.
 
-use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -20,7 +19,7 @@ use sha2::{Digest, Sha256};
 /// What is trained on.
 #[derive(Args)]
 pub struct DataSetArgs {
-    /// The table of labels and splits
+    /// The table of labels and splits: CSV or JSON Lines
     #[arg(value_name = "TABLE")]
     pub table: PathBuf,
     /// The table's split that says what is trained on
@@ -121,15 +120,7 @@ impl DataSet {
     pub fn vectors(&self, stores: Vec<Vec<Store>>, room: Room) -> anyhow::Result<ClipVectors> {
         let vectors = ClipVectors::new(stores, &self.table.videos, room);
         let needed = self.parts.concat();
-        let mut names = HashSet::new();
-        for &row in &needed {
-            let video = &self.table.videos[row];
-            if !names.insert(Path::new(video).file_stem()) {
-                bail!(
-                    "{video}: another video has the same name, folder and ending left out, and so the same vectors: rename one"
-                );
-            }
-        }
+        self.table.check_ids(&needed)?;
         if let missing @ [first, ..] = &vectors.missing(&needed)[..] {
             bail!(
                 "{} of {} videos have no vectors in a store, the first is {first}: add them with `divita-models extract`",

@@ -16,7 +16,7 @@ use super::single_label_scores::{self, SingleLabelScores};
 
 /// Say how good predicted probabilities of labels are
 ///
-/// TABLE is the data set, as `divita-models split` reads and writes it. FILE holds what was predicted: the results of `divita classify --format jsonl` or `--format csv`, or any CSV whose
+/// TABLE is the data set, in any form that `divita-models split` reads. FILE holds what was predicted: the results of `divita classify --format jsonl` or `--format csv`, or any CSV whose
 /// first column names the video and that has a column for each label. Videos are the same where their names are, folder and ending left out.
 ///
 /// Printed are, of the test part of each split that is given: the areas under the curve of precision over recall over all decisions (muAP), as mean over labels (mAP), the same weighted
@@ -31,7 +31,7 @@ use super::single_label_scores::{self, SingleLabelScores};
     divita-models evaluate films.csv --predictions predicted.jsonl\n  \
     divita-models evaluate mtgc.csv --predictions split0=a.csv --predictions split1=b.csv --predictions split2=c.csv")]
 pub struct Evaluate {
-    /// The table of labels
+    /// The table of labels, or a folder with a sub-folder for each class
     #[arg(value_name = "TABLE")]
     table: PathBuf,
     /// What was predicted, by what was trained on this split; without a split every video of the table is of the test part. May be given once a split

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
-use divita_board::{inputs::expand, source};
+use divita_board::source;
 use divita_models::{
     backbone_file::{self, BackboneFile},
     checkpoint,
@@ -19,6 +19,7 @@ use divita_models::{
     training::fitted::{FITTED, Fitted},
     transnet_detector::TransnetDetector,
     video_clips::DEFAULT_RATE,
+    video_files::group_by_id,
     zoo::Backbone,
 };
 use divita_runtime::{sampler::WorkingRate, segmenter::Segmentation};
@@ -36,7 +37,7 @@ use serde_json::{Map, Value};
     divita-models extract trailers/ --network swin-3d --weights swin-3d.safetensors --fps 24 --store ik_swin_fps24_fpc24.zarr\n  \
     divita-models extract trailers/ --network shufflenet-2d --seed 1 --store test.zarr --shard 3/8")]
 pub struct Extract {
-    /// Videos, or folders of videos
+    /// Videos, or folders of videos; sub-folders are read too, hidden files are not
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<String>,
     /// The backbone (default: the one that the file of weights names)
@@ -100,7 +101,8 @@ pub(super) fn backbone(name: &str) -> Result<Backbone, String> {
 impl Extract {
     /// Extracts; fails in the end where a video failed.
     pub fn run(self) -> anyhow::Result<()> {
-        let videos = self.videos()?;
+        let (videos, refused) = self.videos();
+        refused.iter().for_each(|reason| log::error!("{reason}"));
         let (backbone, from, fitted) = self.backbone()?;
         if !backbone.serves(self.fps.clip_frames()) && backbone.described().is_none() {
             bail!("{} reads clips of one length only, which --fps {} does not give", backbone.name(), self.fps.fps());
@@ -153,10 +155,15 @@ impl Extract {
         }
         bar.finish_and_clear();
         log::info!("{} videos done, {clips} clips: {}", todo.len() - failed, self.store.display());
-        if failed > 0 {
-            bail!("{failed} of {} videos failed", todo.len());
+        match (failed, refused.len()) {
+            (0, 0) => Ok(()),
+            (0, refused) => bail!("{refused} names of videos cannot be used in a store"),
+            (failed, 0) => bail!("{failed} of {} videos failed", todo.len()),
+            (failed, refused) => bail!(
+                "{failed} of {} videos failed, and {refused} names of videos cannot be used in a store",
+                todo.len()
+            ),
         }
-        Ok(())
     }
 
     /// The backbone, what the store calls its weights, and what they were fitted on.
@@ -191,19 +198,20 @@ impl Extract {
         }
     }
 
-    /// The videos by their names in the store, in the order of these: the same for every part of the work.
-    fn videos(&self) -> anyhow::Result<BTreeMap<String, String>> {
+    /// Returns the videos by their ids in the store, in the order of these: the same for every part of the work. And
+    /// why others cannot be in the store.
+    fn videos(&self) -> (BTreeMap<String, String>, Vec<String>) {
+        let (groups, clashes) = group_by_id(&super::videos(&self.inputs));
+        let mut refused: Vec<String> = clashes.iter().map(ToString::to_string).collect();
         let mut videos = BTreeMap::new();
-        for input in expand(&self.inputs) {
-            let id = Path::new(&input).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            if !is_id(&id) {
-                return Err(Error::Id(id)).context(input);
-            }
-            if let Some(other) = videos.insert(id.clone(), input.clone()) {
-                bail!("{other} and {input} would both be called {id} in the store: rename one");
+        for (id, copies) in groups {
+            if is_id(&id) {
+                videos.insert(id, copies[0].clone());
+            } else {
+                refused.push(format!("{}: {}", copies[0], Error::Id(id)));
             }
         }
-        Ok(videos)
+        (videos, refused)
     }
 }
 

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use anyhow::{Error, bail};
 use clap::Args;
-use divita_board::inputs::expand;
 use divita_models::{
     film::Film,
     shot_training::{Examples, Recipe, fit},
@@ -54,7 +53,7 @@ pub(super) fn read_films(videos: &[String]) -> anyhow::Result<Vec<Film>> {
 impl FitShots {
     /// Trains and writes the weights.
     pub fn run(self) -> anyhow::Result<()> {
-        let videos = expand(&self.inputs);
+        let videos = super::videos(&self.inputs);
         let films = read_films(&videos)?;
         let examples = Examples::of(&films);
         drop(films);

@@ -3,6 +3,7 @@
 pub mod build;
 pub mod clips;
 mod data_set;
+pub mod describe;
 pub mod distill;
 pub mod evaluate;
 pub mod extract;
@@ -25,3 +26,10 @@ pub mod train;
 mod training_run;
 pub mod verify;
 pub mod zoo;
+
+/// Returns the videos that `inputs` stand for. Skipped files are logged.
+fn videos(inputs: &[String]) -> Vec<String> {
+    let expanded = divita_board::inputs::expand(inputs);
+    expanded.report().iter().for_each(|line| log::info!("{line}"));
+    expanded.inputs
+}

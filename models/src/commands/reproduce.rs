@@ -9,10 +9,12 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 use divita_models::{
+    cost_plot::{self, Point},
     published_results::{Figure, Heads, Made, ROWS, Row, Setting, TABLES},
     representations::Store,
     trained_bundle::SEEDED,
     training::{ShortAreas, run_folder::RunFolder},
+    weights::write_whole,
 };
 use md5::{Digest, Md5};
 use serde_json::{Map, Value, json};
@@ -54,6 +56,9 @@ pub struct Reproduce {
     /// MD5 sums of the data set's record, as `md5sum` writes them: each file of FOLDER that is named there is checked first
     #[arg(long, value_name = "FILE")]
     sums: Option<PathBuf>,
+    /// Draw Table 10 as the paper's Figure 10 does, muAP against parameters and multiply-accumulates, as SVG into FILE
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
     /// Print JSON in place of tables
     #[arg(long)]
     json: bool,
@@ -73,6 +78,9 @@ impl Reproduce {
         if let Some(sums) = &self.sums {
             self.check(sums)?;
         }
+        if self.plot.is_some() && !self.tables.contains(&10) {
+            bail!("--plot draws Table 10: add 10 to --tables");
+        }
         let rows: Vec<&Row> = ROWS.iter().filter(|row| self.tables.contains(&row.table)).collect();
         let mut outcomes: Vec<(&Row, Outcome)> = Vec::new();
         for row in rows {
@@ -86,6 +94,13 @@ impl Reproduce {
         }
         if outcomes.iter().all(|(_, outcome)| outcome.is_err()) {
             log::warn!("nothing could be run: {} has none of the stores that these tables need", self.folder.display());
+        }
+        if let Some(path) = &self.plot {
+            let of_table = outcomes.iter().filter(|(row, _)| row.table == 10);
+            let point = |(row, outcome): &(&Row, Outcome)| {
+                Point::new(row, outcome.as_ref().ok().and_then(|areas| over_splits(areas)[0]))
+            };
+            write_whole(path, cost_plot::svg(&of_table.filter_map(point).collect::<Vec<_>>()).as_bytes())?;
         }
         let mut out = std::io::stdout();
         if self.json {

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
-use divita_board::inputs::expand;
 use divita_models::{film::Film, parallel::for_each, shot_evaluation::Evaluation, shot_score::Tolerance};
 use divita_runtime::{
     frame::Timestamp,
@@ -81,7 +80,7 @@ impl ShotThresholds {
         if let Some((name, must)) = settings.iter().find_map(ShotSettings::fault) {
             bail!("--{name} must be {must}");
         }
-        let films = super::fit_shots::read_films(&expand(&self.inputs))?;
+        let films = super::fit_shots::read_films(&super::videos(&self.inputs))?;
         let bar = ProgressBar::new(settings.len() as u64);
         let tried = for_each(&settings, |settings| {
             let tried = Tried::of(&films, &network, *settings);

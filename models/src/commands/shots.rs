@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use divita_board::{inputs::expand, source};
+use divita_board::source;
 use divita_models::{
     contact_sheet,
     session::{Device, Session},
@@ -252,7 +252,7 @@ pub(super) fn read_network(weights: Option<&Path>) -> anyhow::Result<TransitionN
 /// Videos by the names of their files, which is how what was found in them is written down.
 pub(super) fn videos_by_name(inputs: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
     let mut videos = BTreeMap::new();
-    for input in expand(inputs) {
+    for input in super::videos(inputs) {
         let name = file_name(&input);
         if let Some(other) = videos.insert(name.clone(), input.clone()) {
             bail!("{other} and {input} are both called {name}: take them apart");

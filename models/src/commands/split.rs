@@ -14,15 +14,24 @@ use serde_json::{Value, json};
 
 /// Part a data set into train, validation and test, each with the labels and pairs of labels as often as the whole
 ///
-/// TABLE is a CSV: its first column names the video, an identifier or a path; each other column is a label, 0 or 1 in each row; columns called split0, split1 ... are splits, 0
-/// for train, 1 for validation and 2 for test. Trailers12k's mtgc.csv is one. With --output the same table is written with new splits in place of those that it has.
+/// TABLE has one of four forms. CSV with a column of 0 and 1 for each label: video,horror,drama (the first column names
+/// the video; Trailers12k's mtgc.csv is such a table). CSV with the labels in one column: video,label; | separates
+/// several labels. JSON Lines: {"video": "a.mp4", "labels": ["horror", "drama"]}. A folder with a sub-folder for each
+/// class: films/horror/a.mp4; a video is then named by its path below the folder, and a copy in another class folder
+/// gives it a second label. Columns or keys called split0, split1 ... are splits: 0 or train, 1 or validation, 2 or
+/// test.
+///
+/// With --output the table is written as CSV with a column of 0 and 1 for each label, and new splits in place of its
+/// own. Labels are sorted by name, unless TABLE has a column for each.
 ///
 /// The way is second-order iterative stratification (Szymanski and Kajdanowicz, 2017). What is printed says how large the parts are, and how far their labels (LD) and pairs of
 /// labels (LPD) are from those of the whole: the mean difference of odds, 0 where they are alike. Without --output that of the table's own splits is printed alone.
 #[derive(Args)]
-#[command(after_help = "Example:\n  divita-models split films.csv --output films-split.csv --splits 3")]
+#[command(after_help = "Examples:\n  \
+    divita-models split films.csv --output films-split.csv --splits 3\n  \
+    divita-models split films/ --output films-split.csv")]
 pub struct Split {
-    /// The table of labels
+    /// The table of labels, or a folder with a sub-folder for each class
     #[arg(value_name = "TABLE")]
     table: PathBuf,
     /// File to write the table with new splits to; it appears complete or not at all

@@ -8,7 +8,7 @@ use super::training_run::HowToTrain;
 
 /// Train heads on the representations of a data set
 ///
-/// TABLE is the data set, as `divita-models split` reads and writes it. STORE is a folder of representations, as `extract` makes them and Trailers12k is published. With both --image and
+/// TABLE is the data set with splits, in any form that `divita-models split` reads. STORE is a folder of representations, as `extract` makes them and Trailers12k is published. With both --image and
 /// --video a head of each is trained at once, by the loss of their mean: late fusion.
 ///
 /// The defaults are the paper's recipe: AdamW (amsgrad) at 1e-4, binary cross entropy, batches of 32 snippets of 30 clips, at most 100 epochs. After 10 epochs without a better validation

@@ -1,16 +1,14 @@
 //! The vectors of a data set's clips, of one stream or two, at one working rate or several. Reads the clips that are asked for from their stores, and keeps whole videos while there is room.
 
-use std::{
-    path::Path,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU64, Ordering},
 };
 
 use crate::{
     parallel::for_each,
     representations::{Array, Error, Store},
+    video_files::video_id,
 };
 
 /// Default maximum of the bytes that are kept.
@@ -63,11 +61,10 @@ impl ClipVectors {
     /// The vectors of `videos`, an array each in every one of `stores`, called as the video is without folder and ending. `stores` has for each rate the stores of the streams, at least one.
     #[must_use]
     pub fn new(stores: Vec<Vec<Store>>, videos: &[String], room: Room) -> ClipVectors {
-        let name = |video: &String| Path::new(video).file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let rows = stores.len() * videos.len();
         let of_stream = |_| (0..rows).map(|_| Video::default()).collect();
         let of_streams = stores[0].iter().map(of_stream).collect();
-        ClipVectors { stores, names: videos.iter().map(name).collect(), videos: of_streams, room }
+        ClipVectors { stores, names: videos.iter().map(|video| video_id(video)).collect(), videos: of_streams, room }
     }
 
     /// Numbers of a vector of each stream.
