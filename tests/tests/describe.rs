@@ -69,7 +69,7 @@ fn clips_and_shots_are_those_of_the_videos_and_of_the_store() {
     let store = ["--network", "shufflenet-2d", "--seed", "1", "--fps", "24", "--store", "store"];
     let extracted = models(&[&["extract", "films"], &store[..]].concat());
     assert!(extracted.status.success(), "{}", stderr(&extracted));
-    let of_videos = json(folder, &["films/labels.csv", "--videos", "films", "--plot", "page.svg"]);
+    let of_videos = json(folder, &["films/labels.csv", "--videos", "films", "--fps", "24", "--plot", "page.svg"]);
     let of_store = json(folder, &["films/labels.csv", "--store", "store"]);
     // The clips that are counted are those that `extract` makes.
     assert_eq!(of_videos["clips"], of_store["clips"]);
@@ -101,7 +101,7 @@ fn clips_and_shots_are_those_of_the_videos_and_of_the_store() {
     // A table may hold ids alone; a video that is not there, or damaged, is counted.
     let ids = fs::read_to_string(folder.join("films/labels.csv")).unwrap().replace(".mp4", "");
     fs::write(folder.join("ids.csv"), format!("{ids}gone,0,0,0,0,1,0,0,0,0,0\n")).unwrap();
-    let of_ids = describe(folder, &["ids.csv", "--videos", "films", "--json"]);
+    let of_ids = describe(folder, &["ids.csv", "--videos", "films", "--fps", "24", "--json"]);
     let told: Value = serde_json::from_str(&stdout(&of_ids)).unwrap();
     assert_eq!((&told["clips"], &told["missing_videos"]), (&of_videos["clips"], &1.into()));
     assert!(stderr(&of_ids).contains("films has 4 of the table's 5 videos"), "{}", stderr(&of_ids));

@@ -14,6 +14,7 @@ use divita_models::{
     label_table::LabelTable,
     parallel::for_each,
     representations::Store,
+    video_clips::DEFAULT_RATE,
     video_files::{group_by_id, video_id},
     weights::write_whole,
 };
@@ -43,7 +44,7 @@ pub struct Describe {
     #[arg(long, value_name = "STORE")]
     store: Option<PathBuf>,
     /// Working rate of the clips of --videos, frames a second
-    #[arg(long, value_name = "4|6|8|12|24", default_value = "24", requires = "videos")]
+    #[arg(long, value_name = "4|6|8|12|24", default_value_t = DEFAULT_RATE, requires = "videos")]
     fps: WorkingRate,
     /// Print JSON instead of text
     #[arg(long)]
@@ -141,7 +142,8 @@ impl Describe {
 /// Counts the clips that the store at `path` has of the videos of `table`.
 fn read_store(table: &LabelTable, path: &Path) -> anyhow::Result<Videos> {
     let store = Store::open(path)?;
-    let clips: Vec<usize> = table.videos.iter().filter_map(|video| store.clips(&video_id(video)).ok()).collect();
+    let clips: Vec<usize> =
+        table.videos.iter().filter_map(|video| Some(store.array(&video_id(video)).ok()?.clips())).collect();
     let missing = report_missing(table, clips.len(), &path.display().to_string())?;
     Ok(Videos { clips: ClipStatistics::new(&clips), missing, ..Videos::default() })
 }

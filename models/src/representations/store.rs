@@ -144,14 +144,6 @@ impl Store {
         self.array(id).is_ok()
     }
 
-    /// Returns the number of clips of an array, without reading its values.
-    ///
-    /// # Errors
-    /// Those of [`Store::read`], as far as they can be seen without decoding the values.
-    pub fn clips(&self, id: &str) -> Result<usize, Error> {
-        Ok(self.inspect(&self.folder(id)?)?.clips)
-    }
-
     /// Adds the vectors of `clips` clips, clip by clip, all or none of them. An array that is there with the very same values
     /// is left as it is.
     ///
