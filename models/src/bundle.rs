@@ -81,6 +81,8 @@ pub struct Contents {
     pub metrics: BTreeMap<String, f64>,
     /// SPDX expression of the weights' licence.
     pub licence: String,
+    /// What is to be said with every result unless the builder says something else.
+    pub notice: Option<String>,
     /// Paragraphs of the model card that say what this bundle is, Markdown.
     pub about: String,
     /// Further rows of its table.
@@ -143,6 +145,7 @@ impl Contents {
             provenance: Provenance { weights: "seeded".to_owned(), seed: Some(seed), ..Provenance::default() },
             metrics: BTreeMap::new(),
             licence: "MIT OR Apache-2.0".to_owned(),
+            notice: None,
             about: model_card::about_seeded(seed),
             facts: model_card::facts_seeded(seed),
         }

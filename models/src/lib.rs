@@ -36,6 +36,8 @@ pub mod parallel;
 pub mod plot;
 pub mod prediction_table;
 pub mod published_results;
+pub mod published_stores;
+mod published_vectors;
 pub mod rate_cost;
 pub mod reference_input;
 pub mod representations;

@@ -22,6 +22,7 @@ struct Cli {
 enum Command {
     Build(commands::build::Build),
     Clips(commands::clips::Clips),
+    Compare(commands::compare::Compare),
     Describe(commands::describe::Describe),
     Distill(commands::distill::Distill),
     Evaluate(commands::evaluate::Evaluate),
@@ -39,6 +40,7 @@ enum Command {
     Split(commands::split::Split),
     Synth(commands::synth::Synth),
     Train(commands::train::Train),
+    Unpack(commands::unpack::Unpack),
     Verify(commands::verify::Verify),
     Zoo(commands::zoo::Zoo),
 }
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Build(build) => build.run(),
         Command::Clips(clips) => clips.run(),
+        Command::Compare(compare) => compare.run(),
         Command::Describe(describe) => describe.run(),
         Command::Distill(distill) => distill.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Split(split) => split.run(),
         Command::Synth(synth) => synth.run(),
         Command::Train(train) => train.run(),
+        Command::Unpack(unpack) => unpack.run(),
         Command::Verify(verify) => verify.run(),
         Command::Zoo(zoo) => zoo.run(),
     };

@@ -202,3 +202,12 @@ impl Calibration {
         Calibration { expected_error: if all > 0 { error / all as f64 } else { 0.0 }, bins }
     }
 }
+
+/// Mean and standard deviation (of a sample; 0 for one value) of `values`; `None` where there are none.
+#[must_use]
+pub fn mean_and_deviation(values: &[f64]) -> Option<(f64, f64)> {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (!values.is_empty()).then(|| (mean, (squares / (count - 1.0).max(1.0)).sqrt()))
+}

@@ -2,10 +2,9 @@
 //!
 //! The figures are those of "DIViTA" as published: means and standard deviations over the test parts of the three splits of Trailers12k, in percent.
 
-use divita_runtime::network::StreamName;
-
 use crate::{
     networks::{Head, SNIPPET_CLIPS},
+    published_stores::{self, StoreKind},
     zoo::Backbone,
 };
 
@@ -51,50 +50,19 @@ pub struct Heads {
     /// Clips of a snippet.
     pub clips: usize,
     /// Representations of the image stream.
-    pub image: Option<Made>,
+    pub image: Option<StoreKind>,
     /// Representations of the video stream.
-    pub video: Option<Made>,
+    pub video: Option<StoreKind>,
 }
 
-/// Representations: what made them, and so how their store is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Made {
-    /// The pretraining and the architecture, as the published stores call them: `ik_swin`.
-    pub by: &'static str,
-    /// The backbone.
-    pub backbone: Backbone,
-    /// Frames a second, and of a clip.
-    pub fps: u32,
-    /// Whether clips are cut across shots.
-    pub seq: bool,
-}
-
-impl Made {
-    /// Of clips of shots at the full rate.
-    const fn by(by: &'static str, backbone: Backbone) -> Made {
-        Made { by, backbone, fps: 24, seq: false }
-    }
-
-    /// Name of the store. Six are published: those of clips of shots at 24 frames a second. Those of image backbones do not name the rate, which their keyframes hardly depend on.
-    #[must_use]
-    pub fn store(self) -> String {
-        let Made { by, fps, .. } = self;
-        let seq = if self.seq { "_seq" } else { "" };
-        match self.backbone.stream() {
-            StreamName::Image => format!("trailers_{by}_fpc{fps}{seq}.zarr"),
-            StreamName::Video => format!("trailers_{by}_fps{fps}_fpc{fps}{seq}.zarr"),
-        }
-    }
-}
-
-const SHUFFLENET_2D: Made = Made::by("i_shufflenet", Backbone::Shufflenet2d);
-const SHUFFLENET_3D: Made = Made::by("k_shufflenet", Backbone::Shufflenet3d);
-const RESNET: Made = Made::by("i_resnet", Backbone::Resnet);
-const R2PLUS1D: Made = Made::by("k_r2plus1d", Backbone::R2plus1d);
-const SWIN_2D: Made = Made::by("i_swin", Backbone::Swin2d);
-const SWIN_3D: Made = Made::by("ik_swin", Backbone::Swin3d);
+const SHUFFLENET_2D: StoreKind = published_stores::SHUFFLENET_2D.kind;
+const SHUFFLENET_3D: StoreKind = published_stores::SHUFFLENET_3D.kind;
+const RESNET: StoreKind = published_stores::RESNET.kind;
+const R2PLUS1D: StoreKind = published_stores::R2PLUS1D.kind;
+const SWIN_2D: StoreKind = published_stores::SWIN_2D.kind;
+const SWIN_3D: StoreKind = published_stores::SWIN_3D.kind;
 /// Clips of as many frames as the network has learned places in time.
-const TIMESFORMER: Made = Made { fps: 8, ..Made::by("i_timesformer", Backbone::Timesformer) };
+const TIMESFORMER: StoreKind = StoreKind { by: "i_timesformer", backbone: Backbone::Timesformer, fps: 8, seq: false };
 
 /// What is said of the two heads among the other methods.
 const CTT_MMC_A: &str =
@@ -105,24 +73,24 @@ const FAST_VIDEO: &str = "as its module on the keyframes' vectors of ResNet-50; 
 const LONG_CLIPS: Setting = Setting::Missing("clips are of 4, 6, 8, 12 or 24 frames here");
 
 /// The Clip Aggregation Transformer on one stream.
-const fn image(made: Made) -> Setting {
+const fn image(made: StoreKind) -> Setting {
     Setting::Heads(Heads { head: Head::Cat, clips: SNIPPET_CLIPS, image: Some(made), video: None })
 }
 
-const fn video(made: Made) -> Setting {
+const fn video(made: StoreKind) -> Setting {
     with_clips(made, SNIPPET_CLIPS)
 }
 
-const fn with_clips(made: Made, clips: usize) -> Setting {
+const fn with_clips(made: StoreKind, clips: usize) -> Setting {
     Setting::Heads(Heads { head: Head::Cat, clips, image: None, video: Some(made) })
 }
 
-const fn with_head(head: Head, image: Option<Made>, video: Option<Made>) -> Setting {
+const fn with_head(head: Head, image: Option<StoreKind>, video: Option<StoreKind>) -> Setting {
     Setting::Heads(Heads { head, clips: SNIPPET_CLIPS, image, video })
 }
 
 const fn at(fps: u32) -> Setting {
-    video(Made { fps, ..SWIN_3D })
+    video(StoreKind { fps, ..SWIN_3D })
 }
 
 const fn row(table: u8, name: &'static str, setting: Setting, figures: [Figure; 4]) -> Row {
@@ -144,7 +112,7 @@ pub const ROWS: &[Row] = &[
     row(
         6,
         "I, Seq-24",
-        image(Made { seq: true, ..SWIN_2D }),
+        image(StoreKind { seq: true, ..SWIN_2D }),
         [(70.83, 1.93), (66.39, 1.86), (70.29, 1.03), (76.04, 1.83)],
     ),
     row(6, "I, Seq-32", LONG_CLIPS, [(70.13, 2.03), (66.31, 2.12), (70.13, 2.05), (75.95, 2.04)]),
@@ -153,7 +121,7 @@ pub const ROWS: &[Row] = &[
     row(
         6,
         "IK, Seq-24",
-        video(Made { seq: true, ..SWIN_3D }),
+        video(StoreKind { seq: true, ..SWIN_3D }),
         [(71.82, 1.33), (66.55, 1.24), (69.88, 1.61), (76.01, 1.24)],
     ),
     row(6, "IK, Seq-32", LONG_CLIPS, [(71.42, 1.09), (66.89, 1.30), (69.93, 2.04), (75.94, 1.72)]),

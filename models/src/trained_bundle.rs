@@ -13,9 +13,11 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::{
-    backbone_file::{BackboneFile, BackboneFileError},
+    backbone_file::{BackboneFile, BackboneFileError, SUM},
     bundle::{Contents, StreamContents},
     frozen_backbone::FrozenBackbone,
+    published_stores::{NOT_PUBLISHED, PUBLISHED, PublishedFact},
+    published_vectors::{self, PublishedStream},
     training::{
         Distillation, Schedule,
         fitted::Fitted,
@@ -39,13 +41,44 @@ pub enum TrainedBundleError {
     Run(#[from] RunFolderError),
     /// The vectors do not say what made them.
     #[error(
-        "the representations of the {stream} stream do not say which {fact} made them: a bundle can be built of what `divita-models extract` has made"
+        "the representations of the {stream} stream ({num_features} features) do not say which {fact} made them: train on a store that `divita-models extract` made, or on a published one under its own name"
     )]
     Unknown {
         /// The stream.
         stream: String,
         /// What they do not say.
         fact: &'static str,
+        /// Numbers of a vector.
+        num_features: usize,
+    },
+    /// The vectors have another width than those of the network.
+    #[error(
+        "the {stream} stream's vectors have {found} features, but those of {network} have {wanted}: train on vectors of {network}"
+    )]
+    Width {
+        /// The stream.
+        stream: String,
+        /// The network that made them, as they say.
+        network: String,
+        /// Features of the vectors.
+        found: usize,
+        /// Features of the network.
+        wanted: usize,
+    },
+    /// The weights are of another network than the one that made the vectors.
+    #[error(
+        "{}: it holds weights of {} ({} features), but the {stream} stream's vectors were made by {} ({} features): give weights of {} with --{stream}-weights",
+        path.display(), name(*found), found.features(), name(*wanted), wanted.features(), name(*wanted)
+    )]
+    OtherNetwork {
+        /// The file.
+        path: PathBuf,
+        /// The stream.
+        stream: String,
+        /// The network of the file.
+        found: Backbone,
+        /// The network of the vectors.
+        wanted: Backbone,
     },
     /// The weights of a backbone were not given.
     #[error(
@@ -108,6 +141,11 @@ pub enum TrainedBundleError {
     File(#[from] BackboneFileError),
 }
 
+/// Name of a network.
+fn name(backbone: Backbone) -> &'static str {
+    backbone.graph(1).name
+}
+
 /// What the vectors of a stream say of themselves.
 fn fact<'a, T>(
     vectors: &'a Vectors,
@@ -115,7 +153,8 @@ fn fact<'a, T>(
     fact: &'static str,
     read: impl Fn(&'a Value) -> Option<T>,
 ) -> Result<T, TrainedBundleError> {
-    let unknown = || TrainedBundleError::Unknown { stream: stream.to_owned(), fact };
+    let num_features = vectors.num_features;
+    let unknown = || TrainedBundleError::Unknown { stream: stream.to_owned(), fact, num_features };
     vectors.attributes.get(fact).and_then(read).ok_or_else(unknown)
 }
 
@@ -130,10 +169,17 @@ pub fn contents(path: &Path, files: &BTreeMap<&str, PathBuf>, licence: &str) -> 
     let names: Vec<String> = described.streams.keys().cloned().collect();
     let mut streams = Vec::new();
     let (mut rates, mut origins, mut shots, mut fitted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut published = Vec::new();
     for ((name, vectors), head_weights) in described.streams.iter().zip(run.best(&names)?) {
         let network = fact(vectors, name, "network", Value::as_str)?;
         let from = fact(vectors, name, "weights", Value::as_str)?;
-        let (backbone, of) = backbone(name, network, from, vectors, files.get(name.as_str()))?;
+        let ready = backbone(name, network, from, vectors, files.get(name.as_str()))?;
+        let ReadyBackbone { frozen: backbone, fitted: of, sum, source } = ready;
+        if vectors.num_features != backbone.features() {
+            let (stream, network) = (name.clone(), network.to_owned());
+            let (found, wanted) = (vectors.num_features, backbone.features());
+            return Err(TrainedBundleError::Width { stream, network, found, wanted });
+        }
         if backbone.stream().as_str() != name {
             return Err(TrainedBundleError::Stream { stream: name.clone(), network: network.to_owned() });
         }
@@ -152,6 +198,10 @@ pub fn contents(path: &Path, files: &BTreeMap<&str, PathBuf>, licence: &str) -> 
         let cut = vectors.attributes.get("detector").and_then(Value::as_str).unwrap_or("none");
         shots.push(format!("{}, shots by {cut}", fact(vectors, name, "segmentation", Value::as_str)?));
         origins.push(format!("{name}: {network}, {from}"));
+        if let Some(fact) = PublishedFact::from_attributes(&vectors.attributes) {
+            let (stream, network) = (name.clone(), network.to_owned());
+            published.push(PublishedStream { stream, fact, network, weights: sum.unwrap_or_default(), source });
+        }
         fitted.extend(of.map(|of| {
             let beside = of.beside(&described.videos).map(|beside| format!("; it {beside}")).unwrap_or_default();
             (format!("Backbone, {name}"), of.told + &beside)
@@ -167,6 +217,7 @@ pub fn contents(path: &Path, files: &BTreeMap<&str, PathBuf>, licence: &str) -> 
     let untrained = origins.iter().any(|origin| origin.contains(SEEDED));
     let mut facts =
         facts(&described, &results, &origins, &format!("{} frames, {shots}", listed(working_rates, " or ")));
+    facts.extend(published_vectors::facts(&published));
     facts.extend(fitted);
     let mut metrics = BTreeMap::new();
     let at = |rate: &u32| format!("test at {rate}");
@@ -192,7 +243,12 @@ pub fn contents(path: &Path, files: &BTreeMap<&str, PathBuf>, licence: &str) -> 
         },
         metrics,
         licence: licence.to_owned(),
-        about: about(untrained),
+        about: [Some(about(untrained)), published_vectors::about(&published)]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("\n\n"),
+        notice: published_vectors::notice(&published),
         facts,
         labels: described.labels,
         task: described.recipe.task,
@@ -204,34 +260,71 @@ fn listed(rates: &[u32], between: &str) -> String {
     rates.iter().map(u32::to_string).collect::<Vec<_>>().join(between)
 }
 
-/// The backbone that made the vectors of a stream, and what it was fitted on: from the file, whose sum must be that which the
-/// vectors name, or from the seed that they name.
+/// The backbone of a stream, ready to be built in.
+struct ReadyBackbone {
+    frozen: FrozenBackbone,
+    /// What it was fitted on.
+    fitted: Option<Fitted>,
+    /// SHA-256 of its file; none where it was drawn from a seed.
+    sum: Option<String>,
+    /// SHA-256 of the file that it was imported from.
+    source: Option<String>,
+}
+
+/// The backbone whose weights the file at `path` holds: the one that the file names, or the one that its tensors fit.
+fn network_of(path: &Path) -> Option<Backbone> {
+    let fits = |backbone: &Backbone| BackboneFile::read(path, Some(*backbone)).is_ok();
+    let named = BackboneFile::read(path, None).ok().and_then(|file| file.frozen.described());
+    named.or_else(|| Backbone::ALL.into_iter().find(fits))
+}
+
+/// The backbone in the file at `path`, which must be `wanted` where that is known.
+fn read(path: &Path, stream: &str, wanted: Option<Backbone>) -> Result<BackboneFile, TrainedBundleError> {
+    BackboneFile::read(path, wanted).map_err(|error| match (wanted, network_of(path)) {
+        (Some(wanted), Some(found)) if found != wanted => {
+            TrainedBundleError::OtherNetwork { path: path.to_owned(), stream: stream.to_owned(), found, wanted }
+        }
+        _ => error.into(),
+    })
+}
+
+/// The backbone that made the vectors of a stream. Vectors that `extract` made name the sum of its file, which must be that of
+/// `file`, or the seed. Of published vectors only the network is known, which must be that of `file`.
 fn backbone(
     stream: &str,
     network: &str,
     from: &str,
     vectors: &Vectors,
     file: Option<&PathBuf>,
-) -> Result<(FrozenBackbone, Option<Fitted>), TrainedBundleError> {
+) -> Result<ReadyBackbone, TrainedBundleError> {
     let described = Backbone::called(network);
+    let unknown = |fact| {
+        let num_features = vectors.num_features;
+        TrainedBundleError::Unknown { stream: stream.to_owned(), fact, num_features }
+    };
+    let published = from.starts_with(PUBLISHED) || from.starts_with(NOT_PUBLISHED);
     match (file, from.strip_prefix(SEEDED).and_then(|seed| seed.parse().ok()), described) {
         (Some(path), _, _) => {
-            let BackboneFile { frozen, from: found, fitted, .. } = BackboneFile::read(path, described)?;
+            let BackboneFile { frozen, from: found, fitted, source_sha256 } = read(path, stream, described)?;
             let (path, stream) = (path.clone(), stream.to_owned());
-            if found != from {
+            if found != from && !published {
                 return Err(TrainedBundleError::OtherWeights { path, stream, found, wanted: from.to_owned() });
             }
             let made_with = vectors.attributes.get(INPUT).map(|input| serde_json::from_value(input.clone()));
+            let sum = found.strip_prefix(SUM).map(str::to_owned);
             match made_with {
                 Some(Ok(wanted)) if wanted != frozen.input => {
                     Err(TrainedBundleError::OtherInput { path, stream, found: frozen.input, wanted })
                 }
-                Some(Err(_)) => Err(TrainedBundleError::Unknown { stream, fact: INPUT }),
-                Some(Ok(_)) | None => Ok((frozen, fitted)),
+                Some(Err(_)) => Err(unknown(INPUT)),
+                Some(Ok(_)) | None => Ok(ReadyBackbone { frozen, fitted, sum, source: source_sha256 }),
             }
         }
-        (None, Some(seed), Some(backbone)) => Ok((FrozenBackbone::seeded(backbone, seed, network), None)),
-        (None, Some(_), None) => Err(TrainedBundleError::Unknown { stream: stream.to_owned(), fact: "network" }),
+        (None, Some(seed), Some(backbone)) => {
+            let frozen = FrozenBackbone::seeded(backbone, seed, network);
+            Ok(ReadyBackbone { frozen, fitted: None, sum: None, source: None })
+        }
+        (None, Some(_), None) => Err(unknown("network")),
         (None, None, _) => {
             let (stream, network, from) = (stream.to_owned(), network.to_owned(), from.to_owned());
             Err(TrainedBundleError::WeightsMissing { stream, network, from })

@@ -645,6 +645,8 @@ fn python_reads_what_is_written() {
     for name in [".zarray", "0.0"] {
         fs::copy(path.join("tt1").join(name), left.join(name)).unwrap();
     }
+    // What unpacking an archive leaves.
+    fs::write(path.join(".divita-source.json"), r#"{"archive": "a.zarr.tar.gz", "md5": "0"}"#).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/read_store.py");
     let output = Command::new(python).arg(script).arg(path).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

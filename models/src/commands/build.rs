@@ -13,7 +13,7 @@ use divita_runtime::{bundle::notice_fault, sampler::WorkingRate, shots::transiti
 /// Write a bundle of what was trained, or of random weights
 ///
 /// With --run it holds the best heads of a run of `divita-models train`, and the backbones that made the vectors which these were trained on: their files are named with --image-weights
-/// and --video-weights, and must be the very ones. The model card says what was trained on what, how, and how good it is.
+/// and --video-weights, and must be the very ones. Of a run on Trailers12k's published vectors the weights are not known: any of the same network are accepted, and the model card and the notice say what is not verified. The model card says what was trained on what, how, and how good it is.
 ///
 /// With --seed the weights are random numbers, so the genres that come out mean nothing; the networks have the real size and cost.
 /// Use such a bundle to try the program, to test a board or to measure its speed. The same seed gives the same networks, byte for byte, on every machine.
@@ -40,7 +40,7 @@ pub struct Build {
     /// Licence of the weights of a run, an SPDX expression
     #[arg(long, value_name = "SPDX", default_value = "NOASSERTION", requires = "run")]
     licence: String,
-    /// What programs are to say with every result of the bundle, one line of at most 200 bytes, such as "trained on drawings: it knows nothing of films"
+    /// What programs are to say with every result of the bundle, one line of at most 200 bytes, such as "trained on drawings: it knows nothing of films" (default: nothing, or where it was trained on published vectors, that)
     #[arg(long, value_name = "TEXT")]
     notice: Option<String>,
     /// Rates that the bundle may run at too, beside that of the vectors that its heads were trained on. Prints what these cost, as measured on synthetic trailers for heads trained at 24 frames a second
@@ -108,6 +108,7 @@ impl Build {
         }
         let Build { name, output, force, notice, .. } = self;
         let name = name.unwrap_or_else(|| output.file_name().unwrap_or_default().to_string_lossy().into_owned());
+        let notice = notice.or_else(|| contents.notice.take());
         let options = BuildOptions { name, precision, output: output.clone(), force, shots, notice };
         let manifest = bundle::build(&options, &contents)?;
         let bytes: u64 = manifest.files.values().map(|file| file.size).sum();

@@ -24,7 +24,7 @@ use super::{
 ///
 /// With --single-label the teacher's run must be single-label too; both softmaxes are softened.
 ///
-/// To know what that gains, the same heads are trained plainly too. DIR holds both runs, `plain` and `distilled`, each as `train` leaves it: its best epoch is that with the lowest validation
+/// To know what that gains, the same heads are trained plainly too. DIR holds both runs, `plain` (unless --plain names a run) and `distilled`, each as `train` leaves it: its best epoch is that with the lowest validation
 /// loss, by the labels alone. What the teacher, the plain and the distilled heads give on the test part is printed; where there are stores at several rates, at the lowest of these.
 #[derive(Args)]
 #[command(after_help = "Example:\n  \
@@ -43,6 +43,9 @@ pub struct Distill {
     /// Representations that the teacher's video stream reads
     #[arg(long, value_name = "STORE")]
     teacher_video: Option<PathBuf>,
+    /// Finished run of `train` with the same options, in place of training plainly again
+    #[arg(long, value_name = "RUN")]
+    plain: Option<PathBuf>,
     /// What the logits are divided by before they are compared: the higher, the more the unlikely labels count
     #[arg(long, value_name = "T", default_value_t = Distillation::default().temperature)]
     temperature: f64,
@@ -105,8 +108,14 @@ impl Distill {
 
         // Each of the runs may have been interrupted before it was begun.
         let resume = |name: &str| self.resume && RunFolder::find(&self.output.join(name)).is_ok();
-        log::info!("plain training");
-        let plain = self.how.run(&data, &self.output.join("plain"), resume("plain"), &room, None)?;
+        let plain = match &self.plain {
+            // Its recipe is compared, so a run with other options is refused.
+            Some(run) => self.how.run(&data, run, true, &room, None)?,
+            None => {
+                log::info!("plain training");
+                self.how.run(&data, &self.output.join("plain"), resume("plain"), &room, None)?
+            }
+        };
         log::info!("distillation");
         let distilled =
             self.how.run(&data, &self.output.join("distilled"), resume("distilled"), &room, Some(teacher))?;

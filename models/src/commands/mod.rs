@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod clips;
+pub mod compare;
 mod data_set;
 pub mod describe;
 pub mod distill;
@@ -24,6 +25,7 @@ mod stream_stores;
 pub mod synth;
 pub mod train;
 mod training_run;
+pub mod unpack;
 pub mod verify;
 pub mod zoo;
 

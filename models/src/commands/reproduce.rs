@@ -1,32 +1,30 @@
 //! `divita-models reproduce`: the paper's tables on a folder of Trailers12k, its numbers beside ours.
 
 use std::{
-    fs::File,
-    io::{Read, Write},
+    io::Write,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use divita_models::{
     cost_plot::{self, Point},
-    published_results::{Figure, Heads, Made, ROWS, Row, Setting, TABLES},
-    representations::Store,
+    metrics::mean_and_deviation,
+    published_results::{Figure, Heads, ROWS, Row, Setting, TABLES},
+    published_stores::{PUBLISHED_STORES, StoreKind, TABLE, TABLE_MD5, Verification},
+    representations::{SourceMark, Store, locate, md5_of_file},
     trained_bundle::SEEDED,
     training::{ShortAreas, run_folder::RunFolder},
     weights::write_whole,
 };
-use md5::{Digest, Md5};
 use serde_json::{Map, Value, json};
 
 use super::training_run::{DeviceArgs, HowToTrain};
 
-/// MD5 of the published table of labels and splits, as its authors' list has it.
-const TABLE_MD5: &str = "d730579950345b2c0f9c4a9779bd9d44";
-
 /// Train what the paper's Tables 6 to 11 report, and print its numbers beside ours
 ///
-/// FOLDER holds Trailers12k as published: mtgc.csv, and of the six stores of representations those that there are, unpacked. Every row of the tables whose stores are there is trained by the paper's recipe on
+/// FOLDER holds Trailers12k as published: mtgc.csv, and of the six stores of representations those that there are, as
+/// archives (.tar.gz, verified by MD5 and unpacked once) or unpacked. Every row of the tables whose stores are there is trained by the paper's recipe on
 /// each split, and the mean and standard deviation over the splits' test parts stand beside the paper's. Of the others it says what is missing, and how to make it where that can be made of the trailers themselves.
 ///
 /// Runs are kept in DIR, one folder each. What is there already is not trained again, and a run that was stopped is gone on with, so the command may be stopped at any time. Rows that are the same in several tables
@@ -34,7 +32,7 @@ const TABLE_MD5: &str = "d730579950345b2c0f9c4a9779bd9d44";
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita-models reproduce trailers12k/ --output runs/paper --tables 10\n  \
-    divita-models reproduce trailers12k/ --output runs/paper --sums md5sums.txt")]
+    divita-models reproduce trailers12k/ --output runs/paper --tables 10 --rows ShuffleNet-F,Swin-3D")]
 pub struct Reproduce {
     /// Folder of Trailers12k
     #[arg(value_name = "FOLDER")]
@@ -45,6 +43,9 @@ pub struct Reproduce {
     /// Tables, of 6 to 11
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "6,7,8,9,10,11", value_parser = clap::value_parser!(u8).range(6..=11))]
     tables: Vec<u8>,
+    /// Only the rows of these names, such as ShuffleNet-F (default: every row)
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    rows: Vec<String>,
     /// Splits
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = "split0,split1,split2")]
     splits: Vec<String>,
@@ -53,9 +54,6 @@ pub struct Reproduce {
     epochs: u16,
     #[command(flatten)]
     device: DeviceArgs,
-    /// MD5 sums of the data set's record, as `md5sum` writes them: each file of FOLDER that is named there is checked first
-    #[arg(long, value_name = "FILE")]
-    sums: Option<PathBuf>,
     /// Draw Table 10 as the paper's Figure 10 does, muAP against parameters and multiply-accumulates, as SVG into FILE
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
@@ -64,31 +62,39 @@ pub struct Reproduce {
     json: bool,
 }
 
-/// What came of a row: measures of each split, or why there are none.
-type Outcome = Result<Vec<ShortAreas>, String>;
+/// What came of a row, or why nothing did.
+type Outcome = Result<Trained, String>;
+
+/// What came of a row that was trained.
+#[derive(Clone)]
+struct Trained {
+    /// Measures of each split.
+    areas: Vec<ShortAreas>,
+    /// What it was trained on.
+    data: Verification,
+}
 
 impl Reproduce {
     /// Trains, and prints the tables.
     pub fn run(self) -> anyhow::Result<()> {
-        let table = self.folder.join("mtgc.csv");
-        let found = md5(&table)?;
-        if found != TABLE_MD5 {
+        let table = self.folder.join(TABLE);
+        let found = md5_of_file(&table)?;
+        let data = if found == TABLE_MD5 { Verification::Archive } else { Verification::NotPublished };
+        if data == Verification::NotPublished {
             log::warn!("{} is not the published table (MD5 {found}): the results are of other data", table.display());
-        }
-        if let Some(sums) = &self.sums {
-            self.check(sums)?;
         }
         if self.plot.is_some() && !self.tables.contains(&10) {
             bail!("--plot draws Table 10: add 10 to --tables");
         }
-        let rows: Vec<&Row> = ROWS.iter().filter(|row| self.tables.contains(&row.table)).collect();
+        self.verify_archives()?;
+        let rows = self.selected()?;
         let mut outcomes: Vec<(&Row, Outcome)> = Vec::new();
         for row in rows {
             let same =
                 outcomes.iter().find(|(other, _)| other.setting == row.setting).map(|(_, outcome)| outcome.clone());
             let outcome = match same {
                 Some(outcome) => outcome,
-                None => self.outcome(&table, row)?,
+                None => self.outcome(&table, data, row)?,
             };
             outcomes.push((row, outcome));
         }
@@ -98,7 +104,7 @@ impl Reproduce {
         if let Some(path) = &self.plot {
             let of_table = outcomes.iter().filter(|(row, _)| row.table == 10);
             let point = |(row, outcome): &(&Row, Outcome)| {
-                Point::new(row, outcome.as_ref().ok().and_then(|areas| over_splits(areas)[0]))
+                Point::new(row, outcome.as_ref().ok().and_then(|trained| over_splits(&trained.areas)[0]))
             };
             write_whole(path, cost_plot::svg(&of_table.filter_map(point).collect::<Vec<_>>()).as_bytes())?;
         }
@@ -119,46 +125,51 @@ impl Reproduce {
         Ok(())
     }
 
-    /// Whether the files of the folder that `sums` names are those.
-    fn check(&self, sums: &Path) -> anyhow::Result<()> {
-        let text = std::fs::read_to_string(sums).with_context(|| sums.display().to_string())?;
-        for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            let Some((sum, name)) =
-                line.split_once(char::is_whitespace).map(|(sum, name)| (sum, name.trim().trim_start_matches('*')))
-            else {
-                bail!("{}: {line:?} is not a sum and a name, as md5sum writes them", sums.display());
-            };
-            let path = self.folder.join(name);
-            if !path.exists() {
-                log::info!("{name} is not there, and not checked");
+    /// The rows of the tables that are asked for.
+    fn selected(&self) -> anyhow::Result<Vec<&'static Row>> {
+        let rows = ROWS.iter().filter(|row| self.tables.contains(&row.table));
+        if let Some(unknown) = self.rows.iter().find(|name| !rows.clone().any(|row| row.name == name.as_str())) {
+            let names: Vec<&str> = rows.map(|row| row.name).collect();
+            bail!("--rows {unknown}: these tables have no such row; choose from {}", names.join(", "));
+        }
+        Ok(rows.filter(|row| self.rows.is_empty() || self.rows.iter().any(|name| name == row.name)).collect())
+    }
+
+    /// Verifies the archives that lie beside stores which were not unpacked by this program. The others are verified when
+    /// they are unpacked.
+    fn verify_archives(&self) -> anyhow::Result<()> {
+        for published in PUBLISHED_STORES {
+            let (store, archive) = (self.folder.join(published.name()), self.folder.join(published.archive()));
+            if !store.is_dir() || !archive.is_file() || SourceMark::read(&store).is_some() {
                 continue;
             }
-            let found = md5(&path)?;
-            if found != sum.to_lowercase() {
-                bail!(
-                    "{}: its MD5 is {found} in place of {sum}: it is damaged or another file; fetch it again",
-                    path.display()
-                );
+            let found = md5_of_file(&archive)?;
+            if found != published.md5 {
+                let wanted = published.md5.to_owned();
+                return Err(divita_models::representations::Error::ArchiveSum { path: archive, found, wanted }.into());
             }
-            log::info!("{name} is the published file");
+            log::info!("{} is the published archive", archive.display());
         }
         Ok(())
     }
 
     /// Trains what `row` reports on each split.
-    fn outcome(&self, table: &Path, row: &Row) -> anyhow::Result<Outcome> {
+    fn outcome(&self, table: &Path, mut data: Verification, row: &Row) -> anyhow::Result<Outcome> {
         let heads = match row.setting {
             Setting::Missing(why) => return Ok(Err(why.to_owned())),
             Setting::Heads(heads) => heads,
         };
-        let stores: Vec<Made> = [heads.image, heads.video].into_iter().flatten().collect();
-        if let Some(missing) = stores.iter().find(|made| !self.folder.join(made.store()).is_dir()) {
+        let kinds: Vec<StoreKind> = [heads.image, heads.video].into_iter().flatten().collect();
+        let place = |kind: &StoreKind| locate(&self.folder, &kind.store());
+        if let Some(missing) = kinds.iter().find(|kind| place(kind).is_none()) {
             return Ok(Err(lacking(*missing)));
         }
-        for made in &stores {
-            if let Some(why) = other_than(*made, Store::open(&self.folder.join(made.store()))?.attributes()) {
+        for kind in &kinds {
+            let store = Store::open(&place(kind).unwrap_or_default())?;
+            if let Some(why) = other_than(*kind, store.attributes()) {
                 return Ok(Err(why));
             }
+            data = data.max(Verification::from_attributes(store.attributes()));
         }
         let mut areas = Vec::new();
         for split in &self.splits {
@@ -171,7 +182,7 @@ impl Reproduce {
             let Some(test) = results.test.first() else { bail!("{split} has no test part") };
             areas.push(*test);
         }
-        Ok(Ok(areas))
+        Ok(Ok(Trained { areas, data }))
     }
 }
 
@@ -184,8 +195,8 @@ fn folder_name(heads: &Heads, split: &str) -> String {
     format!("{}-{}-{clips}-{split}", names.join("+"), head.name())
 }
 
-/// Why the store of `made`, which says `attributes` of itself, is not what it is called; the published ones say nothing.
-fn other_than(made: Made, attributes: &Map<String, Value>) -> Option<String> {
+/// Why the store of `made`, which says `attributes` of itself, is not what it is called; for the published ones that is what `published_stores` knows.
+fn other_than(made: StoreKind, attributes: &Map<String, Value>) -> Option<String> {
     let store = made.store();
     let segmentation = if made.seq { "seq" } else { "shot" };
     let wanted = [
@@ -203,10 +214,10 @@ fn other_than(made: Made, attributes: &Map<String, Value>) -> Option<String> {
 }
 
 /// What to do about a store that is not there.
-fn lacking(made: Made) -> String {
-    let Made { backbone, fps, seq, .. } = made;
-    let segmentation = if seq { " --segmentation seq" } else { "" };
-    let published = if fps == 24 && !seq { "is published; or make it" } else { "is not published; make it" };
+fn lacking(made: StoreKind) -> String {
+    let StoreKind { backbone, fps, .. } = made;
+    let segmentation = if made.seq { " --segmentation seq" } else { "" };
+    let published = if made.published().is_some() { "is published; or make it" } else { "is not published; make it" };
     let network = backbone.graph(1).name;
     let store = made.store();
     format!(
@@ -214,27 +225,11 @@ fn lacking(made: Made) -> String {
     )
 }
 
-/// MD5 of a file.
-fn md5(path: &Path) -> anyhow::Result<String> {
-    let context = || path.display().to_string();
-    let mut file = File::open(path).with_context(context)?;
-    let (mut sum, mut part) = (Md5::new(), vec![0; 1 << 20]);
-    loop {
-        match file.read(&mut part).with_context(context)? {
-            0 => return Ok(sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
-            length => sum.update(&part[..length]),
-        }
-    }
-}
-
 /// Mean and standard deviation over the splits, in percent, of each measure that all have.
 fn over_splits(areas: &[ShortAreas]) -> [Option<Figure>; 4] {
     std::array::from_fn(|at| {
         let values = areas.iter().map(|areas| areas.by_name()[at].1.map(|area| 100.0 * area));
-        let values: Vec<f64> = values.collect::<Option<_>>()?;
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
-        let squares = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
-        Some((mean, (squares / (values.len() as f64 - 1.0).max(1.0)).sqrt()))
+        mean_and_deviation(&values.collect::<Option<Vec<f64>>>()?)
     })
 }
 
@@ -248,10 +243,11 @@ fn print(out: &mut impl Write, row: &Row, outcome: &Outcome) -> std::io::Result<
     };
     line(row.name, "paper", row.figures.map(Some))?;
     match outcome {
-        Ok(areas) => line("", "here", over_splits(areas))?,
+        Ok(trained) => line("", "here", over_splits(&trained.areas))?,
         Err(why) => writeln!(out, "  {:<16} {:<6} not run: {why}", "", "here")?,
     }
-    row.but.map_or(Ok(()), |but| writeln!(out, "  {:<16} {:<6} {but}", "", ""))
+    let data = outcome.as_ref().ok().and_then(|trained| trained.data.note());
+    [row.but, data].into_iter().flatten().try_for_each(|note| writeln!(out, "  {:<16} {:<6} {note}", "", ""))
 }
 
 fn value(row: &Row, outcome: &Outcome) -> Value {
@@ -270,7 +266,8 @@ fn value(row: &Row, outcome: &Outcome) -> Value {
         "table": row.table,
         "row": row.name,
         "paper": named(row.figures.map(Some)),
-        "here": outcome.as_ref().ok().map(|areas| named(over_splits(areas))),
+        "here": outcome.as_ref().ok().map(|trained| named(over_splits(&trained.areas))),
+        "data": outcome.as_ref().ok().map(|trained| trained.data),
         "not_run": outcome.as_ref().err(),
         "but": row.but,
     })

@@ -7,7 +7,8 @@ use anyhow::bail;
 use clap::Args;
 use divita_models::{
     networks::Head,
-    published_results::{Heads, Made},
+    published_results::Heads,
+    published_stores::StoreKind,
     seed::initial,
     session::Device,
     training::{
@@ -99,7 +100,7 @@ pub fn check_rate(rate: f64, decay: f32) -> anyhow::Result<()> {
 impl HowToTrain {
     /// The paper's recipe for `heads` on split `split` of the table and the stores in `folder`.
     pub fn paper(folder: &Path, table: PathBuf, split: &str, heads: &Heads, device: DeviceArgs) -> HowToTrain {
-        let store = |made: Option<Made>| made.map(|made| folder.join(made.store())).into_iter().collect();
+        let store = |made: Option<StoreKind>| made.map(|made| folder.join(made.store())).into_iter().collect();
         let Recipe { batch, epochs, rate, decay, patience, stop_after, schedule, seed, .. } = Recipe::default();
         HowToTrain {
             data: DataSetArgs { table, split: split.to_owned(), single_label: false },

@@ -108,6 +108,27 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// An archive of a store cannot be unpacked.
+    #[error("{} cannot be unpacked: {reason}", path.display())]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// An archive is not the one that it should be.
+    #[error(
+        "{}: its MD5 is {found}, not {wanted}: it is damaged or another file; fetch it again",
+        path.display()
+    )]
+    ArchiveSum {
+        /// The archive.
+        path: PathBuf,
+        /// Its MD5.
+        found: String,
+        /// The MD5 that it should have.
+        wanted: String,
+    },
     /// An array of that id is there and holds other values.
     #[error("{} is there with other values: remove it, or write into another store", .0.display())]
     Differs(PathBuf),

@@ -13,9 +13,14 @@
 //! uncompressed or compressed by zlib, gzip or Blosc (lz4, lz4hc, zstd, zlib; byte shuffle), in either order of the axes.
 //! Python reads what it writes.
 //!
+//! A store is also read from the archive in which it is published (`NAME.zarr.tar.gz`): [`Store::open`] unpacks it once,
+//! beside the archive, and goes on with the folder. A store of a published name says what `crate::published_stores` knows
+//! of it.
+//!
 //! Any number of processes, on any number of machines that share the file system, may write into one store at the same
 //! time; an array is there whole or not at all. See [`Store::create_or_open`] for how that is done.
 
+mod archive;
 mod array;
 mod blosc;
 mod chunk;
@@ -25,6 +30,7 @@ mod stage;
 mod store;
 mod zarray;
 
+pub use archive::{SourceMark, locate, md5_of_file, unpack, unpacked_path};
 pub use array::Array;
 pub use error::Error;
 pub use store::{MAX_ARRAY_BYTES, Store, is_id};

@@ -94,8 +94,17 @@ impl Stage {
     /// As [`Stage::new`].
     pub(super) fn publish(self, to: &Path) -> Result<Published, Error> {
         let inner = self.inner();
-        sync(&inner).map_err(|source| failed(&inner, to, source))?;
-        match fs::rename(&inner, to) {
+        self.publish_from(&inner, to)
+    }
+
+    /// Gives the folder `from`, which is the one that is made or lies in it, the path `to`; as [`Stage::publish`].
+    ///
+    /// # Errors
+    /// As [`Stage::new`].
+    pub(super) fn publish_from(self, from: &Path, to: &Path) -> Result<Published, Error> {
+        let inner = self.inner();
+        sync(from).map_err(|source| failed(&inner, to, source))?;
+        match fs::rename(from, to) {
             Ok(()) => sync_parent(to).map(|()| Published::Yes),
             Err(source) => match source.kind() {
                 ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
@@ -107,7 +116,7 @@ impl Stage {
     }
 
     /// The folder that is made.
-    fn inner(&self) -> PathBuf {
+    pub(super) fn inner(&self) -> PathBuf {
         self.outer.path().join(NEW)
     }
 }
@@ -171,7 +180,8 @@ fn sync(folder: &Path) -> io::Result<()> {
 
 /// Waits until the name `path` is on the disk.
 fn sync_parent(path: &Path) -> Result<(), Error> {
-    path.parent().map_or(Ok(()), sync).map_err(Error::write(path))
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    sync(parent.unwrap_or(Path::new("."))).map_err(Error::write(path))
 }
 
 /// The process that made a stage, as its name says it: `.divita-BOOT-NAMESPACE-PROCESS-RANDOM`.

@@ -8,12 +8,13 @@ use std::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    Error,
+    Error, SourceMark, archive,
     array::Array,
     metadata,
     stage::{self, Published, Stage},
     zarray,
 };
+use crate::published_stores;
 
 /// Most bytes of an array's values, unless [`Store::with_max_bytes`] says otherwise.
 pub const MAX_ARRAY_BYTES: u64 = 1 << 30;
@@ -63,7 +64,7 @@ impl Store {
         fs::create_dir_all(path).map_err(Error::write(path))?;
         stage::sweep(path);
         stage::retry(|| establish(path, &text))?;
-        let store = Self::open(path)?;
+        let store = Self::open_folder(path)?;
         // As numbers come back from a file, which need not be as they went.
         let reread = serde_json::from_slice(&text);
         let mut wanted: Map<String, Value> = reread.map_err(|source| Error::Metadata {
@@ -75,11 +76,52 @@ impl Store {
         Ok(store)
     }
 
-    /// The store at `path`, to read from or to add to.
+    /// The store at `path`, to read from or to add to. Where `path` is an archive (`NAME.zarr.tar.gz`), it is unpacked
+    /// beside itself first, unless that was done before ([`super::unpack`]). Where the store says nothing of itself but
+    /// has the name of a published one, its attributes are those of
+    /// [`crate::published_stores::PublishedStore::attributes`].
     ///
     /// # Errors
-    /// [`Error::NotAStore`] where there is none, [`Error::Metadata`] where its files are damaged, [`Error::Read`].
+    /// [`Error::NotAStore`] where there is none, [`Error::Metadata`] where its files are damaged, [`Error::Read`]; for an
+    /// archive those of [`super::unpack`].
     pub fn open(path: &Path) -> Result<Self, Error> {
+        match archive::unpacked_path(path) {
+            Some(folder) if !path.is_dir() => {
+                if !folder.is_dir() {
+                    archive::unpack(path, &folder, None)?;
+                }
+                Ok(Self::open_folder(&folder)?.recognised())
+            }
+            _ => Ok(Self::open_folder(path)?.recognised()),
+        }
+    }
+
+    /// The same store, with the attributes of the published store that it is, if it has none of its own.
+    fn recognised(mut self) -> Self {
+        let mark = SourceMark::read(&self.path);
+        let of_mark = mark.as_ref().and_then(|mark| published_stores::with_name(&mark.archive));
+        let Some(published) = of_mark.or_else(|| published_stores::at_path(&self.path)) else { return self };
+        if !self.attributes.is_empty() {
+            return self;
+        }
+        let width = published.kind.backbone.features();
+        if self.num_features != width {
+            log::warn!(
+                "{} has the name of a published store, but vectors of {} numbers instead of {width}: it is not the published \
+                 store",
+                self.path.display(),
+                self.num_features
+            );
+        }
+        self.attributes = published.attributes(self.num_features, mark.as_ref());
+        self
+    }
+
+    /// The store in the folder `path`, with the attributes that are written there.
+    ///
+    /// # Errors
+    /// Those of [`Store::open`] for a folder.
+    pub(super) fn open_folder(path: &Path) -> Result<Self, Error> {
         let not_a_store = |reason| Error::NotAStore { path: path.to_owned(), reason };
         let Some(group) = metadata::read::<Map<String, Value>>(&path.join(GROUP))? else {
             return Err(not_a_store(match path.join("zarr.json").exists() {
