@@ -90,7 +90,7 @@ downloads="$dir/downloads" data="$dir/data" weights="$dir/weights" runs="$dir/ru
 mkdir -p "$downloads" "$data" "$weights" "$runs" 2> /dev/null || die "cannot create folders in $dir"
 if command -v flock > /dev/null; then
     exec 9> "$dir/.lock"
-    flock --nonblock 9 || die "another run of this script, or a program that it started, works in $dir: wait for its end"
+    flock --wait 5 9 || die "another run of this script, or a program that it started, works in $dir: wait for its end"
 fi
 trap 'echo "error: interrupted; run the same command again to go on" >&2; exit 130' INT TERM
 
@@ -136,8 +136,11 @@ download() {
 # Puts the file $1 into downloads, verified: from BASE, else from the URL $2. Its MD5 must be $3, if that is not empty.
 fetch() {
     local name="$1" url="$2" sum="$3" found file="$downloads/$1"
-    [ ! -f "$file" ] || return 0
-    rm -f "$file" # A link to a file that is gone.
+    if [ -f "$file" ]; then
+        [ -n "$sum" ] && [ "$(md5_of "$file")" != "$sum" ] || return 0
+        echo "$name has another MD5 than when it was fetched: fetching it again"
+    fi
+    rm -f "$file" # Or a link to a file that is gone.
     if [ -n "$base" ] && [[ "$base" != *://* ]]; then
         [ -f "$base/$name" ] || die "$base has no file $name"
         ln -sf "$base/$name" "$file.part"

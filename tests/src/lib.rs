@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod data_set;
+pub mod file_server;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

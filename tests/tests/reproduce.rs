@@ -7,7 +7,7 @@ use std::process::Output;
 
 use divita_tests::data_set::data_set;
 use divita_tests::{assert_fails, program, stderr, stdout};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn reproduce(folder: &Path, more: &[&str]) -> Output {
     let mut command = program("divita-models");
@@ -125,22 +125,32 @@ fn what_can_be_run_is_and_of_the_rest_it_says_why_not() {
 }
 
 #[test]
-fn files_are_held_to_the_sums_of_the_record() {
+fn archives_are_held_to_the_published_sums() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     published(folder);
-    fs::write(folder.join("trailers12k/trailers_i_swin_fpc24.zarr.tar.gz"), "abc").unwrap();
+    let store = folder.join("trailers12k/trailers_i_swin_fpc24.zarr");
+    let archive = folder.join("trailers12k/trailers_i_swin_fpc24.zarr.tar.gz");
+    fs::write(&archive, "abc").unwrap();
     // RFC 1321 has the sum of "abc".
-    let sums = |sum: &str| format!("{sum}  trailers_i_swin_fpc24.zarr.tar.gz\n{sum}  other.tar.gz\n");
-    fs::write(folder.join("right"), sums("900150983cd24fb0d6963f7d28e17f72")).unwrap();
-    fs::write(folder.join("wrong"), sums("900150983cd24fb0d6963f7d28e17f73")).unwrap();
-    fs::write(folder.join("none"), "nonsense\n").unwrap();
-    let right = reproduce(folder, &["--tables", "7", "--sums", "right"]);
-    let said = stderr(&right);
-    assert!(stdout(&right).contains("72.55 ± 0.89") && said.contains("is the published file"), "{said}");
-    assert!(said.contains("other.tar.gz is not there") && said.contains("nothing could be run"), "{said}");
-    assert_fails(&reproduce(folder, &["--sums", "wrong"]), 1, &["zarr.tar.gz: its MD5 is 9001", "fetch it again"]);
-    assert_fails(&reproduce(folder, &["--sums", "none"]), 1, &["\"nonsense\" is not a sum and a name"]);
+    let words = ["zarr.tar.gz: its MD5 is 900150983cd24fb0d6963f7d28e17f72", "not d544acb0", "fetch it again"];
+    assert_fails(&reproduce(folder, &["--tables", "10"]), 1, &words);
+    // A store that was unpacked here remembers its archive, which is not read again.
+    let mark = r#"{"archive": "trailers_i_swin_fpc24.zarr.tar.gz", "md5": "900150983cd24fb0d6963f7d28e17f72"}"#;
+    fs::write(store.join(".divita-source.json"), mark).unwrap();
+    let rows = stdout(&reproduce(folder, &["--tables", "10", "--rows", "Swin-2D", "--json"]));
+    let rows: Vec<Value> = serde_json::from_str(&rows).unwrap();
+    assert_eq!((rows.len(), &rows[0]["row"], &rows[0]["data"]), (1, &json!("Swin-2D"), &json!("not-published")));
+    // Where there is only the archive, it is unpacked first.
+    fs::remove_dir_all(&store).unwrap();
+    assert_fails(&reproduce(folder, &["--tables", "10"]), 1, &["trailers_i_swin_fpc24.zarr.tar.gz cannot be unpacked"]);
+    assert!(!store.exists());
+    fs::remove_file(&archive).unwrap();
+
+    let none = reproduce(folder, &["--tables", "7"]);
+    assert!(stdout(&none).contains("72.55 ± 0.89") && stderr(&none).contains("nothing could be run"));
+    let words = ["--rows Swin: these tables have no such row", "ShuffleNet-F"];
+    assert_fails(&reproduce(folder, &["--tables", "10", "--rows", "Swin"]), 1, &words);
     assert_fails(&reproduce(&folder.join("trailers12k"), &[]), 1, &["mtgc.csv"]);
     assert_fails(&reproduce(folder, &["--tables", "5"]), 2, &["6..=11"]);
     assert_fails(&reproduce(folder, &["--tables", "9", "--plot", "x.svg"]), 1, &["--plot draws Table 10"]);
