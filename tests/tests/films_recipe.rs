@@ -264,6 +264,14 @@ fn damaged_files_are_named_in_one_line_and_nothing_is_left() {
     assert_fails(&run(&server.url, &dir, ""), 1, &["cannot download", "mtgc.csv", "404"]);
 }
 
+/// Not a test: writes the stand-ins into the folder that `DIVITA_STAND_INS` names, to try the script (docs/films.md).
+#[test]
+#[ignore = "writes files"]
+fn write_stand_ins() {
+    let folder = std::env::var_os("DIVITA_STAND_INS").expect("DIVITA_STAND_INS names a folder to make");
+    stand_ins(Path::new(&folder));
+}
+
 #[test]
 fn wrong_options_are_one_clear_line() {
     let script = root().join("models/recipes/trailers12k.sh");
