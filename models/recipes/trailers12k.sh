@@ -77,7 +77,7 @@ program() {
 }
 models="$(program divita-models)"
 divita="$(program divita)"
-for tool in curl md5sum awk; do
+for tool in curl md5sum sha256sum awk; do
     command -v "$tool" > /dev/null || die "no program $tool: install it"
 done
 sample="${sample:-$root/samples/sintel-trailer.mp4}"
@@ -109,19 +109,25 @@ case "$base" in
         ;;
 esac
 
-# Gets the URL $2 into the file $1.part, from where an earlier attempt stopped. Tries again while bytes arrive.
+# Gets the URL $2 into the file $1.part, from where an earlier attempt stopped. Tries again while bytes arrive. The last
+# error is in $failure.
+failure=""
 download() {
     local part="$1.part" url="$2" failures=0 before after status
-    local progress=(--silent --show-error)
-    [ ! -t 2 ] || progress=(--progress-bar)
+    local options=(--fail --location --connect-timeout 30 --speed-limit 1 --speed-time 60 --continue-at - --output "$part")
     while [ "$failures" -lt 5 ]; do
         before="$(stat -c %s "$part" 2> /dev/null || echo 0)"
         status=0
-        curl --fail --location "${progress[@]}" --connect-timeout 30 --speed-limit 1 --speed-time 60 \
-            --continue-at - --output "$part" "$url" 2> "$dir/.curl" || status=$?
+        if [ -t 2 ]; then
+            curl "${options[@]}" --progress-bar "$url" || status=$?
+            failure="curl ended with status $status"
+        else
+            failure="$(curl "${options[@]}" --silent --show-error "$url" 2>&1)" || status=$?
+            failure="${failure#curl: }"
+        fi
         case "$status" in
             0) return 0 ;;
-            22) return 1 ;;
+            22) return 1 ;; # The server has no such file, or nothing more of it.
             23) die "cannot write $part: is the disk full? Free space and run again; the download goes on from there" ;;
             33) rm -f "$part" ;; # The server cannot resume.
         esac
@@ -150,7 +156,7 @@ fetch() {
         if ! download "$file" "$url"; then
             # The whole file may have been there already: then there is nothing to ask for.
             if [ -z "$sum" ] || [ "$(md5_of "$file.part")" != "$sum" ]; then
-                die "cannot download $url: $(tail -n 1 "$dir/.curl" | sed 's/^curl: //'). Run again to go on"
+                die "cannot download $url: $failure. Run again to go on"
             fi
         fi
     fi
@@ -192,20 +198,24 @@ if [ -z "$base" ]; then
 fi
 
 step "weights of the backbones"
-# Imports the network $1 from the file $2, which is published at the URL $3.
+# Imports the network $1 from the file $2, which is published at the URL $3. Its SHA-256 begins with $4, if that is not empty.
 import_weights() {
     local output="$weights/$1.safetensors" from="$downloads/$2"
-    [ ! -f "$output" ] || return 0
+    if [ -f "$output" ]; then
+        [ ! -L "$weights/from-base-$2" ] || not_published=yes
+        return 0
+    fi
     fetch "$2" "$3" "$(base_sum "$2")"
-    if [ -n "$(base_sum "$2")" ]; then
-        # BASE vouches for this file, which need not be the published one: not under its name, then.
+    if [ -n "$(base_sum "$2")" ] && [[ "$(sha256sum < "$from")" != "$4"* ]]; then
+        # BASE vouches for a file that is not the published one: it is imported, but not under the published name.
+        not_published=yes
         from="$weights/from-base-$2"
         ln -sf "$downloads/$2" "$from"
     fi
     "$models" import "$1" "$from" --output "$output"
 }
-import_weights shufflenet-2d "$image_weights" "https://download.pytorch.org/models/$image_weights"
-import_weights shufflenet-3d "$video_weights" ""
+import_weights shufflenet-2d "$image_weights" "https://download.pytorch.org/models/$image_weights" 5666bf0f80
+import_weights shufflenet-3d "$video_weights" "" ""
 
 step "table of labels and splits"
 note_sum mtgc.csv
