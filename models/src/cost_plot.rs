@@ -138,7 +138,8 @@ fn label(page: &mut Page, area: Area, points: &[Point], spot: impl Fn(&Place) ->
             height: 13.0,
         };
         let overlaps = |one: &Area| {
-            one.right() > area.right() + 30.0
+            one.left < area.left
+                || one.right() > area.right() + 30.0
                 || written.iter().any(|other| {
                     one.left < other.right()
                         && other.left < one.right()
