@@ -71,8 +71,9 @@ pub(super) fn decode(chunk: &[u8], wanted: usize) -> Result<Vec<u8>, Fault> {
     }
 
     let splits = flags & NOT_SPLIT == 0 && type_size <= 16 && block_length / type_size >= 128;
-    let mut bytes = Vec::new();
-    let mut block = Vec::new();
+    // What vectors compress to; more only when the chunk has shown that it stands for more.
+    let mut bytes = Vec::with_capacity(length.min(2 * chunk.len()));
+    let mut block = Vec::with_capacity(block_length.min(2 * chunk.len()));
     for index in 0..length.div_ceil(block_length) {
         let size = block_length.min(length - index * block_length);
         let streams = if splits && size == block_length { type_size } else { 1 };

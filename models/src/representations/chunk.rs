@@ -56,7 +56,8 @@ pub(super) fn read<'a>(
         row_major(&bytes, array, to);
         return Ok(true);
     }
-    let mut stored = Vec::new();
+    // As long as the file is, which is at most `longest`.
+    let mut stored = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1);
     file.take(longest + 1).read_to_end(&mut stored).map_err(Error::read(path))?;
     let bytes = decode(array.codec, stored, wanted).map_err(|fault| match fault {
         Fault::Damaged(reason) => damaged(reason),
