@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn_core::tensor::{
-    Device, Gradients, Tensor, activation,
+    Device, Gradients, Tensor, TensorData, activation,
     module::{batch_norm, batch_norm_train, conv1d, conv2d, conv3d, layer_norm, max_pool1d, max_pool2d},
     ops::{ConvOptions, MaxPoolOptions, PadMode},
 };
@@ -362,7 +362,7 @@ fn drop(elements: Tensor<1>, share: f32, random: &mut ChaCha8Rng) -> Tensor<1> {
         mask.extend([bits & 0xffff, bits >> 16].map(|bits| if bits < limit { 0.0 } else { kept }));
     }
     mask.truncate(count);
-    let mask = Tensor::from_floats(mask.as_slice(), &elements.device());
+    let mask = Tensor::from_data(TensorData::new(mask, [count]), &elements.device());
     elements * mask
 }
 
