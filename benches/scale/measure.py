@@ -4,8 +4,9 @@
 Generates the stores in FOLDER (some minutes; they stay for the next run), in two layouts: `published` (zarr 2's defaults) and
 `raw` (as `divita-models extract` writes them). Then runs `divita-models train` and `evaluate` and prints a Markdown table.
 `opening` ends where the program says what it trains on. `epoch` is the slowest one, its validation included. `predictions` are
-those of the best weights for the validation and the test part. `CPU` is user and system time of all of it, `memory` the peak
-resident set. Exit status 1 where memory exceeds 2 GB. Seconds are only reported: they depend on what else runs.
+those of the best weights for the validation and the test part. Each cell holds wall time and CPU time (user and system, of all
+threads); `memory` is the peak resident set. Exit status 1 where memory exceeds 2 GB. Seconds are only reported: they depend on
+what else runs.
 
 Examples:
   benches/scale/run /tmp/scale
@@ -40,13 +41,13 @@ def main():
         evaluated = run([program, "evaluate", folder / "films.csv", "--predictions", f"split0={folder / 'run/predictions.csv'}"])
         largest = max(largest, trained["memory"], evaluated["memory"])
         rows.append((layout, trained, evaluated))
-    print("| layout | opening | epoch | predictions | train: wall, CPU | memory | evaluate: wall | memory |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| layout | opening | epoch | predictions | memory of `train` | `evaluate` | memory |")
+    print("|---|---|---|---|---|---|---|")
     for layout, trained, evaluated in rows:
-        seconds = [f"{trained[stage]:.1f} s" for stage in ("opening", "epoch", "predictions")]
-        both = f"{trained['wall']:.1f} s, {trained['cpu']:.1f} s"
+        stages = [trained["opening"], trained["epoch"], trained["predictions"], evaluated["used"]]
+        cells = [f"{wall:.1f} s, CPU {cpu:.1f} s" for wall, cpu in stages]
         memory = [f"{measured['memory'] / 1e9:.2f} GB" for measured in (trained, evaluated)]
-        print(f"| {layout} | {' | '.join(seconds)} | {both} | {memory[0]} | {evaluated['wall']:.1f} s | {memory[1]} |")
+        print(f"| {layout} | {' | '.join(cells[:3])} | {memory[0]} | {cells[3]} | {memory[1]} |")
     if largest > MEMORY_BOUND:
         sys.exit(f"memory of {largest / 1e9:.2f} GB exceeds {MEMORY_BOUND / 1e9:.2f} GB")
 
@@ -57,33 +58,46 @@ def train(program, folder, options):
     stores = [part for stream in STREAMS for part in (f"--{stream}", folder / f"{stream}.zarr")]
     output = ["--output", folder / "run", "--epochs", str(options.epochs), *options.argument]
     measured = run([program, "train", folder / "films.csv", *stores, *output])
-    at = {"opening": None, "epoch": [], "done": None}
-    for second, line in measured["lines"]:
+    stages = {"epoch": (0, 0)}
+    before = (0, 0)
+    for used, line in measured["lines"]:
+        taken = tuple(now - then for now, then in zip(used, before))
         if "training on" in line:
-            at["opening"] = second
-        elif found := re.search(r"epoch \d+: loss .* ([\d.]+) s", line):
-            at["epoch"].append(float(found[1]))
-            at["trained"] = second
+            stages["opening"] = taken
+        elif re.search(r"epoch \d+: loss", line):
+            stages["epoch"] = max(stages["epoch"], taken)
         elif "the best of" in line:
-            at["done"] = second
-    return measured | {"opening": at["opening"], "epoch": max(at["epoch"]), "predictions": at["done"] - at["trained"]}
+            stages["predictions"] = taken
+        else:
+            continue
+        before = used
+    return measured | stages
 
 
 def run(command):
-    """Runs a program: wall and CPU seconds, peak resident bytes, and each line of its log with the second it came at."""
+    """Runs a program: seconds used (wall, CPU), peak resident bytes, and the lines of its log, each with the seconds used until then."""
     print(" ".join(map(str, command)), file=sys.stderr)
     began, lines = time.monotonic(), []
     environment = {**os.environ, "RUST_LOG": "info"}
     child = subprocess.Popen(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, env=environment)
     for line in child.stderr:
-        lines.append((time.monotonic() - began, line))
+        lines.append(((time.monotonic() - began, cpu_seconds(child.pid)), line))
         print(line, end="", file=sys.stderr)
     _, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         sys.exit(f"{command[0]} ended with status {child.returncode}")
-    wall = time.monotonic() - began
-    return {"wall": wall, "cpu": used.ru_utime + used.ru_stime, "memory": used.ru_maxrss * 1024, "lines": lines}
+    used_in_all = (time.monotonic() - began, used.ru_utime + used.ru_stime)
+    return {"used": used_in_all, "memory": used.ru_maxrss * 1024, "lines": lines}
+
+
+def cpu_seconds(pid):
+    """CPU time of a running process and its threads, those that ended included."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def parse():
