@@ -180,6 +180,75 @@ proptest! {
     }
 }
 
+/// Steps from one frame to the next in nanoseconds: a normal rate, pictures that stand for seconds, and pauses up to weeks.
+fn steps_with_pauses() -> impl Strategy<Value = Vec<i64>> {
+    let one = prop_oneof![
+        20 => 10_000_000i64..200_000_000,
+        3 => 200_000_000i64..10_000_000_000,
+        2 => 10_000_000_001i64..100_000_000_000,
+        1 => 100_000_000_000i64..2_000_000_000_000_000,
+    ];
+    prop::collection::vec(one, 0..80)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) })]
+
+    /// A pause says nothing of how long the pictures on either side were shown: no shot reaches into it, and what one frame
+    /// gives is bounded by the longest pause over which a picture may stand still.
+    #[test]
+    fn pauses_are_in_no_shot_and_give_no_clips(steps in steps_with_pauses(), rate in prop::sample::select(WorkingRate::ALL.to_vec())) {
+        const GAP: i64 = 10_000_000_000;
+        const USUAL: i64 = 40_000_000;
+        let mut times = vec![5_000_000_000i64];
+        steps.iter().for_each(|step| times.push(times[times.len() - 1] + step));
+        // A simple model: runs of frames without a pause, each over when its last frame has been shown for the last step.
+        let (mut expected, mut step) = (vec![(times[0], 0)], USUAL);
+        for pair in times.windows(2) {
+            let last = expected.len() - 1;
+            match pair[1] - pair[0] {
+                long if long > GAP => {
+                    expected[last].1 = pair[0] + step;
+                    expected.push((pair[1], 0));
+                }
+                short => step = short,
+            }
+        }
+        let last = expected.len() - 1;
+        expected[last].1 = times[times.len() - 1] + step;
+
+        let mut segmenter = Segmenter::with_detector(options(rate, Segmentation::Seq), KnownCuts::default());
+        let (mut clips, mut shots, mut most) = (Vec::new(), Vec::new(), 0);
+        for &time in &times {
+            let before = clips.len();
+            let data = [90; 64];
+            let plane = Plane { data: &data, stride: 8 };
+            let frame = Frame::new(Pixels::Grey(plane), 8, 8, Timestamp::from_nanos(time)).unwrap();
+            let Ok(()) = segmenter.push(&frame, |segment| match segment {
+                Segment::Clip(clip) => clips.push(clip),
+                Segment::Shot(shot) => shots.push(shot),
+            });
+            most = most.max(clips.len() - before);
+        }
+        let end = segmenter.end();
+        let before = clips.len();
+        let Ok(()) = segmenter.finish(|segment| match segment {
+            Segment::Clip(clip) => clips.push(clip),
+            Segment::Shot(shot) => shots.push(shot),
+        });
+        most = most.max(clips.len() - before);
+        let found: Vec<(i64, i64)> = shots.iter().map(|shot| (shot.start.as_nanos(), shot.end.as_nanos())).collect();
+        prop_assert_eq!(found, expected);
+        // Ten seconds of clips, and those that the frame before it and the end of a shot complete.
+        prop_assert!(most <= 10 + 10 + 2, "{} clips at once", most);
+        prop_assert!(clips.iter().all(|clip| clip.end <= end && clip.start < clip.end));
+        for clip in &clips {
+            let shot = &shots[clip.shot];
+            prop_assert!(shot.start <= clip.start && clip.end <= shot.end);
+        }
+    }
+}
+
 #[test]
 fn frames_that_do_not_go_forward_are_counted_and_not_shown() {
     let mut segmenter =

@@ -31,6 +31,9 @@ pub trait ShotDetector {
     fn finish(&mut self, verdict: impl FnMut(Verdict)) -> Result<(), Self::Error>;
 }
 
+/// Largest pause over which a picture may be taken to stand still, seconds. It bounds the clips that one picture can fill.
+const LONGEST_GAP_S: f64 = 60.0;
+
 /// Settings of the detector of the edge, and what every detector must know of pauses. The thresholds are those that did best on the training and
 /// validation parts of the corpus that `benches/shots` makes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,7 +66,7 @@ impl ShotSettings {
             (share(self.gradual), "gradual", "in [0, 1]"),
             ((0.0..=255.0).contains(&self.black_luma), "black_luma", "in [0, 255]"),
             (share(self.black_bright_share), "black_bright_share", "in [0, 1]"),
-            ((0.0..=3600.0).contains(&self.gap_s), "gap_s", "seconds in [0, 3600]"),
+            ((0.0..=LONGEST_GAP_S).contains(&self.gap_s), "gap_s", "seconds in [0, 60]"),
         ]
         .into_iter()
         .find_map(|(good, name, must)| (!good).then_some((name, must)))

@@ -3,6 +3,9 @@
 use super::{Label, Shot, Verdict};
 use crate::frame::Timestamp;
 
+/// How long a picture is taken to be shown where no step from one frame to the next is known: a twenty-fifth of a second.
+const USUAL_STEP: Timestamp = Timestamp::from_millis(40);
+
 /// Follows the verdicts of one stream and says when a shot closes.
 #[derive(Debug, Default)]
 pub struct ShotTracker {
@@ -10,8 +13,8 @@ pub struct ShotTracker {
     shots: usize,
     frames: u64,
     last: Timestamp,
-    /// From the frame before the last to the last: how long the last one is taken to be shown.
-    interval: Timestamp,
+    /// The last step from one frame to the next that was no pause: how long the last frame is taken to be shown.
+    step: Option<Timestamp>,
 }
 
 impl ShotTracker {
@@ -31,8 +34,9 @@ impl ShotTracker {
         if let Some(open) = &mut self.open {
             open.frames += 1;
         }
-        if self.frames > 0 {
-            self.interval = verdict.time.since(self.last);
+        // Nobody knows what was shown in a pause, so it says nothing of how long a picture lasts.
+        if self.frames > 0 && !verdict.after_gap {
+            self.step = Some(verdict.time.since(self.last));
         }
         (self.last, self.frames) = (verdict.time, self.frames + 1);
         closed
@@ -48,9 +52,13 @@ impl ShotTracker {
         self.close(self.end())
     }
 
-    /// When the last frame is over, taking it to be shown as long as the one before it.
+    /// When the last frame is over, taking it to be shown for one step: the last one that was no pause. The end of one shot is
+    /// so never after the beginning of the next.
     pub fn end(&self) -> Timestamp {
-        self.last.plus(self.interval)
+        match self.frames {
+            0 => self.last,
+            _ => self.last.plus(self.step.unwrap_or(USUAL_STEP)),
+        }
     }
 
     /// Frames seen.
