@@ -104,3 +104,36 @@ fn folders_that_are_no_film() {
     std::fs::write(broken.path().join("2.png"), "not a picture at all").unwrap();
     assert_fails(&shots(broken.path()), 1, &["2.png"]);
 }
+
+/// A file of some hundred bytes that claims 16384 x 16384 pixels is refused by its header: the body is never given memory.
+#[test]
+fn pictures_that_claim_to_be_huge_are_refused_by_their_header() {
+    let side = 16_384u32.to_be_bytes();
+    let [_, _, high, low] = side;
+    // A progressive JPEG: start, frame header, one Huffman table, scan header, end.
+    let mut jpeg = vec![0xff, 0xd8, 0xff, 0xc2, 0, 17, 8, high, low, high, low, 3];
+    jpeg.extend([1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0]);
+    jpeg.extend([0xff, 0xc4, 0, 20, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    jpeg.extend([0xff, 0xda, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 0, 0, 0xff, 0xd9]);
+    // A PNG: 16-bit colour with transparency, and no data.
+    let chunk = |kind: &[u8; 4], data: &[u8]| {
+        let body = [kind.as_slice(), data].concat();
+        let sum = body.iter().fold(!0u32, |sum, &byte| {
+            (0..8).fold(sum ^ u32::from(byte), |sum, _| (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg()))
+        });
+        [&(data.len() as u32).to_be_bytes()[..], &body, &(!sum).to_be_bytes()].concat()
+    };
+    let header = [&side[..], &side, &[16, 6, 0, 0, 0]].concat();
+    let png =
+        [b"\x89PNG\r\n\x1a\n".to_vec(), chunk(b"IHDR", &header), chunk(b"IDAT", &[]), chunk(b"IEND", &[])].concat();
+    for (name, bytes) in [("1.jpg", jpeg), ("1.png", png)] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+        // In an address space of 300 MB.
+        let program = divita_tests::program("divita");
+        let command =
+            format!("ulimit -v 300000; exec {} shots {}", program.get_program().display(), folder.path().display());
+        let output = std::process::Command::new("sh").args(["-c", &command]).output().unwrap();
+        assert_fails(&output, 1, &["16384x16384", "too large", "4096x4096"]);
+    }
+}

@@ -13,8 +13,12 @@ use super::{FrameSource, SourceError, SourceInfo, uri};
 /// Frames a second where the folder does not say (`folder?fps=12`).
 const DEFAULT_RATE: (u32, u32) = (24, 1);
 
-/// Most memory that decoding one picture may take, in bytes: a 16-bit picture of 100 megapixels.
-const MAX_BYTES: u64 = 1 << 30;
+/// Largest number of pixels of a picture. A progressive JPEG takes some nine bytes for each while it is decoded, whatever the
+/// length of its file, so this is what a board can bear; its sides may be as a frame's.
+const MAX_PIXELS: u64 = 4096 * 4096;
+
+/// Most memory that a picture's samples may take, in bytes: eight for each pixel of 16-bit colour with transparency.
+const MAX_BYTES: u64 = 8 * MAX_PIXELS;
 
 /// A folder of pictures.
 ///
@@ -130,6 +134,12 @@ fn time_of(index: usize, rate: (u32, u32)) -> Timestamp {
 /// Reads the header of `file`, by its contents and not its name, with a limit on what its body may ask for.
 fn decoder(file: &Path) -> Result<impl ImageDecoder + use<>, SourceError> {
     let failed = |source| SourceError::Image { source, file: name_of(file) };
+    // Before the decoder is made, which gives a progressive JPEG its memory at once. What is no picture, the decoder says better.
+    if let Ok(imagesize::ImageSize { width, height }) = imagesize::size(file)
+        && width.saturating_mul(height) as u64 > MAX_PIXELS
+    {
+        return Err(SourceError::TooLarge { width, height, limit: "4096x4096 pixels in all" });
+    }
     let opened = fs::File::open(file).map_err(|error| failed(ImageError::IoError(error)))?;
     let mut reader = ImageReader::new(BufReader::new(opened)).with_guessed_format().map_err(|e| failed(e.into()))?;
     let mut limits = Limits::default();
@@ -137,13 +147,7 @@ fn decoder(file: &Path) -> Result<impl ImageDecoder + use<>, SourceError> {
     limits.max_image_height = Some(Frame::MAX_SIDE as u32);
     limits.max_alloc = Some(MAX_BYTES);
     reader.limits(limits);
-    let decoder = reader.into_decoder().map_err(failed)?;
-    if decoder.total_bytes() > MAX_BYTES {
-        let (width, height) = decoder.dimensions();
-        let limit = "a gigabyte of samples";
-        return Err(SourceError::TooLarge { width: width as usize, height: height as usize, limit });
-    }
-    Ok(decoder)
+    reader.into_decoder().map_err(failed)
 }
 
 /// Returns whether `files` look like the frames of one video: at least two, whose names differ in digits alone.
