@@ -86,7 +86,10 @@ impl Format {
     fn of(start: &[u8]) -> Self {
         const SINGLE: &str = "put the pictures of one video into a folder and give the folder";
         // The names of the boxes that an MP4 or MOV is seen to start with.
-        const BOXES: [&[u8; 4]; 9] = [b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"moof"];
+        const BOXES: [&[u8; 4]; 16] = [
+            b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"moof", b"uuid", b"sidx", b"udta",
+            b"meta", b"emsg", b"prft", b"pdin",
+        ];
         let other = |found| Format::Other { found, hint: CONVERT };
         let container = start.get(4..8).is_some_and(|name| BOXES.iter().any(|known| name == *known));
         match start {

@@ -8,4 +8,4 @@ mod decoder;
 mod sps;
 
 pub(super) use decoder::Decoder;
-pub(super) use sps::StreamFormat;
+pub(super) use sps::{ContainerColour, StreamFormat};

@@ -20,7 +20,17 @@ pub(crate) struct StreamFormat {
     pub height: usize,
     /// The matrix, where the stream states one that is known here.
     matrix: Option<Matrix>,
-    range: Range,
+    /// The range, where the stream states it.
+    range: Option<Range>,
+}
+
+/// What the container says of colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ContainerColour {
+    /// Matrix coefficients by the numbers of ITU-T H.273.
+    pub matrix_coefficients: Option<u32>,
+    /// Whether codes go from 0 to 255.
+    pub full_range: Option<bool>,
 }
 
 /// The fields that decide.
@@ -32,7 +42,7 @@ struct Fields {
     macroblocks: (u64, u64),
     /// Left, right, top and bottom, in crop units.
     crop: [u32; 4],
-    full_range: bool,
+    full_range: Option<bool>,
     matrix_coefficients: Option<u32>,
 }
 
@@ -71,21 +81,35 @@ impl StreamFormat {
         if across * down > MAX_MACROBLOCKS {
             return Err(SourceError::TooLarge { width, height, limit: "4096x2304 or as many pixels" });
         }
-        // Table E-5. SMPTE 240M (7) is within a hundredth of BT.709, FCC (4) of BT.601.
-        let matrix = match fields.matrix_coefficients {
-            Some(1 | 7) => Some(Matrix::Bt709),
-            Some(4..=6) => Some(Matrix::Bt601),
-            Some(9 | 10) => Some(Matrix::Bt2020),
-            _ => None,
-        };
-        let range = if fields.full_range { Range::Full } else { Range::Limited };
-        Ok(StreamFormat { width, height, matrix, range })
+        Ok(StreamFormat {
+            width,
+            height,
+            matrix: fields.matrix_coefficients.and_then(matrix),
+            range: fields.full_range.map(range),
+        })
     }
 
-    /// The colour of a picture of `width` x `height` of this stream.
-    pub fn colour(&self, width: usize, height: usize) -> Colour {
-        Colour { matrix: self.matrix.unwrap_or(Matrix::assumed_for(width, height)), range: self.range }
+    /// The colour of a picture of `width` x `height` of this stream. What the stream says itself comes before what its container
+    /// says, as in players; where neither says anything, the matrix is that of the size and the range is limited.
+    pub fn colour(&self, width: usize, height: usize, container: ContainerColour) -> Colour {
+        let stated = self.matrix.or_else(|| container.matrix_coefficients.and_then(matrix));
+        let range = self.range.or(container.full_range.map(range)).unwrap_or(Range::Limited);
+        Colour { matrix: stated.unwrap_or(Matrix::assumed_for(width, height)), range }
     }
+}
+
+/// The matrix of these coefficients (table E-5). SMPTE 240M (7) is within a hundredth of BT.709, FCC (4) of BT.601.
+fn matrix(coefficients: u32) -> Option<Matrix> {
+    match coefficients {
+        1 | 7 => Some(Matrix::Bt709),
+        4..=6 => Some(Matrix::Bt601),
+        9 | 10 => Some(Matrix::Bt2020),
+        _ => None,
+    }
+}
+
+fn range(full: bool) -> Range {
+    if full { Range::Full } else { Range::Limited }
 }
 
 impl Fields {
@@ -148,7 +172,8 @@ impl Fields {
             }
         }
         // What follows is advice; where it is cut short, the pictures are none the worse.
-        let (full_range, matrix_coefficients) = colour(bits).unwrap_or((false, None));
+        let (full_range, matrix_coefficients) =
+            colour(bits).map_or((None, None), |(full, matrix)| (Some(full), matrix));
         Some(Fields { chroma_format, bit_depth, frames_only, macroblocks, crop, full_range, matrix_coefficients })
     }
 }
@@ -202,8 +227,15 @@ mod tests {
     #[test]
     fn a_set_is_read() {
         let format = StreamFormat::parse(&GOOD).unwrap();
-        assert_eq!((format.width, format.height, format.matrix, format.range), (96, 64, None, Range::Limited));
-        assert_eq!(format.colour(96, 64).matrix, Matrix::Bt601);
+        assert_eq!((format.width, format.height, format.matrix, format.range), (96, 64, None, None));
+        let untagged = ContainerColour::default();
+        let limited = Colour { matrix: Matrix::Bt601, range: Range::Limited };
+        assert_eq!(format.colour(96, 64, untagged), limited);
+        let container = ContainerColour { matrix_coefficients: Some(9), full_range: Some(true) };
+        assert_eq!(format.colour(96, 64, container), Colour { matrix: Matrix::Bt2020, range: Range::Full });
+        // What the stream says itself wins.
+        let tagged = StreamFormat { matrix: Some(Matrix::Bt709), range: Some(Range::Limited), ..format };
+        assert_eq!(tagged.colour(96, 64, container), Colour { matrix: Matrix::Bt709, range: Range::Limited });
     }
 
     #[test]

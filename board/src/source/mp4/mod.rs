@@ -266,7 +266,9 @@ impl FrameSource for Mp4Source {
         (self.shown, self.last) = (true, time);
         let (width, height) = self.decoder.size();
         let frame = self.decoder.frame(time)?;
-        Ok(Some(frame.with_colour(self.format.colour(width, height)).with_rotation(self.track.rotation)))
+        Ok(Some(
+            frame.with_colour(self.format.colour(width, height, self.track.colour)).with_rotation(self.track.rotation),
+        ))
     }
 }
 

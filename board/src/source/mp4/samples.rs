@@ -31,7 +31,10 @@ impl Sample {
 /// No claim is believed that the index, or the file of `file_bytes` bytes, does not back with bytes, so that a small file cannot
 /// ask for much memory.
 pub(super) fn read(stbl: &[u8], file_bytes: u64) -> Option<Vec<Sample>> {
-    let mut sizes = Sizes::read(find(stbl, b"stsz")?, file_bytes)?;
+    let mut sizes = match find(stbl, b"stsz") {
+        Some(stsz) => Sizes::read(stsz, file_bytes)?,
+        None => Sizes::read_compact(find(stbl, b"stz2")?)?,
+    };
     let mut times = Times::read(stbl)?;
     let chunks = Chunks::read(stbl)?;
     let mut samples = Vec::with_capacity(sizes.left());
@@ -46,12 +49,16 @@ pub(super) fn read(stbl: &[u8], file_bytes: u64) -> Option<Vec<Sample>> {
     Some(samples)
 }
 
-/// How long each sample is (`stsz`).
+/// How long each sample is (`stsz`, or `stz2` with lengths of a few bits).
 struct Sizes<'a> {
     /// The length of all, or 0.
     fixed: u32,
     count: usize,
     each: Bytes<'a>,
+    /// Bits of each length: 32, or 4, 8 or 16.
+    bits: usize,
+    /// The second of two lengths in a byte, where it was not taken yet.
+    nibble: Option<u32>,
 }
 
 impl<'a> Sizes<'a> {
@@ -65,7 +72,18 @@ impl<'a> Sizes<'a> {
             // One more than the file can hold, by which a reader sees that it is cut short.
             Some(whole) => usize::try_from(whole).map_or(MAX_SAMPLES, |whole| whole.saturating_add(1)),
         };
-        Some(Sizes { fixed, count: count.min(held).min(MAX_SAMPLES), each })
+        Some(Sizes { fixed, count: count.min(held).min(MAX_SAMPLES), each, bits: 32, nibble: None })
+    }
+
+    /// Reads `stz2` (ISO/IEC 14496-12, 8.7.3.3).
+    fn read_compact(stz2: &'a [u8]) -> Option<Self> {
+        let mut each = Bytes(stz2);
+        each.version()?;
+        let bits = (each.u32()? & 255) as usize;
+        let count = each.u32()? as usize;
+        let held = each.0.len().checked_mul(8)?.checked_div(bits)?;
+        let known = matches!(bits, 4 | 8 | 16);
+        known.then(|| Sizes { fixed: 0, count: count.min(held).min(MAX_SAMPLES), each, bits, nibble: None })
     }
 
     /// How much room to make for them; a fixed length needs no bytes, and so is no reason to believe the count.
@@ -75,7 +93,22 @@ impl<'a> Sizes<'a> {
 
     fn next(&mut self) -> Option<u32> {
         self.count = self.count.checked_sub(1)?;
-        if self.fixed == 0 { self.each.u32() } else { Some(self.fixed) }
+        if self.fixed != 0 {
+            return Some(self.fixed);
+        }
+        match self.bits {
+            4 => match self.nibble.take() {
+                Some(second) => Some(second),
+                None => {
+                    let both = u32::from(self.each.u8()?);
+                    self.nibble = Some(both & 15);
+                    Some(both >> 4)
+                }
+            },
+            8 => self.each.u8().map(u32::from),
+            16 => self.each.u16().map(u32::from),
+            _ => self.each.u32(),
+        }
     }
 }
 
@@ -204,6 +237,26 @@ mod tests {
             sample(3040, 50, 1, 450),
         ];
         assert_eq!(read(&stbl, 4000).unwrap(), expected);
+    }
+
+    #[test]
+    fn compact_lengths_are_read() {
+        for (bits, lengths) in [(4u32, vec![0x12, 0x30]), (8, vec![1, 2, 3]), (16, vec![0, 1, 0, 2, 0, 3])] {
+            let mut stz2 = boxed(b"stz2", &[0, bits, 3]);
+            stz2.extend(&lengths);
+            let length = stz2.len() as u32;
+            stz2[..4].copy_from_slice(&length.to_be_bytes());
+            let stbl =
+                [stz2, boxed(b"stco", &[0, 1, 100]), boxed(b"stsc", &[0, 1, 1, 3, 1]), boxed(b"stts", &[0, 1, 3, 10])]
+                    .concat();
+            let read: Vec<(u64, u32)> =
+                read(&stbl, 1000).unwrap().iter().map(|sample| (sample.offset, sample.bytes)).collect();
+            assert_eq!(read, [(100, 1), (101, 2), (103, 3)], "{bits} bits");
+        }
+        for bits in [0, 3, 32] {
+            let stbl = [boxed(b"stz2", &[0, bits, 1, 5]), boxed(b"stco", &[0, 0]), boxed(b"stsc", &[0, 0])].concat();
+            assert!(read(&stbl, 1000).is_none(), "{bits} bits");
+        }
     }
 
     #[test]

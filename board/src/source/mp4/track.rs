@@ -6,12 +6,15 @@ use super::avc::AvcConfig;
 use super::bytes::{Boxes, Bytes, Name, find};
 use super::samples::{self, Sample};
 use crate::source::SourceError;
+use crate::source::h264::ContainerColour;
 
 /// A video track that can be played.
 pub(super) struct VideoTrack {
     /// Ticks a second of the samples' times.
     pub ticks_per_second: u64,
     pub rotation: Rotation,
+    /// What the sample description says of colour (`colr`), where it says it.
+    pub colour: ContainerColour,
     /// Part of the media that is shown.
     pub edit: Edit,
     /// Decoder configurations, at least one.
@@ -42,25 +45,41 @@ impl Edit {
     }
 }
 
-/// Reads the index `moov` of a file of `file_bytes` bytes. Of several video tracks it takes the first in H.264, for a cover picture may come before it.
+/// Reads the index `moov` of a file of `file_bytes` bytes. Of several video tracks it takes the first in H.264 that is enabled,
+/// for a cover picture may come before it; where none is enabled, the first in H.264.
 ///
 /// # Errors
 /// When there is no video track that can be played.
 pub(super) fn read(moov: &[u8], file_bytes: u64, fragmented: bool) -> Result<VideoTrack, SourceError> {
     let ticks = find(moov, b"mvhd").and_then(clock);
     let movie_ticks = ticks.ok_or(SourceError::Malformed { part: "the movie's clock" })?;
+    let movie_turn = find(moov, b"mvhd").and_then(|mvhd| rotation(mvhd, MOVIE_MATRIX)).unwrap_or_default();
     let mut refused = None;
-    for (_, trak) in Boxes(moov).filter(|(name, _)| name == b"trak") {
-        let Some(mdia) = find(trak, b"mdia") else { continue };
-        if handler(mdia) != Some(*b"vide") {
-            continue;
-        }
-        match read_track(trak, mdia, movie_ticks, file_bytes, fragmented) {
-            Ok(track) => return Ok(track),
-            Err(error) => refused = refused.or(Some(error)),
+    for enabled in [true, false] {
+        for (_, trak) in Boxes(moov).filter(|(name, _)| name == b"trak") {
+            let Some(mdia) = find(trak, b"mdia") else { continue };
+            if handler(mdia) != Some(*b"vide") || is_enabled(trak) != enabled {
+                continue;
+            }
+            match read_track(trak, mdia, movie_ticks, file_bytes, fragmented) {
+                Ok(track) => return Ok(VideoTrack { rotation: turned(track.rotation, movie_turn), ..track }),
+                Err(error) => refused = refused.or(Some(error)),
+            }
         }
     }
     Err(refused.unwrap_or(SourceError::NoVideoTrack))
+}
+
+/// Whether players show the track: the lowest flag of its `tkhd`.
+fn is_enabled(trak: &[u8]) -> bool {
+    find(trak, b"tkhd").and_then(|tkhd| tkhd.get(3)).is_none_or(|flags| flags & 1 == 1)
+}
+
+/// One turn after another.
+fn turned(first: Rotation, second: Rotation) -> Rotation {
+    const TURNS: [Rotation; 4] = [Rotation::None, Rotation::Clockwise90, Rotation::Half, Rotation::Clockwise270];
+    let quarters = |turn| TURNS.iter().position(|one| *one == turn).unwrap_or(0);
+    TURNS[(quarters(first) + quarters(second)) % TURNS.len()]
 }
 
 fn read_track(
@@ -78,7 +97,8 @@ fn read_track(
         Some(elst) => edit(elst, ticks_per_second, movie_ticks)?,
         None => Edit::ALL,
     };
-    let rotation = find(trak, b"tkhd").and_then(rotation).unwrap_or_default();
+    let rotation = find(trak, b"tkhd").and_then(|tkhd| rotation(tkhd, TRACK_MATRIX)).unwrap_or_default();
+    let colour = find(stbl, b"stsd").map(colour).unwrap_or_default();
     let mut samples = samples::read(stbl, file_bytes).ok_or(malformed("the table of its pictures"))?;
     if fragmented {
         return Err(SourceError::Fragmented);
@@ -92,7 +112,7 @@ fn read_track(
     if samples.is_empty() {
         return Err(SourceError::Empty { hint: "its video track shows nothing; check that this is the right file" });
     }
-    Ok(VideoTrack { ticks_per_second, rotation, edit, configs, samples })
+    Ok(VideoTrack { ticks_per_second, rotation, colour, edit, configs, samples })
 }
 
 /// The ticks a second of `mvhd` or `mdhd`, which start alike.
@@ -110,12 +130,16 @@ fn handler(mdia: &[u8]) -> Option<Name> {
     bytes.take(4)?.try_into().ok()
 }
 
-/// The turn in the matrix of `tkhd`; one that mirrors or scales is ignored.
-fn rotation(tkhd: &[u8]) -> Option<Rotation> {
+/// Bytes before the matrix in `tkhd` and `mvhd`, after version and flags, with narrow and with wide times.
+const TRACK_MATRIX: [usize; 2] = [20 + 16, 32 + 16];
+const MOVIE_MATRIX: [usize; 2] = [16 + 16, 28 + 16];
+
+/// The turn in the matrix of a header, which has `before` bytes before it; one that mirrors or scales is ignored.
+fn rotation(header: &[u8], before: [usize; 2]) -> Option<Rotation> {
     const ONE: i32 = 1 << 16;
-    let mut bytes = Bytes(tkhd);
+    let mut bytes = Bytes(header);
     let wide = bytes.version()? == 1;
-    bytes.skip(if wide { 32 } else { 20 } + 16)?;
+    bytes.skip(before[usize::from(wide)])?;
     let (a, b) = (bytes.i32()?, bytes.i32()?);
     bytes.skip(4)?;
     let (c, d) = (bytes.i32()?, bytes.i32()?);
@@ -126,7 +150,7 @@ fn rotation(tkhd: &[u8]) -> Option<Rotation> {
         (a, 0, 0, d) if a == -ONE && d == -ONE => Rotation::Half,
         (0, b, ONE, 0) if b == -ONE => Rotation::Clockwise270,
         _ => {
-            log::warn!("the track's matrix is not a turn by quarters and is ignored: {a:#x} {b:#x} {c:#x} {d:#x}");
+            log::warn!("a display matrix is not a turn by quarters and is ignored: {a:#x} {b:#x} {c:#x} {d:#x}");
             Rotation::None
         }
     })
@@ -170,10 +194,28 @@ fn end_of(start: i64, duration: u64, ticks_per_second: u64, movie_ticks: u64) ->
     i64::try_from(ticks).unwrap_or(i64::MAX).saturating_add(start)
 }
 
+/// Bytes of a visual sample entry before the boxes in it.
+const ENTRY: usize = 78;
+
+/// What the first sample entry says of colour in its `colr` box of kind `nclx` (ISO/IEC 14496-12, 12.1.5) or `nclc`.
+fn colour(stsd: &[u8]) -> ContainerColour {
+    let read = || {
+        let (_, entry) = Boxes(stsd.get(8..)?).next()?;
+        let mut colr = Bytes(find(entry.get(ENTRY..)?, b"colr")?);
+        let kind = colr.take(4)?;
+        if kind != b"nclx" && kind != b"nclc" {
+            return None;
+        }
+        colr.skip(4)?; // primaries and transfer
+        let matrix = Some(u32::from(colr.u16()?));
+        let full_range = if kind == b"nclx" { Some(colr.u8()? & 0x80 != 0) } else { None };
+        Some(ContainerColour { matrix_coefficients: matrix, full_range })
+    };
+    read().unwrap_or_default()
+}
+
 /// The decoder configurations in `stsd`.
 fn configs(stsd: &[u8]) -> Result<Vec<AvcConfig>, SourceError> {
-    /// Bytes of a visual sample entry before the boxes in it.
-    const ENTRY: usize = 78;
     let malformed = || SourceError::Malformed { part: "the description of its video" };
     let mut configs = Vec::new();
     for (name, entry) in Boxes(stsd.get(8..).ok_or_else(malformed)?) {
