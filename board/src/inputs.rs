@@ -7,11 +7,10 @@ use crate::WITH_GSTREAMER;
 use crate::source::images;
 
 /// File name extensions of the videos that a folder is searched for in every build.
-const BUILT_IN: &[&str] = &["mp4", "m4v", "mov", "y4m"];
+const BUILT_IN: &[&str] = &["mp4", "m4v", "mov", "3gp", "3g2", "y4m"];
 
 /// File name extensions of the videos that a build with GStreamer reads too.
-const THROUGH_GSTREAMER: &[&str] =
-    &["mkv", "webm", "avi", "mpg", "mpeg", "ts", "m2ts", "mts", "ogv", "flv", "wmv", "3gp"];
+const THROUGH_GSTREAMER: &[&str] = &["mkv", "webm", "avi", "mpg", "mpeg", "ts", "m2ts", "mts", "ogv", "flv", "wmv"];
 
 /// File names that a report of skipped files gives before it counts the rest.
 const NAMED_IN_REPORT: usize = 3;
