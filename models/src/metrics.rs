@@ -91,7 +91,7 @@ impl Predictions {
     /// Mean over rows of the negative logarithm of the probabilities given to their labels, of which a single-label
     /// row has one; 0 without rows.
     pub fn cross_entropy(&self) -> f64 {
-        let of_labels = self.all().filter_map(|(p, truth)| truth.then(|| surprise(p)));
+        let of_labels = self.all().filter(|(_, truth)| *truth).map(|(p, _)| surprise(p));
         of_labels.sum::<f64>() / self.truth.len().max(1) as f64
     }
 

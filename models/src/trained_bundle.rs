@@ -124,9 +124,9 @@ pub enum TrainedBundleError {
         /// The stream.
         stream: String,
         /// Of this file.
-        found: StreamInput,
+        found: Box<StreamInput>,
         /// Of the vectors.
-        wanted: StreamInput,
+        wanted: Box<StreamInput>,
     },
     /// A bundle has one file of a network for all working rates, and this one would need one for each.
     #[error(
@@ -314,7 +314,8 @@ fn backbone(
             let sum = found.strip_prefix(SUM).map(str::to_owned);
             match made_with {
                 Some(Ok(wanted)) if wanted != frozen.input => {
-                    Err(TrainedBundleError::OtherInput { path, stream, found: frozen.input, wanted })
+                    let (found, wanted) = (Box::new(frozen.input), Box::new(wanted));
+                    Err(TrainedBundleError::OtherInput { path, stream, found, wanted })
                 }
                 Some(Err(_)) => Err(unknown(INPUT)),
                 Some(Ok(_)) | None => Ok(ReadyBackbone { frozen, fitted, sum, source: source_sha256 }),

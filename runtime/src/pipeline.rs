@@ -73,7 +73,7 @@ impl Pipeline {
         let manifest = bundle.manifest();
         let engine = match options.threads.get() {
             1 => Engine::Inline(Box::new(networks.backbones()?)),
-            threads => Engine::Threads(Workers::start(threads - 1, || networks.backbones())?),
+            threads => Engine::Threads(Box::new(Workers::start(threads - 1, || networks.backbones())?)),
         };
         Ok(Pipeline {
             options,
@@ -171,7 +171,7 @@ impl Pipeline {
 /// Who runs the backbones.
 enum Engine {
     Inline(Box<Backbones>),
-    Threads(Workers),
+    Threads(Box<Workers>),
 }
 
 /// What waits for its turn to be told: a clip for its features, a shot for the clips before it.

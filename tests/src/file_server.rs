@@ -5,7 +5,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex},
     thread,
     time::Duration,
@@ -67,7 +67,7 @@ impl FileServer {
 
 fn answer(
     stream: TcpStream,
-    folder: &PathBuf,
+    folder: &Path,
     faults: &Mutex<HashMap<String, Vec<Fault>>>,
     requests: &Mutex<Vec<Request>>,
 ) -> Option<()> {

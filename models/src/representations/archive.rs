@@ -127,9 +127,8 @@ fn extract(
     let allowance = Rc::new(Cell::new(MAX_HEADER_BYTES));
     let decoder = MultiGzDecoder::new(BufReader::with_capacity(1 << 18, summed));
     let mut archived = tar::Archive::new(Bounded { inner: decoder, allowance: Rc::clone(&allowance) });
-    let mut entries = archived.entries().map_err(failed)?;
     let mut total = 0_u64;
-    while let Some(entry) = entries.next() {
+    for entry in archived.entries().map_err(failed)? {
         let mut entry = entry.map_err(failed)?;
         let Some(path) = destination(archive, &entry, folder)? else { continue };
         if entry.header().entry_type() == EntryType::Directory {
@@ -146,7 +145,6 @@ fn extract(
         }
         allowance.set(MAX_HEADER_BYTES);
     }
-    drop(entries);
     // What follows the last file belongs to the sum, and to the check that gzip makes at its end.
     let mut rest = archived.into_inner();
     allowance.set(MAX_HEADER_BYTES);

@@ -75,9 +75,9 @@ impl Classifier for Fusion {
         snippets: &[Snippet],
         clips: usize,
         device: &Device,
-        mut random: Option<&mut ChaCha8Rng>,
+        random: Option<&mut ChaCha8Rng>,
     ) -> Result<Tensor<2>, ClassifierError> {
-        Ok(mean(self.of_heads(snippets, clips, device, random.as_deref_mut())?))
+        Ok(mean(self.of_heads(snippets, clips, device, random)?))
     }
 
     /// Every head runs forward and backward on a thread of its own: they meet in the mean of their logits only.
