@@ -70,6 +70,8 @@ case $fps in 4 | 6 | 8 | 12 | 24) ;; *) fail "--fps $fps: choose 4, 6, 8, 12 or 
 for file in "$image_weights" "$video_weights"; do
     [ -z "$file" ] || [ -f "$file" ] || fail "$file: no such file of weights"
 done
+image_weights=${image_weights:+$(realpath -- "$image_weights")}
+video_weights=${video_weights:+$(realpath -- "$video_weights")}
 if [ -z "$videos" ]; then
     if [ -d "$input" ]; then videos=$input; else videos=$(dirname -- "$input"); fi
 fi
