@@ -129,11 +129,11 @@ download() {
             0) return 0 ;;
             22) return 1 ;; # The server has no such file, or nothing more of it.
             23) die "cannot write $part: is the disk full? Free space and run again; the download goes on from there" ;;
-            33) rm -f "$part" ;; # The server cannot resume.
+            33) rm -f "$part"; failure="the server cannot resume a download" ;;
         esac
         after="$(stat -c %s "$part" 2> /dev/null || echo 0)"
         if [ "$after" -gt "$before" ]; then failures=0; else failures=$((failures + 1)); fi
-        echo "$url: connection lost after $after bytes, trying again"
+        echo "$url: $failure; trying again"
         sleep "$failures"
     done
     return 1
