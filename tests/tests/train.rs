@@ -345,7 +345,11 @@ fn vectors_that_do_not_say_what_made_them_give_no_bundle() {
     assert!(train(folder, "run", &["--image", "image", "--head", "mean", "--epochs", "1"]).status.success());
     let mut build = program("divita-models");
     build.current_dir(folder).args(["build", "--run", "run", "--output", "new"]);
-    assert_fails(&build.output().unwrap(), 1, &["image stream do not say which network made them", "extract"]);
+    assert_fails(
+        &build.output().unwrap(),
+        1,
+        &["image stream (12 features) do not say which network made them", "extract"],
+    );
     // What is another network at each rate cannot serve them all.
     let swin = json!({"network": "swin-3d", "weights": "seeded, untrained: 1", "fps": 8, "segmentation": "shot"});
     copy_store(folder, ["video", "swin"], |number| number, swin);
