@@ -116,8 +116,10 @@ fn a_board_that_is_too_slow_steps_down_and_says_why() {
     // Of networks that were prepared at full speed, so that it does not begin behind.
     let input = "test://?live=1&seconds=600&fps=24&size=1280x720";
     let (mut child, mut text, mut reader) =
-        begun(&["--fps", "auto", "--profile", "jetson-orin-nano", "--threads", "1", "--duration", "60", input]);
-    // A slow board: this one with a fiftieth of its time, in which not even the pictures can be drawn, until it has stepped down.
+        begun(&["--fps", "auto", "--profile", "jetson-orin-nano", "--threads", "1", "--duration", "120", input]);
+    // A slow board: this one with a fiftieth of its time until it has stepped down. Some machines need so long to wake up that no
+    // clip is done in that, so the share grows by a fiftieth every ten seconds.
+    let slowed = Instant::now();
     let stepped = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -125,7 +127,7 @@ fn a_board_that_is_too_slow_steps_down_and_says_why() {
                 signal(&child, "STOP");
                 std::thread::sleep(Duration::from_millis(490));
                 signal(&child, "CONT");
-                std::thread::sleep(Duration::from_millis(10));
+                std::thread::sleep(Duration::from_millis(10 * (1 + slowed.elapsed().as_secs() / 10)));
             }
         });
         let mut line = String::new();
