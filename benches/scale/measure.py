@@ -9,8 +9,8 @@ threads); `memory` is the peak resident set. Exit status 1 where memory exceeds 
 what else runs.
 
 Examples:
-  benches/scale/run /tmp/scale
-  benches/scale/run /tmp/scale --trailers 3000 --layout published --epochs 2
+  benches/scale/run scale-work
+  benches/scale/run scale-work --trailers 3000 --layout published --epochs 2
 """
 
 import argparse
