@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Output;
 use std::time::Duration;
 
-use divita_models::representations::Store;
-use divita_tests::data_set::{FEATURES, chance, data_set};
+use divita_models::{networks::SWIN_FEATURES, representations::Store};
+use divita_tests::data_set::{FEATURES, VIDEOS, chance, data_set};
 use divita_tests::{assert_fails, program, stderr, stdout};
 use serde_json::{Value, json};
 
@@ -352,7 +352,11 @@ fn vectors_that_do_not_say_what_made_them_give_no_bundle() {
     );
     // What is another network at each rate cannot serve them all.
     let swin = json!({"network": "swin-3d", "weights": "seeded, untrained: 1", "fps": 8, "segmentation": "shot"});
-    copy_store(folder, ["video", "swin"], |number| number, swin);
+    let store = Store::create_or_open(&folder.join("swin"), SWIN_FEATURES, swin.as_object().unwrap()).unwrap();
+    for video in 0..VIDEOS {
+        let vectors: Vec<f32> = (0..3 * SWIN_FEATURES).map(|at| chance((video * at) as u64)).collect();
+        store.write(&format!("v{video}"), 3, &vectors).unwrap();
+    }
     assert!(train(folder, "teacher", &["--video", "swin", "--head", "mean", "--epochs", "1"]).status.success());
     let mut build = program("divita-models");
     build.current_dir(folder).args(["build", "--run", "teacher", "--output", "new"]);
