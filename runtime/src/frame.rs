@@ -194,24 +194,93 @@ pub struct Colour {
     pub range: Range,
 }
 
-/// The clockwise turn that shows a stored picture upright (a phone's rotation metadata).
+/// How a stored picture is turned and mirrored for display: the eight orientations of EXIF, in the order of their numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Rotation {
+pub enum Orientation {
     /// Stored upright.
     #[default]
-    None,
-    /// A quarter turn clockwise.
-    Clockwise90,
+    Upright,
+    /// Left and right change places.
+    FlipHorizontal,
     /// Half a turn.
-    Half,
+    Rotate180,
+    /// Top and bottom change places.
+    FlipVertical,
+    /// Mirrored along the diagonal from the upper left: rows become columns.
+    Transpose,
+    /// A quarter turn clockwise.
+    Rotate90,
+    /// Mirrored along the diagonal from the upper right.
+    Transverse,
     /// A quarter turn counter-clockwise.
-    Clockwise270,
+    Rotate270,
 }
 
-impl Rotation {
-    /// Whether pictures are stored lying on a side, so that their width is the upright picture's height.
-    pub fn lies(self) -> bool {
-        matches!(self, Rotation::Clockwise90 | Rotation::Clockwise270)
+impl Orientation {
+    /// Every orientation, in the order of EXIF's numbers from 1 to 8.
+    pub const ALL: [Orientation; 8] = [
+        Orientation::Upright,
+        Orientation::FlipHorizontal,
+        Orientation::Rotate180,
+        Orientation::FlipVertical,
+        Orientation::Transpose,
+        Orientation::Rotate90,
+        Orientation::Transverse,
+        Orientation::Rotate270,
+    ];
+
+    /// Returns the orientation that moves the point (x, y) to (a x + c y, b x + d y), y downwards, for the signs of
+    /// `[a, b, c, d]`. `None` if an axis of the picture does not become an axis of the display.
+    pub fn from_matrix(matrix: [i64; 4]) -> Option<Self> {
+        Some(match matrix.map(i64::signum) {
+            [1, 0, 0, 1] => Orientation::Upright,
+            [-1, 0, 0, 1] => Orientation::FlipHorizontal,
+            [-1, 0, 0, -1] => Orientation::Rotate180,
+            [1, 0, 0, -1] => Orientation::FlipVertical,
+            [0, 1, 1, 0] => Orientation::Transpose,
+            [0, 1, -1, 0] => Orientation::Rotate90,
+            [0, -1, -1, 0] => Orientation::Transverse,
+            [0, -1, 1, 0] => Orientation::Rotate270,
+            _ => return None,
+        })
+    }
+
+    /// Returns whether width and height change places.
+    pub fn swaps_sides(self) -> bool {
+        use Orientation::{Rotate90, Rotate270, Transpose, Transverse};
+        matches!(self, Transpose | Rotate90 | Transverse | Rotate270)
+    }
+}
+
+/// The shape of a stored pixel, width to height: 16:15 is a little wider than high.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SampleAspect {
+    width: u32,
+    height: u32,
+}
+
+impl SampleAspect {
+    /// Square pixels.
+    pub const SQUARE: SampleAspect = SampleAspect { width: 1, height: 1 };
+
+    /// Largest ratio of the sides in either direction. Real ratios are below 4; what is above this is a writer's mistake.
+    const MAX_RATIO: u64 = 16;
+
+    /// Returns the shape `width`:`height`. `None` if a side is 0 or one is over 16 times the other.
+    pub fn new(width: u32, height: u32) -> Option<Self> {
+        let (short, long) = (u64::from(width.min(height)), u64::from(width.max(height)));
+        (short > 0 && long <= Self::MAX_RATIO * short).then_some(SampleAspect { width, height })
+    }
+
+    /// Returns the width in heights, from 1/16 to 16.
+    pub fn ratio(self) -> f64 {
+        f64::from(self.width) / f64::from(self.height)
+    }
+}
+
+impl Default for SampleAspect {
+    fn default() -> Self {
+        SampleAspect::SQUARE
     }
 }
 
@@ -247,7 +316,8 @@ pub struct Frame<'a> {
     height: usize,
     time: Timestamp,
     colour: Colour,
-    rotation: Rotation,
+    orientation: Orientation,
+    sample_aspect: SampleAspect,
 }
 
 impl<'a> Frame<'a> {
@@ -255,7 +325,8 @@ impl<'a> Frame<'a> {
     pub const MAX_SIDE: usize = 16_384;
 
     /// A picture of `width` x `height` pixels as stored, shown at `time`, in limited-range colour by the size's usual
-    /// matrix, upright. Change the last two with [`Frame::with_colour`] and [`Frame::with_rotation`].
+    /// matrix, upright, with square pixels. Change the last three with [`Frame::with_colour`], [`Frame::with_orientation`]
+    /// and [`Frame::with_sample_aspect`].
     ///
     /// # Errors
     /// When the size is out of bounds or a plane does not hold it; every later access relies on this check.
@@ -284,7 +355,8 @@ impl<'a> Frame<'a> {
             Pixels::Grey(plane) => need(plane, "grey", height, width)?,
         }
         let colour = Colour { matrix: Matrix::assumed_for(width, height), range: Range::Limited };
-        Ok(Frame { pixels, width, height, time, colour, rotation: Rotation::None })
+        let (orientation, sample_aspect) = (Orientation::Upright, SampleAspect::SQUARE);
+        Ok(Frame { pixels, width, height, time, colour, orientation, sample_aspect })
     }
 
     /// The same picture, its samples meant in `colour`.
@@ -294,10 +366,17 @@ impl<'a> Frame<'a> {
         self
     }
 
-    /// The same picture, to be shown turned by `rotation`.
+    /// The same picture, to be shown in `orientation`.
     #[must_use]
-    pub fn with_rotation(mut self, rotation: Rotation) -> Self {
-        self.rotation = rotation;
+    pub fn with_orientation(mut self, orientation: Orientation) -> Self {
+        self.orientation = orientation;
+        self
+    }
+
+    /// The same picture, its stored pixels of shape `aspect`.
+    #[must_use]
+    pub fn with_sample_aspect(mut self, aspect: SampleAspect) -> Self {
+        self.sample_aspect = aspect;
         self
     }
 
@@ -306,12 +385,12 @@ impl<'a> Frame<'a> {
         self.pixels
     }
 
-    /// Width in pixels, as stored (before rotation).
+    /// Width in pixels, as stored (before orientation and sample aspect).
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Height in pixels, as stored (before rotation).
+    /// Height in pixels, as stored (before orientation and sample aspect).
     pub fn height(&self) -> usize {
         self.height
     }
@@ -326,9 +405,14 @@ impl<'a> Frame<'a> {
         self.colour
     }
 
-    /// The turn that shows the picture upright.
-    pub fn rotation(&self) -> Rotation {
-        self.rotation
+    /// How the picture is turned and mirrored for display.
+    pub fn orientation(&self) -> Orientation {
+        self.orientation
+    }
+
+    /// The shape of a stored pixel.
+    pub fn sample_aspect(&self) -> SampleAspect {
+        self.sample_aspect
     }
 }
 
@@ -343,6 +427,36 @@ mod tests {
         assert_eq!(Timestamp::from_ticks(-1, 2).as_nanos(), -500_000_000);
         assert_eq!(Timestamp::from_ticks(i64::MAX, 1).as_nanos(), i64::MAX);
         assert_eq!(Timestamp::from_ticks(5, 0).as_nanos(), 5_000_000_000);
+    }
+
+    #[test]
+    fn orientations_are_known_by_their_matrix_and_not_by_its_scale() {
+        let matrices = [
+            [1, 0, 0, 1],
+            [-1, 0, 0, 1],
+            [-1, 0, 0, -1],
+            [1, 0, 0, -1],
+            [0, 1, 1, 0],
+            [0, 1, -1, 0],
+            [0, -1, -1, 0],
+            [0, -1, 1, 0],
+        ];
+        for (matrix, orientation) in matrices.into_iter().zip(Orientation::ALL) {
+            assert_eq!(Orientation::from_matrix(matrix.map(|entry| entry * 40_000)), Some(orientation));
+            assert_eq!(orientation.swaps_sides(), matrix[0] == 0);
+        }
+        for none in [[1, 1, 0, 1], [0; 4], [1, 0, 0, 0], [1, 1, -1, 1]] {
+            assert_eq!(Orientation::from_matrix(none), None);
+        }
+    }
+
+    #[test]
+    fn a_pixel_has_a_sane_shape() {
+        assert_eq!(SampleAspect::new(16, 1).map(SampleAspect::ratio), Some(16.0));
+        assert_eq!(SampleAspect::new(1, 16).map(SampleAspect::ratio), Some(1.0 / 16.0));
+        for (width, height) in [(0, 0), (0, 1), (1, 0), (17, 1), (1, 17), (u32::MAX, 1)] {
+            assert_eq!(SampleAspect::new(width, height), None, "{width}:{height}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@
 use crate::bundle::{Fit, StreamInput};
 use crate::colour::{ToRgb, to_code};
 use crate::components::Components;
-use crate::frame::{Frame, Rotation};
+use crate::frame::{Frame, Orientation, SampleAspect};
 use crate::resample::{BAND, Resampler, Scratch};
 use crate::vectors::{Computation, run_widest};
 
@@ -82,8 +82,8 @@ pub struct Preprocessor {
     view: View,
     /// Luma's (or RGB's) and chroma's.
     resamplers: [Resampler; 2],
-    /// Width and height of the frames that the resamplers are for, and whether these lie on their side.
-    fitted: (usize, usize, bool),
+    /// Width and height of the frames that the resamplers are for, the shape of their pixels, and whether they lie on their side.
+    fitted: (usize, usize, SampleAspect, bool),
     scratch: Scratch,
     /// A band of the picture before it is turned upright, (columns, [`BAND`]): its components, then its colours.
     components: [Vec<f32>; 3],
@@ -112,7 +112,7 @@ impl Preprocessor {
             height,
             view,
             resamplers: Default::default(),
-            fitted: (0, 0, false),
+            fitted: (0, 0, SampleAspect::SQUARE, false),
             scratch: Scratch::default(),
             components: Default::default(),
             codes: Default::default(),
@@ -130,31 +130,33 @@ impl Preprocessor {
     /// Makes `picture` band after band, with the resamplers fitted.
     #[inline(always)]
     fn make_fitted(&mut self, frame: &Frame<'_>, components: &Components<'_>, picture: &mut Picture) {
-        let (_, rows) = self.lying(frame.rotation().lies());
+        let (_, rows) = self.lying(frame.orientation().swaps_sides());
         for row in (0..rows).step_by(BAND) {
             for (component, band) in components.as_slice().iter().zip(&mut self.components) {
                 let small = component.width != frame.width() || component.height != frame.height();
                 self.resamplers[usize::from(small)].band(component, row, &mut self.scratch, band);
             }
             self.colour(components, &ToRgb::new(frame.colour()));
-            self.place(frame.rotation(), row, picture);
+            self.place(frame.orientation(), row, picture);
         }
     }
 
     /// Fits the resamplers to the frame's size: the same share of every component is covered, centred.
     fn fit(&mut self, frame: &Frame<'_>, components: &Components<'_>) {
         let (width, height) = (frame.width(), frame.height());
-        let lies = frame.rotation().lies();
+        let (aspect, lies) = (frame.sample_aspect(), frame.orientation().swaps_sides());
         let pieces = components.as_slice();
         let pieces = [&pieces[0], &pieces[pieces.len() - 1]];
         let fit = self.resamplers.iter().zip(pieces).all(|(resampler, component)| resampler.fits(component));
-        if self.fitted == (width, height, lies) && fit {
+        if self.fitted == (width, height, aspect, lies) && fit {
             return;
         }
         let (across, down) = match self.view {
             View::Square { size, resize } => {
-                let side = width.min(height) as f64 * size as f64 / resize as f64;
-                (side, side)
+                // In heights of a pixel, so that the square is one as it is shown.
+                let wide = aspect.ratio();
+                let side = (width as f64 * wide).min(height as f64) * size as f64 / resize as f64;
+                (side / wide, side)
             }
             View::Whole => (width as f64, height as f64),
         };
@@ -165,7 +167,7 @@ impl Preprocessor {
         }
         self.components.iter_mut().for_each(|band| band.resize(columns * BAND, 0.0));
         self.codes.iter_mut().for_each(|band| band.resize(columns * BAND, 0));
-        self.fitted = (width, height, lies);
+        self.fitted = (width, height, aspect, lies);
     }
 
     /// Width and height of the picture before it is turned upright.
@@ -200,19 +202,23 @@ impl Preprocessor {
 
     /// Puts the band from `row` on where it belongs in the upright picture.
     #[inline(always)]
-    fn place(&self, rotation: Rotation, row: usize, picture: &mut Picture) {
-        let (columns, rows) = self.lying(rotation.lies());
+    fn place(&self, orientation: Orientation, row: usize, picture: &mut Picture) {
+        let (columns, rows) = self.lying(orientation.swaps_sides());
         let band = BAND.min(rows - row);
         for (codes, plane) in self.codes.iter().zip(picture.data.chunks_exact_mut(columns * rows)) {
             for y in 0..band {
                 let codes = codes.as_chunks::<BAND>().0.iter().map(|column| column[y]);
                 let y = row + y;
                 let width = self.width;
-                match rotation {
-                    Rotation::None => fill(plane[y * width..][..width].iter_mut(), codes),
-                    Rotation::Half => fill(plane[(rows - 1 - y) * width..][..width].iter_mut().rev(), codes),
-                    Rotation::Clockwise90 => fill(plane[rows - 1 - y..].iter_mut().step_by(width), codes),
-                    Rotation::Clockwise270 => fill(plane[y..].iter_mut().step_by(width).rev(), codes),
+                match orientation {
+                    Orientation::Upright => fill(plane[y * width..][..width].iter_mut(), codes),
+                    Orientation::FlipHorizontal => fill(plane[y * width..][..width].iter_mut().rev(), codes),
+                    Orientation::Rotate180 => fill(plane[(rows - 1 - y) * width..][..width].iter_mut().rev(), codes),
+                    Orientation::FlipVertical => fill(plane[(rows - 1 - y) * width..][..width].iter_mut(), codes),
+                    Orientation::Transpose => fill(plane[y..].iter_mut().step_by(width), codes),
+                    Orientation::Rotate90 => fill(plane[rows - 1 - y..].iter_mut().step_by(width), codes),
+                    Orientation::Transverse => fill(plane[rows - 1 - y..].iter_mut().step_by(width).rev(), codes),
+                    Orientation::Rotate270 => fill(plane[y..].iter_mut().step_by(width).rev(), codes),
                 }
             }
         }
@@ -244,6 +250,65 @@ impl Computation for Making<'_, '_> {
 mod tests {
     use super::*;
     use crate::frame::{Pixels, Plane, Timestamp};
+
+    /// A frame of 6 x 4 pixels that are all different, and its pixels as (row, column).
+    fn grey(data: &[u8; 24]) -> Frame<'_> {
+        Frame::new(Pixels::Grey(Plane { data, stride: 6 }), 6, 4, Timestamp::ZERO).expect("6 x 4")
+    }
+
+    #[test]
+    fn every_orientation_puts_each_pixel_where_exif_says() {
+        let data: [u8; 24] = std::array::from_fn(|at| 20 + 9 * at as u8);
+        let mut upright = Picture::black(6, 4);
+        Preprocessor::whole(6, 4).make(&grey(&data), &mut upright);
+        for (number, orientation) in (1..).zip(Orientation::ALL) {
+            let (width, height) = if orientation.swaps_sides() { (4, 6) } else { (6, 4) };
+            let mut picture = Picture::black(width, height);
+            Preprocessor::whole(width, height).make(&grey(&data).with_orientation(orientation), &mut picture);
+            for y in 0..4 {
+                for x in 0..6 {
+                    // Where row 0 and column 0 of the stored picture are shown (EXIF 2.3, 4.6.4 A).
+                    let (row, column) = match number {
+                        1 => (y, x),
+                        2 => (y, 5 - x),
+                        3 => (3 - y, 5 - x),
+                        4 => (3 - y, x),
+                        5 => (x, y),
+                        6 => (x, 3 - y),
+                        7 => (5 - x, 3 - y),
+                        _ => (5 - x, y),
+                    };
+                    let shown = picture.channel(1)[row * width + column];
+                    assert_eq!(shown, upright.channel(1)[y * 6 + x], "{orientation:?} {y} {x}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_square_is_cut_out_of_the_picture_as_it_is_shown() {
+        // Columns of a smooth wave: the same scene with 2 samples for each of 1.
+        let wave = |x: f64| (128.0 + 100.0 * (x / 9.0).sin()) as u8;
+        let square: Vec<u8> = (0..64).flat_map(|_| (0..128).map(|x| wave(f64::from(x) + 0.5))).collect();
+        let narrow: Vec<u8> = (0..64).flat_map(|_| (0..64).map(|x| wave(2.0 * f64::from(x) + 1.0))).collect();
+        let frame = |data, width| {
+            Frame::new(Pixels::Grey(Plane { data, stride: width }), width, 64, Timestamp::ZERO).expect("64 rows")
+        };
+        for orientation in Orientation::ALL {
+            let picture = |frame: Frame<'_>| {
+                let mut picture = Picture::black(24, 24);
+                let mut preprocessor = Preprocessor::of(24, 24, View::Square { size: 24, resize: 32 });
+                preprocessor.make(&frame.with_orientation(orientation), &mut picture);
+                picture
+            };
+            let off = |a: &Picture, b: &Picture| a.data.iter().zip(&b.data).map(|(a, b)| a.abs_diff(*b)).max();
+            let expected = picture(frame(&square, 128));
+            let wide = SampleAspect::new(2, 1).expect("2:1");
+            let found = picture(frame(&narrow, 64).with_sample_aspect(wide));
+            assert!(off(&expected, &found) <= Some(8), "{:?}", off(&expected, &found));
+            assert!(off(&expected, &picture(frame(&narrow, 64))) > Some(60));
+        }
+    }
 
     #[test]
     fn pictures_do_not_depend_on_the_width_of_vectors() {

@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use divita_runtime::bundle::StreamInput;
-use divita_runtime::frame::{Colour, Frame, Matrix, Pixels, Plane, Range, Rotation, Subsampling, Timestamp};
+use divita_runtime::frame::{
+    Colour, Frame, Matrix, Orientation, Pixels, Plane, Range, SampleAspect, Subsampling, Timestamp,
+};
 use divita_runtime::preprocess::{Picture, Preprocessor};
 use proptest::prelude::*;
 
@@ -92,12 +94,12 @@ fn a_whole_frame_that_lies_on_its_side_is_turned_first() {
     let counter = lying(&|x, y| (y, height - 1 - x));
     let half: Vec<u8> = upright.chunks_exact(3).rev().flatten().copied().collect();
     for (data, across, down, turn) in [
-        (clockwise, height, width, Rotation::Clockwise90),
-        (counter, height, width, Rotation::Clockwise270),
-        (half, width, height, Rotation::Half),
+        (clockwise, height, width, Orientation::Rotate90),
+        (counter, height, width, Orientation::Rotate270),
+        (half, width, height, Orientation::Rotate180),
     ] {
         let plane = Plane { data: &data, stride: 3 * across };
-        let frame = Frame::new(Pixels::Rgb8(plane), across, down, Timestamp::ZERO).unwrap().with_rotation(turn);
+        let frame = Frame::new(Pixels::Rgb8(plane), across, down, Timestamp::ZERO).unwrap().with_orientation(turn);
         let found = whole(&frame);
         let worst = found.data().iter().zip(expected.data()).map(|(a, b)| a.abs_diff(*b)).max();
         assert!(worst <= Some(1), "{turn:?}: off by {worst:?}");
@@ -242,7 +244,7 @@ mod plain {
 
     /// The picture of `size` (upright) of the part of `frame` that is `span` wide and high.
     pub fn picture(frame: &Frame<'_>, span: (f64, f64), size: (usize, usize)) -> Vec<u8> {
-        let (columns, rows) = if frame.rotation().lies() { (size.1, size.0) } else { size };
+        let (columns, rows) = if frame.orientation().swaps_sides() { (size.1, size.0) } else { size };
         let (width, height) = (frame.width() as f64, frame.height() as f64);
         let small: Vec<Vec<f32>> = components(frame)
             .iter()
@@ -259,11 +261,15 @@ mod plain {
                 Pixels::Grey(_) => [rgb(frame.colour(), [sample(0), 128.0, 128.0])[0]; 3],
                 _ => rgb(frame.colour(), [sample(0), sample(1), sample(2)]),
             };
-            let (x, y) = match frame.rotation() {
-                Rotation::None => (x, y),
-                Rotation::Clockwise90 => (rows - 1 - y, x),
-                Rotation::Half => (columns - 1 - x, rows - 1 - y),
-                Rotation::Clockwise270 => (y, columns - 1 - x),
+            let (x, y) = match frame.orientation() {
+                Orientation::Upright => (x, y),
+                Orientation::FlipHorizontal => (columns - 1 - x, y),
+                Orientation::FlipVertical => (x, rows - 1 - y),
+                Orientation::Transpose => (y, x),
+                Orientation::Transverse => (rows - 1 - y, columns - 1 - x),
+                Orientation::Rotate90 => (rows - 1 - y, x),
+                Orientation::Rotate180 => (columns - 1 - x, rows - 1 - y),
+                Orientation::Rotate270 => (y, columns - 1 - x),
             };
             for (k, value) in values.into_iter().enumerate() {
                 picture[k * columns * rows + y * size.0 + x] = (value + 0.5) as u8;
@@ -306,19 +312,18 @@ fn in_every_format(data: &[u8], width: usize, height: usize, padding: usize) -> 
 
 /// Both views of `frame`, and both as plain code makes them.
 fn assert_equal_to_plain_code(frame: &Frame<'_>, size: usize, resize: usize, whole: (usize, usize)) {
-    let what = (frame.width(), frame.height(), frame.pixels(), frame.rotation(), size, resize, whole);
+    let what = (frame.width(), frame.height(), frame.pixels(), frame.orientation(), size, resize, whole);
     let input = StreamInput::new(size, resize, [0.5; 3], [0.5; 3]);
     let mut picture = Picture::black(size, size);
     Preprocessor::new(&input).make(frame, &mut picture);
-    let side = frame.width().min(frame.height()) as f64 * size as f64 / resize as f64;
-    assert!(picture.data() == plain::picture(frame, (side, side), (size, size)), "{what:?}");
+    let wide = frame.sample_aspect().ratio();
+    let side = (frame.width() as f64 * wide).min(frame.height() as f64) * size as f64 / resize as f64;
+    assert!(picture.data() == plain::picture(frame, (side / wide, side), (size, size)), "{what:?}");
     let mut picture = Picture::black(whole.0, whole.1);
     Preprocessor::whole(whole.0, whole.1).make(frame, &mut picture);
     let all = (frame.width() as f64, frame.height() as f64);
     assert!(picture.data() == plain::picture(frame, all, whole), "{what:?}");
 }
-
-const ROTATIONS: [Rotation; 4] = [Rotation::None, Rotation::Clockwise90, Rotation::Half, Rotation::Clockwise270];
 
 fn colour() -> impl Strategy<Value = Colour> {
     let matrix = prop::sample::select(vec![Matrix::Bt601, Matrix::Bt709, Matrix::Bt2020]);
@@ -335,12 +340,14 @@ proptest! {
         (width, height, padding) in (1usize..100, 1usize..100, 0usize..20),
         (size, over) in (1usize..40, 0usize..20),
         whole in (1usize..50, 1usize..50),
-        rotation in prop::sample::select(ROTATIONS.to_vec()),
+        orientation in prop::sample::select(Orientation::ALL.to_vec()),
+        (pixel_width, pixel_height) in (1u32..5, 1u32..5),
         (colour, seed) in (colour(), any::<u64>()),
     ) {
         let data: Vec<u8> = std::iter::repeat_with(noise(seed)).take((4 * width + 40) * (height + 1)).collect();
         for frame in in_every_format(&data, width, height, padding) {
-            let frame = frame.with_rotation(rotation).with_colour(colour);
+            let aspect = SampleAspect::new(pixel_width, pixel_height).unwrap();
+            let frame = frame.with_orientation(orientation).with_colour(colour).with_sample_aspect(aspect);
             assert_equal_to_plain_code(&frame, size, size + over, whole);
         }
     }
@@ -364,9 +371,10 @@ fn a_preprocessor_takes_frames_of_any_size_in_turn() {
     let mut preprocessor = Preprocessor::whole(20, 13);
     let mut picture = Picture::black(20, 13);
     for (width, height) in [(90, 60), (17, 23), (90, 60), (3, 2), (64, 100), (1, 1)] {
-        for (frame, rotation) in in_every_format(&data, width, height, 3).into_iter().zip(ROTATIONS.into_iter().cycle())
+        for (frame, orientation) in
+            in_every_format(&data, width, height, 3).into_iter().zip(Orientation::ALL.into_iter().cycle())
         {
-            let frame = frame.with_rotation(rotation);
+            let frame = frame.with_orientation(orientation);
             preprocessor.make(&frame, &mut picture);
             assert!(picture.data() == plain::picture(&frame, (width as f64, height as f64), (20, 13)), "{frame:?}");
         }

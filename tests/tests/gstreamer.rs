@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use divita_board::source::{self, FrameSource, SourceError};
 use divita_runtime::bundle::Bundle;
 use divita_runtime::event::Event;
-use divita_runtime::frame::{Rotation, Timestamp};
+use divita_runtime::frame::{Orientation, Timestamp};
 use divita_runtime::network::{Executor, Networks};
 use divita_runtime::pipeline::{Pipeline, PipelineOptions};
 use divita_runtime::sampler::WorkingRate;
@@ -179,15 +179,15 @@ fn pictures_are_made_smaller_only_when_asked() {
 #[test]
 fn the_rotation_of_a_phone_is_told() {
     for (name, rotation) in [
-        ("rotated-90.mov", Rotation::Clockwise90),
-        ("rotated-180.mov", Rotation::Half),
-        ("rotated-270.mov", Rotation::Clockwise270),
-        ("baseline.mp4", Rotation::None),
+        ("rotated-90.mov", Orientation::Rotate90),
+        ("rotated-180.mov", Orientation::Rotate180),
+        ("rotated-270.mov", Orientation::Rotate270),
+        ("baseline.mp4", Orientation::Upright),
     ] {
         let path = root().join("tests/media").join(name);
         let (mut ours, mut theirs) = (open(path.to_str().unwrap()), open(&through_gstreamer(&path)));
         let (ours, theirs) = (ours.next_frame().unwrap().unwrap(), theirs.next_frame().unwrap().unwrap());
-        assert_eq!((ours.rotation(), theirs.rotation()), (rotation, rotation), "{name}");
+        assert_eq!((ours.orientation(), theirs.orientation()), (rotation, rotation), "{name}");
         assert_eq!((ours.width(), ours.height()), (theirs.width(), theirs.height()), "{name}");
     }
 }

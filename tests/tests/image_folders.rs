@@ -4,9 +4,10 @@
 use std::path::Path;
 
 use divita_board::source::{self, FrameSource};
-use divita_runtime::frame::Timestamp;
+use divita_runtime::frame::{Orientation, Timestamp};
 use divita_tests::{assert_fails, divita, raw_planes};
-use image::{DynamicImage, GrayImage, RgbImage};
+use image::codecs::{jpeg::JpegEncoder, png::PngEncoder};
+use image::{DynamicImage, ExtendedColorType, GrayImage, ImageEncoder, RgbImage};
 
 /// A picture of `width` x `height` that no other `seed` has.
 fn picture(width: u32, height: u32, seed: u32) -> RgbImage {
@@ -89,6 +90,52 @@ fn jpeg_is_read_by_what_it_is_and_not_by_its_name() {
         rgb.chunks(3).flat_map(|pixel| [pixel[0].abs_diff(200), pixel[1].abs_diff(60), pixel[2].abs_diff(120)]).max();
     // JPEG's own rounding.
     assert!(worst.unwrap() <= 4, "{worst:?}");
+}
+
+/// EXIF data that states an orientation and nothing else, in the order of bytes that cameras use.
+fn exif(orientation: u8) -> Vec<u8> {
+    // Big-endian TIFF; one entry at 8: tag 0x112, one 16-bit number; no further directory.
+    let mut data = b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
+    data.extend([orientation, 0, 0, 0, 0, 0, 0]);
+    data
+}
+
+#[test]
+fn pictures_are_shown_in_the_orientation_that_exif_states() {
+    let folder = tempfile::tempdir().unwrap();
+    let encoded = |mut encoder: Encoder<'_>, exif: Vec<u8>| {
+        match &mut encoder {
+            Encoder::Jpeg(encoder) => encoder.set_exif_metadata(exif).unwrap(),
+            Encoder::Png(encoder) => encoder.set_exif_metadata(exif).unwrap(),
+        }
+        let stored = picture(16, 8, 1);
+        match encoder {
+            Encoder::Jpeg(encoder) => encoder.write_image(&stored, 16, 8, ExtendedColorType::Rgb8).unwrap(),
+            Encoder::Png(encoder) => encoder.write_image(&stored, 16, 8, ExtendedColorType::Rgb8).unwrap(),
+        }
+    };
+    // Also a number that stands for nothing, data that is cut short, and none.
+    let data: Vec<Vec<u8>> = (1..=9).map(exif).chain([exif(6)[..15].to_vec(), Vec::new()]).collect();
+    for (at, exif) in data.iter().enumerate() {
+        let (mut jpeg, mut png) = (Vec::new(), Vec::new());
+        encoded(Encoder::Jpeg(JpegEncoder::new(&mut jpeg)), exif.clone());
+        encoded(Encoder::Png(PngEncoder::new(&mut png)), exif.clone());
+        std::fs::write(folder.path().join(format!("{}.jpg", 2 * at)), jpeg).unwrap();
+        std::fs::write(folder.path().join(format!("{}.png", 2 * at + 1)), png).unwrap();
+    }
+    let mut source = open(folder.path().to_str().unwrap());
+    let expected = Orientation::ALL.into_iter().chain([Orientation::Upright; 3]);
+    for (at, orientation) in expected.flat_map(|one| [one, one]).enumerate() {
+        let frame = source.next_frame().unwrap().unwrap();
+        assert_eq!(frame.orientation(), orientation, "picture {at}");
+        assert_eq!((frame.width(), frame.height()), (16, 8));
+    }
+}
+
+/// The encoders that write EXIF data.
+enum Encoder<'a> {
+    Jpeg(JpegEncoder<&'a mut Vec<u8>>),
+    Png(PngEncoder<&'a mut Vec<u8>>),
 }
 
 #[test]

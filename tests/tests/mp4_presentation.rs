@@ -4,12 +4,17 @@
 use std::path::PathBuf;
 
 use divita_board::source;
-use divita_runtime::frame::{Colour, Matrix, Range, Rotation, Timestamp};
+use divita_runtime::frame::{Colour, Matrix, Orientation, Range, SampleAspect, Timestamp};
 use divita_tests::root;
 
 /// A fixture whose index is at its end, so that editing it moves no picture.
 fn fixture() -> Vec<u8> {
-    std::fs::read(root().join("tests/media/b-frames.mp4")).unwrap()
+    media("b-frames.mp4")
+}
+
+/// The file `name` of the fixtures.
+fn media(name: &str) -> Vec<u8> {
+    std::fs::read(root().join("tests/media").join(name)).unwrap()
 }
 
 /// Where the box at `path` starts and ends in `data`.
@@ -35,16 +40,20 @@ fn find(data: &[u8], path: &[&[u8; 4]]) -> (usize, usize) {
     (start, end)
 }
 
-/// The file with the contents of the box at `path` changed, and the sizes of all boxes around it.
+/// The fixture with the contents of the box at `path` changed, and the sizes of all boxes around it.
 fn edited(path: &[&[u8; 4]], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    let data = fixture();
-    let (start, end) = find(&data, path);
+    edited_in(&fixture(), path, change)
+}
+
+/// The file `data` with the contents of the box at `path` changed, and the sizes of all boxes around it.
+fn edited_in(data: &[u8], path: &[&[u8; 4]], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let (start, end) = find(data, path);
     let mut contents = data[start..end].to_vec();
     change(&mut contents);
     let grown = contents.len() as i64 - (end - start) as i64;
     let mut out = [&data[..start], &contents, &data[end..]].concat();
     for depth in 1..=path.len() {
-        let (inner, _) = find(&data, &path[..depth]);
+        let (inner, _) = find(data, &path[..depth]);
         let header = inner
             - if path[depth - 1] == b"stsd" {
                 16
@@ -68,13 +77,13 @@ fn written(data: &[u8]) -> (tempfile::TempDir, PathBuf) {
 }
 
 /// What is seen of `data`: the time of each frame, and the turn and the colour of the first.
-fn seen(data: &[u8]) -> (Vec<Timestamp>, Rotation, Colour) {
+fn seen(data: &[u8]) -> (Vec<Timestamp>, Orientation, Colour) {
     let (_folder, path) = written(data);
     let mut source = source::open(path.to_str().unwrap()).unwrap();
     let (mut times, mut first) = (Vec::new(), None);
     while let Some(frame) = source.next_frame().unwrap() {
         times.push(frame.time());
-        first.get_or_insert((frame.rotation(), frame.colour()));
+        first.get_or_insert((frame.orientation(), frame.colour()));
     }
     let (rotation, colour) = first.unwrap();
     (times, rotation, colour)
@@ -129,13 +138,13 @@ fn the_movies_turn_and_the_tracks_add_up() {
         }
     };
     let movie = edited(&[b"moov", b"mvhd"], |mvhd| quarter(mvhd, 36));
-    assert_eq!(seen(&movie).1, Rotation::Clockwise90);
+    assert_eq!(seen(&movie).1, Orientation::Rotate90);
     let (start, end) = find(&movie, &[b"moov", b"trak", b"tkhd"]);
     let mut both = movie.clone();
     let mut tkhd = both[start..end].to_vec();
     quarter(&mut tkhd, 40);
     both[start..end].copy_from_slice(&tkhd);
-    assert_eq!(seen(&both).1, Rotation::Half);
+    assert_eq!(seen(&both).1, Orientation::Rotate180);
 }
 
 #[test]
@@ -181,5 +190,121 @@ fn a_track_that_is_not_enabled_is_taken_only_where_no_other_is() {
         first[header + 56..header + 60].copy_from_slice(&[0xff, 0xff, 0, 0]);
         moov.splice(at..at, first);
     });
-    assert_eq!(seen(&twice).1, Rotation::None);
+    assert_eq!(seen(&twice).1, Orientation::Upright);
+}
+
+/// Sets the matrix at `at` of a header to `numbers`: a, b, c and d, in 65536ths.
+fn set_matrix(header: &mut [u8], at: usize, numbers: [i32; 4]) {
+    for (place, number) in [0, 4, 12, 16].into_iter().zip(numbers) {
+        header[at + place..at + place + 4].copy_from_slice(&number.to_be_bytes());
+    }
+}
+
+/// The matrices of EXIF's orientations from 1 to 8.
+const MATRICES: [[i32; 4]; 8] = [
+    [1, 0, 0, 1],
+    [-1, 0, 0, 1],
+    [-1, 0, 0, -1],
+    [1, 0, 0, -1],
+    [0, 1, 1, 0],
+    [0, 1, -1, 0],
+    [0, -1, -1, 0],
+    [0, -1, 1, 0],
+];
+
+#[test]
+fn mirrored_and_transposed_matrices_are_those_of_exif() {
+    const QUARTER: [i32; 4] = [0, 1 << 16, -1 << 16, 0];
+    // What each becomes where the movie is turned by a quarter too.
+    let turned = [6, 7, 8, 5, 2, 3, 4, 1].map(|number| Orientation::ALL[number - 1]);
+    for (at, matrix) in MATRICES.into_iter().enumerate() {
+        // A matrix may scale as well: what is shown is of no fixed size.
+        for scale in [1 << 16, 1 << 15, 3 << 16] {
+            let scaled = matrix.map(|entry| entry * scale);
+            let track = edited(&[b"moov", b"trak", b"tkhd"], |tkhd| set_matrix(tkhd, 40, scaled));
+            assert_eq!(seen(&track).1, Orientation::ALL[at], "{scaled:?}");
+            let movie = edited(&[b"moov", b"mvhd"], |mvhd| set_matrix(mvhd, 36, scaled));
+            assert_eq!(seen(&movie).1, Orientation::ALL[at], "{scaled:?}");
+            let both = edited_in(&track, &[b"moov", b"mvhd"], |mvhd| set_matrix(mvhd, 36, QUARTER));
+            assert_eq!(seen(&both).1, turned[at], "{scaled:?}");
+        }
+    }
+    // One that shears, or is nothing, does not undo the other.
+    for senseless in [[0; 4], [1 << 16, 1 << 15, 0, 1 << 16]] {
+        let movie = edited(&[b"moov", b"mvhd"], |mvhd| set_matrix(mvhd, 36, senseless));
+        assert_eq!(seen(&movie).1, Orientation::Upright);
+        let both = edited_in(&movie, &[b"moov", b"trak", b"tkhd"], |tkhd| set_matrix(tkhd, 40, QUARTER));
+        assert_eq!(seen(&both).1, Orientation::Rotate90);
+    }
+}
+
+/// The shape of the pixels of the first frame of `data`.
+fn sample_aspect(data: &[u8]) -> SampleAspect {
+    let (_folder, path) = written(data);
+    let mut source = source::open(path.to_str().unwrap()).unwrap();
+    source.next_frame().unwrap().unwrap().sample_aspect()
+}
+
+/// `data` with a box `name` added to its sample entry.
+fn with_box(data: &[u8], name: &[u8; 4], contents: &[u8]) -> Vec<u8> {
+    let path = [&STBL[..], &[b"stsd", b"avc1"]].concat();
+    edited_in(data, &path, |entry| {
+        // Players take the first of a kind, so the box of the fixture goes away.
+        if let Some(at) = entry.windows(4).position(|found| found == name) {
+            let size = u32::from_be_bytes(entry[at - 4..at].try_into().unwrap()) as usize;
+            entry.drain(at - 4..at - 4 + size);
+        }
+        entry.extend((8 + contents.len() as u32).to_be_bytes());
+        entry.extend(name);
+        entry.extend(contents);
+    })
+}
+
+#[test]
+fn the_container_states_the_shape_of_pixels() {
+    assert_eq!(sample_aspect(&fixture()), SampleAspect::SQUARE);
+    let pasp = |width: u32, height: u32| [width.to_be_bytes(), height.to_be_bytes()].concat();
+    let wide = with_box(&fixture(), b"pasp", &pasp(16, 9));
+    assert_eq!(Some(sample_aspect(&wide)), SampleAspect::new(16, 9));
+    for senseless in [pasp(0, 0), pasp(1, 0), pasp(1000, 1), vec![0; 3]] {
+        assert_eq!(sample_aspect(&with_box(&fixture(), b"pasp", &senseless)), SampleAspect::SQUARE);
+    }
+    // Without pasp, by the size in the header of the track; with both, by pasp.
+    let header = |tkhd: &mut Vec<u8>| {
+        let width = u32::from_be_bytes(tkhd[76..80].try_into().unwrap());
+        tkhd[76..80].copy_from_slice(&(2 * width).to_be_bytes());
+    };
+    let bare = edited_in(&wide, &[&STBL[..], &[b"stsd", b"avc1"]].concat(), |entry| {
+        let at = entry.windows(4).position(|found| found == b"pasp").unwrap();
+        entry[at..at + 4].copy_from_slice(b"free");
+    });
+    assert_eq!(sample_aspect(&bare), SampleAspect::SQUARE);
+    assert_eq!(sample_aspect(&edited_in(&bare, &[b"moov", b"trak", b"tkhd"], header)).ratio(), 2.0);
+    assert_eq!(sample_aspect(&edited_in(&wide, &[b"moov", b"trak", b"tkhd"], header)).ratio(), 16.0 / 9.0);
+}
+
+#[test]
+fn what_the_stream_says_of_colour_comes_before_what_the_container_says() {
+    // The stream says full range and BT.601.
+    let stated = Colour { matrix: Matrix::Bt601, range: Range::Full };
+    let film = media("full-range-601.mp4");
+    assert_eq!(seen(&film).2, stated);
+    for colr in [&b"nclx\0\x01\0\x01\0\x09\0"[..], b"nclc\0\x01\0\x01\0\x01"] {
+        assert_eq!(seen(&with_box(&film, b"colr", colr)).2, stated, "{}", colr.escape_ascii());
+    }
+    // The stream says BT.2020 and limited range.
+    let stated = Colour { matrix: Matrix::Bt2020, range: Range::Limited };
+    let film = media("bt2020.mp4");
+    assert_eq!(seen(&with_box(&film, b"colr", b"nclx\0\x01\0\x01\0\x01\x80")).2, stated);
+}
+
+#[test]
+fn a_colour_profile_hides_no_colour() {
+    let profile = [&32u32.to_be_bytes()[..], b"colrprof", &[0; 20]].concat();
+    let stated = [&19u32.to_be_bytes()[..], b"colrnclx\0\x01\0\x01\0\x01\x80"].concat();
+    let data = edited(&[&STBL[..], &[b"stsd", b"avc1"]].concat(), |entry| {
+        entry.extend(profile);
+        entry.extend(stated);
+    });
+    assert_eq!(seen(&data).2, Colour { matrix: Matrix::Bt709, range: Range::Full });
 }

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use divita_board::source::{self, FrameSource, SourceInfo};
 use divita_runtime::bundle::StreamInput;
-use divita_runtime::frame::{Colour, Frame, Matrix, Pixels, Plane, Range, Rotation, Timestamp};
+use divita_runtime::frame::{Colour, Frame, Matrix, Orientation, Pixels, Plane, Range, Timestamp};
 use divita_runtime::preprocess::{Picture, Preprocessor};
 use divita_tests::{ffmpeg, raw_planes, root, sample, shared_video};
 use serde_json::Value;
@@ -285,7 +285,7 @@ fn differences<const N: usize>(
     while frames < limit {
         let Some(frame) = source.next_frame().unwrap() else { break };
         let (mut width, mut height) = (frame.width(), frame.height());
-        if frame.rotation().lies() {
+        if frame.orientation().swaps_sides() {
             (width, height) = (height, width);
         }
         let mut rgb = vec![0; 3 * width * height];
@@ -303,16 +303,17 @@ fn differences<const N: usize>(
 
 #[test]
 fn rotated_pictures_stand_as_ffmpeg_shows_them() {
-    const TURNS: [Rotation; 4] = [Rotation::None, Rotation::Clockwise90, Rotation::Half, Rotation::Clockwise270];
+    const TURNS: [Orientation; 4] =
+        [Orientation::Upright, Orientation::Rotate90, Orientation::Rotate180, Orientation::Rotate270];
     for (name, turn) in [
-        ("b-frames.mp4", Rotation::None),
-        ("rotated-90.mov", Rotation::Clockwise90),
-        ("rotated-180.mov", Rotation::Half),
-        ("rotated-270.mov", Rotation::Clockwise270),
+        ("b-frames.mp4", Orientation::Upright),
+        ("rotated-90.mov", Orientation::Rotate90),
+        ("rotated-180.mov", Orientation::Rotate180),
+        ("rotated-270.mov", Orientation::Rotate270),
     ] {
         let path = media(name);
-        assert_eq!(open(&path).next_frame().unwrap().unwrap().rotation(), turn, "{name}");
-        let found = differences(&path, usize::MAX, |frame| TURNS.map(|turn| frame.with_rotation(turn)));
+        assert_eq!(open(&path).next_frame().unwrap().unwrap().orientation(), turn, "{name}");
+        let found = differences(&path, usize::MAX, |frame| TURNS.map(|turn| frame.with_orientation(turn)));
         let Some(found) = found else { return };
         println!("{name}: off by {found:.2?} code values for {TURNS:?}");
         for (candidate, off) in TURNS.iter().zip(found) {

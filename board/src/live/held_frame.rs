@@ -1,6 +1,6 @@
 //! A frame that outlives its source's next: a copy in buffers that are used again.
 
-use divita_runtime::frame::{Colour, Frame, Pixels, Plane, Rotation, Subsampling, Timestamp};
+use divita_runtime::frame::{Colour, Frame, Orientation, Pixels, Plane, SampleAspect, Subsampling, Timestamp};
 
 /// How the planes lie in the copy.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,7 +24,8 @@ pub struct HeldFrame {
     height: usize,
     time: Timestamp,
     colour: Option<Colour>,
-    rotation: Rotation,
+    orientation: Orientation,
+    sample_aspect: SampleAspect,
 }
 
 impl HeldFrame {
@@ -32,7 +33,8 @@ impl HeldFrame {
     pub fn copy(&mut self, frame: &Frame<'_>, time: Timestamp) {
         self.samples.clear();
         (self.width, self.height, self.time) = (frame.width(), frame.height(), time);
-        (self.colour, self.rotation) = (Some(frame.colour()), frame.rotation());
+        (self.colour, self.orientation) = (Some(frame.colour()), frame.orientation());
+        self.sample_aspect = frame.sample_aspect();
         let planes = match frame.pixels() {
             Pixels::Planar { y, u, v, subsampling } => {
                 self.layout = Layout::Planar(subsampling);
@@ -77,7 +79,8 @@ impl HeldFrame {
             Layout::Grey => Pixels::Grey(plane(0)),
         };
         let frame = Frame::new(pixels, self.width, self.height, self.time).ok()?;
-        Some(frame.with_colour(self.colour?).with_rotation(self.rotation))
+        let frame = frame.with_colour(self.colour?).with_orientation(self.orientation);
+        Some(frame.with_sample_aspect(self.sample_aspect))
     }
 }
 
@@ -105,10 +108,12 @@ mod tests {
             Pixels::Grey(plane(4, 77)),
         ] {
             let frame = Frame::new(pixels, width, height, Timestamp::from_millis(5)).unwrap();
-            let frame = frame.with_rotation(Rotation::Clockwise90);
+            let aspect = SampleAspect::new(4, 3).unwrap();
+            let frame = frame.with_orientation(Orientation::Transverse).with_sample_aspect(aspect);
             held.copy(&frame, Timestamp::from_millis(9));
             let copy = held.frame().unwrap();
             assert_eq!(copy.time(), Timestamp::from_millis(9));
+            assert_eq!((copy.orientation(), copy.sample_aspect()), (frame.orientation(), aspect));
             assert_eq!(Histogram::of(&copy), Histogram::of(&frame));
             let picture = |frame: &Frame<'_>| {
                 let mut picture = Picture::black(24, 16);

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use divita_runtime::frame::{Colour, Frame, Matrix, Pixels, Plane, Range, Timestamp};
+use divita_runtime::frame::{Colour, Frame, Matrix, Orientation, Pixels, Plane, Range, Timestamp};
 use image::{ColorType, ImageDecoder, ImageError, ImageReader, Limits};
 
 use super::{FrameSource, SourceError, SourceInfo, uri};
@@ -23,12 +23,15 @@ const MAX_BYTES: u64 = 8 * MAX_PIXELS;
 /// A folder of pictures.
 ///
 /// Names are compared as people do, digits as numbers (`frame9.png` before `frame10.png`), and the k-th picture is shown at
-/// k / rate: a gap in the numbers is not a gap in time. Transparency is dropped, 16 bits are cut to 8.
+/// k / rate: a gap in the numbers is not a gap in time. Transparency is dropped, 16 bits are cut to 8. Pictures are shown
+/// in the orientation that their EXIF data states, each in its own.
 pub struct ImagesSource {
     info: SourceInfo,
     files: Vec<PathBuf>,
     rate: (u32, u32),
     samples: Vec<u8>,
+    /// How the picture in `samples` is shown.
+    orientation: Orientation,
     next: usize,
 }
 
@@ -65,12 +68,12 @@ impl ImagesSource {
             duration: Some(time(files.len())),
             live: false,
         };
-        Ok(ImagesSource { info, files, rate, samples: Vec::new(), next: 0 })
+        Ok(ImagesSource { info, files, rate, samples: Vec::new(), orientation: Orientation::Upright, next: 0 })
     }
 
     /// Decodes `file` into `samples`; returns how many bytes a pixel takes there, 1 for grey and 3 for colour.
     fn decode(&mut self, file: &Path) -> Result<usize, SourceError> {
-        let decoder = decoder(file)?;
+        let mut decoder = decoder(file)?;
         let (width, height) = decoder.dimensions();
         let (found_width, found_height) = (width as usize, height as usize);
         let SourceInfo { width, height, .. } = self.info;
@@ -89,6 +92,9 @@ impl ImagesSource {
             ColorType::Rgba16 => (8, 3, 2),
             other => return Err(SourceError::UnsupportedPictures { what: format!("of {other:?} colour") }),
         };
+        // Where the EXIF data cannot be read, the picture is none the worse.
+        let exif = decoder.orientation().map_or(1, |stated| usize::from(stated.to_exif()));
+        self.orientation = Orientation::ALL.get(exif.wrapping_sub(1)).copied().unwrap_or_default();
         let pixels = width * height;
         self.samples.clear();
         self.samples.resize(pixels * stored, 0);
@@ -122,7 +128,8 @@ impl FrameSource for ImagesSource {
         let plane = Plane { data: &self.samples[..width * height * bytes], stride: width * bytes };
         let pixels = if bytes == 1 { Pixels::Grey(plane) } else { Pixels::Rgb8(plane) };
         let colour = Colour { matrix: Matrix::assumed_for(width, height), range: Range::Full };
-        Ok(Some(Frame::new(pixels, width, height, time_of(index, self.rate))?.with_colour(colour)))
+        let frame = Frame::new(pixels, width, height, time_of(index, self.rate))?;
+        Ok(Some(frame.with_colour(colour).with_orientation(self.orientation)))
     }
 }
 

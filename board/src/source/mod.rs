@@ -26,9 +26,9 @@ use uri::Uri;
 pub struct SourceInfo {
     /// The input as it was given, for people and for the `source` field of the results.
     pub name: String,
-    /// Width of the pictures in pixels, as stored (before rotation).
+    /// Width of the pictures in pixels, as stored (before orientation and sample aspect).
     pub width: usize,
-    /// Height of the pictures in pixels, as stored (before rotation).
+    /// Height of the pictures in pixels, as stored (before orientation and sample aspect).
     pub height: usize,
     /// Frames a second: the nominal rate, or the mean one where frames are not evenly spaced.
     pub frame_rate: Option<f64>,

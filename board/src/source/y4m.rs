@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 
-use divita_runtime::frame::{Colour, Frame, Matrix, Pixels, Plane, Range, Subsampling, Timestamp};
+use divita_runtime::frame::{Colour, Frame, Matrix, Pixels, Plane, Range, SampleAspect, Subsampling, Timestamp};
 
-use super::{FrameSource, SourceError, SourceInfo, uri};
+use super::{FrameSource, SourceError, SourceInfo};
 
 /// How every Y4M starts.
 pub(super) const MAGIC: &[u8] = b"YUV4MPEG2 ";
@@ -25,6 +25,7 @@ struct Header {
     rate: (u32, u32),
     layout: Layout,
     range: Range,
+    sample_aspect: SampleAspect,
 }
 
 /// Which planes follow one another in a frame.
@@ -153,7 +154,7 @@ impl<R: Read + Send> FrameSource for Y4mSource<R> {
         let time = self.time(self.next);
         self.next += 1;
 
-        let Header { width, height, layout, range, .. } = self.header;
+        let Header { width, height, layout, range, sample_aspect, .. } = self.header;
         let (y, chroma) = self.samples.split_at(self.plane_bytes.0);
         let (u, v) = chroma.split_at(self.plane_bytes.1);
         let y = Plane { data: y, stride: width };
@@ -165,7 +166,8 @@ impl<R: Read + Send> FrameSource for Y4mSource<R> {
             }
         };
         let colour = Colour { matrix: Matrix::assumed_for(width, height), range };
-        Ok(Some(Frame::new(pixels, width, height, time)?.with_colour(colour)))
+        let frame = Frame::new(pixels, width, height, time)?;
+        Ok(Some(frame.with_colour(colour).with_sample_aspect(sample_aspect)))
     }
 }
 
@@ -180,14 +182,19 @@ impl Header {
         let text = std::str::from_utf8(text).map_err(|_| malformed("the Y4M header"))?;
         let (mut width, mut height, mut rate) = (0, 0, None);
         let mut layout = Layout::Planar(Subsampling::Both);
-        let mut range = Range::Limited;
+        let (mut range, mut sample_aspect) = (Range::Limited, SampleAspect::SQUARE);
         for field in text.split(' ').filter(|field| !field.is_empty()) {
             // A field is a letter and a value; a letter of more than one byte is no field of this format.
             let Some((letter, value)) = field.split_at_checked(1) else { continue };
             match letter {
                 "W" => width = value.parse().map_err(|_| malformed("the width in the Y4M header"))?,
                 "H" => height = value.parse().map_err(|_| malformed("the height in the Y4M header"))?,
-                "F" => rate = uri::rate(&value.replace(':', "/")),
+                "F" => rate = ratio(value).filter(|(frames, seconds)| *frames > 0 && *seconds > 0),
+                // 0:0 is unknown.
+                "A" => {
+                    let stated = ratio(value).and_then(|(width, height)| SampleAspect::new(width, height));
+                    sample_aspect = stated.unwrap_or_default();
+                }
                 "C" => layout = Layout::parse(value)?,
                 "I" if !matches!(value, "p" | "?") => {
                     log::warn!("interlaced pictures are read as they are stored, both fields in one: {name}");
@@ -207,8 +214,14 @@ impl Header {
             log::warn!("the Y4M header states no frame rate, 25 frames a second are assumed: {name}");
             (25, 1)
         });
-        Ok(Header { width, height, rate, layout, range })
+        Ok(Header { width, height, rate, layout, range, sample_aspect })
     }
+}
+
+/// Reads two whole numbers with a colon between.
+fn ratio(value: &str) -> Option<(u32, u32)> {
+    let (first, second) = value.split_once(':')?;
+    Some((first.parse().ok()?, second.parse().ok()?))
 }
 
 impl Layout {
@@ -278,6 +291,32 @@ mod tests {
             let lent = source.next_frame().unwrap().unwrap();
             assert_eq!(lent.time(), Timestamp::from_ticks(k * 1001, 30000));
             assert_eq!((lent.width(), lent.height()), (1, 1));
+        }
+    }
+
+    #[test]
+    fn exact_rates_of_any_size_are_kept() {
+        for (frames, seconds) in [(2_997_003, 125_000), (10_000_000, 417_083), (u32::MAX, u32::MAX - 1), (1, u32::MAX)]
+        {
+            let data = stream(&format!("W1 H1 F{frames}:{seconds} Cmono"), 3, 1);
+            let mut source = source(&data).unwrap();
+            assert_eq!(source.info().frame_rate, Some(f64::from(frames) / f64::from(seconds)));
+            for k in 0..3 {
+                let expected = Timestamp::from_ticks(k * i64::from(seconds), frames.into());
+                assert_eq!(source.next_frame().unwrap().unwrap().time(), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn the_shape_of_a_pixel_is_that_of_the_header() {
+        let aspect = |header: &str| {
+            let data = stream(&format!("W1 H1 F24:1 {header} Cmono"), 1, 1);
+            source(&data).unwrap().next_frame().unwrap().unwrap().sample_aspect()
+        };
+        assert_eq!(Some(aspect("A16:9")), SampleAspect::new(16, 9));
+        for square in ["", "A1:1", "A0:0", "A0:1", "A", "A16", "Ax:y", "A100:1", "A-4:3"] {
+            assert_eq!(aspect(square), SampleAspect::SQUARE, "{square}");
         }
     }
 

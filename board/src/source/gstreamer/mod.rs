@@ -17,7 +17,7 @@ mod size;
 
 use std::time::{Duration, Instant};
 
-use divita_runtime::frame::{Frame, Pixels, Plane, Rotation, Subsampling, Timestamp};
+use divita_runtime::frame::{Frame, Orientation, Pixels, Plane, Subsampling, Timestamp};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
@@ -84,7 +84,7 @@ struct GStreamerSource {
 struct Looks {
     caps: gst::Caps,
     info: gst_video::VideoInfo,
-    rotation: Rotation,
+    orientation: Orientation,
 }
 
 /// The running pipeline and what is known of its end.
@@ -277,8 +277,8 @@ impl Looks {
         let caps = sample.caps_owned().ok_or_else(|| unreadable("a picture does not say what it is"))?;
         let info =
             gst_video::VideoInfo::from_caps(&caps).map_err(|_| unreadable("a picture does not say what it is"))?;
-        let rotation = sink.static_pad("sink").map_or(Rotation::None, |pad| colour::rotation(&pad));
-        Ok(Looks { caps, info, rotation })
+        let orientation = sink.static_pad("sink").map_or(Orientation::Upright, |pad| colour::orientation(&pad));
+        Ok(Looks { caps, info, orientation })
     }
 }
 
@@ -365,7 +365,8 @@ fn lend<'a>(
         _ => return Err(unreadable("its pictures are neither I420 nor NV12")),
     };
     let frame = Frame::new(pixels, frame.width() as usize, frame.height() as usize, time)?;
-    Ok(frame.with_colour(colour::colour(&looks.info)).with_rotation(looks.rotation))
+    let frame = frame.with_colour(colour::colour(&looks.info)).with_orientation(looks.orientation);
+    Ok(frame.with_sample_aspect(colour::sample_aspect(&looks.info)))
 }
 
 /// Something that GStreamer promises and did not keep.

@@ -3,7 +3,7 @@
 //! Read here and not by a crate, because the one there is holds a stream to its level, and many films that every player plays
 //! claim a lower level than they need.
 
-use divita_runtime::frame::{Colour, Matrix, Range};
+use divita_runtime::frame::{Colour, Matrix, Range, SampleAspect};
 
 use super::bits::Bits;
 use crate::source::SourceError;
@@ -22,6 +22,8 @@ pub(crate) struct StreamFormat {
     matrix: Option<Matrix>,
     /// The range, where the stream states it.
     range: Option<Range>,
+    /// The shape of a pixel, where the stream states one that makes sense.
+    pub sample_aspect: Option<SampleAspect>,
 }
 
 /// What the container says of colour.
@@ -44,6 +46,7 @@ struct Fields {
     crop: [u32; 4],
     full_range: Option<bool>,
     matrix_coefficients: Option<u32>,
+    sample_aspect: Option<SampleAspect>,
 }
 
 impl StreamFormat {
@@ -86,6 +89,7 @@ impl StreamFormat {
             height,
             matrix: fields.matrix_coefficients.and_then(matrix),
             range: fields.full_range.map(range),
+            sample_aspect: fields.sample_aspect,
         })
     }
 
@@ -172,21 +176,63 @@ impl Fields {
             }
         }
         // What follows is advice; where it is cut short, the pictures are none the worse.
-        let (full_range, matrix_coefficients) =
-            colour(bits).map_or((None, None), |(full, matrix)| (Some(full), matrix));
-        Some(Fields { chroma_format, bit_depth, frames_only, macroblocks, crop, full_range, matrix_coefficients })
+        let stated = bits.flag().unwrap_or(false);
+        let sample_aspect = if stated { sample_aspect(bits).flatten() } else { None };
+        let (full_range, matrix_coefficients) = match stated {
+            true => colour(bits).map_or((None, None), |(full, matrix)| (Some(full), matrix)),
+            false => (None, None),
+        };
+        Some(Fields {
+            chroma_format,
+            bit_depth,
+            frames_only,
+            macroblocks,
+            crop,
+            full_range,
+            matrix_coefficients,
+            sample_aspect,
+        })
     }
 }
 
-/// Whether the range is full, and the matrix coefficients if they are stated.
-fn colour(bits: &mut Bits<'_>) -> Option<(bool, Option<u32>)> {
-    const EXTENDED_ASPECT: u32 = 255;
+/// The shapes of pixels that have a number, from 1 (table E-1).
+const SAMPLE_ASPECTS: [(u32, u32); 16] = [
+    (1, 1),
+    (12, 11),
+    (10, 11),
+    (16, 11),
+    (40, 33),
+    (24, 11),
+    (20, 11),
+    (32, 11),
+    (80, 33),
+    (18, 11),
+    (15, 11),
+    (64, 33),
+    (160, 99),
+    (4, 3),
+    (3, 2),
+    (2, 1),
+];
+
+/// The shape of a pixel at the start of the usability information; `None` inside if there is none that makes sense.
+fn sample_aspect(bits: &mut Bits<'_>) -> Option<Option<SampleAspect>> {
+    const EXTENDED: u32 = 255;
     if !bits.flag()? {
-        return None;
+        return Some(None);
     }
-    if bits.flag()? && bits.number(8)? == EXTENDED_ASPECT {
-        bits.number(32)?;
-    }
+    let (width, height) = match bits.number(8)? {
+        EXTENDED => (bits.number(16)?, bits.number(16)?),
+        number => {
+            let index = (number as usize).wrapping_sub(1);
+            SAMPLE_ASPECTS.get(index).copied().unwrap_or_default()
+        }
+    };
+    Some(SampleAspect::new(width, height))
+}
+
+/// Whether the range is full, and the matrix coefficients if they are stated: what follows the shape of a pixel.
+fn colour(bits: &mut Bits<'_>) -> Option<(bool, Option<u32>)> {
     if bits.flag()? {
         bits.flag()?; // overscan
     }
@@ -236,6 +282,48 @@ mod tests {
         // What the stream says itself wins.
         let tagged = StreamFormat { matrix: Some(Matrix::Bt709), range: Some(Range::Limited), ..format };
         assert_eq!(tagged.colour(96, 64, container), Colour { matrix: Matrix::Bt709, range: Range::Limited });
+    }
+
+    /// `GOOD` up to the flag of the usability information, and then `fields` of a value and a number of bits.
+    fn with_usability(fields: &[(u32, u32)]) -> StreamFormat {
+        let mut bits = Bits::new(&GOOD);
+        // 70 bits of this set come before the flag, without the bytes that prevent emulation.
+        let mut set: Vec<bool> = (0..70).map(|_| bits.flag().unwrap()).collect();
+        for &(value, count) in fields {
+            set.extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
+        }
+        let mut bytes = Vec::new();
+        for bits in set.chunks(8) {
+            let byte = bits.iter().enumerate().fold(0, |byte, (at, &bit)| byte | u8::from(bit) << (7 - at));
+            // Emulation prevention.
+            if byte <= 3 && bytes.ends_with(&[0, 0]) {
+                bytes.push(3);
+            }
+            bytes.push(byte);
+        }
+        StreamFormat::parse(&bytes).unwrap()
+    }
+
+    #[test]
+    fn the_shape_of_a_pixel_is_read_in_both_forms() {
+        let shape = |fields: &[(u32, u32)]| with_usability(fields).sample_aspect;
+        assert_eq!(shape(&[(0, 1)]), None);
+        assert_eq!(shape(&[(1, 1), (0, 1)]), None);
+        for (number, (width, height)) in (1..).zip(SAMPLE_ASPECTS) {
+            assert_eq!(shape(&[(1, 1), (1, 1), (number, 8)]), SampleAspect::new(width, height), "{number}");
+        }
+        assert_eq!(shape(&[(1, 1), (1, 1), (255, 8), (16, 16), (9, 16)]), SampleAspect::new(16, 9));
+        // Unspecified, reserved, and what no pixel is.
+        for fields in [&[(0, 8)][..], &[(17, 8)], &[(255, 8), (0, 16), (9, 16)], &[(255, 8), (500, 16), (1, 16)]] {
+            let both = [&[(1, 1), (1, 1)][..], fields].concat();
+            assert_eq!(shape(&both), None, "{fields:?}");
+        }
+        // Colour comes after the shape, whichever form that has: full range and BT.2020.
+        let colour = [(0, 1), (1, 1), (5, 3), (1, 1), (1, 1), (1, 8), (1, 8), (9, 8)];
+        for shape in [&[(0, 1)][..], &[(1, 1), (14, 8)], &[(1, 1), (255, 8), (4, 16), (3, 16)]] {
+            let format = with_usability(&[&[(1, 1)][..], shape, &colour].concat());
+            assert_eq!((format.range, format.matrix), (Some(Range::Full), Some(Matrix::Bt2020)), "{shape:?}");
+        }
     }
 
     #[test]

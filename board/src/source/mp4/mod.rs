@@ -13,6 +13,7 @@
 
 mod avc;
 mod bytes;
+mod display;
 mod pending;
 mod samples;
 mod top_level;
@@ -266,8 +267,12 @@ impl FrameSource for Mp4Source {
         (self.shown, self.last) = (true, time);
         let (width, height) = self.decoder.size();
         let frame = self.decoder.frame(time)?;
+        let display = &self.track.display;
         Ok(Some(
-            frame.with_colour(self.format.colour(width, height, self.track.colour)).with_rotation(self.track.rotation),
+            frame
+                .with_colour(self.format.colour(width, height, self.track.colour))
+                .with_orientation(display.orientation)
+                .with_sample_aspect(display.sample_aspect(width, height, self.format.sample_aspect)),
         ))
     }
 }

@@ -1,9 +1,10 @@
 //! The index of an MP4: finds the video track, and reads what is needed to play it.
 
-use divita_runtime::frame::{Rotation, Timestamp};
+use divita_runtime::frame::Timestamp;
 
 use super::avc::AvcConfig;
 use super::bytes::{Boxes, Bytes, Name, find};
+use super::display::Display;
 use super::samples::{self, Sample};
 use crate::source::SourceError;
 use crate::source::h264::ContainerColour;
@@ -12,7 +13,8 @@ use crate::source::h264::ContainerColour;
 pub(super) struct VideoTrack {
     /// Ticks a second of the samples' times.
     pub ticks_per_second: u64,
-    pub rotation: Rotation,
+    /// How the pictures are shown.
+    pub display: Display,
     /// What the sample description says of colour (`colr`), where it says it.
     pub colour: ContainerColour,
     /// Part of the media that is shown.
@@ -53,7 +55,6 @@ impl Edit {
 pub(super) fn read(moov: &[u8], file_bytes: u64, fragmented: bool) -> Result<VideoTrack, SourceError> {
     let ticks = find(moov, b"mvhd").and_then(clock);
     let movie_ticks = ticks.ok_or(SourceError::Malformed { part: "the movie's clock" })?;
-    let movie_turn = find(moov, b"mvhd").and_then(|mvhd| rotation(mvhd, MOVIE_MATRIX)).unwrap_or_default();
     let mut refused = None;
     for enabled in [true, false] {
         for (_, trak) in Boxes(moov).filter(|(name, _)| name == b"trak") {
@@ -61,8 +62,8 @@ pub(super) fn read(moov: &[u8], file_bytes: u64, fragmented: bool) -> Result<Vid
             if handler(mdia) != Some(*b"vide") || is_enabled(trak) != enabled {
                 continue;
             }
-            match read_track(trak, mdia, movie_ticks, file_bytes, fragmented) {
-                Ok(track) => return Ok(VideoTrack { rotation: turned(track.rotation, movie_turn), ..track }),
+            match read_track(moov, trak, mdia, movie_ticks, file_bytes, fragmented) {
+                Ok(track) => return Ok(track),
                 Err(error) => refused = refused.or(Some(error)),
             }
         }
@@ -75,14 +76,8 @@ fn is_enabled(trak: &[u8]) -> bool {
     find(trak, b"tkhd").and_then(|tkhd| tkhd.get(3)).is_none_or(|flags| flags & 1 == 1)
 }
 
-/// One turn after another.
-fn turned(first: Rotation, second: Rotation) -> Rotation {
-    const TURNS: [Rotation; 4] = [Rotation::None, Rotation::Clockwise90, Rotation::Half, Rotation::Clockwise270];
-    let quarters = |turn| TURNS.iter().position(|one| *one == turn).unwrap_or(0);
-    TURNS[(quarters(first) + quarters(second)) % TURNS.len()]
-}
-
 fn read_track(
+    moov: &[u8],
     trak: &[u8],
     mdia: &[u8],
     movie_ticks: u64,
@@ -91,14 +86,14 @@ fn read_track(
 ) -> Result<VideoTrack, SourceError> {
     let malformed = |part| SourceError::Malformed { part };
     let stbl = find(mdia, b"minf").and_then(|minf| find(minf, b"stbl")).ok_or(malformed("the index of its video"))?;
-    let configs = configs(find(stbl, b"stsd").ok_or(malformed("the description of its video"))?)?;
+    let stsd = find(stbl, b"stsd").ok_or(malformed("the description of its video"))?;
+    let configs = configs(stsd)?;
     let ticks_per_second = find(mdia, b"mdhd").and_then(clock).ok_or(malformed("the video's clock"))?;
     let edit = match find(trak, b"edts").and_then(|edts| find(edts, b"elst")) {
         Some(elst) => edit(elst, ticks_per_second, movie_ticks)?,
         None => Edit::ALL,
     };
-    let rotation = find(trak, b"tkhd").and_then(|tkhd| rotation(tkhd, TRACK_MATRIX)).unwrap_or_default();
-    let colour = find(stbl, b"stsd").map(colour).unwrap_or_default();
+    let (display, colour) = (Display::read(moov, trak, stsd), colour(stsd));
     let mut samples = samples::read(stbl, file_bytes).ok_or(malformed("the table of its pictures"))?;
     if fragmented {
         return Err(SourceError::Fragmented);
@@ -112,7 +107,7 @@ fn read_track(
     if samples.is_empty() {
         return Err(SourceError::Empty { hint: "its video track shows nothing; check that this is the right file" });
     }
-    Ok(VideoTrack { ticks_per_second, rotation, colour, edit, configs, samples })
+    Ok(VideoTrack { ticks_per_second, display, colour, edit, configs, samples })
 }
 
 /// The ticks a second of `mvhd` or `mdhd`, which start alike.
@@ -128,32 +123,6 @@ fn handler(mdia: &[u8]) -> Option<Name> {
     let mut bytes = Bytes(find(mdia, b"hdlr")?);
     bytes.skip(8)?;
     bytes.take(4)?.try_into().ok()
-}
-
-/// Bytes before the matrix in `tkhd` and `mvhd`, after version and flags, with narrow and with wide times.
-const TRACK_MATRIX: [usize; 2] = [20 + 16, 32 + 16];
-const MOVIE_MATRIX: [usize; 2] = [16 + 16, 28 + 16];
-
-/// The turn in the matrix of a header, which has `before` bytes before it; one that mirrors or scales is ignored.
-fn rotation(header: &[u8], before: [usize; 2]) -> Option<Rotation> {
-    const ONE: i32 = 1 << 16;
-    let mut bytes = Bytes(header);
-    let wide = bytes.version()? == 1;
-    bytes.skip(before[usize::from(wide)])?;
-    let (a, b) = (bytes.i32()?, bytes.i32()?);
-    bytes.skip(4)?;
-    let (c, d) = (bytes.i32()?, bytes.i32()?);
-    // Points are rows: (x, y) becomes (a x + c y, b x + d y), with y downwards.
-    Some(match (a, b, c, d) {
-        (ONE, 0, 0, ONE) => Rotation::None,
-        (0, ONE, c, 0) if c == -ONE => Rotation::Clockwise90,
-        (a, 0, 0, d) if a == -ONE && d == -ONE => Rotation::Half,
-        (0, b, ONE, 0) if b == -ONE => Rotation::Clockwise270,
-        _ => {
-            log::warn!("a display matrix is not a turn by quarters and is ignored: {a:#x} {b:#x} {c:#x} {d:#x}");
-            Rotation::None
-        }
-    })
 }
 
 /// Reads `elst`: empty edits, which delay the start, and then one part of the media.
@@ -195,17 +164,19 @@ fn end_of(start: i64, duration: u64, ticks_per_second: u64, movie_ticks: u64) ->
 }
 
 /// Bytes of a visual sample entry before the boxes in it.
-const ENTRY: usize = 78;
+pub(super) const ENTRY: usize = 78;
 
-/// What the first sample entry says of colour in its `colr` box of kind `nclx` (ISO/IEC 14496-12, 12.1.5) or `nclc`.
+/// What the first sample entry says of colour in its first `colr` box of kind `nclx` (ISO/IEC 14496-12, 12.1.5) or `nclc`.
 fn colour(stsd: &[u8]) -> ContainerColour {
     let read = || {
         let (_, entry) = Boxes(stsd.get(8..)?).next()?;
-        let mut colr = Bytes(find(entry.get(ENTRY..)?, b"colr")?);
-        let kind = colr.take(4)?;
-        if kind != b"nclx" && kind != b"nclc" {
-            return None;
-        }
+        // A colour profile for other programs may come before the box that counts.
+        let mut boxes = Boxes(entry.get(ENTRY..)?);
+        let (kind, mut colr) = boxes.find_map(|(name, contents)| {
+            let mut colr = Bytes(contents);
+            let kind = colr.take(4).filter(|_| &name == b"colr")?;
+            matches!(kind, b"nclx" | b"nclc").then_some((kind, colr))
+        })?;
         colr.skip(4)?; // primaries and transfer
         let matrix = Some(u32::from(colr.u16()?));
         let full_range = if kind == b"nclx" { Some(colr.u8()? & 0x80 != 0) } else { None };
