@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use divita_board::source;
 use divita_runtime::frame::{Colour, Matrix, Orientation, Range, SampleAspect, Timestamp};
-use divita_tests::root;
+use divita_tests::{raw_planes, root};
 
 /// A fixture whose index is at its end, so that editing it moves no picture.
 fn fixture() -> Vec<u8> {
@@ -307,4 +307,77 @@ fn a_colour_profile_hides_no_colour() {
         entry.extend(stated);
     });
     assert_eq!(seen(&data).2, Colour { matrix: Matrix::Bt709, range: Range::Full });
+}
+
+/// The fixture with an edit list of these entries: milliseconds, media time in frames or -1, and speed in quarters.
+fn with_edits(entries: &[(u32, i32, i32)]) -> Vec<u8> {
+    // The media ticks 24 x 512 times a second, and its first picture is at 1024.
+    edited(&[b"moov", b"trak", b"edts", b"elst"], |elst| {
+        elst.truncate(4);
+        elst.extend((entries.len() as u32).to_be_bytes());
+        for &(millis, frame, quarters) in entries {
+            let start = if frame < 0 { -1 } else { 1024 + 512 * frame };
+            elst.extend(millis.to_be_bytes());
+            elst.extend(start.to_be_bytes());
+            elst.extend((quarters << 14).to_be_bytes());
+        }
+    })
+}
+
+/// Milliseconds and samples of each picture of `data`.
+fn pictures(data: &[u8]) -> Vec<(i64, Vec<Vec<u8>>)> {
+    let (_folder, path) = written(data);
+    let mut source = source::open(path.to_str().unwrap()).unwrap();
+    let mut pictures = Vec::new();
+    while let Some(frame) = source.next_frame().unwrap() {
+        pictures.push((frame.time().as_nanos() / 1_000_000, raw_planes(&frame)));
+    }
+    // What the index promises is what comes.
+    assert_eq!(source.info().frames, Some(pictures.len() as u64));
+    pictures
+}
+
+#[test]
+fn edits_show_the_pictures_that_they_name_when_they_say() {
+    let plain: Vec<_> = pictures(&fixture()).into_iter().map(|(_, picture)| picture).collect();
+    assert_eq!(plain.len(), 36);
+    // Entries of a list, and the frames that it shows with the first frame's and the last frame's milliseconds.
+    type Parts<'a> = &'a [(std::ops::Range<usize>, i64, i64)];
+    let lists: [(&[(u32, i32, i32)], Parts<'_>); 6] = [
+        // A pause in the middle.
+        (&[(500, 0, 4), (250, -1, 4), (1000, 12, 4)], &[(0..12, 0, 458), (12..36, 750, 1708)]),
+        // Slow motion in the middle, and the end at double speed.
+        (&[(500, 0, 4), (2000, 12, 1), (250, 24, 8)], &[(0..12, 0, 458), (12..24, 500, 2333), (24..36, 2500, 2729)]),
+        // A picture is held for a second before its part goes on.
+        (&[(500, 0, 4), (1000, 12, 0), (500, 12, 4)], &[(0..12, 0, 458), (12..13, 500, 500), (13..24, 1541, 1958)]),
+        // Parts in another order: the second begins between key frames.
+        (&[(500, 24, 4), (500, 5, 4)], &[(24..36, 0, 458), (5..17, 500, 958)]),
+        // The same part three times, after a pause.
+        (
+            &[(1000, -1, 4), (250, 0, 4), (250, 0, 4), (250, 0, 4)],
+            &[(0..6, 1000, 1208), (0..6, 1250, 1458), (0..6, 1500, 1708)],
+        ),
+        // An edit that shows nothing.
+        (&[(500, 0, 4), (500, 90, 4), (500, 12, 4)], &[(0..12, 0, 458), (12..24, 1000, 1458)]),
+    ];
+    for (entries, parts) in lists {
+        let found = pictures(&with_edits(entries));
+        let mut left = &found[..];
+        for (frames, first, last) in parts {
+            let (part, rest) = left.split_at(frames.len().min(left.len()));
+            left = rest;
+            assert_eq!((part[0].0, part[part.len() - 1].0), (*first, *last), "{entries:?}");
+            let same = part.iter().map(|(_, picture)| picture).eq(&plain[frames.clone()]);
+            assert!(same, "{entries:?}: other pictures than {frames:?}");
+        }
+        assert!(left.is_empty(), "{entries:?}: {} pictures more", left.len());
+    }
+}
+
+#[test]
+fn an_edit_list_without_end_is_refused_at_once() {
+    let (_folder, path) = written(&with_edits(&vec![(1500, 0, 4); 100_000]));
+    let refusal = source::open(path.to_str().unwrap()).err().unwrap().to_string();
+    // Or what another reader says of it.
+    assert!(refusal.contains("over and over") || cfg!(feature = "gstreamer"), "{refusal}");
 }

@@ -85,8 +85,10 @@ pub enum SourceError {
         "its index (`moov`) is missing: the file is cut short or still being written; copy or record it again in full"
     )]
     NoIndex,
-    /// An edit list that repeats, reorders or slows parts of the track.
-    #[error("its edit list cuts the track into parts, which is not supported; write it out plainly: {CONVERT}")]
+    /// An edit list that plays parts backwards or the track over and over.
+    #[error(
+        "its edit list plays it backwards or over and over, which is not supported; write it out plainly: {CONVERT}"
+    )]
     EditList,
     /// Contents that break the rules of their format.
     #[error("it is damaged: {part} makes no sense; copy it again, or repair it: ffmpeg -i IN -c copy OUT.mp4")]

@@ -14,6 +14,7 @@
 mod avc;
 mod bytes;
 mod display;
+mod edits;
 mod pending;
 mod samples;
 mod top_level;
@@ -49,8 +50,9 @@ pub struct Mp4Source {
     sample: Vec<u8>,
     unit: AccessUnit,
     pending: PendingTimes,
-    /// Index of the next sample to read.
+    /// Index of the next sample to read, and of the pass over the samples.
     next: usize,
+    pass: usize,
     stage: Stage,
     /// Why the samples ended before their time; told once the decoder is empty.
     ending: Option<SourceError>,
@@ -120,6 +122,7 @@ impl Mp4Source {
             unit,
             pending: PendingTimes::new(),
             next: 0,
+            pass: 0,
             stage: Stage::Read,
             ending: None,
             shown: false,
@@ -152,7 +155,7 @@ impl Mp4Source {
                         let lost = self.pending.clear();
                         self.lose(lost);
                         if self.stage == Stage::DrainThenEnd {
-                            self.stage = Stage::Ended;
+                            self.stage = self.next_pass()?;
                         } else {
                             self.decoder.restart()?;
                             self.restart = false;
@@ -173,9 +176,21 @@ impl Mp4Source {
         }
     }
 
-    /// Reads the next sample with a picture into `unit`; false when there is none.
+    /// Begins the next pass over the samples with a fresh decoder, if there is one and the one before was played whole.
+    fn next_pass(&mut self) -> Result<Stage, SourceError> {
+        let next = self.track.passes.get(self.pass + 1).filter(|_| self.ending.is_none());
+        let Some(pass) = next else { return Ok(Stage::Ended) };
+        self.next = pass.samples.start;
+        self.pass += 1;
+        self.decoder.restart()?;
+        self.restart = false;
+        Ok(Stage::Read)
+    }
+
+    /// Reads the next sample of the pass with a picture into `unit`; false when there is none.
     fn read(&mut self) -> Result<bool, SourceError> {
-        while let Some(sample) = self.track.samples.get(self.next) {
+        let end = self.track.passes[self.pass].samples.end;
+        while let Some(sample) = self.track.samples.get(self.next).filter(|_| self.next < end) {
             self.next += 1;
             read_sample(&mut self.file, self.file_bytes, sample, &mut self.sample)?;
             if self.unit.fill(&self.sample, &self.track.configs[sample.config as usize]).is_err() {
@@ -253,10 +268,8 @@ impl FrameSource for Mp4Source {
     fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError> {
         let time = loop {
             let Some(ticks) = self.advance()? else { return Ok(None) };
-            if !self.track.edit.shows(ticks) {
-                continue;
-            }
-            let time = presented(&self.track, ticks);
+            let shown = self.track.passes[self.pass].time(ticks, self.track.ticks_per_second);
+            let Some(time) = shown else { continue };
             if self.shown && time <= self.last {
                 // Shown for no time at all, or damage put its time among those of pictures that are long gone.
                 log::debug!("a picture of {time} comes after that of {} and is left out", self.last);
@@ -275,12 +288,6 @@ impl FrameSource for Mp4Source {
                 .with_sample_aspect(display.sample_aspect(width, height, self.format.sample_aspect)),
         ))
     }
-}
-
-/// When a sample is shown, by the edit list.
-fn presented(track: &VideoTrack, ticks: i64) -> Timestamp {
-    let shown = Timestamp::from_ticks(ticks.saturating_sub(track.edit.start), track.ticks_per_second);
-    shown.plus(track.edit.delay)
 }
 
 /// Reads `sample` into `data`.
@@ -303,13 +310,24 @@ fn read_sample(
 
 /// What the index says of the pictures.
 fn describe(name: &str, track: &VideoTrack, format: &StreamFormat) -> SourceInfo {
-    let shown = || track.samples.iter().map(|sample| sample.shown).filter(|&time| track.edit.shows(time));
-    let frames = shown().count() as u64;
-    let (first, last) = shown().fold((i64::MAX, i64::MIN), |(first, last), time| (first.min(time), last.max(time)));
-    let span = last.saturating_sub(first);
+    let per_second = track.ticks_per_second;
+    let shown = track.passes.iter().flat_map(|pass| {
+        let samples = track.samples[pass.samples.clone()].iter().map(|sample| sample.shown);
+        samples.filter_map(|ticks| Some((pass.time(ticks, per_second)?, ticks)))
+    });
+    let none = ((Timestamp::from_nanos(i64::MAX), i64::MAX), (Timestamp::from_nanos(i64::MIN), i64::MIN));
+    let mut frames = 0u64;
+    let (first, last) = shown.fold(none, |(first, last), picture| {
+        frames += 1;
+        (first.min(picture), last.max(picture))
+    });
     // The mean over all steps between pictures; exact where they are even. One picture alone has no rate.
-    let ticks_per_second = track.ticks_per_second as f64;
-    let frame_rate = (frames > 1 && span > 0).then(|| (frames - 1) as f64 * ticks_per_second / span as f64);
+    let plain = matches!(&track.passes[..], [pass] if pass.is_plain());
+    let (span, span_per_second) = match plain {
+        true => (last.1.saturating_sub(first.1), per_second as f64),
+        false => (last.0.since(first.0).as_nanos(), 1e9),
+    };
+    let frame_rate = (frames > 1 && span > 0).then(|| (frames - 1) as f64 * span_per_second / span as f64);
     let step = Timestamp::from_secs_f64(frame_rate.map_or(0.0, |rate| 1.0 / rate));
     SourceInfo {
         name: name.to_owned(),
@@ -317,7 +335,7 @@ fn describe(name: &str, track: &VideoTrack, format: &StreamFormat) -> SourceInfo
         height: format.height,
         frame_rate,
         frames: Some(frames),
-        duration: Some(presented(track, last).plus(step)),
+        duration: Some(last.0.plus(step)),
         live: false,
     }
 }

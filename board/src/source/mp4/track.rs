@@ -1,10 +1,9 @@
 //! The index of an MP4: finds the video track, and reads what is needed to play it.
 
-use divita_runtime::frame::Timestamp;
-
 use super::avc::AvcConfig;
 use super::bytes::{Boxes, Bytes, Name, find};
 use super::display::Display;
+use super::edits::{EditList, Pass};
 use super::samples::{self, Sample};
 use crate::source::SourceError;
 use crate::source::h264::ContainerColour;
@@ -17,34 +16,12 @@ pub(super) struct VideoTrack {
     pub display: Display,
     /// What the sample description says of colour (`colr`), where it says it.
     pub colour: ContainerColour,
-    /// Part of the media that is shown.
-    pub edit: Edit,
+    /// The passes in which the samples are played, at least one.
+    pub passes: Vec<Pass>,
     /// Decoder configurations, at least one.
     pub configs: Vec<AvcConfig>,
     /// In decoding order, at least one, all with a configuration.
     pub samples: Vec<Sample>,
-}
-
-/// What the edit list says: which part of the media is shown, and when.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Edit {
-    /// How long nothing is shown first.
-    pub delay: Timestamp,
-    /// Start of the part, on the media's clock, in ticks.
-    pub start: i64,
-    /// Its end, on the media's clock, in ticks.
-    pub end: i64,
-}
-
-impl Edit {
-    /// No edit list: everything, from the start.
-    const ALL: Edit = Edit { delay: Timestamp::ZERO, start: 0, end: i64::MAX };
-
-    /// Whether a sample of this time is shown.
-    pub fn shows(&self, ticks: i64) -> bool {
-        // Without an edit list samples before zero, which some writers of negative offsets leave, are shown too.
-        *self == Edit::ALL || (self.start..self.end).contains(&ticks)
-    }
 }
 
 /// Reads the index `moov` of a file of `file_bytes` bytes. Of several video tracks it takes the first in H.264 that is enabled,
@@ -89,9 +66,9 @@ fn read_track(
     let stsd = find(stbl, b"stsd").ok_or(malformed("the description of its video"))?;
     let configs = configs(stsd)?;
     let ticks_per_second = find(mdia, b"mdhd").and_then(clock).ok_or(malformed("the video's clock"))?;
-    let edit = match find(trak, b"edts").and_then(|edts| find(edts, b"elst")) {
-        Some(elst) => edit(elst, ticks_per_second, movie_ticks)?,
-        None => Edit::ALL,
+    let edits = match find(trak, b"edts").and_then(|edts| find(edts, b"elst")) {
+        Some(elst) => EditList::read(elst, ticks_per_second, movie_ticks)?,
+        None => EditList::all(),
     };
     let (display, colour) = (Display::read(moov, trak, stsd), colour(stsd));
     let mut samples = samples::read(stbl, file_bytes).ok_or(malformed("the table of its pictures"))?;
@@ -102,12 +79,12 @@ fn read_track(
         return Err(malformed("the description of a picture"));
     }
     // What is decoded after the last picture that is shown is needed by none.
-    let needed = samples.iter().rposition(|sample| edit.shows(sample.shown)).map_or(0, |last| last + 1);
-    samples.truncate(needed);
+    let passes = edits.passes(&samples, find(stbl, b"stss"))?;
+    samples.truncate(passes.iter().map(|pass| pass.samples.end).max().unwrap_or(0));
     if samples.is_empty() {
         return Err(SourceError::Empty { hint: "its video track shows nothing; check that this is the right file" });
     }
-    Ok(VideoTrack { ticks_per_second, display, colour, edit, configs, samples })
+    Ok(VideoTrack { ticks_per_second, display, colour, passes, configs, samples })
 }
 
 /// The ticks a second of `mvhd` or `mdhd`, which start alike.
@@ -123,44 +100,6 @@ fn handler(mdia: &[u8]) -> Option<Name> {
     let mut bytes = Bytes(find(mdia, b"hdlr")?);
     bytes.skip(8)?;
     bytes.take(4)?.try_into().ok()
-}
-
-/// Reads `elst`: empty edits, which delay the start, and then one part of the media.
-fn edit(elst: &[u8], ticks_per_second: u64, movie_ticks: u64) -> Result<Edit, SourceError> {
-    let malformed = || SourceError::Malformed { part: "the edit list" };
-    let mut bytes = Bytes(elst);
-    let wide = bytes.version().ok_or_else(malformed)? == 1;
-    let entries = bytes.table(if wide { 20 } else { 12 }).ok_or_else(malformed)?;
-    let mut delay = 0u64;
-    let mut part: Option<(i64, i64)> = None;
-    for mut entry in entries {
-        let duration = if wide { entry.u64() } else { entry.u32().map(u64::from) }.ok_or_else(malformed)?;
-        let start = if wide { entry.i64() } else { entry.i32().map(i64::from) }.ok_or_else(malformed)?;
-        let rate = entry.i32().ok_or_else(malformed)?;
-        match part {
-            None if start < 0 => delay = delay.saturating_add(duration),
-            // Nothing is shown at the end: no matter.
-            Some(_) if start < 0 => {}
-            None if rate == 1 << 16 => part = Some((start, end_of(start, duration, ticks_per_second, movie_ticks))),
-            // The same part going on, cut in two by an editor; a tick is what rounding may take.
-            Some((first, end)) if rate == 1 << 16 && start.abs_diff(end) <= 1 => {
-                part = Some((first, end_of(start, duration, ticks_per_second, movie_ticks)));
-            }
-            _ => return Err(SourceError::EditList),
-        }
-    }
-    let delay = Timestamp::from_ticks(i64::try_from(delay).unwrap_or(i64::MAX), movie_ticks);
-    let (start, end) = part.unwrap_or((0, i64::MAX));
-    Ok(Edit { delay, start, end })
-}
-
-/// The end of a part in media ticks, from its duration in movie ticks; a duration of zero means all that there is.
-fn end_of(start: i64, duration: u64, ticks_per_second: u64, movie_ticks: u64) -> i64 {
-    if duration == 0 {
-        return i64::MAX;
-    }
-    let ticks = (u128::from(duration) * u128::from(ticks_per_second)).div_ceil(u128::from(movie_ticks));
-    i64::try_from(ticks).unwrap_or(i64::MAX).saturating_add(start)
 }
 
 /// Bytes of a visual sample entry before the boxes in it.
@@ -216,40 +155,4 @@ fn codec_name(name: &Name) -> String {
         _ => return format!("`{}`", name.escape_ascii()),
     };
     known.to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// An edit list of version 0 on clocks of 24000 and 1000 ticks a second.
-    fn edit_of(entries: &[(u32, i32, i32)]) -> Result<Edit, SourceError> {
-        let mut elst = vec![0; 4];
-        elst.extend((entries.len() as u32).to_be_bytes());
-        for (duration, start, rate) in entries {
-            elst.extend(duration.to_be_bytes());
-            elst.extend(start.to_be_bytes());
-            elst.extend((rate << 16).to_be_bytes());
-        }
-        edit(&elst, 24_000, 1000)
-    }
-
-    #[test]
-    fn an_edit_list_may_delay_and_cut() {
-        let after = |millis, start, end| Edit { delay: Timestamp::from_millis(millis), start, end };
-        assert_eq!(edit_of(&[(2000, 2000, 1)]).unwrap(), after(0, 2000, 50_000));
-        assert_eq!(edit_of(&[(500, -1, 1), (2000, 0, 1)]).unwrap(), after(500, 0, 48_000));
-        assert_eq!(edit_of(&[(0, 2000, 1)]).unwrap(), after(0, 2000, i64::MAX));
-        assert_eq!(edit_of(&[(1000, 0, 1), (1000, 24_000, 1)]).unwrap(), after(0, 0, 48_000));
-        assert_eq!(edit_of(&[]).unwrap(), Edit::ALL);
-    }
-
-    #[test]
-    fn parts_out_of_order_and_other_speeds_are_refused() {
-        for entries in
-            [&[(1000, 24_000, 1), (1000, 0, 1)][..], &[(1000, 0, 2)], &[(1000, 0, 0)], &[(10, 0, 1), (10, 0, 1)]]
-        {
-            assert!(matches!(edit_of(entries), Err(SourceError::EditList)), "{entries:?}");
-        }
-    }
 }
