@@ -40,6 +40,18 @@ pub struct SourceInfo {
     pub live: bool,
 }
 
+/// Pictures that damage cost: those that could not be decoded, and those that were lent out with
+/// errors, because data of theirs, or of a picture that they need, is damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// Time of the first of them.
+    pub at: Timestamp,
+    /// Time of the first good picture after them; that of the last picture at the end of the stream.
+    pub until: Timestamp,
+    /// Number of them.
+    pub frames: u64,
+}
+
 /// A stream of frames.
 ///
 /// A source is pulled: it does nothing between two calls of [`FrameSource::next_frame`], and it owns the samples that it
@@ -56,6 +68,12 @@ pub trait FrameSource: Send {
     /// When the input cannot be read any further. Every frame lent before was good; the source is then finished and
     /// answers `None`.
     fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError>;
+
+    /// Returns the oldest loss that was not returned yet. To be asked after every call of
+    /// [`FrameSource::next_frame`], the last one too.
+    fn take_loss(&mut self) -> Option<Loss> {
+        None
+    }
 }
 
 /// Opens the source of a URI.

@@ -1,129 +1,163 @@
-//! OpenH264 with the last decoded picture kept: access units in, one picture at a time out, in display order.
+//! The decoder of a stream: access units with their times in, pictures in order of time out.
 
-use divita_runtime::frame::{Frame, FrameError, Pixels, Plane, Subsampling, Timestamp};
-use openh264::OpenH264API;
-use openh264::decoder::{DecodeOptions, DecodedYUV, DecoderConfig, Flush};
-use openh264::formats::YUVSource;
+use divita_runtime::frame::{Frame, FrameError, Timestamp};
 
+use super::access_unit::{AccessUnit, PictureKind};
+use super::openh264::OpenH264;
+use super::parameter_sets::ParameterSets;
+use super::pending::PendingTimes;
+use super::sps::StreamFormat;
+use super::tolerant::TolerantDecoder;
+use super::{DamagedPicture, START_CODE};
 use crate::source::SourceError;
 
-/// An access unit that the decoder refused: broken, or in want of one before it that was.
-#[derive(Debug)]
-pub(crate) struct DamagedPicture;
+/// Which decoder decodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// OpenH264. It starts at key frames, and stops at damage until the next one.
+    Fast,
+    /// rust_h264. It starts anywhere and decodes on through damage.
+    Tolerant,
+}
 
-/// The decoder.
-///
-/// It holds pictures back until it knows that none comes before them, so a unit gives no picture or one, and at the end
-/// [`Decoder::drain`] gives the others. OpenH264 passes no label through from unit to picture: who wants
-/// to know which picture came out must count, and knows that it is always the earliest one inside.
+/// A decoder, and what it still holds.
 pub(crate) struct Decoder {
-    inner: openh264::decoder::Decoder,
-    /// The planes of the last picture, each without padding, one after the other.
-    ///
-    /// A copy, because the wrapper ties a picture's planes to a value that cannot outlive the call: 0.1 ms for 1280x720 on
-    /// a desktop core, a thirtieth of decoding it.
-    samples: Vec<u8>,
-    width: usize,
-    height: usize,
+    inner: Inner,
+    /// Whether the parameter sets are to be given to it with the next unit.
+    wants_sets: bool,
+    /// Whether no more units come.
+    draining: bool,
+    /// What is given to the decoder, where that is more than a unit's slices.
+    data: Vec<u8>,
+}
+
+enum Inner {
+    Fast {
+        decoder: OpenH264,
+        pending: PendingTimes,
+        /// Time of a picture that came out and was not taken yet.
+        ready: Option<i64>,
+    },
+    Tolerant(TolerantDecoder),
 }
 
 impl Decoder {
-    /// Starts a decoder on one thread; more are not safe in OpenH264.
+    /// Starts the fast decoder.
     ///
     /// # Errors
     /// When it cannot have its memory.
     pub fn new() -> Result<Self, SourceError> {
-        Ok(Decoder { inner: start()?, samples: Vec::new(), width: 0, height: 0 })
+        Ok(Decoder { inner: Inner::fast()?, wants_sets: true, draining: false, data: Vec::new() })
     }
 
-    /// Starts anew, as if nothing had been decoded.
+    /// Makes room for the data of one picture, `bytes` bytes.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.data.reserve(bytes);
+    }
+
+    /// Starts anew with a decoder of this kind, as if nothing had been decoded.
     ///
     /// # Errors
     /// As [`Decoder::new`].
-    pub fn restart(&mut self) -> Result<(), SourceError> {
-        self.inner = start()?;
+    pub fn restart(&mut self, kind: Kind, format: &StreamFormat) -> Result<(), SourceError> {
+        self.inner = match kind {
+            Kind::Fast => Inner::fast()?,
+            Kind::Tolerant => Inner::Tolerant(TolerantDecoder::new(format)),
+        };
+        (self.wants_sets, self.draining) = (true, false);
         Ok(())
     }
 
-    /// Decodes one access unit in Annex B form; whether a picture came out.
-    ///
-    /// # Errors
-    /// When the unit gives no picture and never will.
-    pub fn decode(&mut self, access_unit: &[u8]) -> Result<bool, DamagedPicture> {
-        self.submit(access_unit, DecodeOptions::new())
-    }
-
-    /// Takes out the next picture that is held back; false when there is none.
-    ///
-    /// Only [`Decoder::restart`] may follow: OpenH264 never takes back the memory of a picture that left it in this way, and
-    /// after a dozen of them it has none.
-    pub fn drain(&mut self) -> bool {
-        self.submit(&[], DecodeOptions::new().flush_after_decode(Flush::Flush)).unwrap_or(false)
-    }
-
-    fn submit(&mut self, data: &[u8], options: DecodeOptions) -> Result<bool, DamagedPicture> {
-        match self.inner.decode_with_options(data, options) {
-            Ok(Some(picture)) => {
-                (self.width, self.height) = copy_planes(&picture, &mut self.samples).ok_or(DamagedPicture)?;
-                Ok(true)
-            }
-            Ok(None) => Ok(false),
-            Err(error) => {
-                log::trace!("an access unit of {} bytes is refused: {error}", data.len());
-                Err(DamagedPicture)
-            }
+    /// Which decoder it is.
+    pub fn kind(&self) -> Kind {
+        match self.inner {
+            Inner::Fast { .. } => Kind::Fast,
+            Inner::Tolerant(_) => Kind::Tolerant,
         }
     }
 
-    /// Size of the last picture, in pixels.
+    /// Decodes the picture `picture` of `unit`, shown at `time`.
+    ///
+    /// # Errors
+    /// When it gives no picture and never will, or when the decoder turns out to have dropped one.
+    pub fn decode(
+        &mut self,
+        unit: &AccessUnit,
+        picture: PictureKind,
+        sets: &ParameterSets,
+        time: i64,
+    ) -> Result<(), DamagedPicture> {
+        let mut data = unit.data();
+        if self.wants_sets || unit.new_sets {
+            self.data.clear();
+            sets.write(picture.parameters, &mut self.data);
+            self.data.extend_from_slice(data);
+            data = &self.data;
+            self.wants_sets = false;
+        }
+        match &mut self.inner {
+            Inner::Fast { decoder, pending, ready } => {
+                let dropped = pending.push(time);
+                if decoder.decode(data)? {
+                    *ready = pending.pop();
+                }
+                if dropped { Err(DamagedPicture) } else { Ok(()) }
+            }
+            Inner::Tolerant(decoder) => decoder.decode(data, time),
+        }
+    }
+
+    /// Says that no more units come before the next [`Decoder::restart`]: the pictures inside come out.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Makes the next picture current and returns its time; `None` until more is decoded, or for good
+    /// after [`Decoder::drain`].
+    pub fn next(&mut self) -> Option<i64> {
+        match &mut self.inner {
+            Inner::Fast { decoder, pending, ready } => match ready.take() {
+                Some(time) => Some(time),
+                None if self.draining && decoder.drain() => pending.pop(),
+                None => None,
+            },
+            Inner::Tolerant(decoder) => decoder.next(!self.draining),
+        }
+    }
+
+    /// Returns how many pictures the decoder has dropped without a word, once it is drained.
+    pub fn dropped(&self) -> usize {
+        match &self.inner {
+            Inner::Fast { pending, .. } => pending.len(),
+            Inner::Tolerant(_) => 0,
+        }
+    }
+
+    /// Size of the current picture, in pixels.
     pub fn size(&self) -> (usize, usize) {
-        (self.width, self.height)
-    }
-
-    /// The last picture, shown at `time`.
-    ///
-    /// # Errors
-    /// When there has been none.
-    pub fn frame(&self, time: Timestamp) -> Result<Frame<'_>, FrameError> {
-        let (width, height) = (self.width, self.height);
-        let chroma_width = width.div_ceil(2);
-        let (y, chroma) = self.samples.split_at(width * height);
-        let (u, v) = chroma.split_at(chroma.len() / 2);
-        let plane = |data, stride| Plane { data, stride };
-        let pixels = Pixels::Planar {
-            y: plane(y, width),
-            u: plane(u, chroma_width),
-            v: plane(v, chroma_width),
-            subsampling: Subsampling::Both,
-        };
-        Frame::new(pixels, width, height, time)
-    }
-}
-
-/// A new decoder of OpenH264's.
-fn start() -> Result<openh264::decoder::Decoder, SourceError> {
-    let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
-    openh264::decoder::Decoder::with_api_config(OpenH264API::from_source(), config)
-        .map_err(|error| SourceError::Decoder { reason: error.to_string() })
-}
-
-/// Puts the planes of `picture` one after the other into `samples`; returns its width and height, or `None` when a plane is
-/// shorter than they say.
-fn copy_planes(picture: &DecodedYUV<'_>, samples: &mut Vec<u8>) -> Option<(usize, usize)> {
-    let (width, height) = picture.dimensions();
-    let (y_stride, u_stride, v_stride) = picture.strides();
-    let (chroma_width, chroma_height) = (width.div_ceil(2), height.div_ceil(2));
-    let planes = [
-        (picture.y(), y_stride, width, height),
-        (picture.u(), u_stride, chroma_width, chroma_height),
-        (picture.v(), v_stride, chroma_width, chroma_height),
-    ];
-    samples.clear();
-    for (plane, stride, width, height) in planes {
-        for row in 0..height {
-            let start = row.checked_mul(stride)?;
-            samples.extend_from_slice(plane.get(start..start.checked_add(width)?)?);
+        match &self.inner {
+            Inner::Fast { decoder, .. } => decoder.size(),
+            Inner::Tolerant(decoder) => decoder.size(),
         }
     }
-    Some((width, height))
+
+    /// The current picture, shown at `time`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn frame(&self, time: Timestamp) -> Result<Frame<'_>, FrameError> {
+        match &self.inner {
+            Inner::Fast { decoder, .. } => decoder.frame(time),
+            Inner::Tolerant(decoder) => decoder.frame(time),
+        }
+    }
 }
+
+impl Inner {
+    fn fast() -> Result<Self, SourceError> {
+        Ok(Inner::Fast { decoder: OpenH264::new()?, pending: PendingTimes::new(), ready: None })
+    }
+}
+
+/// Bytes that the parameter sets and start codes of a picture may add to its data.
+pub(crate) const SETS_ROOM: usize = 1024 + 100 * START_CODE.len();

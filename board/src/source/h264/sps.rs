@@ -39,6 +39,8 @@ pub(crate) struct ContainerColour {
 struct Fields {
     chroma_format: u32,
     bit_depth: u32,
+    /// Whether the profile is High 4:4:4 Predictive, which no decoder here knows: lossless video has it.
+    predictive: bool,
     frames_only: bool,
     /// Width and height in macroblocks.
     macroblocks: (u64, u64),
@@ -60,6 +62,9 @@ impl StreamFormat {
         let fields = Fields::read(&mut Bits::new(nal)).ok_or_else(malformed)?;
         if fields.bit_depth > 8 {
             return unsupported(format!("{}-bit", fields.bit_depth));
+        }
+        if fields.predictive {
+            return unsupported("of the profile High 4:4:4 Predictive".to_owned());
         }
         // Pixels in a crop unit, which keeps chroma whole.
         let unit = match fields.chroma_format {
@@ -121,11 +126,12 @@ impl Fields {
     fn read(bits: &mut Bits<'_>) -> Option<Self> {
         /// Profiles that state their chroma format.
         const HIGH: [u32; 13] = [44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244];
+        const HIGH_444_PREDICTIVE: u32 = 244;
         bits.number(8)?; // the NAL header
         let profile = bits.number(8)?;
         bits.number(16)?; // constraints and level
         bits.unsigned()?; // the set's number
-        let (mut chroma_format, mut bit_depth) = (1, 8);
+        let (mut chroma_format, mut bit_depth, mut predictive) = (1, 8, false);
         if HIGH.contains(&profile) {
             chroma_format = bits.unsigned()?;
             if chroma_format == 3 {
@@ -134,6 +140,7 @@ impl Fields {
             let luma = bits.unsigned()?;
             bit_depth = luma.max(bits.unsigned()?).checked_add(8)?;
             bits.flag()?; // lossless
+            predictive = profile == HIGH_444_PREDICTIVE;
             if bits.flag()? {
                 for list in 0..if chroma_format == 3 { 12 } else { 8 } {
                     if bits.flag()? {
@@ -185,6 +192,7 @@ impl Fields {
         Some(Fields {
             chroma_format,
             bit_depth,
+            predictive,
             frames_only,
             macroblocks,
             crop,

@@ -1,33 +1,16 @@
-//! H.264 as MP4 stores it, turned into the form that decoders read (Annex B).
+//! H.264 as MP4 stores it: the decoder configuration, and the NAL units of a sample.
 
 use super::bytes::Bytes;
-use crate::source::SourceError;
-
-/// What Annex B puts before each NAL unit.
-const START_CODE: [u8; 4] = [0, 0, 0, 1];
-
-/// NAL unit types (ITU-T H.264 table 7-1).
-mod nal {
-    pub const SLICE: u8 = 1;
-    pub const KEY_SLICE: u8 = 5;
-    pub const SEQUENCE_PARAMETERS: u8 = 7;
-    pub const PICTURE_PARAMETERS: u8 = 8;
-
-    /// The type of a NAL unit, 0 (which means nothing) for an empty one.
-    pub fn kind(unit: &[u8]) -> u8 {
-        unit.first().map_or(0, |header| header & 31)
-    }
-}
+use crate::source::h264::{AccessUnit, ParameterSets, START_CODE};
 
 /// The decoder configuration of a track (`avcC`).
 #[derive(Debug, Default)]
 pub(super) struct AvcConfig {
     /// Bytes of the length before each NAL unit of a sample, 1 to 4.
     length_bytes: usize,
-    /// The parameter sets, in Annex B form.
-    parameter_sets: Vec<u8>,
-    /// The first sequence parameter set. There is none in the `avc3` kind, which keeps them in its samples.
-    pub sequence_parameters: Option<Vec<u8>>,
+    /// The parameter sets, each with its NAL header. There are none in the `avc3` kind, which keeps
+    /// them in its samples.
+    pub parameter_sets: Vec<Vec<u8>>,
 }
 
 impl AvcConfig {
@@ -44,88 +27,45 @@ impl AvcConfig {
         for mask in [31, 255] {
             for _ in 0..bytes.u8()? & mask {
                 let count = bytes.u16()?.into();
-                let unit = bytes.take(count)?;
-                if mask == 31 && config.sequence_parameters.is_none() {
-                    config.sequence_parameters = Some(unit.to_vec());
-                }
-                config.parameter_sets.extend(START_CODE);
-                config.parameter_sets.extend(unit);
+                config.parameter_sets.push(bytes.take(count)?.to_vec());
             }
         }
         Some(config)
     }
-}
 
-/// One sample in Annex B form, in a buffer that is used again for the next.
-#[derive(Debug, Default)]
-pub(super) struct AccessUnit {
-    data: Vec<u8>,
-    /// Whether it holds a picture at all.
-    pub picture: bool,
-    /// Whether the picture is a key frame (IDR), which no later picture looks behind.
-    pub key: bool,
-    /// Where in `data` the last sequence parameter set lies.
-    sequence_parameters: Option<(usize, usize)>,
-}
-
-impl AccessUnit {
-    /// Makes room for a sample of `bytes` bytes with the parameter sets of any of `configs`.
-    pub fn reserve(&mut self, bytes: usize, configs: &[AvcConfig]) {
-        // A length of fewer bytes than a start code lets a sample grow a little; a hundred units are more than any has.
-        let sets = configs.iter().map(|config| config.parameter_sets.len()).max().unwrap_or(0);
-        self.data.reserve(bytes + sets + 100 * START_CODE.len());
-    }
-
-    /// Takes over `sample`, with the parameter sets of `config` before each key frame: they open the stream, and let a
-    /// decoder that lost everything start again.
-    ///
-    /// Only slices and parameter sets are kept. Everything else helps no decoder, and confuses some.
-    ///
-    /// # Errors
-    /// When the lengths in the sample do not add up.
-    pub fn fill(&mut self, sample: &[u8], config: &AvcConfig) -> Result<(), SourceError> {
-        let malformed = || SourceError::Malformed { part: "a picture's length" };
-        self.data.clear();
-        (self.picture, self.key, self.sequence_parameters) = (false, false, None);
-        let mut bytes = Bytes(sample);
-        while !bytes.0.is_empty() {
-            let length = bytes.take(config.length_bytes).ok_or_else(malformed)?;
-            let length = length.iter().fold(0, |length, &byte| length << 8 | usize::from(byte));
-            let unit = bytes.take(length).ok_or_else(malformed)?;
-            match nal::kind(unit) {
-                nal::KEY_SLICE => {
-                    if !self.key {
-                        // Before what the sample itself carries, which is newer and must win.
-                        let sets = &config.parameter_sets;
-                        self.data.splice(0..0, sets.iter().copied());
-                        self.sequence_parameters =
-                            self.sequence_parameters.map(|(a, b)| (a + sets.len(), b + sets.len()));
-                    }
-                    (self.picture, self.key) = (true, true);
-                }
-                nal::SLICE => self.picture = true,
-                nal::SEQUENCE_PARAMETERS => {
-                    let start = self.data.len() + START_CODE.len();
-                    self.sequence_parameters = Some((start, start + unit.len()));
-                }
-                nal::PICTURE_PARAMETERS => {}
-                _ => continue,
-            }
-            self.data.extend(START_CODE);
-            self.data.extend_from_slice(unit);
+    /// Adds the NAL units of `sample` to `unit`, and its parameter sets to `sets`. Returns whether the
+    /// lengths in the sample add up; those before a length that does not are added all the same.
+    pub fn read(&self, sample: &[u8], unit: &mut AccessUnit, sets: &mut ParameterSets) -> bool {
+        let whole = self.units(sample).map(|nal| self.length_bytes + nal.len()).sum::<usize>() == sample.len();
+        // As a length, a start code is that of a NAL unit without contents, so the two are told apart.
+        if !whole && sample.starts_with(&START_CODE) {
+            annex_b(sample).for_each(|nal| unit.add(nal, sets));
+            return true;
         }
-        Ok(())
+        self.units(sample).for_each(|nal| unit.add(nal, sets));
+        whole
     }
 
-    /// The unit in Annex B form.
-    pub fn data(&self) -> &[u8] {
-        &self.data
+    /// The NAL units of `sample`, up to a length that does not add up.
+    fn units<'a>(&self, sample: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let (length_bytes, mut bytes) = (self.length_bytes, Bytes(sample));
+        std::iter::from_fn(move || {
+            let length = bytes.take(length_bytes)?;
+            bytes.take(length.iter().fold(0, |length, &byte| length << 8 | usize::from(byte)))
+        })
     }
+}
 
-    /// The last sequence parameter set that the sample itself carries.
-    pub fn sequence_parameters(&self) -> Option<&[u8]> {
-        self.sequence_parameters.and_then(|(start, end)| self.data.get(start..end))
-    }
+/// Splits `data` at its start codes.
+fn annex_b(data: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let starts: Vec<usize> =
+        data.windows(3).enumerate().filter(|(_, window)| window == &[0, 0, 1]).map(|(at, _)| at + 3).collect();
+    let ends: Vec<usize> = starts.iter().skip(1).map(|start| start - 3).chain([data.len()]).collect();
+    starts.into_iter().zip(ends).map(|(start, end)| {
+        let nal = &data[start..end];
+        // Zeros before the next start code are not part of the unit.
+        &nal[..nal.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1)]
+    })
 }
 
 #[cfg(test)]
@@ -138,41 +78,38 @@ mod tests {
         AvcConfig::parse(&contents).unwrap()
     }
 
+    fn read(config: &AvcConfig, sample: &[u8]) -> (bool, Vec<u8>) {
+        let mut unit = AccessUnit::default();
+        let whole = config.read(sample, &mut unit, &mut ParameterSets::default());
+        (whole, unit.data().to_vec())
+    }
+
+    const SLICES: [u8; 14] = [0, 0, 0, 1, 0x41, 0xe1, 2, 0, 0, 0, 1, 0x41, 0xe3, 9];
+
     #[test]
     fn lengths_of_every_width_become_start_codes() {
         for width in [1, 2, 3, 4] {
             let mut sample = Vec::new();
-            for unit in [&[0x41, 1, 2][..], &[0x06, 9], &[0x41, 3]] {
+            for unit in [&[0x41, 0xe1, 2][..], &[0x06, 9], &[0x41, 0xe3, 9]] {
                 sample.extend(&(unit.len() as u32).to_be_bytes()[4 - usize::from(width)..]);
                 sample.extend(unit);
             }
-            let mut unit = AccessUnit::default();
-            unit.fill(&sample, &config(width)).unwrap();
-            assert_eq!(unit.data(), [0, 0, 0, 1, 0x41, 1, 2, 0, 0, 0, 1, 0x41, 3]);
-            assert!(unit.picture && !unit.key);
-            assert!(unit.fill(&sample[..sample.len() - 1], &config(width)).is_err());
+            assert_eq!(read(&config(width), &sample), (true, SLICES.to_vec()));
+            // What lies before a length that does not add up is kept.
+            assert_eq!(read(&config(width), &sample[..sample.len() - 1]), (false, SLICES[..7].to_vec()));
         }
     }
 
     #[test]
-    fn a_key_frame_brings_the_parameter_sets_along_before_its_own() {
-        let mut unit = AccessUnit::default();
-        unit.fill(&[2, 0x67, 0xcc, 2, 0x65, 1, 2, 0x65, 2], &config(1)).unwrap();
-        let expected = [
-            &[0, 0, 0, 1, 0x67, 0xaa, 0, 0, 0, 1, 0x68, 0xbb][..],
-            &[0, 0, 0, 1, 0x67, 0xcc, 0, 0, 0, 1, 0x65, 1, 0, 0, 0, 1, 0x65, 2],
-        ];
-        assert_eq!(unit.data(), expected.concat());
-        assert_eq!(unit.sequence_parameters(), Some(&[0x67, 0xcc][..]));
-        assert!(unit.picture && unit.key);
+    fn start_codes_in_place_of_lengths_are_read() {
+        let sample = [0, 0, 0, 1, 0x41, 0xe1, 2, 0, 0, 0, 0, 1, 0x41, 0xe3, 9];
+        assert_eq!(read(&config(4), &sample), (true, SLICES.to_vec()));
     }
 
     #[test]
     fn empty_samples_and_units_are_no_pictures() {
-        let mut unit = AccessUnit::default();
         for sample in [&[][..], &[0, 0], &[1, 0x06]] {
-            unit.fill(sample, &config(1)).unwrap();
-            assert!(!unit.picture && unit.data().is_empty());
+            assert_eq!(read(&config(1), sample), (true, Vec::new()));
         }
     }
 
@@ -182,7 +119,9 @@ mod tests {
         for cut in 0..good.len() {
             assert!(AvcConfig::parse(&good[..cut]).is_none(), "{cut}");
         }
-        assert!(AvcConfig::parse(&[1, 100, 0, 31, 0xff, 0xe0, 0]).unwrap().sequence_parameters.is_none());
-        assert!(AvcConfig::parse(&[2, 100, 0, 31, 0xff, 0xe0, 0]).is_none());
+        let sets = |contents: &[u8]| AvcConfig::parse(contents).map(|config| config.parameter_sets);
+        assert_eq!(sets(&good), Some(vec![vec![0x67, 0xaa], vec![0x68, 0xbb]]));
+        assert_eq!(sets(&[1, 100, 0, 31, 0xff, 0xe0, 0]), Some(vec![]));
+        assert_eq!(sets(&[2, 100, 0, 31, 0xff, 0xe0, 0]), None);
     }
 }

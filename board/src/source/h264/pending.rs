@@ -32,18 +32,9 @@ impl PendingTimes {
         self.times.pop()
     }
 
-    /// Takes out the time of a picture that the decoder has refused.
-    pub fn remove(&mut self, time: i64) {
-        if let Some(place) = self.times.iter().position(|&other| other == time) {
-            self.times.remove(place);
-        }
-    }
-
-    /// Forgets all, once the decoder holds nothing any more; returns how many pictures were lost in it.
-    pub fn clear(&mut self) -> usize {
-        let lost = self.times.len();
-        self.times.clear();
-        lost
+    /// Pictures inside.
+    pub fn len(&self) -> usize {
+        self.times.len()
     }
 }
 
@@ -57,10 +48,8 @@ mod tests {
         for time in [0, 3, 1, 2, 7] {
             assert!(!pending.push(time));
         }
-        pending.remove(2);
-        pending.remove(99);
-        assert_eq!((pending.pop(), pending.pop(), pending.pop()), (Some(0), Some(1), Some(3)));
-        assert_eq!((pending.clear(), pending.pop()), (1, None));
+        assert_eq!((pending.pop(), pending.pop(), pending.pop()), (Some(0), Some(1), Some(2)));
+        assert_eq!((pending.len(), pending.pop(), pending.pop(), pending.pop()), (2, Some(3), Some(7), None));
         let overflows = (0..100).filter(|&time| pending.push(time)).count();
         assert_eq!((overflows, pending.pop()), (100 - CAPACITY, Some((100 - CAPACITY) as i64)));
     }
