@@ -9,7 +9,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use divita_runtime::{bundle::StreamInput, network::StreamName};
+use divita_runtime::{
+    bundle::StreamInput,
+    network::{self, NetworkError, StreamName},
+    panics,
+};
 use prost::Message;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -314,6 +318,15 @@ fn input_of(graph: &GraphProto, stated: Option<usize>) -> Result<(bool, Option<u
 
 /// Runs the network on an input of `shape`, and gives the length of its vector.
 fn tried(bytes: &[u8], shape: &[usize]) -> Result<usize, String> {
+    // What a bundle would refuse is not imported either.
+    network::check("the network", bytes, shape).map_err(|error| match error {
+        NetworkError::Load { reason, .. } => reason,
+        other => other.to_string(),
+    })?;
+    panics::catch(|| run_once(bytes, shape))?
+}
+
+fn run_once(bytes: &[u8], shape: &[usize]) -> Result<usize, String> {
     let model = crate::session::prepare(bytes, [shape]).map_err(|error| error.to_string())?;
     let fact = model.output_fact(0).map_err(|error| format!("has no output: {error}"))?;
     let found = fact.shape.as_concrete().map(<[usize]>::to_vec);

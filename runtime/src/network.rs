@@ -13,7 +13,9 @@ use tract_onnx::tract_hir::infer::Factoid;
 use crate::bundle::{Bundle, Stream, StreamInput};
 use crate::clips::Clip;
 use crate::executor::FusedGraph;
+use crate::graph_check;
 use crate::input::{fill_clip, fill_picture};
+use crate::panics;
 use crate::preprocess::Picture;
 use crate::sampler::WorkingRate;
 
@@ -95,6 +97,8 @@ impl Default for Executor {
 struct NetworkFile {
     file: String,
     proto: ModelProto,
+    /// Length of the file.
+    bytes: usize,
     fused: Option<FusedGraph>,
 }
 
@@ -107,17 +111,31 @@ impl NetworkFile {
 
     /// Reads the ONNX file `data`, called `file`.
     fn read(file: &str, data: &[u8], executor: Executor) -> Result<Self, NetworkError> {
-        let proto = tract_onnx::onnx().proto_model_for_read(&mut &*data);
-        let proto = proto.map_err(|error| load(file, &error))?;
+        let refused = |reason| NetworkError::Load { file: file.to_owned(), reason };
+        let proto = panics::catch(|| graph_check::decode(data)).and_then(|proto| proto).map_err(refused)?;
         let fused = match executor {
-            Executor::Fused(instructions) => FusedGraph::find(file, &proto, instructions),
+            Executor::Fused(instructions) => {
+                panics::catch(|| FusedGraph::find(file, &proto, instructions)).map_err(refused)?
+            }
             Executor::Tract => None,
         };
-        Ok(NetworkFile { file: file.to_owned(), proto, fused })
+        Ok(NetworkFile { file: file.to_owned(), proto, bytes: data.len(), fused })
     }
 
-    /// Prepares it for inputs of shape `input`; it must give outputs of shape `output`.
+    /// Checks that the network needs no more memory and time for inputs of shape `input` than a network may.
+    fn check_needs(&self, input: &[usize]) -> Result<(), NetworkError> {
+        let graph = self.proto.graph.as_ref();
+        let checked = graph.map_or(Ok(()), |graph| graph_check::check_needs(graph, input, self.bytes));
+        checked.map_err(|reason| NetworkError::Load { file: self.file.clone(), reason })
+    }
+
+    /// Prepares it for inputs of shape `input`; it must give outputs of shape `output`. A panic on the way is an error.
     fn prepare(&self, input: Vec<usize>, output: &[usize]) -> Result<Network, NetworkError> {
+        let panicked = |reason| NetworkError::Load { file: self.file.clone(), reason };
+        panics::catch(|| self.prepare_unguarded(input, output)).map_err(panicked)?
+    }
+
+    fn prepare_unguarded(&self, input: Vec<usize>, output: &[usize]) -> Result<Network, NetworkError> {
         let file = &self.file;
         let chain = |error: TractError| load(file, &error);
         let shape = |what, found: String, expected: &[usize]| NetworkError::Shape {
@@ -145,6 +163,7 @@ impl NetworkFile {
         if !fits || declared.datum_type.concretize() != Some(f32::datum_type()) {
             return Err(shape("an input", format!("{declared:?}"), &input));
         }
+        self.check_needs(&input)?;
         let model = model.with_input_fact(0, f32::fact(&*input).into()).map_err(chain)?;
         let model = match &self.fused {
             Some(fused) => fused.complete(model),
@@ -177,9 +196,15 @@ struct Network {
 
 impl Network {
     fn spawn(&self) -> Result<Runner, NetworkError> {
-        let state = self.plan.spawn().map_err(|error| self.failed(&error))?;
-        let input = Tensor::zero::<f32>(&self.input).map_err(|error| self.failed(&error))?;
+        let spawned = self.guarded(|| Ok((self.plan.spawn()?, Tensor::zero::<f32>(&self.input)?)))?;
+        let (state, input) = spawned;
         Ok(Runner { network: self.clone(), state, input: input.into() })
+    }
+
+    /// Runs `work`; a panic in it is an error.
+    fn guarded<T>(&self, work: impl FnOnce() -> TractResult<T>) -> Result<T, NetworkError> {
+        let panicked = |reason| NetworkError::Run { file: self.file.clone(), reason };
+        panics::catch(work).map_err(panicked)?.map_err(|error| self.failed(&error))
     }
 
     fn failed(&self, error: &TractError) -> NetworkError {
@@ -207,13 +232,23 @@ impl Runner {
 
     /// Runs the network on its input; its output goes to `out`.
     fn run(&mut self, out: impl FnOnce(&[f32])) -> Result<(), NetworkError> {
-        let go = || -> TractResult<()> {
-            let output = self.state.run(tvec!(TValue::from_const(self.input.clone())))?;
-            out(output[0].try_as_plain_ram()?.as_slice::<f32>()?);
+        let Runner { network, state, input } = self;
+        let output = network.guarded(|| state.run(tvec!(TValue::from_const(input.clone()))))?;
+        let values = output[0].try_as_plain_ram().and_then(|output| {
+            out(output.as_slice::<f32>()?);
             Ok(())
-        };
-        go().map_err(|error| self.network.failed(&error))
+        });
+        values.map_err(|error| network.failed(&error))
     }
+}
+
+/// Checks the ONNX file `onnx`, which is called `name` in errors, as those of a bundle are checked before they are prepared:
+/// its operators, and what it needs of memory and time for an input of shape `input`.
+///
+/// # Errors
+/// When no bundle may hold it.
+pub fn check(name: &str, onnx: &[u8], input: &[usize]) -> Result<(), NetworkError> {
+    NetworkFile::read(name, onnx, Executor::Tract)?.check_needs(input)
 }
 
 /// One network without a bundle, on one thread: to compare and to measure.
@@ -314,6 +349,20 @@ impl Networks {
         let video =
             manifest.streams.video.as_ref().map(|stream| StreamNetworks::prepare(bundle, stream, lengths(), executor));
         Ok(Networks { image: image.transpose()?, video: video.transpose()? })
+    }
+
+    /// Checks that every network of `bundle` can be prepared: whole for the rate at which it runs unasked, and for its other
+    /// working rates what the networks need of memory and time.
+    ///
+    /// # Errors
+    /// Those of [`Networks::prepare`].
+    pub fn check(bundle: &Bundle) -> Result<(), NetworkError> {
+        let manifest = bundle.manifest();
+        Networks::prepare(bundle, &[manifest.default_rate()], Executor::default())?;
+        let Some(video) = &manifest.streams.video else { return Ok(()) };
+        let backbone = NetworkFile::of_bundle(bundle, &video.backbone, Executor::Tract)?;
+        let rates = manifest.working_rates.iter().filter_map(|&fps| WorkingRate::new(fps).ok());
+        rates.into_iter().try_for_each(|rate| backbone.check_needs(&shape(&video.input, Some(rate.clip_frames()))))
     }
 
     /// Backbones for one thread.

@@ -127,6 +127,20 @@ pub fn divita(arguments: &[&str]) -> Output {
     program("divita").args(arguments).output().unwrap()
 }
 
+/// Address space that `divita` takes for the bundle that ships and a short input, bytes, rounded up.
+const OWN_MEMORY: u64 = 150 << 20;
+
+/// `divita` with `arguments`, run with 300 MB of address space beyond its own and killed after a minute, which is far more
+/// than a hostile input may take.
+pub fn divita_limited(arguments: &[&str]) -> Output {
+    let program = program("divita");
+    let kilobytes = (OWN_MEMORY + (300 << 20)) / 1024;
+    let limits = format!("ulimit -v {kilobytes} && exec timeout -s KILL 60 \"$0\" \"$@\"");
+    let mut shell = Command::new("sh");
+    shell.current_dir(root()).env_remove("DIVITA_BUNDLE").env_remove("RUST_LOG").stdin(Stdio::null());
+    shell.args(["-c", &limits]).arg(program.get_program()).args(arguments).output().unwrap()
+}
+
 /// Standard output of a run that must have succeeded.
 pub fn stdout(output: &Output) -> String {
     assert!(output.status.success(), "{}", stderr(output));

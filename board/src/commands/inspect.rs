@@ -3,14 +3,16 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use divita_runtime::bundle::{Manifest, Stream, Task};
+use divita_runtime::network::Networks;
 
 use crate::bundles;
 use crate::command_line::Outcome;
 
-/// What a bundle is: networks, sizes, costs, where its weights come from. Every file is checked on the way.
+/// What a bundle is: networks, sizes, costs, where its weights come from. Every file is checked on the way, and
+/// every network prepared: what is refused here, `classify` refuses too.
 #[derive(Args)]
 pub struct Inspect {
     /// Bundle: a folder or a tar
@@ -25,6 +27,7 @@ impl Inspect {
     /// Opens the bundle and prints its manifest.
     pub fn run(&self) -> Result<Outcome> {
         let bundle = bundles::open(&self.bundle)?;
+        Networks::check(&bundle).with_context(|| format!("the bundle {} cannot be used", bundle.path().display()))?;
         let mut out = std::io::stdout();
         if self.json {
             writeln!(out, "{}", serde_json::to_string_pretty(bundle.manifest())?)?;

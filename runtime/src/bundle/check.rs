@@ -47,10 +47,15 @@ pub(super) fn name(name: &str) -> Result<(), BundleError> {
     }
 }
 
+/// Returns whether `c` changes how a terminal shows the text around it: control characters, line separators, and marks that
+/// change the direction of writing.
+pub fn is_unprintable(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// What is wrong with a notice, which goes to terminals: it is to be one line, read from left to right, and not empty.
 pub fn notice_fault(notice: &str) -> Option<String> {
-    let moves = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let is_bad = notice.trim().is_empty() || notice.len() > LONGEST_NOTICE || notice.chars().any(moves);
+    let is_bad = notice.trim().is_empty() || notice.len() > LONGEST_NOTICE || notice.chars().any(is_unprintable);
     is_bad.then(|| format!("notice: it must be one line of text, at most {LONGEST_NOTICE} bytes"))
 }
 
@@ -71,6 +76,12 @@ fn fault(manifest: &Manifest) -> Option<String> {
     }
     if let Some((_, label)) = repeated {
         return Some(format!("labels: {label:?} stands twice"));
+    }
+    if let Some(label) = labels.iter().find(|label| label.contains(is_unprintable)) {
+        return Some(format!("labels: {label:?} holds control characters"));
+    }
+    if manifest.name.contains(is_unprintable) {
+        return Some(format!("name: {:?} holds control characters", manifest.name));
     }
     if let Some(fault) = manifest.notice.as_deref().and_then(notice_fault) {
         return Some(fault);

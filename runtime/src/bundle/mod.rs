@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use crate::shots::transition_network::{TransitionNetwork, TransitionNetworkError};
 
-pub use check::notice_fault;
+pub use check::{is_unprintable, notice_fault};
 pub use manifest::*;
 
 /// Why a bundle cannot be used.
@@ -71,6 +71,24 @@ pub enum BundleError {
         /// Bytes promised.
         expected: u64,
     },
+    /// A file is larger than a file of its kind may be.
+    #[error(
+        "its file {name} has {found} bytes, and at most {most} are read; `divita-models build` writes no such file"
+    )]
+    TooLarge {
+        /// Its name.
+        name: String,
+        /// Bytes found.
+        found: u64,
+        /// Most bytes of a file of its kind.
+        most: u64,
+    },
+    /// All files together are larger than a bundle may be.
+    #[error("its files have more than {most} bytes together, the most that are read")]
+    TooLargeTogether {
+        /// Most bytes of a bundle.
+        most: u64,
+    },
     /// A file is not the one that was packed.
     #[error("its file {name} was changed or damaged (its SHA-256 is not the manifest's); copy the bundle again")]
     Sum {
@@ -101,6 +119,10 @@ impl Bundle {
         let store = store::Store::open(path)?;
         let manifest = check::manifest(&store.read(MANIFEST_FILE)?.ok_or(BundleError::NoManifest)?)?;
         let mut files = store::Files::new();
+        let sizes = manifest.files.values().map(|entry| entry.size);
+        if sizes.fold(0_u64, u64::saturating_add) > store::LARGEST_BUNDLE {
+            return Err(BundleError::TooLargeTogether { most: store::LARGEST_BUNDLE });
+        }
         for (name, entry) in &manifest.files {
             check::name(name)?;
             let size = store.size(name)?.ok_or_else(|| BundleError::Missing { name: name.clone() })?;

@@ -10,8 +10,17 @@ use super::{BundleError, MANIFEST_FILE};
 /// File contents by name.
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
-/// Bytes of a tar at most. A bundle has a few megabytes; what is far more was not made to be one.
-const LARGEST_TAR: u64 = 1 << 30;
+/// Most bytes of a bundle. A bundle for boards has a few megabytes, one for hosts some hundreds.
+pub(super) const LARGEST_BUNDLE: u64 = 1 << 30;
+
+/// Most bytes of the file `name`. Only networks are large.
+pub(super) fn largest(name: &str) -> u64 {
+    match name {
+        MANIFEST_FILE => 1 << 20,
+        name if name.ends_with(".onnx") => LARGEST_BUNDLE,
+        _ => 64 << 20,
+    }
+}
 
 /// An opened bundle, unchecked.
 pub(super) enum Store {
@@ -26,12 +35,13 @@ impl Store {
         if metadata.is_dir() {
             return Ok(Store::Folder(path.to_owned()));
         }
-        if metadata.len() > LARGEST_TAR {
+        if metadata.len() > LARGEST_BUNDLE {
             return Err(fail(io::Error::new(io::ErrorKind::InvalidData, "too large to be a bundle")));
         }
         members(File::open(path).map_err(fail)?).map(Store::Tar).map_err(|error| match error {
             Unpack::Io(error) => fail(error),
             Unpack::UnsafeName(name) => BundleError::UnsafeName { name },
+            Unpack::TooLarge(name, found) => BundleError::TooLarge { most: largest(&name), name, found },
         })
     }
 
@@ -58,9 +68,15 @@ impl Store {
             Store::Tar(files) => Ok(files.get(name).cloned()),
             Store::Folder(folder) => match self.size(name)? {
                 None => Ok(None),
-                Some(_) => {
+                Some(size) if size > largest(name) => {
+                    Err(BundleError::TooLarge { name: name.to_owned(), found: size, most: largest(name) })
+                }
+                Some(size) => {
                     let path = folder.join(name);
-                    fs::read(&path).map(Some).map_err(|error| BundleError::Read { path, error })
+                    let mut data = Vec::new();
+                    // One byte more than there was, by which a file that has grown since has another size.
+                    let read = File::open(&path).and_then(|file| file.take(size + 1).read_to_end(&mut data));
+                    read.map(|_| Some(data)).map_err(|error| BundleError::Read { path, error })
                 }
             },
         }
@@ -70,6 +86,8 @@ impl Store {
 enum Unpack {
     Io(io::Error),
     UnsafeName(String),
+    /// Name and bytes of a file that is larger than its kind may be.
+    TooLarge(String, u64),
 }
 
 /// The files of a tar by their name beside the manifest, which may stand at the top or in one folder.
@@ -85,6 +103,10 @@ fn members(tar: File) -> Result<Files, Unpack> {
         let path: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
         if path.components().any(|part| !matches!(part, Component::Normal(_))) {
             return Err(Unpack::UnsafeName(path.display().to_string()));
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if member.size() > largest(&name) {
+            return Err(Unpack::TooLarge(name, member.size()));
         }
         let mut data = Vec::new();
         member.read_to_end(&mut data).map_err(Unpack::Io)?;

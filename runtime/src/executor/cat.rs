@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use tract_onnx::pb::NodeProto;
 
 use super::attention::Attention;
-use super::graph::{Graph, Unknown, attribute, integers};
+use super::graph::{Graph, Unknown, attribute, integers, output_of};
 use super::instructions::Instructions;
 use super::layers::{Builder, Channel, Weights};
 use super::matmul::turn;
@@ -42,7 +42,13 @@ pub(super) fn recognise(graph: &Graph<'_>, at: usize, instructions: Instructions
     graph.closed(&walk.done, &value)?;
     let kind = Input::Rows { positions, channels: projection.inputs() };
     let Walk { builder, done, .. } = walk;
-    Ok(Some(Found { layers: builder.finish(&output), input: node.input[0].clone(), kind, output: value, nodes: done }))
+    Ok(Some(Found {
+        layers: builder.finish(&output),
+        input: node.input.first().cloned().unwrap_or_default(),
+        kind,
+        output: value,
+        nodes: done,
+    }))
 }
 
 /// A matrix product by constant weights, and the constant that is added.
@@ -83,13 +89,13 @@ impl<'g> Walk<'_, 'g> {
         self.done.insert(at);
         let mut data = vec![0.0; turned.len()];
         turn(&turned, outputs, &mut data, inputs);
-        let mut linear = Linear { data, bias: vec![0.0; outputs], output: node.output[0].clone() };
+        let mut linear = Linear { data, bias: vec![0.0; outputs], output: output_of(node).to_owned() };
         if let Some((at, sum)) = graph.only_reader(&linear.output, "Add")
             && let Some((dims, bias)) = sum.input.iter().find_map(|value| graph.floats(value))
             && dims == [outputs]
         {
             self.done.insert(at);
-            (linear.bias, linear.output) = (bias, sum.output[0].clone());
+            (linear.bias, linear.output) = (bias, output_of(sum).to_owned());
         }
         Some(linear)
     }
@@ -118,7 +124,7 @@ impl<'g> Walk<'_, 'g> {
             .readers(&projection.output)
             .iter()
             .copied()
-            .filter(|&at| graph.proto.node[at].op_type == "MatMul")
+            .filter(|&at| graph.proto.node.get(at).is_some_and(|node| node.op_type == "MatMul"))
             .collect();
         let mut three = products.iter().map(|&at| self.linear(at)).collect::<Option<Vec<_>>>()?;
         if three.len() != 3 || three.iter().any(|linear| linear.inputs() != width || linear.bias.len() != width) {
@@ -136,15 +142,15 @@ impl<'g> Walk<'_, 'g> {
         // The key is the one that is turned, the query what it is multiplied with, the value what the shares are.
         let key = split.iter().position(|part| part.3)?;
         let scores = self.next(&split[key].2, "MatMul")?;
-        let query = split.iter().position(|part| part.2 == scores.input[0] && !part.3)?;
+        let query = split.iter().position(|part| Some(&part.2) == scores.input.first() && !part.3)?;
         let value = (0..3).find(|&at| at != key && at != query)?;
-        let factor = match graph.only_reader(&scores.output[0], "Mul") {
+        let factor = match graph.only_reader(output_of(scores), "Mul") {
             Some((at, scaled)) => {
                 self.done.insert(at);
                 let (_, factor) = scaled.input.iter().find_map(|value| graph.floats(value))?;
-                (factor.len() == 1).then(|| (factor[0], scaled.output[0].clone()))?
+                (factor.len() == 1).then(|| (factor[0], output_of(scaled).to_owned()))?
             }
-            None => (1.0, scores.output[0].clone()),
+            None => (1.0, output_of(scores).to_owned()),
         };
         let scaled = &mut three[query];
         scaled.data.iter_mut().chain(&mut scaled.bias).for_each(|number| *number *= factor.0);
@@ -152,12 +158,12 @@ impl<'g> Walk<'_, 'g> {
         if !attribute(softmax, "axis").is_none_or(|axis| [-1, 3].contains(&axis.i)) {
             return None;
         }
-        let mixed = self.next(&softmax.output[0], "MatMul")?;
-        if mixed.input[0] != softmax.output[0] || mixed.input[1] != split[value].2 {
+        let mixed = self.next(output_of(softmax), "MatMul")?;
+        if mixed.input != [output_of(softmax), &split[value].2] {
             return None;
         }
-        let turned = self.next(&mixed.output[0], "Transpose")?;
-        let joined = self.next(&turned.output[0], "Reshape")?;
+        let turned = self.next(output_of(mixed), "Transpose")?;
+        let joined = self.next(output_of(turned), "Reshape")?;
         let shape = graph.integers(joined.input.get(1)?)?;
         if integers(turned, "perm", 0, 0) != [0, 2, 1, 3] || *shape != [1, positions as i64, width as i64] {
             return None;
@@ -171,7 +177,7 @@ impl<'g> Walk<'_, 'g> {
         let parts = [&all[..width], &all[width..2 * width], &all[2 * width..]];
         let attended = self.builder.attention(parts, Attention { heads });
 
-        let output = self.next_linear(&joined.output[0])?;
+        let output = self.next_linear(output_of(joined))?;
         if output.inputs() != width || output.bias.len() != width {
             return None;
         }
@@ -184,7 +190,7 @@ impl<'g> Walk<'_, 'g> {
             .find(|&&at| graph.proto.node.get(at).is_some_and(|node| node.op_type == "MatMul"))?;
         let inner = self.linear(first)?;
         let relu = self.next(&inner.output, "Relu")?;
-        let outer = self.next_linear(&relu.output[0])?;
+        let outer = self.next_linear(output_of(relu))?;
         if inner.inputs() != width || outer.inputs() != inner.bias.len() || outer.bias.len() != width {
             return None;
         }
@@ -196,7 +202,7 @@ impl<'g> Walk<'_, 'g> {
         if integers(mean, "axes", 0, 0) != [1] || attribute(mean, "keepdims").is_none_or(|keep| keep.i != 0) {
             return None;
         }
-        let classifier = self.next_linear(&mean.output[0])?;
+        let classifier = self.next_linear(output_of(mean))?;
         if classifier.inputs() != width {
             return None;
         }
@@ -211,14 +217,14 @@ impl<'g> Walk<'_, 'g> {
         let apart = self.next(value, "Reshape")?;
         let shape = self.graph.integers(apart.input.get(1)?)?;
         let [1, positions, heads, _] = *shape else { return None };
-        let turn = self.next(&apart.output[0], "Transpose")?;
+        let turn = self.next(output_of(apart), "Transpose")?;
         let turned = match integers(turn, "perm", 0, 0)[..] {
             [0, 2, 1, 3] => false,
             [0, 2, 3, 1] => true,
             _ => return None,
         };
         let (positions, heads) = (usize::try_from(positions).ok()?, usize::try_from(heads).ok()?);
-        (positions > 0 && heads > 0).then(|| (positions, heads, turn.output[0].clone(), turned))
+        (positions > 0 && heads > 0).then(|| (positions, heads, output_of(turn).to_owned(), turned))
     }
 
     /// The sum of `value` and the residual, and its layer norm.
@@ -230,10 +236,10 @@ impl<'g> Walk<'_, 'g> {
         residual_channels: &[Channel],
     ) -> Option<(Vec<Channel>, String)> {
         let sum = self.next(value, "Add")?;
-        if !sum.input.iter().all(|input| input == value || input == residual) || sum.input[0] == sum.input[1] {
+        if sum.input != [value, residual] && sum.input != [residual, value] || value == residual {
             return None;
         }
-        let norm = self.next(&sum.output[0], "LayerNormalization")?;
+        let norm = self.next(output_of(sum), "LayerNormalization")?;
         let (_, scale) = self.graph.floats(norm.input.get(1)?)?;
         let shift = match norm.input.get(2) {
             Some(value) => self.graph.floats(value)?.1,
@@ -245,6 +251,6 @@ impl<'g> Walk<'_, 'g> {
         }
         let epsilon = attribute(norm, "epsilon").map_or(1e-5, |epsilon| epsilon.f);
         let weights = NormWeights { scale, shift, epsilon };
-        Some((self.builder.add_norm([channels, residual_channels], weights), norm.output[0].clone()))
+        Some((self.builder.add_norm([channels, residual_channels], weights), output_of(norm).to_owned()))
     }
 }

@@ -29,7 +29,8 @@ impl<'a> Graph<'a> {
         let (mut makers, mut readers) = (HashMap::new(), HashMap::<&str, Vec<usize>>::new());
         for (at, node) in proto.node.iter().enumerate() {
             makers.extend(node.output.iter().map(|value| (value.as_str(), at)));
-            node.input.iter().for_each(|value| readers.entry(value).or_default().push(at));
+            let inputs = node.input.iter().filter(|value| !value.is_empty());
+            inputs.for_each(|value| readers.entry(value).or_default().push(at));
         }
         proto.output.iter().for_each(|value| readers.entry(&value.name).or_default().push(OUTPUT));
         Graph { proto, constants, makers, readers }
@@ -65,7 +66,8 @@ impl<'a> Graph<'a> {
         let at = *self.makers.get(value)?;
         let node = &self.proto.node[at];
         let to_float = attribute(node, "to").is_some_and(|to| to.i == DataType::Float as i64);
-        (node.op_type == "Cast" && to_float).then(|| Some((*self.constants.get(node.input[0].as_str())?, Some(at))))?
+        let cast = node.input.first().filter(|_| node.op_type == "Cast" && to_float)?;
+        Some((*self.constants.get(cast.as_str())?, Some(at)))
     }
 
     /// The shape and the numbers of a constant of half or single precision.
@@ -97,6 +99,11 @@ impl<'a> Graph<'a> {
             _ => None,
         }
     }
+}
+
+/// The first value that a node makes; an empty name, which nothing reads, where it makes none.
+pub(super) fn output_of(node: &NodeProto) -> &str {
+    node.output.first().map_or("", String::as_str)
 }
 
 /// The attribute `name` of a node.

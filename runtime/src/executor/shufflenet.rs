@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use tract_onnx::pb::NodeProto;
 
 use super::depthwise::Sides;
-use super::graph::{Graph, Unknown, attribute, integers};
+use super::graph::{Graph, Unknown, attribute, integers, output_of};
 use super::instructions::Instructions;
 use super::layers::{Builder, Channel, Weights};
 use super::{Found, Input};
@@ -21,8 +21,8 @@ pub(super) fn recognise(graph: &Graph<'_>, at: usize, instructions: Instructions
     if node.op_type != "Conv" {
         return Ok(None);
     }
-    let Some(relu) = graph.only_reader(&node.output[0], "Relu") else { return Ok(None) };
-    let Some(pool) = graph.only_reader(&relu.1.output[0], "MaxPool") else { return Ok(None) };
+    let Some(relu) = graph.only_reader(output_of(node), "Relu") else { return Ok(None) };
+    let Some(pool) = graph.only_reader(output_of(relu.1), "MaxPool") else { return Ok(None) };
     let conv = Convolution::of(graph, node)?;
     let fits = |kernel: Sides| kernel == [1, 3, 3] || kernel == [3, 3, 3];
     if conv.groups != 1 || !fits(conv.kernel) || conv.step[2] != 2 {
@@ -44,14 +44,15 @@ pub(super) fn recognise(graph: &Graph<'_>, at: usize, instructions: Instructions
     };
     let stem = walk.builder.stem(conv.inputs, conv.kernel, conv.step, conv.weights());
     walk.done.extend([at, relu.0, pool.0]);
-    walk.values.insert(pool.1.output[0].clone(), stem);
-    let input = (node.input[0].clone(), Input::Planes { colours: conv.inputs, axes: conv.axes });
+    walk.values.insert(output_of(pool.1).to_owned(), stem);
+    let input =
+        (node.input.first().cloned().unwrap_or_default(), Input::Planes { colours: conv.inputs, axes: conv.axes });
     for at in at + 1..graph.proto.node.len() {
         if walk.done.contains(&at) || !graph.proto.node[at].input.iter().any(|value| walk.values.contains_key(value)) {
             continue;
         }
-        if let Some((output, value)) = walk.node(at)? {
-            return walk.finish(input, &output, value).map(Some);
+        if let Some((last, value)) = walk.node(at)? {
+            return walk.finish(input, &last, value).map(Some);
         }
     }
     Err(Unknown("no mean over all positions ends the network".into()))
@@ -79,16 +80,18 @@ impl Walk<'_, '_> {
             _ => node.input.first().and_then(input).map(|channels| vec![channels]),
         };
         let Some(inputs) = inputs else { return Err(unknown("it joins what is not of the network")) };
-        let channels = &inputs[0];
+        let Some(channels) = inputs.first().filter(|channels| !channels.is_empty()) else {
+            return Err(unknown("it joins nothing"));
+        };
         self.done.insert(at);
         let mut made = vec![];
         match node.op_type.as_str() {
             "Conv" => {
                 let conv = Convolution::of(graph, node)?;
-                if conv.axes != self.axes || conv.inputs * conv.groups != channels.len() {
+                if conv.axes != self.axes || conv.inputs.checked_mul(conv.groups) != Some(channels.len()) {
                     return Err(unknown("its weights do not fit its input"));
                 }
-                let relu = graph.only_reader(&node.output[0], "Relu");
+                let relu = graph.only_reader(output_of(node), "Relu");
                 if conv.groups == 1 && conv.kernel == [1, 1, 1] && conv.step == [1, 1, 1] {
                     made.push(self.builder.pointwise(channels, conv.weights(), relu.is_some()));
                 } else if conv.is_depthwise() && relu.is_none() {
@@ -98,7 +101,7 @@ impl Walk<'_, '_> {
                 }
                 if let Some((at, relu)) = relu {
                     self.done.insert(at);
-                    self.values.insert(relu.output[0].clone(), made.remove(0));
+                    self.values.extend(made.pop().map(|channels| (output_of(relu).to_owned(), channels)));
                     return Ok(None);
                 }
             }
@@ -108,13 +111,14 @@ impl Walk<'_, '_> {
                     Some(sizes) => graph.integers(sizes).map(|sizes| sizes.to_vec()),
                     None => {
                         let count = node.output.len();
-                        let even = channels.len().is_multiple_of(count);
+                        let even = count > 0 && channels.len().is_multiple_of(count);
                         even.then(|| vec![(channels.len() / count) as i64; count])
                     }
                 };
                 let mut rest = channels.as_slice();
                 for part in parts.ok_or_else(|| unknown("its parts are not known"))? {
-                    let part = usize::try_from(part).ok().and_then(|part| rest.split_at_checked(part));
+                    let part = usize::try_from(part).ok().filter(|&part| part > 0);
+                    let part = part.and_then(|part| rest.split_at_checked(part));
                     let (part, others) = part.ok_or_else(|| unknown("its parts are not of its input"))?;
                     made.push(part.to_vec());
                     rest = others;
@@ -148,8 +152,8 @@ impl Walk<'_, '_> {
     /// Reshape, transpose, reshape: groups and channels change places.
     fn shuffle(&mut self, apart: &NodeProto, channels: &[Channel]) -> Option<(String, Vec<Channel>)> {
         let graph = self.graph;
-        let swap = graph.only_reader(&apart.output[0], "Transpose")?;
-        let together = graph.only_reader(&swap.1.output[0], "Reshape")?;
+        let swap = graph.only_reader(output_of(apart), "Transpose")?;
+        let together = graph.only_reader(output_of(swap.1), "Reshape")?;
         let shape = graph.integers(apart.input.get(1)?)?;
         let [batch, groups, each, rest @ ..] = &*shape else { return None };
         let after = graph.integers(together.1.input.get(1)?)?;
@@ -165,26 +169,26 @@ impl Walk<'_, '_> {
         }
         self.done.extend([swap.0, together.0]);
         let shuffled = (0..each).flat_map(|place| (0..groups).map(move |group| channels[group * each + place]));
-        Some((together.1.output[0].clone(), shuffled.collect()))
+        Some((output_of(together.1).to_owned(), shuffled.collect()))
     }
 
     /// The value of the mean that `node` begins, (1, channels).
     fn mean(&mut self, node: &NodeProto) -> Option<String> {
         if node.op_type == "GlobalAveragePool" {
-            let (at, flat) = self.graph.only_reader(&node.output[0], "Flatten")?;
+            let (at, flat) = self.graph.only_reader(output_of(node), "Flatten")?;
             let axis = attribute(flat, "axis").map_or(1, |axis| axis.i);
-            return (axis == 1 && self.done.insert(at)).then(|| flat.output[0].clone());
+            return (axis == 1 && self.done.insert(at)).then(|| output_of(flat).to_owned());
         }
         let axes: Vec<i64> = (2..2 + self.axes as i64).collect();
         let kept = attribute(node, "keepdims").is_none_or(|keep| keep.i != 0);
-        (!kept && integers(node, "axes", 0, 0) == axes).then(|| node.output[0].clone())
+        (!kept && integers(node, "axes", 0, 0) == axes).then(|| output_of(node).to_owned())
     }
 
     /// What was found, if nothing else reads what is inside of it.
-    fn finish(self, (input, kind): (String, Input), output: &[Channel], value: String) -> Result<Found, Unknown> {
+    fn finish(self, (input, kind): (String, Input), last: &[Channel], value: String) -> Result<Found, Unknown> {
         let Walk { graph, builder, done, .. } = self;
         graph.closed(&done, &value)?;
-        Ok(Found { layers: builder.finish(output), input, kind, output: value, nodes: done })
+        Ok(Found { layers: builder.finish(last), input, kind, output: value, nodes: done })
     }
 }
 
@@ -216,7 +220,7 @@ impl Convolution {
         let axes = kernel.len();
         let bias = match node.input.get(2).filter(|value| !value.is_empty()) {
             Some(value) => graph.floats(value).map(|(_, bias)| bias),
-            None => Some(vec![0.0; *outputs]),
+            None => (*outputs <= data.len()).then(|| vec![0.0; *outputs]),
         };
         let bias = bias.filter(|bias| bias.len() == *outputs && *outputs > 0);
         let bias = bias.ok_or_else(|| unknown("its bias is not constant, finite and one for each output"))?;

@@ -1,0 +1,295 @@
+//! Checks an ONNX file before tract reads it: operators, references, sizes, memory and work.
+//!
+//! tract computes constants and allocates whatever a graph asks for while it prepares a network, so a file of 300 bytes could
+//! ask for more memory than a machine has. Here every value's shape is derived first, without its numbers: a network that
+//! needs too much, or whose needs are only known when it runs, is refused.
+
+mod attributes;
+mod operators;
+mod shapes;
+mod wire;
+
+use std::collections::{HashMap, HashSet};
+
+use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
+use tract_onnx::pb::tensor_shape_proto::dimension::Value as Length;
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, type_proto};
+use tract_onnx::prelude::Framework;
+
+use self::operators::Operator;
+
+/// Why a graph is refused: one phrase, without the file's name.
+pub(crate) type Fault = String;
+
+/// Most nodes of a graph.
+const MOST_NODES: usize = 20_000;
+
+/// Most nodes that compute something of the input. The time that tract takes to prepare them grows with their square: 2000
+/// take some five seconds on one core of 2023. Swin-T exported by torch has 1400.
+const MOST_COMPUTED: usize = 2_000;
+
+/// Most axes of a value.
+const MOST_AXES: usize = 8;
+
+/// Most bytes of the values that are in use at once while a network runs.
+const MOST_LIVE_BYTES: u64 = 128 << 20;
+
+/// Most bytes of the values that are computed from constants alone, beyond four times the file's own.
+const MOST_CONSTANT_BYTES: u64 = 64 << 20;
+
+/// Most multiply-adds, or elements written, of one run. R(2+1)D-18 on 24 frames has 10^11.
+const MOST_WORK: u64 = 1 << 40;
+
+/// Most of the same in constants, which are computed while the network is prepared.
+const MOST_CONSTANT_WORK: u64 = 1 << 28;
+
+/// Longest constant whose whole numbers are followed; those that state a shape have a few.
+const LONGEST_FOLLOWED: usize = 64;
+
+/// What is known of a value before the network runs.
+#[derive(Clone, Debug, PartialEq)]
+struct Value {
+    shape: Vec<usize>,
+    /// Its numbers, row-major, where they are whole, few and constant.
+    integers: Option<Vec<i64>>,
+    /// Whether it does not depend on the network's input.
+    is_constant: bool,
+    /// Bytes of an element.
+    width: u64,
+}
+
+impl Value {
+    fn elements(&self) -> Result<u64, Fault> {
+        elements(&self.shape)
+    }
+
+    fn bytes(&self) -> Result<u64, Fault> {
+        self.elements()?.checked_mul(self.width).ok_or_else(|| too_large(&self.shape))
+    }
+}
+
+/// Elements of a value of this shape.
+fn elements(shape: &[usize]) -> Result<u64, Fault> {
+    let count = shape.iter().try_fold(1_u64, |count, &length| count.checked_mul(length as u64));
+    count.filter(|&count| count < 1 << 48).ok_or_else(|| too_large(shape))
+}
+
+fn too_large(shape: &[usize]) -> Fault {
+    format!("a value has the shape {shape:?}, which is too large")
+}
+
+/// Decodes an ONNX file and checks all of it that does not depend on the size of its input.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn decode(bytes: &[u8]) -> Result<ModelProto, Fault> {
+    wire::check(bytes)?;
+    let proto = tract_onnx::onnx().proto_model_for_read(&mut &*bytes).map_err(|error| format!("{error:#}"))?;
+    check_structure(proto.graph.as_ref().ok_or("it has no graph")?)?;
+    Ok(proto)
+}
+
+/// Checks what each node is and reads: known operators, with so many inputs and outputs, each made once and before it is read.
+fn check_structure(graph: &GraphProto) -> Result<(), Fault> {
+    let mut made = HashSet::new();
+    let tensors = graph.initializer.iter().map(|tensor| tensor.name.as_str());
+    for name in graph.input.iter().map(|input| input.name.as_str()).chain(tensors) {
+        if name.is_empty() || !made.insert(name) {
+            return Err(format!("the value {name:?} is named twice"));
+        }
+    }
+    graph.input.iter().try_for_each(|input| check_input_lengths(&input.r#type))?;
+    graph.initializer.iter().try_for_each(check_tensor)?;
+    for node in &graph.node {
+        let fault = |what: &str| format!("{}: {what}", named(node));
+        if !matches!(node.domain.as_str(), "" | "ai.onnx") {
+            return Err(fault("its operator is not one of ONNX itself"));
+        }
+        let operator = Operator::called(&node.op_type).ok_or_else(|| fault("this operator is not supported"))?;
+        let present = node.input.iter().take_while(|value| !value.is_empty()).count();
+        if present < operator.least_inputs || node.input.len() > operator.most_inputs {
+            return Err(fault("it has the wrong number of inputs"));
+        }
+        if !(1..=operator.most_outputs).contains(&node.output.len()) || node.output[0].is_empty() {
+            return Err(fault("it has the wrong number of outputs"));
+        }
+        if let Some(value) = node.input.iter().find(|value| !value.is_empty() && !made.contains(value.as_str())) {
+            return Err(fault(&format!("it reads {value:?}, which nothing before it makes")));
+        }
+        attributes::check(node).map_err(|what| fault(&what))?;
+        for value in node.output.iter().filter(|value| !value.is_empty()) {
+            if !made.insert(value) {
+                return Err(fault(&format!("it makes {value:?}, which is made before it")));
+            }
+        }
+    }
+    match graph.output.iter().find(|output| !made.contains(output.name.as_str())) {
+        Some(output) => Err(format!("its output {:?} is made by no node", output.name)),
+        None => Ok(()),
+    }
+}
+
+/// A node as a message names it: by its name, or what it makes.
+fn named(node: &NodeProto) -> String {
+    let name = if node.name.is_empty() { node.output.first() } else { Some(&node.name) };
+    format!("{} {:?}", node.op_type.escape_debug(), name.map_or("", String::as_str))
+}
+
+/// The lengths of an input that are symbols are plain names, for tract computes with them.
+fn check_input_lengths(kind: &Option<tract_onnx::pb::TypeProto>) -> Result<(), Fault> {
+    let Some(type_proto::Value::TensorType(tensor)) = kind.as_ref().and_then(|kind| kind.value.as_ref()) else {
+        return Err("its input is no tensor".into());
+    };
+    for dim in tensor.shape.iter().flat_map(|shape| &shape.dim) {
+        if let Some(Length::DimParam(name)) = &dim.value {
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+            if name.len() > 64 || !name.chars().all(plain) {
+                return Err(format!("a length of its input is called {name:?}, which is no plain name"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Bytes of an element of this kind; none for kinds that no network has.
+fn width(data_type: i32) -> Option<u64> {
+    match DataType::try_from(data_type).ok()? {
+        DataType::Bool | DataType::Int8 | DataType::Uint8 => Some(1),
+        DataType::Float16 => Some(2),
+        DataType::Float | DataType::Int32 => Some(4),
+        DataType::Double | DataType::Int64 => Some(8),
+        _ => None,
+    }
+}
+
+/// A constant holds as many numbers as its shape says, in this file.
+fn check_tensor(tensor: &TensorProto) -> Result<(), Fault> {
+    let fault = |what: &str| format!("the constant {:?} {what}", tensor.name);
+    if tensor.data_location == Some(DataLocation::External as i32) {
+        return Err(fault("lies in another file, which is not read"));
+    }
+    let width = width(tensor.data_type).ok_or_else(|| fault("is of a kind that is not supported"))?;
+    let shape = shape_of(&tensor.dims).ok_or_else(|| fault("has no shape that can be"))?;
+    let count = elements(&shape).map_err(|_| fault("is too large"))?;
+    let held = match DataType::try_from(tensor.data_type) {
+        _ if !tensor.raw_data.is_empty() => {
+            let bytes = tensor.raw_data.len() as u64;
+            if bytes.is_multiple_of(width) { bytes / width } else { u64::MAX }
+        }
+        Ok(DataType::Float) => tensor.float_data.len() as u64,
+        Ok(DataType::Double) => tensor.double_data.len() as u64,
+        Ok(DataType::Int64) => tensor.int64_data.len() as u64,
+        _ => tensor.int32_data.len() as u64,
+    };
+    if held == count { Ok(()) } else { Err(fault("holds more or fewer numbers than its shape says")) }
+}
+
+/// A shape as lengths; none where one is negative or there are too many.
+fn shape_of(dims: &[i64]) -> Option<Vec<usize>> {
+    let lengths = || dims.iter().map(|&length| usize::try_from(length).ok()).collect();
+    if dims.len() <= MOST_AXES { lengths() } else { None }
+}
+
+/// What is known of a constant that was checked.
+fn constant(tensor: &TensorProto) -> Result<Value, Fault> {
+    let shape = shape_of(&tensor.dims).ok_or("a constant has no shape that can be")?;
+    let width = width(tensor.data_type).ok_or("a constant is of a kind that is not supported")?;
+    let few = elements(&shape)? <= LONGEST_FOLLOWED as u64;
+    let integers = match DataType::try_from(tensor.data_type) {
+        Ok(DataType::Int64) if few && tensor.raw_data.is_empty() => Some(tensor.int64_data.clone()),
+        Ok(DataType::Int64) if few => {
+            Some(tensor.raw_data.as_chunks().0.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect())
+        }
+        Ok(DataType::Int32) if few && tensor.raw_data.is_empty() => {
+            Some(tensor.int32_data.iter().map(|&number| number.into()).collect())
+        }
+        Ok(DataType::Int32) if few => {
+            Some(tensor.raw_data.as_chunks().0.iter().map(|&bytes| i32::from_le_bytes(bytes).into()).collect())
+        }
+        _ => None,
+    };
+    Ok(Value { shape, integers, is_constant: true, width })
+}
+
+/// What a run needs so far.
+#[derive(Default)]
+struct Needs {
+    live_bytes: u64,
+    constant_bytes: u64,
+    work: u64,
+    constant_work: u64,
+    computed: usize,
+}
+
+/// Checks what a decoded graph of one input needs for an input of shape `input` in single precision.
+///
+/// # Errors
+/// The node that needs too much, or that cannot be.
+pub(crate) fn check_needs(graph: &GraphProto, input: &[usize], file_bytes: usize) -> Result<(), Fault> {
+    let mut values: HashMap<&str, Value> = HashMap::new();
+    for tensor in &graph.initializer {
+        values.insert(&tensor.name, constant(tensor)?);
+    }
+    let input = Value { shape: input.to_vec(), integers: None, is_constant: false, width: 4 };
+    let mut needs = Needs { live_bytes: input.bytes()?, ..Needs::default() };
+    let most_constant = MOST_CONSTANT_BYTES.saturating_add(4 * file_bytes as u64);
+    if let Some(first) = graph.input.first() {
+        values.insert(&first.name, input);
+    }
+    let mut last_reader: HashMap<&str, usize> = HashMap::new();
+    for (at, node) in graph.node.iter().enumerate() {
+        last_reader.extend(node.input.iter().map(|value| (value.as_str(), at)));
+    }
+    last_reader.extend(graph.output.iter().map(|output| (output.name.as_str(), usize::MAX)));
+    for (at, node) in graph.node.iter().enumerate() {
+        let fault = |what: Fault| format!("{}: {what}", named(node));
+        let inputs: Vec<Option<&Value>> = node.input.iter().map(|value| values.get(value.as_str())).collect();
+        let made = shapes::outputs(node, &inputs).map_err(fault)?;
+        needs.add(&made).map_err(fault)?;
+        if needs.live_bytes > MOST_LIVE_BYTES || needs.constant_bytes > most_constant {
+            let what =
+                format!("its output of shape {:?} needs more memory than a network may have", made.values[0].shape);
+            return Err(fault(what));
+        }
+        if needs.work > MOST_WORK || needs.constant_work > MOST_CONSTANT_WORK {
+            return Err(fault("up to this node the network computes more than a network may".into()));
+        }
+        for value in node.input.iter().collect::<HashSet<_>>() {
+            if last_reader.get(value.as_str()) == Some(&at)
+                && let Some(read) = values.get(value.as_str()).filter(|read| !read.is_constant)
+            {
+                needs.live_bytes -= read.bytes()?;
+            }
+        }
+        for (name, value) in node.output.iter().zip(made.values).filter(|(name, _)| !name.is_empty()) {
+            if !last_reader.contains_key(name.as_str()) && !value.is_constant {
+                needs.live_bytes -= value.bytes()?;
+            }
+            values.insert(name, value);
+        }
+    }
+    match needs.computed > MOST_COMPUTED {
+        true => Err(format!("it has {} nodes that compute; at most {MOST_COMPUTED} are supported", needs.computed)),
+        false => Ok(()),
+    }
+}
+
+impl Needs {
+    /// Adds what one node makes and does.
+    fn add(&mut self, made: &shapes::Made) -> Result<(), Fault> {
+        let bytes =
+            made.values.iter().try_fold(0_u64, |sum, value| Ok::<_, Fault>(sum.saturating_add(value.bytes()?)))?;
+        if made.values[0].is_constant {
+            self.constant_bytes = self.constant_bytes.saturating_add(bytes);
+            self.constant_work = self.constant_work.saturating_add(made.work);
+        } else {
+            self.live_bytes = self.live_bytes.saturating_add(bytes);
+            self.work = self.work.saturating_add(made.work);
+            self.computed += 1;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
