@@ -318,6 +318,7 @@ pub struct Frame<'a> {
     colour: Colour,
     orientation: Orientation,
     sample_aspect: SampleAspect,
+    duration: Option<Timestamp>,
 }
 
 impl<'a> Frame<'a> {
@@ -356,7 +357,7 @@ impl<'a> Frame<'a> {
         }
         let colour = Colour { matrix: Matrix::assumed_for(width, height), range: Range::Limited };
         let (orientation, sample_aspect) = (Orientation::Upright, SampleAspect::SQUARE);
-        Ok(Frame { pixels, width, height, time, colour, orientation, sample_aspect })
+        Ok(Frame { pixels, width, height, time, colour, orientation, sample_aspect, duration: None })
     }
 
     /// The same picture, its samples meant in `colour`.
@@ -377,6 +378,13 @@ impl<'a> Frame<'a> {
     #[must_use]
     pub fn with_sample_aspect(mut self, aspect: SampleAspect) -> Self {
         self.sample_aspect = aspect;
+        self
+    }
+
+    /// The same picture, shown for `duration` if no other follows.
+    #[must_use]
+    pub fn with_duration(mut self, duration: Timestamp) -> Self {
+        self.duration = Some(duration);
         self
     }
 
@@ -408,6 +416,11 @@ impl<'a> Frame<'a> {
     /// How the picture is turned and mirrored for display.
     pub fn orientation(&self) -> Orientation {
         self.orientation
+    }
+
+    /// How long the picture is shown if no other follows; `None` if its source does not say.
+    pub fn duration(&self) -> Option<Timestamp> {
+        self.duration
     }
 
     /// The shape of a stored pixel.

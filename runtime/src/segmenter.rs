@@ -91,6 +91,8 @@ pub struct Segmenter<D = EvidenceDetector> {
     /// Working rate that was asked for and waits for the end of a clip.
     asked: Option<WorkingRate>,
     last: Option<Timestamp>,
+    /// How long the last frame is shown, where its source says so.
+    stated: Option<Timestamp>,
     skipped: u64,
 }
 
@@ -118,6 +120,7 @@ impl<D: ShotDetector> Segmenter<D> {
             },
             asked: None,
             last: None,
+            stated: None,
             skipped: 0,
         }
     }
@@ -135,7 +138,7 @@ impl<D: ShotDetector> Segmenter<D> {
         }
         let gap = self.last.is_some_and(|last| time.since(last).as_secs_f64() > self.options.shots.gap_s);
         let first = self.last.is_none();
-        self.last = Some(time);
+        (self.last, self.stated) = (Some(time), frame.duration());
         if let Some(rate) = self.asked.take_if(|_| self.cutter.is_between_clips(self.sampler.rate())) {
             self.sampler.set_rate(rate);
         }
@@ -166,6 +169,10 @@ impl<D: ShotDetector> Segmenter<D> {
     pub fn finish(&mut self, mut segment: impl FnMut(Segment)) -> Result<(), D::Error> {
         let cutter = &mut self.cutter;
         self.detector.finish(|verdict| cutter.settle(verdict, &mut segment))?;
+        // No picture is held for longer than a pause that ends a shot.
+        if let Some(stated) = self.stated {
+            cutter.tracker.state_last_duration(stated.min(Timestamp::from_secs_f64(self.options.shots.gap_s)));
+        }
         if let Some(shot) = cutter.tracker.finish() {
             cutter.close(shot, &mut segment);
         }

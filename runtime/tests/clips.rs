@@ -180,6 +180,36 @@ proptest! {
     }
 }
 
+/// The last picture is shown as long as its source states, but for no longer than a pause that ends a shot.
+#[test]
+fn the_last_picture_lasts_as_long_as_its_source_states() {
+    let rate = WorkingRate::default();
+    // Frames at 0 s and 0.04 s; what the last one states, and when the shot ends.
+    for (stated, end) in [(None, 80), (Some(20), 60), (Some(3000), 3040), (Some(3_600_000), 10_040)] {
+        let mut segmenter = Segmenter::with_detector(options(rate, Segmentation::Seq), KnownCuts::default());
+        let (mut clips, mut shots) = (0, Vec::new());
+        for millis in [0, 40] {
+            let plane = Plane { data: &[90; 64], stride: 8 };
+            let frame = Frame::new(Pixels::Grey(plane), 8, 8, Timestamp::from_millis(millis)).unwrap();
+            // What a picture states that another follows is of no meaning.
+            let stated = if millis == 0 { Some(9000) } else { stated };
+            let frame = stated.map_or(frame, |stated| frame.with_duration(Timestamp::from_millis(stated)));
+            let Ok(()) = segmenter.push(&frame, |_| clips += 1);
+        }
+        let Ok(()) = segmenter.finish(|segment| match segment {
+            Segment::Clip(clip) => {
+                clips += 1;
+                assert!(clip.end <= Timestamp::from_millis(end));
+            }
+            Segment::Shot(shot) => shots.push(shot),
+        });
+        assert_eq!(shots.iter().map(|shot| shot.end).collect::<Vec<_>>(), [Timestamp::from_millis(end)]);
+        assert_eq!(segmenter.end(), Timestamp::from_millis(end));
+        // Whole intervals of a quarter of a second, four to a clip.
+        assert_eq!(clips, (end as usize / 250).max(1).div_ceil(4), "{stated:?}");
+    }
+}
+
 /// Steps from one frame to the next in nanoseconds: a normal rate, pictures that stand for seconds, and pauses up to weeks.
 fn steps_with_pauses() -> impl Strategy<Value = Vec<i64>> {
     let one = prop_oneof![

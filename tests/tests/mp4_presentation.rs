@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use divita_board::source;
 use divita_runtime::frame::{Colour, Matrix, Orientation, Range, SampleAspect, Timestamp};
-use divita_tests::{raw_planes, root};
+use divita_tests::{divita, raw_planes, root};
 
 /// A fixture whose index is at its end, so that editing it moves no picture.
 fn fixture() -> Vec<u8> {
@@ -380,4 +380,37 @@ fn an_edit_list_without_end_is_refused_at_once() {
     let refusal = source::open(path.to_str().unwrap()).err().unwrap().to_string();
     // Or what another reader says of it.
     assert!(refusal.contains("over and over") || cfg!(feature = "gstreamer"), "{refusal}");
+}
+
+#[test]
+fn the_last_picture_is_shown_as_long_as_the_index_says() {
+    // Twelve pictures of 512 ticks at 24 x 512 ticks a second; of the last one another length.
+    let film = media("baseline.mp4");
+    let with_last = |ticks: u32| {
+        edited_in(&film, &[&STBL[..], &[b"stts"]].concat(), |stts| {
+            stts.truncate(4);
+            [2, 11, 512, 1, ticks].iter().for_each(|number: &u32| stts.extend(number.to_be_bytes()));
+        })
+    };
+    for (ticks, duration, end) in [
+        (512, None, "0.500"),
+        (3 * 12_288, Some(3000), "3.458"),
+        // Nothing stated.
+        (0, None, "0.500"),
+        // No picture is held for an hour.
+        (3600 * 12_288, Some(3_600_000), "10.458"),
+    ] {
+        let (_folder, path) = written(&with_last(ticks));
+        let mut source = source::open(path.to_str().unwrap()).unwrap();
+        let mut stated = Vec::new();
+        while let Some(frame) = source.next_frame().unwrap() {
+            stated.push(frame.duration());
+        }
+        let last = stated.pop().unwrap();
+        assert_eq!(last, duration.map(Timestamp::from_millis), "{ticks}");
+        assert_eq!(stated, [None; 11]);
+        let shots = divita(&["shots", path.to_str().unwrap()]);
+        let table = String::from_utf8(shots.stdout).unwrap();
+        assert_eq!(table.lines().last().unwrap().split_whitespace().nth(2), Some(end), "{table}");
+    }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use divita_runtime::event::Event;
+use divita_runtime::frame::Timestamp;
 use divita_runtime::shots::transition_network::TransitionNetwork;
 use divita_runtime::shots::{EvidenceDetector, Shot, ShotDetector, ShotSettings, ShotTracker};
 
@@ -71,13 +72,13 @@ fn find(input: &str, tell: &mut dyn FnMut(&Shot) -> Result<()>) -> Result<Option
     let progress = Progress::of(source.info());
     let mut detector = EvidenceDetector::new(TransitionNetwork::default(), ShotSettings::default());
     let mut tracker = ShotTracker::default();
-    let mut last = None;
+    let (mut last, mut stated) = (None, None);
     let mut closed = Vec::new();
     let failure = loop {
         match source.next_frame() {
             Ok(Some(frame)) if last.is_some_and(|last| frame.time() <= last) => {}
             Ok(Some(frame)) => {
-                last = Some(frame.time());
+                (last, stated) = (Some(frame.time()), frame.duration());
                 progress.reached(frame.time());
                 let Ok(()) = detector.push(&frame, |verdict| closed.extend(tracker.push(verdict)));
                 closed.drain(..).try_for_each(|shot| tell(&shot))?;
@@ -87,6 +88,9 @@ fn find(input: &str, tell: &mut dyn FnMut(&Shot) -> Result<()>) -> Result<Option
         }
     };
     let Ok(()) = detector.finish(|verdict| closed.extend(tracker.push(verdict)));
+    if let Some(stated) = stated {
+        tracker.state_last_duration(stated.min(Timestamp::from_secs_f64(ShotSettings::default().gap_s)));
+    }
     closed.extend(tracker.finish());
     closed.iter().try_for_each(tell)?;
     Ok(failure)

@@ -15,6 +15,8 @@ pub struct ShotTracker {
     last: Timestamp,
     /// The last step from one frame to the next that was no pause: how long the last frame is taken to be shown.
     step: Option<Timestamp>,
+    /// How long the last frame is shown, where its source says so.
+    stated: Option<Timestamp>,
 }
 
 impl ShotTracker {
@@ -47,17 +49,22 @@ impl ShotTracker {
         self.open.as_ref()
     }
 
+    /// States how long the last frame of the stream is shown, before [`ShotTracker::finish`].
+    pub fn state_last_duration(&mut self, duration: Timestamp) {
+        self.stated = Some(duration);
+    }
+
     /// Ends the stream; the shot that this closes, if one was open.
     pub fn finish(&mut self) -> Option<Shot> {
         self.close(self.end())
     }
 
-    /// When the last frame is over, taking it to be shown for one step: the last one that was no pause. The end of one shot is
-    /// so never after the beginning of the next.
+    /// When the last frame is over. It is shown as long as its source states, or for one step: the last one that was no pause.
+    /// The end of one shot is so never after the beginning of the next.
     pub fn end(&self) -> Timestamp {
         match self.frames {
             0 => self.last,
-            _ => self.last.plus(self.step.unwrap_or(USUAL_STEP)),
+            _ => self.last.plus(self.stated.or(self.step).unwrap_or(USUAL_STEP)),
         }
     }
 

@@ -358,7 +358,7 @@ impl FrameSource for Mp4Source {
     }
 
     fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError> {
-        let time = loop {
+        let (time, stated) = loop {
             let Some(ticks) = self.advance()? else { return Ok(None) };
             if let Some((_, start)) = self.next_start.take_if(|(key, _)| ticks >= *key) {
                 self.start = Some(start);
@@ -375,11 +375,15 @@ impl FrameSource for Mp4Source {
                 continue;
             }
             self.losses.show(ticks, time, self.precedes_damage(ticks));
-            break time;
+            let stated = self.track.last_picture.filter(|(last, _)| *last == ticks);
+            break (time, stated.map(|(_, duration)| Timestamp::from_ticks(duration, self.track.ticks_per_second)));
         };
         (self.shown, self.last) = (true, time);
         let (width, height) = self.decoder.size();
-        let frame = self.decoder.frame(time)?;
+        let mut frame = self.decoder.frame(time)?;
+        if let Some(duration) = stated {
+            frame = frame.with_duration(duration);
+        }
         let display = &self.track.display;
         Ok(Some(
             frame
@@ -464,13 +468,14 @@ fn describe(name: &str, track: &VideoTrack, format: &StreamFormat) -> SourceInfo
     };
     let frame_rate = (frames > 1 && span > 0).then(|| (frames - 1) as f64 * span_per_second / span as f64);
     let step = Timestamp::from_secs_f64(frame_rate.map_or(0.0, |rate| 1.0 / rate));
+    let stated = track.last_picture;
     SourceInfo {
         name: name.to_owned(),
         width: format.width,
         height: format.height,
         frame_rate,
         frames: Some(frames),
-        duration: Some(last.0.plus(step)),
+        duration: Some(last.0.plus(stated.map_or(step, |(_, duration)| Timestamp::from_ticks(duration, per_second)))),
         live: false,
     }
 }

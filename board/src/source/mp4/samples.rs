@@ -49,6 +49,13 @@ pub(super) fn read(stbl: &[u8], file_bytes: u64) -> Option<Vec<Sample>> {
     Some(samples)
 }
 
+/// How long the last sample is shown by `stts`, in ticks.
+pub(super) fn last_step(stbl: &[u8]) -> Option<i64> {
+    let mut steps = Runs::read(find(stbl, b"stts")?)?.entries;
+    steps.skip(steps.0.len().checked_sub(4)?)?;
+    steps.u32().map(i64::from)
+}
+
 /// How long each sample is (`stsz`, or `stz2` with lengths of a few bits).
 struct Sizes<'a> {
     /// The length of all, or 0.

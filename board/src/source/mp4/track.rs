@@ -22,6 +22,9 @@ pub(super) struct VideoTrack {
     pub configs: Vec<AvcConfig>,
     /// In decoding order, at least one, all with a configuration.
     pub samples: Vec<Sample>,
+    /// When the last picture is shown, and for how long, in ticks of the media; only where it is not shown as long as the
+    /// one before.
+    pub last_picture: Option<(i64, i64)>,
 }
 
 /// Reads the index `moov` of a file of `file_bytes` bytes. Of several video tracks it takes the first in H.264 that is enabled,
@@ -80,11 +83,25 @@ fn read_track(
     }
     // What is decoded after the last picture that is shown is needed by none.
     let passes = edits.passes(&samples, find(stbl, b"stss"))?;
+    let last_picture = match &passes[..] {
+        [pass] if pass.is_plain() => last_picture(&samples[..pass.samples.end], samples.len(), stbl),
+        _ => None,
+    };
     samples.truncate(passes.iter().map(|pass| pass.samples.end).max().unwrap_or(0));
     if samples.is_empty() {
         return Err(SourceError::Empty { hint: "its video track shows nothing; check that this is the right file" });
     }
-    Ok(VideoTrack { ticks_per_second, display, colour, passes, configs, samples })
+    Ok(VideoTrack { ticks_per_second, display, colour, passes, configs, samples, last_picture })
+}
+
+/// When the last of the pictures `shown` begins and how long it is shown, in ticks, where the index states that: for the last
+/// of `all` pictures in decoding order, since the steps of the others are between times of decoding.
+fn last_picture(shown: &[Sample], all: usize, stbl: &[u8]) -> Option<(i64, i64)> {
+    let (last, before) = shown.split_last().filter(|_| shown.len() == all)?;
+    let before = before.iter().map(|sample| sample.shown).max();
+    let duration = samples::last_step(stbl).filter(|&step| step > 0)?;
+    let step = before.map(|before| last.shown.saturating_sub(before));
+    (step.is_none_or(|step| step > 0 && step != duration)).then_some((last.shown, duration))
 }
 
 /// The ticks a second of `mvhd` or `mdhd`, which start alike.
