@@ -2,8 +2,18 @@
 
 use super::bytes::{Bytes, find};
 
-/// Most pictures of a track: three days at 60 a second.
-const MAX_SAMPLES: usize = 1 << 24;
+/// Most pictures of a track: a day and a half at 60 a second.
+const MAX_SAMPLES: usize = 1 << 23;
+
+/// Bytes of the file for each sample whose length the index does not state one by one, and samples that are allowed beyond.
+/// The smallest pictures, which repeat the one before them, take some 12 bytes with their place in the index.
+const BYTES_A_SAMPLE: u64 = 16;
+const FREE_SAMPLES: u64 = 1000;
+
+/// How often the bytes of the file may be read as samples, and bytes that may be read beyond. Samples of a sound file do not
+/// overlap; a few writers store a repeated picture once.
+const MOST_READS: u64 = 8;
+const FREE_BYTES: u64 = 64 << 20;
 
 /// One picture's data.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,17 +43,22 @@ impl Sample {
 pub(super) fn read(stbl: &[u8], file_bytes: u64) -> Option<Vec<Sample>> {
     let mut sizes = match find(stbl, b"stsz") {
         Some(stsz) => Sizes::read(stsz, file_bytes)?,
-        None => Sizes::read_compact(find(stbl, b"stz2")?)?,
+        None => Sizes::read_compact(find(stbl, b"stz2")?, file_bytes)?,
     };
     let mut times = Times::read(stbl)?;
     let chunks = Chunks::read(stbl)?;
     let mut samples = Vec::with_capacity(sizes.left());
+    let mut bytes_left = file_bytes.saturating_mul(MOST_READS).saturating_add(FREE_BYTES);
     for (offset, config, count) in chunks {
         let mut offset = offset;
         for _ in 0..count {
             let Some(bytes) = sizes.next() else { return Some(samples) };
             samples.push(Sample { offset, bytes, config, shown: times.next_time()? });
             offset = offset.checked_add(bytes.into())?;
+            // What lies beyond the end of a file that was cut short is never read.
+            if offset <= file_bytes {
+                bytes_left = bytes_left.checked_sub(bytes.into())?;
+            }
         }
     }
     Some(samples)
@@ -77,18 +92,20 @@ impl<'a> Sizes<'a> {
         let held = match file_bytes.checked_div(fixed.into()) {
             None => each.0.len() / 4,
             // One more than the file can hold, by which a reader sees that it is cut short.
-            Some(whole) => usize::try_from(whole).map_or(MAX_SAMPLES, |whole| whole.saturating_add(1)),
+            Some(whole) => (whole + 1).min(file_bytes / BYTES_A_SAMPLE + FREE_SAMPLES) as usize,
         };
         Some(Sizes { fixed, count: count.min(held).min(MAX_SAMPLES), each, bits: 32, nibble: None })
     }
 
     /// Reads `stz2` (ISO/IEC 14496-12, 8.7.3.3).
-    fn read_compact(stz2: &'a [u8]) -> Option<Self> {
+    fn read_compact(stz2: &'a [u8], file_bytes: u64) -> Option<Self> {
         let mut each = Bytes(stz2);
         each.version()?;
         let bits = (each.u32()? & 255) as usize;
         let count = each.u32()? as usize;
         let held = each.0.len().checked_mul(8)?.checked_div(bits)?;
+        // Those of 16 bits back themselves.
+        let held = held.min((file_bytes / 2 + FREE_SAMPLES) as usize);
         let known = matches!(bits, 4 | 8 | 16);
         known.then(|| Sizes { fixed: 0, count: count.min(held).min(MAX_SAMPLES), each, bits, nibble: None })
     }
@@ -278,5 +295,28 @@ mod tests {
         assert_eq!(tables(&[0, 5, most], &[0, 1, 1, most, 1]).unwrap().len(), 201);
         assert_eq!(tables(&[0, 0, 0], &[0, 1, 1, 3, 1]).unwrap().len(), 0);
         assert!(read(&[], 1000).is_none());
+        // Many samples of a byte each in a large file of zeros.
+        let stbl = [
+            boxed(b"stsz", &[0, 1, most]),
+            boxed(b"stco", &[0, 1, 48]),
+            boxed(b"stsc", &[0, 1, 1, most, 1]),
+            boxed(b"stts", &[0, 1, most, 1]),
+        ];
+        assert_eq!(read(&stbl.concat(), 16 << 20).unwrap().len(), (1 << 20) + 1000);
+    }
+
+    #[test]
+    fn samples_that_overlap_are_bounded_by_the_file() {
+        let overlapping = |count: u32, bytes: u32| {
+            let sizes = [&[0, 0, count][..], &vec![bytes; count as usize]].concat();
+            let chunks = [&[0, count][..], &vec![100; count as usize]].concat();
+            let one = boxed(b"stsc", &[0, 1, 1, 1, 1]);
+            let tables = [boxed(b"stsz", &sizes), boxed(b"stco", &chunks), one, boxed(b"stts", &[0, 1, count, 1])];
+            read(&tables.concat(), 33 << 20)
+        };
+        assert!(overlapping(200, 32 << 20).is_none());
+        assert_eq!(overlapping(200, 1 << 20).unwrap().len(), 200);
+        // Beyond the end: the file is cut short, and its table is none the worse.
+        assert_eq!(overlapping(200, 34 << 20).unwrap().len(), 200);
     }
 }

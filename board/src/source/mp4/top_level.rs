@@ -7,7 +7,7 @@ use super::bytes::{Bytes, Name};
 use crate::source::SourceError;
 
 /// Largest index that is read into memory, in bytes; that of a day at 60 frames a second takes 60 MB.
-const MAX_INDEX: u64 = 256 << 20;
+const MAX_INDEX: u64 = 64 << 20;
 
 /// Boxes after which the search is given up; only a fragmented file has more than a dozen.
 const MAX_BOXES: usize = 10_000;
