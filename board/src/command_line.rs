@@ -1,6 +1,7 @@
 //! The command line of `divita`: what may stand on it, and the command that it leads to.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -17,7 +18,8 @@ use crate::{commands, config, output};
 #[command(after_help = "Exit status: 0 done, 1 some input failed (the others were still done), 2 wrong usage.\n\
     Log messages: RUST_LOG=debug divita ...")]
 struct Divita {
-    /// Take the options' defaults from this TOML file; `divita config` prints one
+    /// Take the options' defaults from this TOML file; `divita config` prints one. Under systemd the credential `divita.toml` is
+    /// taken where no file is named
     #[arg(long, global = true, value_name = "FILE", env = CONFIG)]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -46,7 +48,11 @@ pub(crate) enum Outcome {
 /// The environment variable that names the configuration.
 const CONFIG: &str = "DIVITA_CONFIG";
 
-/// The configuration that is named on the command line or in the environment. It must be known before the rest of the command line
+/// The configuration that systemd hands to the service (`LoadCredential=`), in the folder that this variable names.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+const CREDENTIAL: &str = "divita.toml";
+
+/// The configuration that is named on the command line or in the environment, or that systemd hands over. It must be known before the rest of the command line
 /// is read, whose defaults are in it.
 fn named_config() -> Option<PathBuf> {
     let mut arguments = std::env::args_os().skip(1);
@@ -62,7 +68,9 @@ fn named_config() -> Option<PathBuf> {
             None => {}
         }
     }
-    std::env::var_os(CONFIG).filter(|path| !path.is_empty()).map(PathBuf::from)
+    let named = std::env::var_os(CONFIG).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let credential = || Some(Path::new(&std::env::var_os(CREDENTIALS)?).join(CREDENTIAL)).filter(|path| path.exists());
+    named.or_else(credential)
 }
 
 /// The command line, for whatever is made from it: man pages, completions.
@@ -71,9 +79,20 @@ pub fn command() -> clap::Command {
     Divita::command()
 }
 
-/// Does what the command line says.
+impl Command {
+    /// Returns whether the command prints its results to standard output.
+    fn prints(&self) -> bool {
+        match self {
+            Command::Classify(command) => command.prints(),
+            Command::Shots(command) => command.prints(),
+            _ => true,
+        }
+    }
+}
+
+/// Does what the command line says. Where `is_stdout_closed`, a command that prints its results fails before it begins.
 #[must_use]
-pub fn run() -> ExitCode {
+pub fn run(is_stdout_closed: bool) -> ExitCode {
     let command_line = command();
     let configured = match named_config() {
         Some(path) => config::apply(command_line.clone(), &path),
@@ -88,9 +107,18 @@ pub fn run() -> ExitCode {
         }
     };
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,tract=error"))
-        .format_timestamp(None)
-        .format_target(false)
+        .format(|out, record| {
+            let style = out.default_level_style(record.level());
+            let message = record.args().to_string();
+            writeln!(out, "[{style}{:<5}{style:#}] {}", record.level(), output::printable(&message))
+        })
         .init();
+    if is_stdout_closed && divita.command.prints() {
+        output::say(
+            "error: standard output is closed, so the results would be lost; redirect it to a file or to /dev/null",
+        );
+        return ExitCode::FAILURE;
+    }
     let outcome = match divita.command {
         Command::Classify(command) => command.run(),
         Command::Shots(command) => command.run(),

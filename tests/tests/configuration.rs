@@ -39,3 +39,20 @@ fn a_key_that_is_none_and_a_file_that_is_not_there_are_one_clear_line() {
     assert_fails(&divita(&["--config", path, "classify", "x.mp4"]), 2, &["divita.toml", "did you mean segmentation?"]);
     assert_fails(&divita(&["--config", "no-such.toml", "classify", "x.mp4"]), 2, &["no-such.toml", "cannot be read"]);
 }
+
+#[test]
+fn a_credential_of_systemd_is_the_configuration_where_no_file_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = "[classify]\ninputs = [\"test://?seconds=3&size=32x32\"]\nfps = 8\nformat = \"jsonl\"\n";
+    let run = |arguments: &[&str]| {
+        let mut command = divita_tests::program("divita");
+        stdout(&command.env("CREDENTIALS_DIRECTORY", folder.path()).args(arguments).output().unwrap())
+    };
+    // A service may have other credentials alone.
+    assert!(run(&["classify", "test://?seconds=3&size=32x32"]).contains("4 frames a second"));
+    std::fs::write(folder.path().join("divita.toml"), file).unwrap();
+    assert!(run(&["classify"]).contains("\"fps\":8"));
+    let named = folder.path().join("named.toml");
+    std::fs::write(&named, file.replace("fps = 8", "fps = 6")).unwrap();
+    assert!(run(&["--config", named.to_str().unwrap(), "classify"]).contains("\"fps\":6"));
+}

@@ -1,0 +1,51 @@
+//! The files of the package for the service: what they limit, and who may read them.
+#![allow(clippy::unwrap_used)]
+
+use std::process::Command;
+
+use divita_tests::root;
+
+fn packaging(name: &str) -> String {
+    std::fs::read_to_string(root().join("board/packaging").join(name)).unwrap()
+}
+
+#[test]
+fn the_unit_limits_what_the_service_takes_and_dumps() {
+    let unit = packaging("divita.service");
+    for line in ["MemoryMax=1G", "TasksMax=128", "LimitCORE=0", "LoadCredential=divita.toml:/etc/divita/divita.toml"] {
+        assert!(unit.lines().any(|found| found == line), "{line}");
+    }
+}
+
+#[test]
+fn systemd_understands_the_unit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("divita.service");
+    // The programs and pages that it names need not be installed here.
+    let unit = packaging("divita.service").replace("/usr/bin/divita", "/bin/true");
+    let unit: Vec<&str> = unit.lines().filter(|line| !line.starts_with("Documentation=")).collect();
+    std::fs::write(&path, unit.join("\n")).unwrap();
+    let Ok(output) = Command::new("systemd-analyze").arg("verify").arg(&path).output() else {
+        eprintln!("SKIPPED: no systemd-analyze");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    // Units of the machine that runs the test may have faults of their own.
+    let faults: Vec<&str> = said.lines().filter(|line| line.contains("divita")).collect();
+    assert!(faults.is_empty(), "{faults:?}");
+}
+
+#[test]
+fn others_cannot_read_the_configuration() {
+    let manifest = std::fs::read_to_string(root().join("board/Cargo.toml")).unwrap();
+    assert!(manifest.contains(r#"["packaging/divita.toml", "etc/divita/", "600"]"#));
+}
+
+#[test]
+fn a_second_camera_does_not_take_the_name_of_the_first() {
+    let rules = packaging("70-divita.rules");
+    let rule = |words: &[&str]| rules.lines().any(|line| words.iter().all(|word| line.contains(word)));
+    assert!(rule(&[r#"TEST!="/dev/divita-camera""#, r#"ENV{DIVITA_CAMERA}="1""#]));
+    assert!(rule(&[r#"ENV{DIVITA_CAMERA}=="1""#, r#"SYMLINK+="divita-camera""#]));
+    assert!(rule(&[r#"ENV{ID_V4L_CAPABILITIES}!="*:capture:*""#]) && rule(&[r#"ATTR{index}!="0""#]));
+}
