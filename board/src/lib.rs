@@ -10,12 +10,14 @@ pub mod inputs;
 pub mod live;
 mod meter;
 mod output;
+pub mod owner;
 pub mod profile;
 mod progress;
 mod service;
 pub mod source;
 mod stop;
 pub mod thermal;
+pub mod whole_file;
 
 /// Whether this build reads what GStreamer reads.
 pub const WITH_GSTREAMER: bool = cfg!(feature = "gstreamer");

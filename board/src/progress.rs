@@ -6,6 +6,7 @@ use divita_runtime::event::{Event, LiveState};
 use divita_runtime::frame::Timestamp;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::output::printable;
 use crate::source::SourceInfo;
 
 /// A bar over the presentation time of an input, drawn on standard error.
@@ -32,7 +33,7 @@ impl Progress {
             ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar()).progress_chars("=> "),
         );
         let name = info.name.rsplit('/').next().unwrap_or(&info.name).to_owned();
-        bar.set_prefix(name);
+        bar.set_prefix(printable(&name).into_owned());
         bar.enable_steady_tick(Duration::from_millis(200));
         Progress { bar, name: info.name.clone() }
     }
@@ -51,7 +52,7 @@ impl Progress {
 
     /// What there is to say right now, in a few words.
     pub fn say(&self, message: String) {
-        self.bar.set_message(message);
+        self.bar.set_message(printable(&message).into_owned());
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
 };
@@ -18,6 +19,8 @@ use divita_runtime::{
 };
 
 use burn_core::tensor::Device;
+use divita_board::{owner::Owner, whole_file::sync_folder};
+use rustix::fs::{CWD, RenameFlags};
 
 use crate::{
     Error, cost,
@@ -214,23 +217,31 @@ pub fn seeded_networks(seed: u64) -> Vec<BundleNetwork> {
 /// large for half precision, [`Error::Unverified`] where a file does not compute what its network does.
 pub fn build(options: &BuildOptions, contents: &Contents) -> Result<Manifest, Error> {
     let output = &options.output;
+    let name = output.file_name().ok_or_else(|| Error::NoFolderName(output.clone()))?;
+    let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    sweep(parent, name, output);
     if output.exists() {
         if !options.force {
             return Err(Error::Exists(output.clone()));
         }
         replaceable(output)?;
     }
-    let name = output.file_name().ok_or_else(|| Error::NoFolderName(output.clone()))?;
-    let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(Error::io(parent))?;
     let mut prefix = std::ffi::OsString::from(".");
     prefix.push(name);
+    prefix.push(Owner::here().prefix());
     let workshop = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent).map_err(Error::io(parent))?;
     // One level down, because a temporary folder itself is closed to other users.
-    let folder = workshop.path().join("new");
+    let folder = workshop.path().join(NEW);
     fs::create_dir(&folder).map_err(Error::io(&folder))?;
     let manifest = write_files(options, contents, &folder)?;
-    let old = workshop.path().join("old");
+    sync_folder(&folder).map_err(Error::io(&folder))?;
+    let old = workshop.path().join(OLD);
+    // Both at once where the file system can, so that a program that is killed leaves one of them in its place.
+    if output.exists() && rustix::fs::renameat_with(CWD, &folder, CWD, output, RenameFlags::EXCHANGE).is_ok() {
+        sync_folder(parent).map_err(Error::io(parent))?;
+        return Ok(manifest);
+    }
     if output.exists() {
         fs::rename(output, &old).map_err(Error::io(output))?;
     }
@@ -241,7 +252,32 @@ pub fn build(options: &BuildOptions, contents: &Contents) -> Result<Manifest, Er
         }
         return Err(Error::io(output)(error));
     }
+    sync_folder(parent).map_err(Error::io(parent))?;
     Ok(manifest)
+}
+
+/// What is being made, and what it takes the place of, in a workshop.
+const NEW: &str = "new";
+const OLD: &str = "old";
+
+/// Removes the workshops for the bundle `output` of processes that were killed, and puts back the bundle that one of them had
+/// moved away. What cannot be removed stays: that is no reason not to build.
+fn sweep(parent: &Path, name: &OsStr, output: &Path) {
+    let here = Owner::here();
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let found = entry.file_name();
+        let owner =
+            name.to_str().zip(found.to_str()).and_then(|(name, found)| found.strip_prefix('.')?.strip_prefix(name));
+        if owner.and_then(Owner::parse).is_none_or(|owner| !owner.is_gone(&here)) {
+            continue;
+        }
+        if !output.exists() {
+            let _ = fs::rename(entry.path().join(OLD), output);
+        }
+        if !entry.path().join(OLD).exists() || output.exists() {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Whether `folder` is a bundle and nothing else, of whatever version, whole or not: then it may be deleted for another.

@@ -1,7 +1,8 @@
 //! A network's weights by name, in PyTorch's shapes, and their safetensors form.
 
-use std::{borrow::Cow, collections::BTreeMap, io::Write, path::Path};
+use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
+use divita_board::whole_file;
 use safetensors::{Dtype, View};
 
 use crate::Error;
@@ -58,16 +59,7 @@ pub fn write_safetensors(networks: &[(&str, &Weights)], facts: &[(&str, &str)], 
 /// # Errors
 /// [`Error::Io`] where it cannot be written.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // An ordinary file's permissions, less the process's mask, not those of a secret.
-    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-    let mut builder = tempfile::Builder::new();
-    let mut partial =
-        builder.prefix(".divita-").permissions(permissions).tempfile_in(folder).map_err(Error::io(path))?;
-    partial.as_file_mut().write_all(bytes).map_err(Error::io(path))?;
-    partial.as_file().sync_all().map_err(Error::io(path))?;
-    partial.persist(path).map_err(|failed| Error::io(path)(failed.error))?;
-    Ok(())
+    whole_file::write_whole(path, bytes).map_err(Error::io(path))
 }
 
 impl View for &Tensor {

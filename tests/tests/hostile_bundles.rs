@@ -6,6 +6,7 @@ use std::fs::File;
 use std::path::Path;
 
 use divita_runtime::bundle::FileEntry;
+use divita_runtime::network::{Executor, SingleNetwork};
 use divita_tests::{assert_fails, change_manifest, demo_bundle, demo_copy, divita_limited};
 use serde_json::json;
 
@@ -158,6 +159,41 @@ fn a_known_network_with_one_node_changed() {
         replace(folder.path(), "image.onnx", &data);
         assert_refused(folder.path(), &["image.onnx"]);
     }
+}
+
+/// Bytes of the networks that our own executor recognises are changed at random: each is refused in words, or runs.
+#[test]
+fn networks_with_a_few_bytes_changed() {
+    let mut numbers = 7_u64;
+    let mut below = |limit: usize| {
+        // Knuth's constants.
+        numbers = numbers.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (numbers >> 33) as usize % limit
+    };
+    let mut outcomes = [0, 0];
+    for (file, shape, output) in
+        [("image_head.onnx", [1, 30, 1024].as_slice(), 10), ("image.onnx", &[1, 3, 224, 224], 1024)]
+    {
+        let whole = std::fs::read(demo_bundle().join(file)).unwrap();
+        for round in 0..150 {
+            let mut data = whole.clone();
+            // Nodes come before weights, and every other change is to be one of theirs.
+            let limit = if round % 2 == 0 { 20_000 } else { whole.len() };
+            for _ in 0..1 + round % 4 {
+                data[below(limit)] = below(256) as u8;
+            }
+            let prepared = SingleNetwork::prepare(&data, shape, &[1, output], Executor::default());
+            match prepared.and_then(|mut network| network.run()) {
+                Ok(_) => outcomes[0] += 1,
+                Err(error) => {
+                    assert!(!error.to_string().contains('\n'), "{error}");
+                    outcomes[1] += 1;
+                }
+            }
+        }
+    }
+    println!("{outcomes:?} run and are refused");
+    assert!(outcomes.iter().all(|&count| count > 10), "{outcomes:?}");
 }
 
 #[test]

@@ -136,6 +136,11 @@ impl MethodOptions {
 }
 
 impl Classify {
+    /// Returns whether the results go to standard output.
+    pub fn prints(&self) -> bool {
+        self.output.is_none()
+    }
+
     /// Classifies every input.
     pub fn run(&self) -> Result<Outcome> {
         let stop = Stop::on_signals().context("signals cannot be listened to")?;

@@ -10,6 +10,7 @@ use divita_runtime::network::Networks;
 
 use crate::bundles;
 use crate::command_line::Outcome;
+use crate::output::printable;
 
 /// What a bundle is: networks, sizes, costs, where its weights come from. Every file is checked on the way, and
 /// every network prepared: what is refused here, `classify` refuses too.
@@ -80,7 +81,7 @@ fn describe(manifest: &Manifest) -> String {
     rows.extend(manifest.metrics.iter().map(|(name, value)| (name.as_str(), format!("{value:.4}"))));
     rows.extend(manifest.files.iter().map(|(name, entry)| (name.as_str(), format!("{} bytes, checked", entry.size))));
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    rows.iter().map(|(name, value)| format!("{name:<width$} {value}\n")).collect()
+    rows.iter().map(|(name, value)| format!("{:<width$} {}\n", printable(name), printable(value))).collect()
 }
 
 fn describe_stream(stream: &Stream) -> String {

@@ -31,6 +31,11 @@ pub struct Shots {
 }
 
 impl Shots {
+    /// Returns whether the results go to standard output.
+    pub fn prints(&self) -> bool {
+        self.output.is_none()
+    }
+
     /// Finds the shots.
     pub fn run(&self) -> Result<Outcome> {
         let input = &self.input;

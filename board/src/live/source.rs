@@ -5,6 +5,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use divita_runtime::frame::{Frame, Timestamp};
+use divita_runtime::panics;
 
 use super::held_frame::HeldFrame;
 use super::queue::{Item, Queue};
@@ -52,7 +53,14 @@ impl LiveSource {
     pub fn start(open: Opener, patience: Patience) -> Result<Self, SourceError> {
         let queue = Arc::new(Queue::default());
         let capture = Capture { queue: queue.clone(), open, machine: Reconnect::new(patience), start: Instant::now() };
-        let thread = thread::Builder::new().name("capture".into()).spawn(move || capture.run());
+        let capture = move || {
+            let queue = capture.queue.clone();
+            // Without this nobody would notice that no picture comes any more.
+            if let Err(reason) = panics::catch(|| capture.run()) {
+                queue.push(Item::Failed(SourceError::Capture { reason }));
+            }
+        };
+        let thread = thread::Builder::new().name("capture".into()).spawn(capture);
         let thread = thread.map_err(SourceError::io("start a thread to capture with"))?;
         Ok(LiveSource { queue, thread: Some(thread), current: None })
     }
@@ -188,4 +196,18 @@ fn is_lasting(error: &SourceError) -> bool {
             | NoCamera { .. }
             | GStreamer { .. }
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_capturing_thread_is_an_error() {
+        let open: Opener = Box::new(|| panic!("the driver's answer makes no sense"));
+        let mut source = LiveSource::start(open, Patience::default()).unwrap();
+        let failed = (0..100).find_map(|_| source.next(Duration::from_millis(100)).err());
+        let message = failed.unwrap().to_string();
+        assert!(message.contains("the driver's answer makes no sense at source.rs"), "{message}");
+    }
 }

@@ -2,6 +2,8 @@
 
 pub mod csv;
 pub mod jsonl;
+mod link;
+mod printable;
 mod sink;
 pub mod table;
 
@@ -9,6 +11,7 @@ use std::io::Write;
 
 use clap::ValueEnum;
 
+pub use printable::printable;
 pub use sink::Sink;
 
 /// Form of the results.
@@ -29,7 +32,7 @@ pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|error| kind(error) == Some(std::io::ErrorKind::BrokenPipe))
 }
 
-/// Says something to whoever runs the program. That nobody listens any more is no reason to stop.
+/// Says something to whoever runs the program, on one line. That nobody listens any more is no reason to stop.
 pub fn say(message: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr(), "{message}");
+    let _ = writeln!(std::io::stderr(), "{}", printable(&message.to_string()));
 }

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use divita_runtime::bundle::Task;
 use divita_runtime::event::Event;
 
+use super::printable;
+
 /// Width of a probability's bar in characters.
 const BAR: usize = 40;
 
@@ -28,6 +30,7 @@ pub fn result(source: &str, event: &Event) -> String {
     else {
         return String::new();
     };
+    let source = printable(source);
     let plural = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     let mut text = format!(
         "{source}\n  {duration_s:.1} s, {frames} frames, {}, {} at {} frames a second, {}\n",
@@ -40,7 +43,7 @@ pub fn result(source: &str, event: &Event) -> String {
         let _ = writeln!(text, "  UNTRAINED bundle {bundle:?}: these numbers show that it runs, not what the video is");
     }
     if let Some(notice) = notice {
-        let _ = writeln!(text, "  bundle {bundle:?}: {notice}");
+        let _ = writeln!(text, "  bundle {bundle:?}: {}", printable(notice));
     }
     if *task == Task::SingleLabel {
         text.push_str("  one label: the probabilities sum to 1\n");
@@ -49,6 +52,7 @@ pub fn result(source: &str, event: &Event) -> String {
         text.push_str("  INCOMPLETE: the input could not be read to its end\n");
     }
     let ranked = probabilities.ranked();
+    let ranked: Vec<_> = ranked.iter().map(|(label, value)| (printable(label), *value)).collect();
     let width = ranked.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
     for (label, value) in ranked {
         let filled = (value * BAR as f32).round() as usize;
@@ -61,8 +65,14 @@ pub fn result(source: &str, event: &Event) -> String {
 /// The heading above shots.
 pub fn shot_heading(source: &str) -> String {
     format!(
-        "{source}\n  {:>5}  {:>10}  {:>10}  {:>9}  {:>11}  {:>7}  begins with\n",
-        "shot", "start s", "end s", "seconds", "first frame", "frames"
+        "{}\n  {:>5}  {:>10}  {:>10}  {:>9}  {:>11}  {:>7}  begins with\n",
+        printable(source),
+        "shot",
+        "start s",
+        "end s",
+        "seconds",
+        "first frame",
+        "frames"
     )
 }
 

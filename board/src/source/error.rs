@@ -132,6 +132,14 @@ pub enum SourceError {
         /// What would have been expected.
         hint: &'static str,
     },
+    /// A picture of a folder that takes more memory than there is for one.
+    #[error("a picture of the folder takes more memory to decode than is allowed ({source}); make it smaller: {file}")]
+    ImageMemory {
+        /// The decoder's answer.
+        source: image::ImageError,
+        /// The picture's file name.
+        file: String,
+    },
     /// A picture of a folder that cannot be decoded.
     #[error("a picture of the folder cannot be decoded ({source}); replace or remove it: {file}")]
     Image {
@@ -189,6 +197,12 @@ pub enum SourceError {
         problem: String,
         /// What to do.
         hint: &'static str,
+    },
+    /// The thread that captures a live input stopped by a fault of this program.
+    #[error("the program's capture of it failed ({reason}); start it again and report this")]
+    Capture {
+        /// The fault's message and place.
+        reason: String,
     },
     /// GStreamer does not run here.
     #[error("GStreamer could not start ({reason}); check its installation with gst-inspect-1.0")]

@@ -98,7 +98,7 @@ impl ImagesSource {
         let pixels = width * height;
         self.samples.clear();
         self.samples.resize(pixels * stored, 0);
-        decoder.read_image(&mut self.samples).map_err(|source| SourceError::Image { source, file: name_of(file) })?;
+        decoder.read_image(&mut self.samples).map_err(|source| failure(source, file))?;
         if stored != kept {
             // The high byte of a 16-bit sample, which is stored in the machine's order.
             let high = if step == 2 && cfg!(target_endian = "little") { 1 } else { 0 };
@@ -138,9 +138,18 @@ fn time_of(index: usize, rate: (u32, u32)) -> Timestamp {
     Timestamp::from_ticks(i64::try_from(index).unwrap_or(i64::MAX).saturating_mul(rate.1.into()), rate.0.into())
 }
 
+/// What it means that `file` cannot be decoded: a limit is no damage.
+fn failure(source: ImageError, file: &Path) -> SourceError {
+    let file = name_of(file);
+    match source {
+        ImageError::Limits(_) => SourceError::ImageMemory { source, file },
+        source => SourceError::Image { source, file },
+    }
+}
+
 /// Reads the header of `file`, by its contents and not its name, with a limit on what its body may ask for.
 fn decoder(file: &Path) -> Result<impl ImageDecoder + use<>, SourceError> {
-    let failed = |source| SourceError::Image { source, file: name_of(file) };
+    let failed = |source| failure(source, file);
     // Before the decoder is made, which gives a progressive JPEG its memory at once. What is no picture, the decoder says better.
     if let Ok(imagesize::ImageSize { width, height }) = imagesize::size(file)
         && width.saturating_mul(height) as u64 > MAX_PIXELS

@@ -19,15 +19,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use rustix::{
-    io::Errno,
-    process::{Pid, test_kill_process},
-};
+use divita_board::{owner::Owner, whole_file::sync_folder};
 use tempfile::{Builder, TempDir};
 
 use super::Error;
 
-const PREFIX: &str = ".divita-";
 /// What is being made.
 const NEW: &str = "new";
 /// What is being removed.
@@ -103,7 +99,7 @@ impl Stage {
     /// As [`Stage::new`].
     pub(super) fn publish_from(self, from: &Path, to: &Path) -> Result<Published, Error> {
         let inner = self.inner();
-        sync(from).map_err(|source| failed(&inner, to, source))?;
+        sync_folder(from).map_err(|source| failed(&inner, to, source))?;
         match fs::rename(from, to) {
             Ok(()) => sync_parent(to).map(|()| Published::Yes),
             Err(source) => match source.kind() {
@@ -170,71 +166,10 @@ fn failed(stage: &Path, path: &Path, source: io::Error) -> Error {
     }
 }
 
-/// Waits until the names in a folder are on the disk, where the file system can do that for a folder.
-fn sync(folder: &Path) -> io::Result<()> {
-    match File::open(folder)?.sync_all() {
-        Err(source) if matches!(source.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
-        done => done,
-    }
-}
-
 /// Waits until the name `path` is on the disk.
 fn sync_parent(path: &Path) -> Result<(), Error> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    sync(parent.unwrap_or(Path::new("."))).map_err(Error::write(path))
-}
-
-/// The process that made a stage, as its name says it: `.divita-BOOT-NAMESPACE-PROCESS-RANDOM`.
-#[derive(Debug, PartialEq)]
-struct Owner {
-    /// The machine's boot; differs between machines and between boots. Unknown where the system does not say.
-    boot: Option<u128>,
-    /// The namespace of process ids, of which a machine that runs containers has several. Unknown likewise.
-    namespace: Option<u64>,
-    process: u32,
-}
-
-impl Owner {
-    /// This process.
-    fn here() -> Self {
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
-        let namespace = fs::read_link("/proc/self/ns/pid").ok();
-        let namespace = namespace.as_deref().and_then(Path::to_str);
-        let namespace = namespace.and_then(|name| name.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok());
-        Self {
-            boot: boot.and_then(|boot| u128::from_str_radix(&boot.trim().replace('-', ""), 16).ok()),
-            namespace,
-            process: std::process::id(),
-        }
-    }
-
-    fn prefix(&self) -> String {
-        // Neither is ever 0.
-        let (boot, namespace) = (self.boot.unwrap_or(0), self.namespace.unwrap_or(0));
-        format!("{PREFIX}{boot:032x}-{namespace}-{}-", self.process)
-    }
-
-    fn parse(name: &str) -> Option<Self> {
-        let mut parts = name.strip_prefix(PREFIX)?.split('-');
-        let (boot, namespace, process, random) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        if parts.next().is_some() || boot.len() != 32 || random.is_empty() {
-            return None;
-        }
-        Some(Self {
-            boot: Some(u128::from_str_radix(boot, 16).ok()?).filter(|boot| *boot != 0),
-            namespace: Some(namespace.parse().ok()?).filter(|namespace| *namespace != 0),
-            process: process.parse().ok()?,
-        })
-    }
-
-    /// Whether that process is gone for certain, seen from the process `here`.
-    fn is_gone(&self, here: &Self) -> bool {
-        let known = self.boot.is_some() && self.namespace.is_some();
-        let near = (self.boot, self.namespace) == (here.boot, here.namespace);
-        // Sends nothing. Unlike a look into /proc it also sees processes of others that are hidden there.
-        let process = i32::try_from(self.process).ok().and_then(Pid::from_raw);
-        known && near && process.is_some_and(|process| test_kill_process(process) == Err(Errno::SRCH))
-    }
+    sync_folder(parent.unwrap_or(Path::new("."))).map_err(Error::write(path))
 }
 
 #[cfg(test)]

@@ -34,11 +34,13 @@ impl JpegPictures {
     }
 
     fn decode_complete(&mut self, rest: &[u8], (width, height): (usize, usize)) -> Option<()> {
-        let decoder = JpegDecoder::new(Cursor::new([START, rest].concat())).ok()?;
-        let (found_width, found_height) = decoder.dimensions();
-        if (found_width as usize, found_height as usize) != (width, height) {
+        let data = [START, rest].concat();
+        // Before the decoder is made, which gives a progressive JPEG its memory at once.
+        let found = imagesize::blob_size(&data).ok()?;
+        if (found.width, found.height) != (width, height) {
             return None;
         }
+        let decoder = JpegDecoder::new(Cursor::new(data)).ok()?;
         self.grey = match decoder.color_type() {
             ColorType::L8 => true,
             ColorType::Rgb8 => false,
