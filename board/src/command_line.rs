@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::error_line::in_one_line;
+use crate::source::redact_arguments;
 use crate::{commands, config, output};
 
 /// Says what genres a video is, shot by shot and as a whole, on small computers.
@@ -43,6 +45,22 @@ enum Command {
 pub(crate) enum Outcome {
     Done,
     SomeFailed,
+}
+
+/// A command line that cannot be followed, for a reason that clap does not know.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Misuse(pub String);
+
+/// Ends the program as clap does, without the credentials of addresses that its message would repeat.
+pub fn exit(error: &clap::Error) -> ! {
+    let text = error.render().to_string();
+    let redacted = redact_arguments(&text);
+    if redacted == text {
+        error.exit();
+    }
+    output::say(redacted.trim_end());
+    std::process::exit(error.exit_code());
 }
 
 /// The environment variable that names the configuration.
@@ -100,9 +118,12 @@ pub fn run(is_stdout_closed: bool) -> ExitCode {
     };
     let divita = match configured {
         // What is wrong with the arguments, clap says itself.
-        Ok(command) => Divita::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit()),
+        Ok(command) => command
+            .try_get_matches()
+            .and_then(|matches| Divita::from_arg_matches(&matches))
+            .unwrap_or_else(|error| exit(&error)),
         Err(error) => {
-            output::say(format_args!("error: {error:#}"));
+            output::say(format_args!("error: {}", in_one_line(&error)));
             return ExitCode::from(2);
         }
     };
@@ -135,8 +156,8 @@ pub fn run(is_stdout_closed: bool) -> ExitCode {
         // Whoever read the results (`head`, a pager) has seen enough.
         Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::say(format_args!("error: {error:#}"));
-            ExitCode::FAILURE
+            output::say(format_args!("error: {}", in_one_line(&error)));
+            if error.is::<Misuse>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

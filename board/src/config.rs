@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgAction, Command};
 use toml::{Table, Value};
 
+use crate::source::Address;
+
 /// Commands that have no table: they print, and have nothing to set.
 const WITHOUT: [&str; 2] = ["config", "help"];
 
@@ -65,7 +67,9 @@ fn with_default(argument: Arg, values: &[String]) -> Arg {
     if matches!(argument.get_action(), ArgAction::SetTrue) {
         return argument.default_value(if values == ["true"] { "true" } else { "false" });
     }
-    argument.required(false).default_values(values.to_vec())
+    // Help shows defaults, and an address may hold a password.
+    let is_secret = values.iter().any(|value| Address::from(value).shown() != value);
+    argument.required(false).default_values(values.to_vec()).hide_default_value(is_secret)
 }
 
 /// The whole of it with the defaults, for `divita config`.

@@ -6,7 +6,8 @@ use divita_runtime::event::{Event, LiveState};
 use divita_runtime::frame::{Frame, Timestamp};
 
 use crate::live::{Change, Counters, LiveSource, Next, Patience};
-use crate::source::{self, FrameSource, SourceError, SourceInfo};
+use crate::schemes::AllowedSchemes;
+use crate::source::{self, Address, FrameSource, SourceError, SourceInfo};
 use crate::stop::Stop;
 
 /// How long a live source is waited for before the signals are looked at again.
@@ -44,16 +45,25 @@ pub enum Heard<'a> {
 }
 
 impl Feed {
-    /// Opens `input`, to be heard up to the time `until` of it.
+    /// Opens `input`, if it is among those `allowed`, to be heard up to the time `until` of it.
+    ///
+    /// An input is live where its address says so, since it need not be there yet, or else where its source says so.
     ///
     /// # Errors
-    /// When it cannot be opened; a live one may come yet.
-    pub fn open(input: &str, until: Option<Timestamp>, stop: &Stop) -> Result<Self, SourceError> {
-        let (input, info) = if source::is_live(input) {
-            let name = input.to_owned();
-            let live = LiveSource::start(Box::new(move || source::open(&name)), Patience::default())?;
+    /// When it cannot be opened; one that is live by its address may come yet.
+    pub fn open(
+        input: &Address,
+        allowed: &AllowedSchemes,
+        until: Option<Timestamp>,
+        stop: &Stop,
+    ) -> Result<Self, SourceError> {
+        allowed.check(input)?;
+        let name = input.clone();
+        let open = Box::new(move || source::open(&name));
+        let (input, info) = if source::is_live_by_address(input) {
+            let live = LiveSource::start(open, Patience::default())?;
             let info = SourceInfo {
-                name: input.to_owned(),
+                name: input.to_string(),
                 width: 0,
                 height: 0,
                 frame_rate: None,
@@ -65,7 +75,11 @@ impl Feed {
         } else {
             let source = source::open(input)?;
             let info = source.info().clone();
-            (Input::File(source), info)
+            let input = match info.live {
+                true => Input::Live(LiveSource::start_open(source, open, Patience::default())?),
+                false => Input::File(source),
+            };
+            (input, info)
         };
         Ok(Feed { input, info, until, begun: Instant::now(), stop: stop.clone(), waited: Duration::ZERO })
     }
@@ -100,6 +114,7 @@ impl Feed {
                 self.waited += before.elapsed();
                 Ok(match next {
                     Next::Nothing => Heard::Nothing,
+                    Next::End => Heard::End,
                     Next::Frame(frame) => Heard::Frame(frame),
                     Next::Change { at, change, message, counters } => {
                         Heard::Event(event(at, change, message, counters, dropped))

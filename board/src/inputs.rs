@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
+
 use crate::WITH_GSTREAMER;
-use crate::source::images;
+use crate::schemes::AllowedSchemes;
+use crate::source::{Address, images};
 
 /// File name extensions of the videos that a folder is searched for in every build.
 const BUILT_IN: &[&str] = &["mp4", "m4v", "mov", "3gp", "3g2", "y4m"];
@@ -24,10 +27,12 @@ pub enum SkipReason {
     Hidden,
     /// Pictures that are not the numbered frames of one video.
     Pictures,
+    /// Numbered pictures in a folder that holds videos too.
+    PicturesBesideVideos,
+    /// A sub-folder, where these are not read.
+    SubFolder,
     /// A folder or file that the operating system does not let the program read, or a broken link.
     Unreadable,
-    /// The name is not UTF-8.
-    Name,
     /// A link to a folder that it lies in.
     Loop,
 }
@@ -38,8 +43,11 @@ impl SkipReason {
             SkipReason::Format => "not a format that this build reads",
             SkipReason::Hidden => "hidden",
             SkipReason::Pictures => "pictures, but not the numbered frames of one video in a folder of their own",
+            SkipReason::PicturesBesideVideos => {
+                "pictures beside videos: the videos are read; put the pictures of a video into a folder of their own"
+            }
+            SkipReason::SubFolder => "sub-folders are left out by --no-recurse",
             SkipReason::Unreadable => "cannot be read",
-            SkipReason::Name => "the name is not UTF-8",
             SkipReason::Loop => "a link back to a folder that it lies in",
         }
     }
@@ -58,7 +66,7 @@ pub struct Skipped {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expanded {
     /// The inputs, in the order of the command line; those of a folder in the order of their names.
-    pub inputs: Vec<String>,
+    pub inputs: Vec<Address>,
     /// Skipped files of each named folder.
     pub skipped: Vec<(String, Vec<Skipped>)>,
 }
@@ -95,30 +103,50 @@ pub fn skipped_line(folder: &str, paths: &[&str], reason: &str) -> String {
     format!("skipped {count} {files} in {}/: {names} ({reason})", folder.trim_end_matches('/'))
 }
 
+/// Returns the parser of an input on the command line, which may be in any encoding.
+pub fn parser() -> impl TypedValueParser<Value = Address> {
+    OsStringValueParser::new().map(|given| Address::new(given))
+}
+
+/// How inputs are expanded.
+#[derive(Clone, Debug)]
+pub struct Expansion {
+    /// Whether sub-folders are read.
+    pub recurse: bool,
+    /// Which inputs are looked at; others stand for themselves, to be refused when they are opened.
+    pub allowed: AllowedSchemes,
+}
+
+impl Default for Expansion {
+    fn default() -> Self {
+        Expansion { recurse: true, allowed: AllowedSchemes::default() }
+    }
+}
+
 /// Expands `named` inputs.
 ///
 /// A folder stands for the videos in it and in its sub-folders. A sub-folder that holds the numbered pictures of one
 /// video, and no videos, is one input. Hidden files and folders are left out. A folder without any video, and whatever
 /// is not a folder, stands for itself.
 #[must_use]
-pub fn expand(named: &[String]) -> Expanded {
+pub fn expand(named: &[Address], expansion: &Expansion) -> Expanded {
     let mut expanded = Expanded::default();
     for input in named {
-        let path = Path::new(input);
-        if !path.is_dir() {
+        let path = input.as_path();
+        if !expansion.allowed.permit(input) || !path.is_dir() {
             expanded.inputs.push(input.clone());
             continue;
         }
-        let mut found = search(path, path, &mut Vec::new());
+        let mut found = search(path, path, expansion, &mut Vec::new());
         if found.inputs.is_empty() {
             expanded.inputs.push(input.clone());
             if found.holds_pictures {
-                found.skipped.clear();
+                found.skipped.retain(Skipped::is_video);
             }
         }
         expanded.inputs.append(&mut found.inputs);
         if !found.skipped.is_empty() {
-            expanded.skipped.push((input.clone(), found.skipped));
+            expanded.skipped.push((input.to_string(), found.skipped));
         }
     }
     expanded
@@ -127,7 +155,7 @@ pub fn expand(named: &[String]) -> Expanded {
 /// What a folder and its sub-folders hold.
 #[derive(Default)]
 struct Found {
-    inputs: Vec<String>,
+    inputs: Vec<Address>,
     skipped: Vec<Skipped>,
     /// Whether one of the inputs is a video and not a folder of pictures.
     holds_video: bool,
@@ -135,10 +163,18 @@ struct Found {
     holds_pictures: bool,
 }
 
+impl Skipped {
+    /// Returns whether some build would read the file as a video.
+    fn is_video(&self) -> bool {
+        let path = Path::new(&self.path);
+        has_extension(path, BUILT_IN) || has_extension(path, THROUGH_GSTREAMER)
+    }
+}
+
 /// Searches `folder`, which lies in the folders `above` (canonical paths), up to the named one, `root`.
-fn search(root: &Path, folder: &Path, above: &mut Vec<PathBuf>) -> Found {
+fn search(root: &Path, folder: &Path, expansion: &Expansion, above: &mut Vec<PathBuf>) -> Found {
     let mut found = Found::default();
-    let below_root = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
+    let below_root = |path: &Path| Address::from(path.strip_prefix(root).unwrap_or(path)).to_string();
     let skip = |path: &Path, reason| Skipped { path: below_root(path), reason };
     let (Ok(canonical), Ok(paths)) = (folder.canonicalize(), sorted_entries(folder)) else {
         found.skipped.push(skip(folder, SkipReason::Unreadable));
@@ -162,18 +198,17 @@ fn search(root: &Path, folder: &Path, above: &mut Vec<PathBuf>) -> Found {
             if kind.is_file() && is_video(&path) {
                 found.skipped.push(skip(&path, SkipReason::Hidden));
             }
+        } else if kind.is_dir() && !expansion.recurse {
+            found.skipped.push(skip(&path, SkipReason::SubFolder));
         } else if kind.is_dir() {
-            let mut below = search(root, &path, above);
+            let mut below = search(root, &path, expansion, above);
             found.inputs.append(&mut below.inputs);
             found.skipped.append(&mut below.skipped);
             found.holds_video |= below.holds_video;
         } else if images::is_picture(&path) {
             pictures.push(path);
         } else if kind.is_file() && is_video(&path) {
-            match path.to_str() {
-                Some(text) => found.inputs.push(text.to_owned()),
-                None => found.skipped.push(skip(&path, SkipReason::Name)),
-            }
+            found.inputs.push(path.into());
             found.holds_video = true;
         } else {
             found.skipped.push(skip(&path, SkipReason::Format));
@@ -182,14 +217,13 @@ fn search(root: &Path, folder: &Path, above: &mut Vec<PathBuf>) -> Found {
     above.pop();
     found.holds_pictures = !pictures.is_empty();
     // Folders of pictures below one of pictures, such as previews, belong to it.
-    if !found.holds_video && images::are_numbered(&pictures) && folder.to_str().is_some() {
-        return Found {
-            inputs: folder.to_str().map(str::to_owned).into_iter().collect(),
-            holds_pictures: true,
-            ..Found::default()
-        };
+    let are_numbered = images::are_numbered(&pictures);
+    if !found.holds_video && are_numbered {
+        found.skipped.retain(Skipped::is_video);
+        return Found { inputs: vec![folder.into()], holds_pictures: true, skipped: found.skipped, ..Found::default() };
     }
-    found.skipped.extend(pictures.iter().map(|path| skip(path, SkipReason::Pictures)));
+    let reason = if are_numbered { SkipReason::PicturesBesideVideos } else { SkipReason::Pictures };
+    found.skipped.extend(pictures.iter().map(|path| skip(path, reason)));
     found
 }
 
@@ -202,8 +236,11 @@ fn sorted_entries(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 /// Returns whether the extension is that of a video that this build reads.
 fn is_video(path: &Path) -> bool {
-    let is = |known: &&str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(known));
-    BUILT_IN.iter().any(is) || WITH_GSTREAMER && THROUGH_GSTREAMER.iter().any(is)
+    has_extension(path, BUILT_IN) || WITH_GSTREAMER && has_extension(path, THROUGH_GSTREAMER)
+}
+
+fn has_extension(path: &Path, extensions: &[&str]) -> bool {
+    path.extension().is_some_and(|extension| extensions.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
 #[cfg(test)]
@@ -223,9 +260,13 @@ mod tests {
 
     /// The inputs below `folder`, and the report without the folder's name.
     fn expanded(folder: &Path) -> (Vec<String>, Vec<String>) {
+        expanded_by(folder, &Expansion::default())
+    }
+
+    fn expanded_by(folder: &Path, expansion: &Expansion) -> (Vec<String>, Vec<String>) {
         let root = folder.to_str().unwrap();
-        let expanded = expand(&[root.to_owned()]);
-        let below = |input: &String| input.strip_prefix(root).unwrap().trim_start_matches('/').to_owned();
+        let expanded = expand(&[root.into()], expansion);
+        let below = |input: &Address| input.shown().strip_prefix(root).unwrap().trim_start_matches('/').to_owned();
         let report = expanded.report().iter().map(|line| line.replace(root, "films")).collect();
         (expanded.inputs.iter().map(below).collect(), report)
     }
@@ -286,7 +327,44 @@ mod tests {
         let (inputs, report) = expanded(folder.path());
         assert_eq!(inputs, [String::new()]);
         assert_eq!(report, ["skipped 1 file in films/: notes.txt (not a format that this build reads)"]);
-        assert_eq!(expand(&["-".to_owned(), "test://".to_owned()]).inputs, ["-", "test://"]);
+        let others = ["-", "test://"].map(Address::from);
+        assert_eq!(expand(&others, &Expansion::default()).inputs, others);
+    }
+
+    #[test]
+    fn the_choice_between_videos_and_pictures_in_one_folder_is_told() {
+        let files: Vec<String> = (0..100).map(|k| format!("{k:03}.jpg")).chain(["preview.mp4".to_owned()]).collect();
+        let mixed = folder(&files.iter().map(String::as_str).collect::<Vec<_>>());
+        let (inputs, report) = expanded(mixed.path());
+        assert_eq!(inputs, ["preview.mp4"]);
+        let [line] = &report[..] else { panic!("{report:?}") };
+        assert!(line.contains("100 files") && line.contains("pictures beside videos: the videos are read"), "{line}");
+        if !WITH_GSTREAMER {
+            let (inputs, report) = expanded(folder(&["1.jpg", "2.jpg", "notes.txt", "preview.webm"]).path());
+            assert_eq!(inputs, [""]);
+            let skipped = "skipped 1 file in films/: preview.webm (not a format that this build reads)";
+            assert_eq!(report, [skipped]);
+        }
+    }
+
+    #[test]
+    fn sub_folders_are_left_out_on_demand() {
+        let films = folder(&["a.mp4", "season2/b.mp4", "frames/1.png", "frames/2.png"]);
+        let flat = Expansion { recurse: false, ..Expansion::default() };
+        let (inputs, report) = expanded_by(films.path(), &flat);
+        assert_eq!(inputs, ["a.mp4"]);
+        assert_eq!(report, ["skipped 2 files in films/: frames, season2 (sub-folders are left out by --no-recurse)"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_not_utf_8_are_found() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = folder(&["a.mp4"]);
+        let name = std::ffi::OsStr::from_bytes(b"caf\xe9.mp4");
+        fs::write(folder.path().join(name), "").unwrap();
+        let (inputs, report) = expanded(folder.path());
+        assert_eq!((inputs, report.len()), (vec!["a.mp4".to_owned(), "caf\\xE9.mp4".to_owned()], 0));
     }
 
     #[cfg(unix)]

@@ -43,10 +43,15 @@ impl Progress {
         self.bar.set_position(milliseconds(time));
     }
 
-    /// Tells what befell a live input, in a line that stays.
+    /// Logs what happened to a live input: as a warning what is bad for the results, as information the rest.
     pub fn tell(&self, event: &Event) {
+        let level = match event {
+            Event::Live { state: LiveState::Waiting, .. } => log::Level::Warn,
+            Event::Rate { fps, from_fps, .. } if fps < from_fps => log::Level::Warn,
+            _ => log::Level::Info,
+        };
         if let Some(line) = line(event) {
-            self.bar.suspend(|| log::warn!("{}: {line}", self.name));
+            self.bar.suspend(|| log::log!(level, "{}: {line}", self.name));
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 
-use divita_board::source;
+use divita_board::source::{self, Address};
 use divita_runtime::{
     clips::Clip,
     frame::{Frame, Timestamp},
@@ -62,7 +62,7 @@ impl SeenClip {
 /// # Errors
 /// When the video cannot be read to its end, or a network fails.
 pub fn compare(
-    input: &str,
+    input: &Address,
     truth: &[Transition],
     origins: &[Shots],
     options: SegmenterOptions,

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use divita_board::source::SourceError;
+use divita_board::source::{Address, SourceError};
 use divita_runtime::{
     clips::Clip,
     frame::Timestamp,
@@ -109,7 +109,11 @@ impl Extractor {
     ///
     /// # Errors
     /// [`ExtractError`].
-    pub fn extract(&mut self, input: &str, reached: impl FnMut(Timestamp)) -> Result<Representations, ExtractError> {
+    pub fn extract(
+        &mut self,
+        input: &Address,
+        reached: impl FnMut(Timestamp),
+    ) -> Result<Representations, ExtractError> {
         let (backbone, engine) = (&self.backbone, &mut self.engine);
         let options = segmenter_options(backbone.stream(), backbone.input, self.rate, self.segmentation);
         let mut found = Representations { clips: 0, data: Vec::new() };

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use divita_board::source;
+use divita_board::source::{self, Address};
 use divita_runtime::{
     frame::Timestamp,
     shots::{
@@ -31,7 +31,7 @@ impl Film {
     ///
     /// # Errors
     /// When there is no truth beside it, it cannot be read to its end, or its truth is of another number of frames.
-    pub fn read(input: &str) -> Result<Self, EvaluationError> {
+    pub fn read(input: &Address) -> Result<Self, EvaluationError> {
         let truth = Truth::of(input)?;
         let mut source = source::open(input)?;
         let mut frames = Vec::new();
@@ -49,7 +49,7 @@ impl Film {
     ///
     /// # Errors
     /// The first that cannot be read, and why.
-    pub fn read_all(inputs: &[String], done: impl Fn() + Sync) -> Result<Vec<Self>, (String, EvaluationError)> {
+    pub fn read_all(inputs: &[Address], done: impl Fn() + Sync) -> Result<Vec<Self>, (Address, EvaluationError)> {
         let failed = AtomicBool::new(false);
         let films = for_each(inputs, |input| {
             // Of those that cannot be read the others need not be.

@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         .format_timestamp(None)
         .format_target(false)
         .init();
-    let outcome = match Cli::parse().command {
+    let outcome = match Cli::try_parse().unwrap_or_else(|error| divita_board::command_line::exit(&error)).command {
         Command::Build(build) => build.run(),
         Command::Clips(clips) => clips.run(),
         Command::Compare(compare) => compare.run(),
@@ -79,7 +79,7 @@ fn main() -> ExitCode {
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // That nobody listens is no reason to panic.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            let _ = writeln!(std::io::stderr(), "error: {}", divita_board::error_line::in_one_line(&error));
             ExitCode::FAILURE
         }
     }

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use divita_board::source::{self, SourceError};
+use divita_board::source::{self, Address, SourceError};
 use divita_runtime::{
     frame::Timestamp,
     shots::{Shot, ShotDetector, ShotTracker},
@@ -93,8 +93,9 @@ impl Truth {
     ///
     /// # Errors
     /// When its file is not there, or not as it should be.
-    pub fn of(input: &str) -> Result<Self, EvaluationError> {
-        let path = Path::new(input).with_extension("json");
+    pub fn of(input: &Address) -> Result<Self, EvaluationError> {
+        let video = input.local_path().unwrap_or_else(|| input.shown().into());
+        let path = video.with_extension("json");
         let fault = |reason: String| EvaluationError::Truth { path: path.clone(), reason };
         let text = fs::read_to_string(&path).map_err(|error| fault(error.to_string()))?;
         let truth: Truth = serde_json::from_str(&text).map_err(|error| fault(error.to_string()))?;
@@ -162,7 +163,7 @@ impl FoundIn {
 /// # Errors
 /// When the video cannot be read to its end, or the detector fails.
 pub fn detect<D: ShotDetector>(
-    input: &str,
+    input: &Address,
     mut detector: D,
     mut times: impl FnMut(Timestamp),
 ) -> Result<Found, EvaluationError>
@@ -194,8 +195,8 @@ pub(crate) fn between(shots: &[Shot]) -> Vec<Transition> {
 }
 
 /// The name of the file `input`, which is how what was found in it is written down.
-pub fn file_name(input: &str) -> String {
-    Path::new(input).file_name().unwrap_or_default().to_string_lossy().into_owned()
+pub fn file_name(input: &Address) -> String {
+    Path::new(input.shown()).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// CPU time of this thread in seconds.

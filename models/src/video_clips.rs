@@ -1,6 +1,6 @@
 //! The clips of a video, one after the other, by the runtime's own decoding, shots, clips and preprocessing.
 
-use divita_board::source::{self, SourceError};
+use divita_board::source::{self, Address, SourceError};
 use divita_runtime::{
     bundle::StreamInput,
     clips::Clip,
@@ -33,7 +33,7 @@ pub fn segmenter_options(
 /// # Errors
 /// Where the video cannot be read, or not to its end, and those of the detector and of `take`.
 pub fn each_clip<D: ShotDetector, E: From<SourceError> + From<D::Error>>(
-    input: &str,
+    input: impl Into<Address>,
     segmenter: Segmenter<D>,
     mut take: impl FnMut(&Clip) -> Result<(), E>,
     reached: impl FnMut(Timestamp),
@@ -51,7 +51,7 @@ pub fn each_clip<D: ShotDetector, E: From<SourceError> + From<D::Error>>(
 /// # Errors
 /// Those of [`each_clip`].
 pub fn each_segment<D: ShotDetector, E: From<SourceError> + From<D::Error>>(
-    input: &str,
+    input: impl Into<Address>,
     mut segmenter: Segmenter<D>,
     mut take: impl FnMut(&Segment) -> Result<(), E>,
     mut reached: impl FnMut(Timestamp),

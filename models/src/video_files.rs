@@ -8,6 +8,7 @@ use std::{
     path::Path,
 };
 
+use divita_board::source::Address;
 use thiserror::Error;
 
 /// Blocks of two files of equal size that are compared.
@@ -29,9 +30,9 @@ pub struct IdClash {
     /// The id.
     pub id: String,
     /// A file.
-    pub one: String,
+    pub one: Address,
     /// Another file.
-    pub other: String,
+    pub other: Address,
 }
 
 /// Groups `paths` by id. Each group holds the copies of one video, in the given order; groups that hold different videos
@@ -40,15 +41,18 @@ pub struct IdClash {
 /// Two files are copies where they have the same size and the same bytes in 16 blocks of 64 KiB, spread evenly. Two
 /// folders of pictures are copies where they are the same folder.
 #[must_use]
-pub fn group_by_id(paths: &[String]) -> (BTreeMap<String, Vec<String>>, Vec<IdClash>) {
-    let mut groups = BTreeMap::<String, Vec<String>>::new();
+pub fn group_by_id(paths: &[Address]) -> (BTreeMap<String, Vec<Address>>, Vec<IdClash>) {
+    let mut groups = BTreeMap::<String, Vec<Address>>::new();
     for path in paths {
-        groups.entry(video_id(path)).or_default().push(path.clone());
+        groups.entry(video_id(path.shown())).or_default().push(path.clone());
     }
     let mut clashes = Vec::new();
     groups.retain(|id, copies| {
         let (one, others) = (&copies[0], &copies[1..]);
-        let differs = |other: &&String| !are_copies(one.as_ref(), other.as_ref()).unwrap_or(false);
+        let differs = |other: &&Address| match (one.local_path(), other.local_path()) {
+            (Some(one), Some(other)) => !are_copies(&one, &other).unwrap_or(false),
+            _ => one != *other,
+        };
         match others.iter().find(differs) {
             Some(other) => {
                 clashes.push(IdClash { id: id.clone(), one: one.clone(), other: other.clone() });
@@ -110,19 +114,20 @@ mod tests {
         }
         fs::write(path("b/e.mov"), b"").unwrap();
         fs::hard_link(path("a/x.mp4"), path("c/x.mp4")).unwrap();
-        let paths = ["a/x.mp4", "b/x.mp4", "c/x.mp4", "a/y.mp4", "c/y.mp4", "a/e.mp4", "b/e.mov"].map(path);
+        let paths = ["a/x.mp4", "b/x.mp4", "c/x.mp4", "a/y.mp4", "c/y.mp4", "a/e.mp4", "b/e.mov"]
+            .map(|name| Address::from(path(name)));
         let (groups, clashes) = group_by_id(&paths);
         assert_eq!(groups.keys().collect::<Vec<_>>(), ["e", "x"]);
         assert_eq!(groups["x"], &paths[..3]);
-        let clash = IdClash { id: "y".to_owned(), one: path("a/y.mp4"), other: path("c/y.mp4") };
+        let clash = IdClash { id: "y".to_owned(), one: path("a/y.mp4").into(), other: path("c/y.mp4").into() };
         assert_eq!(clashes, [clash]);
     }
 
     #[test]
     fn an_input_that_is_no_file_is_itself() {
-        let (groups, clashes) = group_by_id(&["test://?seconds=1".to_owned()]);
+        let (groups, clashes) = group_by_id(&["test://?seconds=1".into()]);
         assert_eq!((groups.len(), clashes.len()), (1, 0));
-        let (groups, clashes) = group_by_id(&["gone/a.mp4".to_owned(), "lost/a.mp4".to_owned()]);
+        let (groups, clashes) = group_by_id(&["gone/a.mp4".into(), "lost/a.mp4".into()]);
         assert_eq!((groups.len(), clashes.len()), (0, 1));
     }
 }

@@ -1,12 +1,12 @@
 //! `divita classify`: genres of videos.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Error, Result, anyhow};
 use clap::Args;
 use divita_runtime::bundle::{Bundle, Manifest};
 use divita_runtime::event::Event;
@@ -17,16 +17,20 @@ use divita_runtime::sampler::WorkingRate;
 use divita_runtime::segmenter::Segmentation;
 
 use crate::bundles::BundleOption;
-use crate::command_line::Outcome;
+use crate::command_line::{Misuse, Outcome};
+use crate::error_line::in_one_line;
 use crate::executor::ExecutorOption;
 use crate::feed::{Feed, Heard};
+use crate::inputs::Expansion;
 use crate::live::{Ladder, Load, Move, Reason, paper_muap};
 use crate::output::{Format, Sink, csv, jsonl, table};
 use crate::profile::{self, Machine, Profile};
 use crate::progress::Progress;
+use crate::schemes::AllowedSchemes;
 use crate::service::Service;
+use crate::source::{self, Address};
 use crate::stop::Stop;
-use crate::{source, thermal};
+use crate::thermal;
 
 /// Genres of videos: probabilities for each input, and with --format jsonl every shot and clip on the way.
 ///
@@ -42,8 +46,8 @@ use crate::{source, thermal};
 pub struct Classify {
     /// A video (MP4 or MOV with H.264, Y4M), a folder of videos or of numbered pictures, `-` for Y4M on standard input,
     /// or a URI: file://, test://, and in the builds for boards v4l2:///dev/video0, rtsp://, csi://0 and others
-    #[arg(value_name = "INPUT", required = true)]
-    inputs: Vec<String>,
+    #[arg(value_name = "INPUT", required = true, value_parser = crate::inputs::parser())]
+    inputs: Vec<Address>,
     #[command(flatten)]
     bundle: BundleOption,
     #[command(flatten)]
@@ -63,6 +67,11 @@ pub struct Classify {
     /// The result of a live input is over this many of its latest snippets of 30 clips
     #[arg(long, value_name = "N", default_value = "10")]
     latest: NonZeroUsize,
+    /// Leave out the sub-folders of a folder
+    #[arg(long)]
+    no_recurse: bool,
+    #[command(flatten)]
+    allowed: AllowedSchemes,
     /// Form of the results
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -143,6 +152,7 @@ impl Classify {
 
     /// Classifies every input.
     pub fn run(&self) -> Result<Outcome> {
+        self.check_live_inputs()?;
         let stop = Stop::on_signals().context("signals cannot be listened to")?;
         let bundle = self.bundle.open()?;
         let profile = self.profile.0;
@@ -155,22 +165,26 @@ impl Classify {
             .with_context(|| format!("the bundle {} cannot be used", bundle.path().display()))?;
         let options = self.method.pipeline(&rates, threads);
         let until = self.duration.map(Timestamp::from_secs_f64);
-        let expanded = crate::inputs::expand(&self.inputs);
+        let expansion = Expansion { recurse: !self.no_recurse, allowed: self.allowed.clone() };
+        let expanded = crate::inputs::expand(&self.inputs, &expansion);
         expanded.report().iter().for_each(crate::output::say);
         let inputs = expanded.inputs;
-        let mut report = Report { format: self.format, sink: Sink::open(self.output.as_deref(), &inputs)? };
+        let sink = Sink::open(self.output.as_deref(), &inputs)?;
+        let mut report = Report { format: self.format, sink, results: 0, is_live: false };
         report.begin(&bundle)?;
         let mut outcome = Outcome::Done;
         let mut service = Service::of_environment();
+        let live_seen = Cell::new(false);
         for (at, input) in inputs.iter().enumerate() {
-            let latest = source::is_live(input).then_some(self.latest);
             let ladder =
                 matches!(self.method.fps, Some(Rate::Auto)).then(|| Ladder::new(rates.clone(), profile.fps)).flatten();
-            let rate = ladder.as_ref().filter(|_| latest.is_some()).map_or(options.rate, Ladder::rate);
             let run = Run {
                 bundle: &bundle,
                 networks: &networks,
-                options: PipelineOptions { rate, latest, ..options },
+                options,
+                allowed: &self.allowed,
+                latest: self.latest,
+                live_seen: &live_seen,
                 pace: ladder.map(|ladder| Pace::new(ladder, &profile.ignored_zones)),
             };
             let classified = run.classify(input, until, &stop, &mut service, &mut |event| report.add(input, event));
@@ -182,8 +196,9 @@ impl Classify {
                 }
                 Err(Failure::Output(error)) => return Err(error),
                 Err(Failure::Input(error)) => {
-                    crate::output::say(format_args!("error: {input}: {error:#}"));
-                    report.add(input, &Event::Error { message: format!("{error:#}") })?;
+                    let message = in_one_line(&error);
+                    crate::output::say(format_args!("error: {input}: {message}"));
+                    report.add(input, &Event::Error { message })?;
                     outcome = Outcome::SomeFailed;
                 }
             }
@@ -200,9 +215,23 @@ impl Classify {
             }
         }
         service.stopping();
-        report.sink.finish()?;
+        report.sink.finish_unless_all_failed(report.results == 0)?;
         Ok(outcome)
     }
+
+    /// Refuses a second live input: the first one has no end, and nobody would look at the second.
+    fn check_live_inputs(&self) -> Result<()> {
+        let mut live = self.inputs.iter().filter(|input| source::is_live_by_address(input));
+        match (live.next(), live.next()) {
+            (Some(first), Some(second)) => Err(Misuse(second_live(first, second)).into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What is said of a second live input.
+fn second_live(first: &Address, second: &Address) -> String {
+    format!("{second}: only one live input at a time is supported, and {first} is one; run another divita for this one")
 }
 
 /// The profile to go by.
@@ -255,6 +284,11 @@ struct Run<'a> {
     bundle: &'a Bundle,
     networks: &'a Networks,
     options: PipelineOptions,
+    allowed: &'a AllowedSchemes,
+    /// Snippets that the result of a live input is over.
+    latest: NonZeroUsize,
+    /// Whether an input before this one was live.
+    live_seen: &'a Cell<bool>,
     /// What the working rate of a live input follows.
     pace: Option<Pace>,
 }
@@ -264,20 +298,26 @@ impl Run<'_> {
     /// program was told to stop in was not.
     fn classify(
         mut self,
-        input: &str,
+        input: &Address,
         until: Option<Timestamp>,
         stop: &Stop,
         service: &mut Service,
         tell: &mut dyn FnMut(&Event) -> Result<()>,
     ) -> Result<bool, Failure> {
         let failed = |error: Error| Failure::Input(error);
-        let mut feed = Feed::open(input, until, stop).map_err(|error| failed(error.into()))?;
+        let mut feed = Feed::open(input, self.allowed, until, stop).map_err(|error| failed(error.into()))?;
         let live = feed.info().live;
+        if live && self.live_seen.replace(true) {
+            let problem = "only one live input at a time is supported, and one came before; run another divita for it";
+            return Err(failed(anyhow!(problem)));
+        }
         let mut pace = self.pace.take_if(|_| live);
+        let rate = pace.as_ref().map_or(self.options.rate, |pace| pace.ladder.rate());
+        let options = PipelineOptions { rate, latest: live.then_some(self.latest), ..self.options };
         let progress = Progress::of(feed.info());
-        service.listening(input);
+        service.listening(input.shown());
         let service = RefCell::new(service);
-        let pipeline = Pipeline::new(self.bundle, self.networks, self.options);
+        let pipeline = Pipeline::new(self.bundle, self.networks, options);
         let mut pipeline = pipeline.map_err(|error| failed(error.into()))?;
         // Of no use to go on once nobody takes the results.
         let told = RefCell::new(Ok(()));
@@ -291,7 +331,7 @@ impl Run<'_> {
                 Event::Live { .. } | Event::Rate { .. } => progress.tell(&event),
                 _ => {}
             }
-            service.borrow_mut().event(input, &event);
+            service.borrow_mut().event(input.shown(), &event);
             let mut told = told.borrow_mut();
             if told.is_ok() {
                 *told = tell(&event);
@@ -397,6 +437,10 @@ fn rate_event(at: Timestamp, step: Move) -> Event {
 struct Report {
     format: Format,
     sink: Sink,
+    /// Results that were written.
+    results: usize,
+    /// Whether the events are those of a live input, whose shots are printed as they come.
+    is_live: bool,
 }
 
 impl Report {
@@ -410,8 +454,19 @@ impl Report {
         }
     }
 
-    fn add(&mut self, source: &str, event: &Event) -> Result<()> {
+    fn add(&mut self, source: &Address, event: &Event) -> Result<()> {
+        let source = source.shown();
+        let was_live = match event {
+            Event::Live { .. } => std::mem::replace(&mut self.is_live, true),
+            Event::Result { .. } => {
+                self.results += 1;
+                std::mem::take(&mut self.is_live)
+            }
+            _ => self.is_live,
+        };
         match (self.format, event) {
+            (Format::Table, Event::Live { .. }) if !was_live => self.sink.write(&table::shot_heading(source)),
+            (Format::Table, Event::Shot { .. }) if was_live => self.sink.write(&table::shot(event)),
             (Format::Jsonl, event) => self.sink.write(&jsonl::line(source, event)?),
             (Format::Table, Event::Result { .. }) => self.sink.write(&table::result(source, event)),
             (Format::Csv, Event::Result { .. }) => match csv::line(source, event)? {

@@ -10,6 +10,7 @@ use divita_runtime::network::Executor;
 use crate::bundles::BundleOption;
 use crate::command_line::Outcome;
 use crate::commands::verify;
+use crate::error_line::in_one_line;
 use crate::profile::Machine;
 use crate::source::mp4::Mp4Source;
 use crate::source::{self, FrameSource};
@@ -54,12 +55,12 @@ impl Doctor {
         let gstreamer = gstreamer();
         match &gstreamer {
             Ok(report) => writeln!(out, "gstreamer    {}", report.replace('\n', "\n             "))?,
-            Err(error) => writeln!(out, "gstreamer    FAILED: {error:#}")?,
+            Err(error) => writeln!(out, "gstreamer    FAILED: {}", in_one_line(&error))?,
         }
         let decoded = decode();
         match &decoded {
             Ok(frames) => writeln!(out, "decoding     {frames} frames of H.264 decoded")?,
-            Err(error) => writeln!(out, "decoding     FAILED: {error:#}; please report this as a bug")?,
+            Err(error) => writeln!(out, "decoding     FAILED: {}; please report this as a bug", in_one_line(error))?,
         }
         let bundle = self.bundle.path().and_then(|path| Ok((self.bundle.open()?, path)));
         let verified = match &bundle {
@@ -68,12 +69,12 @@ impl Doctor {
                 verify::replay(bundle, path, Executor::default())
             }
             Err(error) => {
-                writeln!(out, "bundle       FAILED: {error:#}")?;
+                writeln!(out, "bundle       FAILED: {}", in_one_line(error))?;
                 Ok(false)
             }
         };
         if let Err(error) = &verified {
-            writeln!(out, "networks     FAILED: {error:#}")?;
+            writeln!(out, "networks     FAILED: {}", in_one_line(error))?;
         }
         let well = enough && gstreamer.is_ok() && decoded.is_ok() && verified.unwrap_or(false);
         writeln!(out, "{}", if well { "all is well" } else { "something is wrong: see above" })?;
@@ -95,7 +96,7 @@ fn cameras() -> String {
 /// That they are not built in.
 #[cfg(not(feature = "v4l"))]
 fn cameras() -> String {
-    "not built in; for USB cameras: cargo build --release --features divita-board/v4l".to_owned()
+    format!("not built in; for USB cameras {}", crate::installation::how_to_get("divita-board", "v4l"))
 }
 
 /// What GStreamer would use here.
@@ -107,8 +108,8 @@ fn gstreamer() -> Result<String> {
 /// That it is not built in.
 #[cfg(not(feature = "gstreamer"))]
 fn gstreamer() -> Result<String> {
-    Ok("not built in; for other files, streams and CSI cameras: cargo build --release --features divita-board/gstreamer"
-        .to_owned())
+    let how = crate::installation::how_to_get("divita-board", "gstreamer");
+    Ok(format!("not built in; for other files, streams and CSI cameras {how}"))
 }
 
 /// Half a second of H.264 in MP4.

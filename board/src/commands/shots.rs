@@ -12,7 +12,8 @@ use divita_runtime::shots::{EvidenceDetector, Shot, ShotDetector, ShotSettings, 
 use crate::command_line::Outcome;
 use crate::output::{Format, Sink, csv, jsonl, table};
 use crate::progress::Progress;
-use crate::source;
+use crate::schemes::AllowedSchemes;
+use crate::source::{Address, SourceError};
 
 /// The shots of a video: where each begins and ends, and how it begins. No networks are run.
 ///
@@ -20,8 +21,10 @@ use crate::source;
 #[derive(Args)]
 pub struct Shots {
     /// A video, a folder of numbered pictures, `-` for Y4M on standard input, or a URI
-    #[arg(value_name = "INPUT")]
-    input: String,
+    #[arg(value_name = "INPUT", value_parser = crate::inputs::parser())]
+    input: Address,
+    #[command(flatten)]
+    allowed: AllowedSchemes,
     /// Form of the results
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -38,14 +41,16 @@ impl Shots {
 
     /// Finds the shots.
     pub fn run(&self) -> Result<Outcome> {
-        let input = &self.input;
-        let mut sink = Sink::open(self.output.as_deref(), std::slice::from_ref(input))?;
+        let mut sink = Sink::open(self.output.as_deref(), std::slice::from_ref(&self.input))?;
+        let input = self.input.shown();
         match self.format {
             Format::Table => sink.write(&table::shot_heading(input))?,
             Format::Csv => sink.write(&csv::shot_heading()?)?,
             Format::Jsonl => {}
         }
-        let found = find(input, &mut |shot| {
+        let mut shots = 0;
+        let found = find(&self.input, &self.allowed, &mut |shot| {
+            shots += 1;
             let event = Event::from(shot);
             match self.format {
                 Format::Table => sink.write(&table::shot(&event)),
@@ -63,14 +68,18 @@ impl Shots {
                 Outcome::SomeFailed
             }
         };
-        sink.finish()?;
+        sink.finish_unless_all_failed(outcome == Outcome::SomeFailed && shots == 0)?;
         Ok(outcome)
     }
 }
 
 /// Hands `tell` every shot of `input`; what kept it from being read to its end, if anything did.
-fn find(input: &str, tell: &mut dyn FnMut(&Shot) -> Result<()>) -> Result<Option<source::SourceError>> {
-    let mut source = match source::open(input) {
+fn find(
+    input: &Address,
+    allowed: &AllowedSchemes,
+    tell: &mut dyn FnMut(&Shot) -> Result<()>,
+) -> Result<Option<SourceError>> {
+    let mut source = match allowed.open(input) {
         Ok(source) => source,
         Err(error) => return Ok(Some(error)),
     };

@@ -31,6 +31,8 @@ pub enum Item {
         /// How often what has happened.
         counters: Counters,
     },
+    /// The source came to its end, and is not opened again.
+    End,
     /// Nothing can be had of the source, ever.
     Failed(crate::source::SourceError),
 }

@@ -43,6 +43,8 @@ pub enum Next<'a> {
     },
     /// Nothing yet.
     Nothing,
+    /// The end, of a source whose end is final.
+    End,
 }
 
 impl LiveSource {
@@ -51,8 +53,21 @@ impl LiveSource {
     /// # Errors
     /// When no thread can be had.
     pub fn start(open: Opener, patience: Patience) -> Result<Self, SourceError> {
+        Self::capture(None, open, patience)
+    }
+
+    /// Begins to capture `source`, which is open. `open` opens it again when it fails, but not when it ends.
+    ///
+    /// # Errors
+    /// When no thread can be had.
+    pub fn start_open(source: Box<dyn FrameSource>, open: Opener, patience: Patience) -> Result<Self, SourceError> {
+        Self::capture(Some(source), open, patience)
+    }
+
+    fn capture(first: Option<Box<dyn FrameSource>>, open: Opener, patience: Patience) -> Result<Self, SourceError> {
         let queue = Arc::new(Queue::default());
-        let capture = Capture { queue: queue.clone(), open, machine: Reconnect::new(patience), start: Instant::now() };
+        let machine = Reconnect::new(patience);
+        let capture = Capture { queue: queue.clone(), first, open, machine, start: Instant::now() };
         let capture = move || {
             let queue = capture.queue.clone();
             // Without this nobody would notice that no picture comes any more.
@@ -75,6 +90,7 @@ impl LiveSource {
         }
         match self.queue.pop(patience) {
             None => Ok(Next::Nothing),
+            Some(Item::End) => Ok(Next::End),
             Some(Item::Failed(error)) => Err(error),
             Some(Item::Change { at, change, message, counters }) => Ok(Next::Change { at, change, message, counters }),
             Some(Item::Frame(frame)) => {
@@ -108,6 +124,8 @@ impl Drop for LiveSource {
 /// The capturing thread.
 struct Capture {
     queue: Arc<Queue>,
+    /// The source, where it is open already.
+    first: Option<Box<dyn FrameSource>>,
     open: Opener,
     machine: Reconnect,
     start: Instant,
@@ -115,7 +133,11 @@ struct Capture {
 
 impl Capture {
     fn run(mut self) {
-        let mut source: Option<Box<dyn FrameSource>> = None;
+        let mut source = self.first.take();
+        let end_is_final = source.is_some();
+        if end_is_final {
+            self.machine.opened();
+        }
         // From the source's times to ours, since it was opened.
         let mut offset = None;
         let mut last = Timestamp::from_nanos(-1);
@@ -135,6 +157,10 @@ impl Capture {
                             self.tell(change, None);
                         }
                         self.queue.push_frame(&frame, time);
+                    }
+                    Ok(None) if end_is_final => {
+                        self.queue.push(Item::End);
+                        return;
                     }
                     Ok(None) => {
                         source = None;
@@ -185,13 +211,16 @@ fn fault(error: &SourceError) -> Fault {
 
 /// Whether opening again cannot help: what was asked for makes no sense, or is not in this build or on this machine.
 fn is_lasting(error: &SourceError) -> bool {
-    use SourceError::{BadOption, BadUri, GStreamer, MissingPlugin, NoCamera, NotBuiltIn, UnknownScheme};
+    use SourceError::{
+        BadOption, BadUri, GStreamer, MissingPlugin, NoCamera, NotBuiltIn, SchemeNotAllowed, UnknownScheme,
+    };
     matches!(
         error,
         BadOption { .. }
             | BadUri { .. }
             | UnknownScheme { .. }
             | NotBuiltIn { .. }
+            | SchemeNotAllowed { .. }
             | MissingPlugin { .. }
             | NoCamera { .. }
             | GStreamer { .. }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::link;
-use crate::source;
+use crate::source::Address;
 use crate::whole_file::WholeFile;
 
 /// An open output.
@@ -29,11 +29,11 @@ impl Sink {
     /// Standard output, or `path`. A file that is there already stays as it is until the new one is complete; a link stays
     /// a link, and what is no ordinary file is written to as it is. A link that another user laid in a shared folder is refused.
     /// One of `inputs` is never written to.
-    pub fn open(path: Option<&Path>, inputs: &[String]) -> Result<Self> {
+    pub fn open(path: Option<&Path>, inputs: &[Address]) -> Result<Self> {
         let Some(named) = path else { return Ok(Sink::Standard(io::stdout())) };
         let path = link::follow(named)?;
         let path = &fs::canonicalize(&path).unwrap_or(path);
-        let is_output = |input: &String| source::local_file(input).and_then(|file| fs::canonicalize(file).ok());
+        let is_output = |input: &Address| input.local_path().and_then(|file| fs::canonicalize(file).ok());
         if path.is_file() && inputs.iter().filter_map(is_output).any(|input| input == *path) {
             bail!("{} is an input: the results would take its place; name another file", named.display());
         }
@@ -57,6 +57,25 @@ impl Sink {
             Sink::File { partial, path } => {
                 partial.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
             }
+        }
+    }
+
+    /// Returns the file that [`Sink::finish`] would replace, if there is one.
+    pub fn replaced(&self) -> Option<&Path> {
+        match self {
+            Sink::File { path, .. } if path.exists() => Some(path),
+            _ => None,
+        }
+    }
+
+    /// Completes the output unless every input failed and a file of this name is there already: that file stays.
+    pub fn finish_unless_all_failed(self, all_failed: bool) -> Result<()> {
+        match self.replaced() {
+            Some(path) if all_failed => {
+                super::say(format_args!("{} is left as it was: no input gave a result", path.display()));
+                Ok(())
+            }
+            _ => self.finish(),
         }
     }
 

@@ -28,7 +28,7 @@ pub enum SourceError {
         supported: String,
     },
     /// A URI whose scheme needs a feature that is not in this build.
-    #[error("`{scheme}://` is not in this build; build it in: cargo build --release --features divita-board/{feature}")]
+    #[error("`{scheme}://` is not in this build; {}", crate::installation::how_to_get("divita-board", feature))]
     NotBuiltIn {
         /// The scheme as written.
         scheme: String,
@@ -49,13 +49,29 @@ pub enum SourceError {
         /// What would be.
         expected: &'static str,
     },
-    /// Contents of a kind that no source reads.
-    #[error("{found} cannot be read; MP4 or MOV with H.264, Y4M and folders of PNG or JPEG can: {hint}")]
+    /// A scheme that the caller does not allow.
+    #[error("`{scheme}` inputs are not allowed here, only {allowed} (--schemes)")]
+    SchemeNotAllowed {
+        /// The scheme, `file` for a path and for standard input.
+        scheme: String,
+        /// The allowed ones, as in "http, https".
+        allowed: String,
+    },
+    /// A file of a kind that no source reads.
+    #[error("it is {found}; {hint}")]
     UnknownFormat {
-        /// What the contents look like, as in "Matroska or WebM".
+        /// What the file is, as in "a web page (HTML)".
         found: &'static str,
-        /// A command that makes it readable.
+        /// What to do.
         hint: &'static str,
+    },
+    /// A video in a container that only GStreamer reads.
+    #[error("it is {found}, which this build does not read; {advice}")]
+    NoDemuxer {
+        /// What the file is, as in "a Matroska file".
+        found: &'static str,
+        /// How to make it readable.
+        advice: &'static str,
     },
     /// A container without moving pictures.
     #[error("it has no video track, only sound or data; check that this is the right file")]
@@ -241,6 +257,31 @@ pub enum SourceError {
 pub(crate) const CONVERT: &str = "ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p OUT.mp4";
 
 impl SourceError {
+    /// Returns the error with every text in it that may repeat a part of the input changed: an option by `option`, the
+    /// others by `text`.
+    pub(crate) fn map_texts(
+        mut self,
+        text: impl Fn(String) -> String,
+        option: impl Fn(String) -> String,
+    ) -> SourceError {
+        let place = match &mut self {
+            SourceError::BadOption { option: written, .. } => {
+                *written = option(std::mem::take(written));
+                return self;
+            }
+            SourceError::UnknownScheme { scheme, .. } => scheme,
+            SourceError::Gone { reason }
+            | SourceError::GStreamer { reason }
+            | SourceError::Undecodable { reason }
+            | SourceError::BrokenOff { reason, .. } => reason,
+            SourceError::Unsuitable { problem, .. } => problem,
+            SourceError::MissingPlugin { missing, .. } => missing,
+            _ => return self,
+        };
+        *place = text(std::mem::take(place));
+        self
+    }
+
     /// A closure for `map_err` that says what was being done.
     pub(crate) fn io(doing: &'static str) -> impl FnOnce(io::Error) -> SourceError {
         move |source| SourceError::Io { doing, source }

@@ -1,10 +1,12 @@
 //! Where frames come from: each source is one module behind [`FrameSource`], and [`open`] finds the one an input needs.
 
+mod address;
 mod error;
 mod file;
 #[cfg(feature = "gstreamer")]
 pub mod gstreamer;
 mod h264;
+mod identify;
 pub mod images;
 pub mod mp4;
 pub mod test_pattern;
@@ -13,9 +15,8 @@ mod uri;
 pub mod v4l2;
 pub mod y4m;
 
+pub use address::{Address, redact_arguments};
 pub use error::SourceError;
-
-use std::path::PathBuf;
 
 use divita_runtime::frame::{Frame, Timestamp};
 
@@ -24,7 +25,7 @@ use uri::Uri;
 /// What is known of a source before its first frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceInfo {
-    /// The input as it was given, for people and for the `source` field of the results.
+    /// The input as it was given, but for credentials ([`Address::shown`]).
     pub name: String,
     /// Width of the pictures in pixels, as stored (before orientation and sample aspect).
     pub width: usize,
@@ -97,46 +98,71 @@ const FEATURES: &[(&str, &[&str])] =
 /// video file, and `gst://` (a file through GStreamer), `rtsp://`, `rtsps://`, `http://`, `https://`, `csi://` and `gst-launch://`.
 ///
 /// # Errors
-/// When the input does not exist, is of no known kind or cannot be decoded; the message says what to do.
-pub fn open(input: &str) -> Result<Box<dyn FrameSource>, SourceError> {
-    if input == "-" {
-        return Ok(Box::new(y4m::Y4mSource::from_reader(input, std::io::stdin())?));
+/// When the input does not exist, is of no known kind or cannot be decoded; the message says what to do, and holds no
+/// credentials of the address.
+pub fn open(input: impl Into<Address>) -> Result<Box<dyn FrameSource>, SourceError> {
+    let address = input.into();
+    match open_address(&address) {
+        Ok(inner) if address.has_credentials() => Ok(Box::new(WithoutCredentials { inner, address })),
+        opened => opened.map_err(|error| address.redact_error(error)),
     }
-    let Some(uri) = Uri::parse(input) else { return file::open_path(input) };
-    if let Some((_, open)) =
-        SCHEMES.iter().copied().flatten().find(|(scheme, _)| uri.scheme.eq_ignore_ascii_case(scheme))
-    {
+}
+
+/// A source whose errors hold no credentials of its address.
+struct WithoutCredentials {
+    inner: Box<dyn FrameSource>,
+    address: Address,
+}
+
+impl FrameSource for WithoutCredentials {
+    fn info(&self) -> &SourceInfo {
+        self.inner.info()
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError> {
+        self.inner.next_frame().map_err(|error| self.address.redact_error(error))
+    }
+}
+
+fn open_address(input: &Address) -> Result<Box<dyn FrameSource>, SourceError> {
+    if input.is_standard_input() {
+        return Ok(Box::new(y4m::Y4mSource::from_reader(input.shown(), std::io::stdin())?));
+    }
+    let Some(uri) = input.uri() else { return file::open_path(input) };
+    if let Some((_, open)) = SCHEMES.iter().copied().flatten().find(|(scheme, _)| uri.is(scheme)) {
         return open(&uri);
     }
+    let left_out = |(_, schemes): &&(_, &[&str])| schemes.iter().any(|left| uri.is(left));
     let scheme = uri.scheme.to_owned();
-    let left_out = |(_, schemes): &&(_, &[&str])| schemes.iter().any(|left| scheme.eq_ignore_ascii_case(left));
     match FEATURES.iter().find(left_out) {
         Some(&(feature, _)) => Err(SourceError::NotBuiltIn { scheme, feature }),
         None => Err(SourceError::UnknownScheme { scheme, supported: schemes() }),
     }
 }
 
-/// The file that `input` means, if it means one on this machine.
-pub fn local_file(input: &str) -> Option<PathBuf> {
-    match Uri::parse(input) {
-        None => Some(input.into()),
-        Some(uri) if ["file", "gst"].iter().any(|scheme| uri.scheme.eq_ignore_ascii_case(scheme)) => {
-            uri.local_path().ok().map(PathBuf::from)
-        }
-        Some(_) => None,
-    }
-}
-
 /// Schemes of sources that come at their own pace and may come and go.
 const LIVE: &[&str] = &["v4l2", "csi", "rtsp", "rtsps"];
 
-/// Whether `input` is a live source: a camera or a stream, which is kept alive and never waited for (see [`crate::live`]).
-pub fn is_live(input: &str) -> bool {
-    Uri::parse(input).is_some_and(|uri| {
-        LIVE.iter().any(|scheme| uri.scheme.eq_ignore_ascii_case(scheme))
-            || uri.scheme.eq_ignore_ascii_case("test")
-                && uri::options(uri.query).any(|(_, name, value)| (name, value) == ("live", "1"))
+/// Returns whether the address alone says that `input` is live: a camera or a network camera, which need not be there yet.
+///
+/// Whether any other source is live, [`SourceInfo::live`] says once it is open.
+pub fn is_live_by_address(input: &Address) -> bool {
+    input.uri().is_some_and(|uri| {
+        LIVE.iter().any(|scheme| uri.is(scheme))
+            || uri.is("test") && uri::options(uri.query).any(|(_, name, value)| (name, value) == ("live", "1"))
     })
+}
+
+/// Returns the scheme of `input` in lower case; that of a path and of standard input is `file`.
+pub fn scheme_of(input: &Address) -> String {
+    input.uri().map_or("file".to_owned(), |uri| uri.scheme.to_ascii_lowercase())
+}
+
+/// Returns every scheme that some build answers to.
+pub fn all_schemes() -> impl Iterator<Item = &'static str> {
+    let built_in = SCHEMES.iter().copied().flatten().map(|(scheme, _)| *scheme);
+    let left_out = FEATURES.iter().flat_map(|(_, schemes)| schemes.iter().copied());
+    built_in.chain(left_out.filter(|left| !SCHEMES.iter().copied().flatten().any(|(scheme, _)| scheme == left)))
 }
 
 /// The schemes that this build answers to, as in `file://, test://`.
@@ -169,6 +195,7 @@ mod tests {
             for input in *inputs {
                 let text = message(input);
                 assert!(text.ends_with(&format!("cargo build --release --features divita-board/{feature}")), "{text}");
+                assert!(all_schemes().any(|scheme| input.to_lowercase().starts_with(&format!("{scheme}:"))));
             }
         }
     }
@@ -177,6 +204,27 @@ mod tests {
     fn a_missing_file_says_so() {
         assert!(message("no/such/file.mp4").contains("No such file"));
         assert!(message("file:///no/such/file.mp4").contains("No such file"));
+    }
+
+    #[test]
+    fn errors_hold_no_credentials() {
+        for input in ["rtsp://me:CANARY@cam/1", "gopher://me:CANARY@cam", "test://?password=CANARY", "a?token=CANARY"] {
+            assert!(!message(input).is_empty() && !message(input).contains("CANARY"), "{}", message(input));
+        }
+    }
+
+    #[test]
+    fn cameras_are_live_by_their_address() {
+        for (input, live) in [
+            ("v4l2:///dev/video0", true),
+            ("RTSP://cam/1", true),
+            ("test://?live=1", true),
+            ("test://?live=0", false),
+            ("gst-launch://videotestsrc is-live=true", false),
+            ("film.mp4", false),
+        ] {
+            assert_eq!(is_live_by_address(&input.into()), live, "{input}");
+        }
     }
 
     #[test]

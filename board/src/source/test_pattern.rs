@@ -124,7 +124,7 @@ pub(super) fn open_uri(uri: &Uri<'_>) -> Result<Box<dyn FrameSource>, SourceErro
     if !uri.path.is_empty() {
         return Err(SourceError::BadUri { problem: "test:// takes only options, as in test://?seconds=8" });
     }
-    Ok(Box::new(TestPatternSource::new(uri.input, TestPattern::from_query(uri.query)?)))
+    Ok(Box::new(TestPatternSource::new(uri.name, TestPattern::from_query(uri.query)?)))
 }
 
 /// A [`TestPattern`] being drawn.

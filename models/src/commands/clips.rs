@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use divita_board::source::Address;
 use divita_models::{
     clip_comparison::{ClipCounts, Shots, compare},
     shot_evaluation::{FoundIn, Truth},
@@ -29,8 +30,8 @@ use serde_json::{Value, json};
 )]
 pub struct Clips {
     /// Videos, or folders of videos
-    #[arg(value_name = "INPUT", required = true)]
-    inputs: Vec<String>,
+    #[arg(value_name = "INPUT", required = true, value_parser = divita_board::inputs::parser())]
+    inputs: Vec<Address>,
     /// What a detector found, as `divita-models shots --save` writes it; may be given several times
     #[arg(long, value_name = "FILE")]
     found: Vec<PathBuf>,
@@ -69,7 +70,8 @@ impl Clips {
                 let said = said.with_context(|| format!("{}: nothing is said of {name}", one.detector))?;
                 origins.push(Shots::Known(said.transitions.clone()));
             }
-            compare(video, &truth, &origins, options, &mut backbones, &mut counts).with_context(|| video.clone())?;
+            compare(video, &truth, &origins, options, &mut backbones, &mut counts)
+                .with_context(|| video.to_string())?;
             bar.inc(1);
         }
         bar.finish_and_clear();

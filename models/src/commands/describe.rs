@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use divita_board::{error_line::in_one_line, source::Address};
 use divita_models::{
     dataset_statistics::{
         DatasetStatistics,
@@ -106,14 +107,14 @@ impl Describe {
             bail!("--videos {}: not a folder", folder.display());
         }
         // A table may name a video by its path, or by its id alone.
-        let (by_id, clashes) = group_by_id(&super::videos(&[folder.to_string_lossy().into_owned()]));
+        let (by_id, clashes) = group_by_id(&super::videos(&[folder.into()]));
         clashes.iter().for_each(|clash| log::warn!("{clash}"));
         let path = |video: &String| {
             let path = folder.join(video);
             let of_id = || by_id.get(&video_id(video)).map(|copies| copies[0].clone());
-            if path.exists() { Some(path.to_string_lossy().into_owned()) } else { of_id() }
+            if path.exists() { Some(path.into()) } else { of_id() }
         };
-        let paths: Vec<String> = table.videos.iter().filter_map(path).collect();
+        let paths: Vec<Address> = table.videos.iter().filter_map(path).collect();
         let missing = report_missing(table, paths.len(), &folder.display().to_string())?;
         let bar = super::progress::bar(paths.len() as u64);
         let read = for_each(&paths, |path| {
@@ -131,7 +132,7 @@ impl Describe {
                 }
                 Err(error) => {
                     failed += 1;
-                    log::error!("{path}: {:#}", anyhow::Error::from(error));
+                    log::error!("{path}: {}", in_one_line(&error.into()));
                 }
             }
         }

@@ -6,7 +6,9 @@ use std::str::FromStr;
 
 use anyhow::bail;
 use clap::Args;
-use divita_board::source;
+use divita_board::error_line::in_one_line;
+use divita_board::inputs::Expansion;
+use divita_board::source::{self, Address};
 use divita_models::{
     backbone_file::{self, BackboneFile},
     checkpoint,
@@ -38,8 +40,11 @@ use serde_json::{Map, Value};
     divita-models extract trailers/ --network shufflenet-2d --seed 1 --store test.zarr --shard 3/8")]
 pub struct Extract {
     /// Videos, or folders of videos; sub-folders are read too, hidden files are not
-    #[arg(value_name = "INPUT", required = true)]
-    inputs: Vec<String>,
+    #[arg(value_name = "INPUT", required = true, value_parser = divita_board::inputs::parser())]
+    inputs: Vec<Address>,
+    /// Leave out the sub-folders of a folder
+    #[arg(long)]
+    no_recurse: bool,
     /// The backbone (default: the one that the file of weights names)
     #[arg(long, value_parser = backbone, required_unless_present = "weights")]
     network: Option<Backbone>,
@@ -146,7 +151,7 @@ impl Extract {
             });
             if let Err(error) = written {
                 failed += 1;
-                bar.suspend(|| log::error!("{video}: {error:#}"));
+                bar.suspend(|| log::error!("{video}: {}", in_one_line(&error)));
                 // A full disk is full for the next video too.
                 if matches!(error.downcast_ref(), Some(Error::DiskFull { .. } | Error::Write { .. })) {
                     bail!("stopped; what is done is in {}", self.store.display());
@@ -200,8 +205,9 @@ impl Extract {
 
     /// Returns the videos by their ids in the store, in the order of these: the same for every part of the work. And
     /// why others cannot be in the store.
-    fn videos(&self) -> (BTreeMap<String, String>, Vec<String>) {
-        let (groups, clashes) = group_by_id(&super::videos(&self.inputs));
+    fn videos(&self) -> (BTreeMap<String, Address>, Vec<String>) {
+        let expansion = Expansion { recurse: !self.no_recurse, ..Expansion::default() };
+        let (groups, clashes) = group_by_id(&super::videos_by(&self.inputs, &expansion));
         let mut refused: Vec<String> = clashes.iter().map(ToString::to_string).collect();
         let mut videos = BTreeMap::new();
         for (id, copies) in groups {
@@ -224,7 +230,7 @@ pub(super) fn read_transnet(path: &Path, device: Device) -> anyhow::Result<(Sess
 }
 
 /// Length of a video as its file says it, milliseconds; of one that cannot be opened 0.
-fn duration(video: &str) -> u64 {
+fn duration(video: &Address) -> u64 {
     let length = source::open(video).ok().and_then(|source| source.info().duration);
     length.map_or(0, milliseconds)
 }

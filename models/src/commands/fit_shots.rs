@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Error, bail};
 use clap::Args;
+use divita_board::source::Address;
 use divita_models::{
     film::Film,
     shot_training::{Examples, Recipe, fit},
@@ -21,8 +22,8 @@ use indicatif::ProgressBar;
 #[command(after_help = "Example:\n  divita-models fit-shots corpus/train corpus/validation --output shots.safetensors")]
 pub struct FitShots {
     /// Videos, or folders of videos
-    #[arg(value_name = "INPUT", required = true)]
-    inputs: Vec<String>,
+    #[arg(value_name = "INPUT", required = true, value_parser = divita_board::inputs::parser())]
+    inputs: Vec<Address>,
     /// File of weights to write, as `divita-models shots --detector evidence` reads it; it appears complete or not at all
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
@@ -43,7 +44,7 @@ fn member_count(text: &str) -> Result<usize, String> {
 }
 
 /// Reads videos and what is true of them, with a bar of progress.
-pub(super) fn read_films(videos: &[String]) -> anyhow::Result<Vec<Film>> {
+pub(super) fn read_films(videos: &[Address]) -> anyhow::Result<Vec<Film>> {
     let bar = ProgressBar::new(videos.len() as u64);
     let films = Film::read_all(videos, || bar.inc(1)).map_err(|(video, error)| Error::new(error).context(video))?;
     bar.finish_and_clear();

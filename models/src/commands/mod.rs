@@ -29,9 +29,16 @@ pub mod unpack;
 pub mod verify;
 pub mod zoo;
 
+use divita_board::{inputs::Expansion, source::Address};
+
 /// Returns the videos that `inputs` stand for. Skipped files are logged.
-fn videos(inputs: &[String]) -> Vec<String> {
-    let expanded = divita_board::inputs::expand(inputs);
+fn videos(inputs: &[Address]) -> Vec<Address> {
+    videos_by(inputs, &Expansion::default())
+}
+
+/// Returns the videos that `inputs` stand for, expanded as `expansion` says. Skipped files are logged.
+fn videos_by(inputs: &[Address], expansion: &Expansion) -> Vec<Address> {
+    let expanded = divita_board::inputs::expand(inputs, expansion);
     expanded.report().iter().for_each(|line| log::info!("{line}"));
     expanded.inputs
 }

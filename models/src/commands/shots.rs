@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use divita_board::source;
+use divita_board::source::{self, Address};
 use divita_models::{
     contact_sheet,
     session::{Device, Session},
@@ -41,8 +41,8 @@ use serde_json::{Map, Value, json};
     \"transitions\": [{\"last\": 29, \"first\": 30}]}}}")]
 pub struct Shots {
     /// Videos, or folders of videos
-    #[arg(value_name = "INPUT", required = true)]
-    inputs: Vec<String>,
+    #[arg(value_name = "INPUT", required = true, value_parser = divita_board::inputs::parser())]
+    inputs: Vec<Address>,
     /// The detector: that of the edge, or the network of the paper
     #[arg(long, value_name = "evidence|transnetv2", default_value = "evidence", value_parser = ["evidence", "transnetv2"], hide_possible_values = true)]
     detector: String,
@@ -98,19 +98,19 @@ impl Shots {
             let truth = Truth::of(video)?;
             let mut times = Vec::new();
             if let (Some(detector), [only]) = (&mut detector, &mut *results) {
-                let found = detector.run(video, &mut times).with_context(|| video.clone())?;
+                let found = detector.run(video, &mut times).with_context(|| video.to_string())?;
                 only.found.videos.insert(name.clone(), found);
             } else {
-                times = frame_times(video).with_context(|| video.clone())?;
+                times = frame_times(video).with_context(|| video.to_string())?;
             }
             if let Some(expected) = truth.frames.filter(|&frames| frames != times.len() as u64) {
                 return Err(EvaluationError::Frames { expected, found: times.len() as u64 })
-                    .with_context(|| video.clone());
+                    .with_context(|| video.to_string());
             }
             for Scored { found, evaluation } in &mut results {
                 let said = found.videos.get(name);
                 let said = said.with_context(|| format!("{}: nothing is said of {name}", found.detector))?;
-                evaluation.add(video, &truth, said, &times, tolerance);
+                evaluation.add(video.shown(), &truth, said, &times, tolerance);
             }
             bar.inc(1);
         }
@@ -229,7 +229,7 @@ enum Detector {
 
 impl Detector {
     /// What it finds in `video`; `times` gets the times of the frames.
-    fn run(&mut self, video: &str, times: &mut Vec<Timestamp>) -> Result<Found, EvaluationError> {
+    fn run(&mut self, video: &Address, times: &mut Vec<Timestamp>) -> Result<Found, EvaluationError> {
         let time = |time| times.push(time);
         match self {
             Detector::Evidence(network, settings) => {
@@ -250,7 +250,7 @@ pub(super) fn read_network(weights: Option<&Path>) -> anyhow::Result<TransitionN
 }
 
 /// Videos by the names of their files, which is how what was found in them is written down.
-pub(super) fn videos_by_name(inputs: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
+pub(super) fn videos_by_name(inputs: &[Address]) -> anyhow::Result<BTreeMap<String, Address>> {
     let mut videos = BTreeMap::new();
     for input in super::videos(inputs) {
         let name = file_name(&input);
@@ -262,7 +262,7 @@ pub(super) fn videos_by_name(inputs: &[String]) -> anyhow::Result<BTreeMap<Strin
 }
 
 /// The times of a video's frames.
-fn frame_times(video: &str) -> Result<Vec<Timestamp>, EvaluationError> {
+fn frame_times(video: &Address) -> Result<Vec<Timestamp>, EvaluationError> {
     let mut source = source::open(video)?;
     let mut times = Vec::new();
     while let Some(frame) = source.next_frame()? {

@@ -8,6 +8,8 @@ use divita_runtime::{
 };
 use serde::Serialize;
 
+use divita_board::source::Address;
+
 use crate::{extract::ExtractError, video_clips::each_segment};
 
 /// Width of a bin of shot lengths in seconds. The lengths in frames of the paper's figure are 24 times as many.
@@ -137,7 +139,7 @@ impl Footage {
     ///
     /// # Errors
     /// [`ExtractError`] where the video cannot be read to its end.
-    pub fn read(input: &str, rate: WorkingRate) -> Result<Footage, ExtractError> {
+    pub fn read(input: impl Into<Address>, rate: WorkingRate) -> Result<Footage, ExtractError> {
         let segmentation = Segmentation::Shot;
         let options = SegmenterOptions { rate, segmentation, shots: ShotSettings::default(), image: None, video: None };
         let mut footage = Footage::default();

@@ -6,7 +6,10 @@ use std::{
     path::Path,
 };
 
-use divita_board::inputs::{expand, skipped_line};
+use divita_board::{
+    inputs::{Expansion, expand, skipped_line},
+    source::Address,
+};
 
 use super::{
     LabelTable, LabelTableError,
@@ -19,18 +22,18 @@ use crate::video_files::group_by_id;
 /// Skipped files are logged.
 pub(super) fn read(folder: &Path) -> Result<LabelTable, LabelTableError> {
     fs::read_dir(folder)?;
-    let root = folder.to_string_lossy().into_owned();
-    let expanded = expand(std::slice::from_ref(&root));
+    let root = Address::from(folder);
+    let expanded = expand(std::slice::from_ref(&root), &Expansion::default());
     expanded.report().iter().for_each(|line| log::info!("{line}"));
-    let below = |path: &str| Path::new(path).strip_prefix(folder).map(|path| path.to_string_lossy().into_owned()).ok();
-    let class = |path: &str| below(path)?.split_once('/').map(|(class, _)| class.trim().to_owned());
-    let (in_classes, others): (Vec<String>, Vec<String>) =
+    let below = |path: &Address| Some(Address::from(path.local_path()?.strip_prefix(folder).ok()?).to_string());
+    let class = |path: &Address| below(path)?.split_once('/').map(|(class, _)| class.trim().to_owned());
+    let (in_classes, others): (Vec<Address>, Vec<Address>) =
         expanded.inputs.into_iter().partition(|path| class(path).is_some());
     // The folder stands for itself where it holds no video.
     let others: Vec<String> = others.iter().filter_map(|path| below(path)).filter(|path| !path.is_empty()).collect();
     if !others.is_empty() {
         let paths: Vec<&str> = others.iter().map(String::as_str).collect();
-        log::info!("{}", skipped_line(&root, &paths, "in no class folder"));
+        log::info!("{}", skipped_line(root.shown(), &paths, "in no class folder"));
     }
     if in_classes.is_empty() {
         return Err(LabelTableError::whole("the folder has no sub-folder with videos"));
@@ -39,12 +42,12 @@ pub(super) fn read(folder: &Path) -> Result<LabelTable, LabelTableError> {
     if let Some(clash) = clashes.into_iter().next() {
         return Err(clash.into());
     }
-    let mut labels_of = HashMap::<&str, BTreeSet<String>>::new();
+    let mut labels_of = HashMap::<&Address, BTreeSet<String>>::new();
     for copies in groups.values() {
         labels_of.insert(&copies[0], copies.iter().filter_map(|path| class(path)).collect());
     }
-    let entry = |path: &String| {
-        let labels = labels_of.get(path.as_str())?.iter().cloned().collect();
+    let entry = |path: &Address| {
+        let labels = labels_of.get(path)?.iter().cloned().collect();
         Some(Entry { line: 0, video: below(path)?, labels, splits: Vec::new() })
     };
     table(in_classes.iter().filter_map(entry).collect())

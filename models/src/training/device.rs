@@ -43,6 +43,6 @@ fn cuda() -> Result<BurnDevice, Error> {
 
 #[cfg(not(feature = "cuda-training"))]
 fn cuda() -> Result<BurnDevice, Error> {
-    let reason = "this program was built without CUDA for training: build it with `cargo build --release --features divita-models/cuda-training`";
-    Err(Error::engine("burn", reason.to_owned()))
+    let how = divita_board::installation::how_to_get("divita-models", "cuda-training");
+    Err(Error::engine("burn", format!("this program was built without CUDA for training; {how}")))
 }

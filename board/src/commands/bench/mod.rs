@@ -22,7 +22,8 @@ use crate::command_line::Outcome;
 use crate::commands::classify::MethodOptions;
 use crate::executor::ExecutorOption;
 use crate::meter::{cpu_time, peak_memory};
-use crate::source;
+use crate::schemes::AllowedSchemes;
+use crate::source::Address;
 
 /// What each stage costs here: latencies of every stage, and the CPU time of a whole run beside that of decoding alone.
 ///
@@ -31,8 +32,10 @@ use crate::source;
 #[derive(Args)]
 pub struct Bench {
     /// A video, a folder of numbered pictures, or a URI
-    #[arg(value_name = "INPUT", default_value = "test://?seconds=20&fps=24&size=1280x720")]
-    input: String,
+    #[arg(value_name = "INPUT", default_value = "test://?seconds=20&fps=24&size=1280x720", value_parser = crate::inputs::parser())]
+    input: Address,
+    #[command(flatten)]
+    allowed: AllowedSchemes,
     #[command(flatten)]
     bundle: BundleOption,
     #[command(flatten)]
@@ -54,7 +57,7 @@ pub struct Bench {
 #[derive(Serialize)]
 struct Figures {
     schema: u32,
-    source: String,
+    source: Address,
     bundle: String,
     trained: bool,
     fps: u32,
@@ -106,7 +109,7 @@ impl Bench {
             return self.print(&figures, networks::table);
         }
         let bundle = self.bundle.open()?;
-        if self.input == "-" {
+        if self.input.is_standard_input() {
             bail!("standard input can be read only once, and is read five times here: name a file");
         }
         let options = self.method.pipeline(&self.method.rates(&bundle), NonZeroUsize::MIN);
@@ -161,7 +164,7 @@ impl Bench {
     /// Reads the input and does nothing with it: CPU time.
     fn decode(&self) -> Result<Duration> {
         let before = cpu_time();
-        let mut source = source::open(&self.input)?;
+        let mut source = self.allowed.open(&self.input)?;
         while source.next_frame()?.is_some() {}
         Ok(cpu_time() - before)
     }
@@ -174,7 +177,7 @@ impl Bench {
             Networks::prepare(bundle, &[options.rate], self.executor.get()?).context("the bundle cannot be used")?;
         whole.prepare = prepare.elapsed();
         let run = Instant::now();
-        let mut source = source::open(&self.input)?;
+        let mut source = self.allowed.open(&self.input)?;
         let mut pipeline = Pipeline::new(bundle, &networks, options)?;
         while let Some(frame) = source.next_frame()? {
             pipeline.push(&frame, |_| {})?;
@@ -191,7 +194,7 @@ impl Bench {
     /// Runs each stage by itself.
     fn stages(&self, bundle: &Bundle, networks: &Networks, options: PipelineOptions) -> Result<Vec<Stage>> {
         let manifest = bundle.manifest();
-        let mut source = source::open(&self.input)?;
+        let mut source = self.allowed.open(&self.input)?;
         let cuts = SegmenterOptions::of(manifest, options.rate, options.segmentation);
         let mut segmenter = Segmenter::new(cuts, bundle.transitions().clone());
         let mut backbones = networks.backbones()?;

@@ -1,5 +1,6 @@
 //! What is asked of GStreamer: a file, a stream, a camera or a whole pipeline, with the options of its address.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::super::SourceError;
@@ -17,11 +18,12 @@ const FILE_STALL: Duration = Duration::from_secs(30);
 /// How long packets of a stream are held to put them in order, where nothing else is asked for.
 const LATENCY_MS: u32 = 200;
 
-/// Where pictures are to come from.
-#[derive(Clone, Debug, PartialEq)]
+/// Where pictures are to come from. It cannot be printed, as it may hold credentials.
+#[derive(Clone, PartialEq)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) enum Place {
     /// A file, by its path.
-    File(String),
+    File(PathBuf),
     /// A stream of a network camera, by its address without our options.
     Rtsp { url: String, transport: Transport, latency_ms: u32 },
     /// A file or stream of a web server, by its address without our options.
@@ -60,12 +62,31 @@ pub(super) enum Camera {
     Named(String),
 }
 
+/// What a server wants to know of its user, decoded.
+#[derive(Clone, PartialEq)]
+#[cfg_attr(test, derive(Debug))]
+pub(super) struct Login {
+    pub user: String,
+    pub password: String,
+}
+
+impl Login {
+    /// Reads `user:password`. The element is given both by themselves, so that it need not find them in an address.
+    fn read(written: &str) -> Self {
+        let (user, password) = written.split_once(':').unwrap_or((written, ""));
+        Login { user: uri::decoded(user), password: uri::decoded(password) }
+    }
+}
+
 /// A place and what holds for all of them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) struct Address {
-    /// The input as it was given, but for a password.
+    /// The input as it was given, but for credentials.
     pub name: String,
     pub place: Place,
+    /// For the server, if the address holds one.
+    pub login: Option<Login>,
     /// Pictures whose shorter side is longer are made smaller; none: as they are.
     pub shorter: Option<u32>,
     /// How long to wait for a picture.
@@ -76,10 +97,11 @@ pub(super) struct Address {
 
 impl Address {
     /// A file, as it is.
-    pub fn of_file(name: &str, path: &str) -> Self {
+    pub fn of_file(name: &str, path: &Path) -> Self {
         Address {
             name: name.to_owned(),
             place: Place::File(path.to_owned()),
+            login: None,
             shorter: None,
             stall: FILE_STALL,
             threads: None,
@@ -88,7 +110,7 @@ impl Address {
 
     /// `gst:///full/path?shorter=360&stall_s=30&threads=1`.
     pub fn file(uri: &Uri<'_>) -> Result<Self, SourceError> {
-        let mut address = Address::of_file(uri.input, &uri.local_path()?);
+        let mut address = Address::of_file(uri.name, &uri.local_path()?);
         let expected = "use shorter=360 (16 to 8192), stall_s=30 (0.1 to 600) or threads=1 (to 64)";
         each_option(uri, expected, |name, value| address.set(name, value))?;
         Ok(address)
@@ -163,7 +185,14 @@ impl Address {
     }
 
     fn live(uri: &Uri<'_>, place: Place) -> Self {
-        Address { name: without_password(uri), place, shorter: Some(LIVE_SHORTER), stall: LIVE_STALL, threads: None }
+        Address {
+            name: uri.name.to_owned(),
+            place,
+            login: uri.login.map(Login::read),
+            shorter: Some(LIVE_SHORTER),
+            stall: LIVE_STALL,
+            threads: None,
+        }
     }
 
     /// Sets an option that all addresses have; none when it makes no sense or is not one.
@@ -203,7 +232,7 @@ fn server_url(
     mut set: impl FnMut(&str, &str) -> Option<()>,
 ) -> Result<String, SourceError> {
     let host = uri.path.split('/').next().unwrap_or_default();
-    if host.rsplit('@').next().unwrap_or_default().is_empty() {
+    if host.is_empty() {
         return Err(SourceError::BadUri { problem: "a server is needed, as in rtsp://192.168.1.20/stream" });
     }
     let mut theirs = Vec::new();
@@ -216,18 +245,6 @@ fn server_url(
     }
     let mark = if theirs.is_empty() { "" } else { "?" };
     Ok(format!("{}://{}{mark}{}", uri.scheme.to_ascii_lowercase(), uri.path, theirs.join("&")))
-}
-
-/// The input with `***` in place of a password: names end up in results and logs.
-fn without_password(uri: &Uri<'_>) -> String {
-    let host = uri.path.split('/').next().unwrap_or_default();
-    match host.rsplit_once('@').and_then(|(login, _)| Some((login, login.split_once(':')?.1))) {
-        Some((login, password)) if !password.is_empty() => {
-            let start = uri.scheme.len() + "://".len() + login.len() - password.len();
-            format!("{}***{}", &uri.input[..start], &uri.input[start + password.len()..])
-        }
-        _ => uri.input.to_owned(),
-    }
 }
 
 /// A whole number from `least` to `most`.
@@ -268,20 +285,24 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_in_the_address_but_not_in_the_name() {
-        let address = read("rtsp://me:s:cr%40t@cam:554/a?transport=tcp").unwrap();
-        assert_eq!(address.name, "rtsp://me:***@cam:554/a?transport=tcp");
-        let Place::Rtsp { url, .. } = address.place else { panic!("rtsp") };
-        assert_eq!(url, "rtsp://me:s:cr%40t@cam:554/a");
-        for plain in ["rtsp://cam/a", "rtsp://me@cam/a", "rtsp://cam/x:y@z"] {
-            assert_eq!(read(plain).unwrap().name, plain);
+    fn a_login_is_given_by_itself_and_not_in_the_address() {
+        for (input, user, password, address) in [
+            ("rtsp://me:s:cr%40t@cam:554/a?transport=tcp", "me", "s:cr@t", "rtsp://cam:554/a"),
+            ("rtsp://user:p@ss#w?rd@host/1", "user", "p@ss#w?rd", "rtsp://host/1"),
+            ("rtsp://me@cam/a", "me", "", "rtsp://cam/a"),
+        ] {
+            let read = read(input).unwrap();
+            assert_eq!(read.login, Some(Login { user: user.to_owned(), password: password.to_owned() }));
+            let Place::Rtsp { url, .. } = read.place else { panic!("rtsp") };
+            assert_eq!(url, address);
         }
+        assert_eq!(read("rtsp://cam/x:y@z").unwrap().login, None);
     }
 
     #[test]
     fn files_keep_their_size_and_wait_longer() {
         let address = read("gst:///a%20b/c.mkv").unwrap();
-        assert_eq!(address.place, Place::File("/a b/c.mkv".to_owned()));
+        assert_eq!(address.place, Place::File("/a b/c.mkv".into()));
         assert_eq!((address.shorter, address.stall, address.is_live()), (None, FILE_STALL, false));
         assert_eq!(read("gst:///c.mkv?shorter=360").unwrap().shorter, Some(360));
         assert_eq!(read("gst:///c.mkv?threads=2").unwrap().threads, Some(2));

@@ -11,10 +11,12 @@
 mod address;
 mod colour;
 pub mod elements;
+mod lists;
 mod messages;
 mod pipeline;
 mod size;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use divita_runtime::frame::{Frame, Orientation, Pixels, Plane, Subsampling, Timestamp};
@@ -24,8 +26,11 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
-use self::address::Address;
+use self::address::{Address, Login, Place};
+use self::lists::Lists;
 use self::messages::Messages;
+use super::file::read_start;
+use super::identify::{self, FileType};
 use super::{FrameSource, Opener, SourceError, SourceInfo};
 
 /// How long a picture is waited for before the messages are looked at again. It delays no picture, only an error.
@@ -43,7 +48,7 @@ pub(super) const SCHEMES: &[(&str, Opener)] = &[
 ];
 
 /// Opens the file at `path`, named `name`.
-pub(super) fn open_path(name: &str, path: &str) -> Result<Box<dyn FrameSource>, SourceError> {
+pub(super) fn open_path(name: &str, path: &Path) -> Result<Box<dyn FrameSource>, SourceError> {
     open(Address::of_file(name, path))
 }
 
@@ -91,6 +96,7 @@ struct Looks {
 struct Feed {
     sink: gst_app::AppSink,
     messages: Messages,
+    lists: Lists,
     stall: Duration,
     ended: bool,
     // Last, so that it stops when nothing else of it is used any more.
@@ -128,13 +134,16 @@ impl GStreamerSource {
     /// Builds the pipeline, starts it and waits for its first picture.
     fn start(address: &Address) -> Result<Self, SourceError> {
         started()?;
-        if let address::Place::File(path) = &address.place {
-            // The system's words are better than GStreamer's.
-            std::fs::File::open(path).map_err(SourceError::io("open it"))?;
+        if let Place::File(path) = &address.place {
+            check_type(path)?;
         }
         let plan = pipeline::plan(&address.place, address.shorter.is_some(), elements::board())?;
         elements::require(&plan.elements)?;
-        log::debug!("pipeline: {}", plan.text);
+        match address.place {
+            // In the words of the user, which may hold a password.
+            Place::Launch(_) => log::debug!("pipeline: {}", address.name),
+            _ => log::debug!("pipeline: {}", plan.text),
+        }
         let mut feed = Feed::start(address, &plan)?;
         let Some(first) = feed.pull(None)? else {
             return Err(feed.messages.missing().unwrap_or(SourceError::Empty {
@@ -217,10 +226,20 @@ impl Feed {
             pipeline.0.iterate_recurse().into_iter().flatten().for_each(|element| limit_threads(&element, threads));
         }
         if let Some((property, value)) = &plan.place {
-            element(pipeline::SOURCE)?.set_property(property, value);
+            element(pipeline::SOURCE)?.set_property(property, Path::new(value));
         }
-        if let address::Place::Rtsp { .. } = address.place {
-            watch_over_rtsp(&element(pipeline::SOURCE)?, address.stall);
+        let lists = match address.place {
+            Place::File(_) | Place::Http(_) => Lists::refuse(&pipeline.0),
+            _ => Lists::default(),
+        };
+        match (&address.place, &address.login) {
+            (Place::Rtsp { .. }, login) => {
+                let source = element(pipeline::SOURCE)?;
+                watch_over_rtsp(&source, address.stall);
+                login.iter().for_each(|login| log_in(&source, login));
+            }
+            (Place::Http(_), Some(login)) => log_in_once_made(&element(pipeline::SOURCE)?, login.clone()),
+            _ => {}
         }
         if let Some(shorter) = address.shorter {
             size::bound(&element(pipeline::SCALER)?, &element(pipeline::SIZE)?, shorter);
@@ -237,7 +256,7 @@ impl Feed {
             sink.set_drop(true);
         }
         pipeline.0.set_state(gst::State::Playing).map_err(|_| failed(&mut messages))?;
-        Ok(Feed { sink, messages, stall: address.stall, ended: false, pipeline })
+        Ok(Feed { sink, messages, lists, stall: address.stall, ended: false, pipeline })
     }
 
     /// Waits for a picture; none at the end. `last` is the time of the picture before.
@@ -251,6 +270,9 @@ impl Feed {
                 return Ok(Some(sample));
             }
             let at_end = self.sink.is_eos();
+            if let Some(error) = self.lists.error() {
+                return Err(error);
+            }
             if let Some(error) = self.messages.error(last) {
                 return Err(error);
             }
@@ -325,6 +347,40 @@ fn watch_over_rtsp(source: &gst::Element, stall: Duration) {
     });
 }
 
+/// Checks that the file at `path` is of a type that may be given to GStreamer: a container of pictures, and no list of
+/// addresses, which GStreamer would open.
+fn check_type(path: &Path) -> Result<(), SourceError> {
+    // The system's words are better than GStreamer's.
+    let mut file = std::fs::File::open(path).map_err(SourceError::io("open it"))?;
+    if !file.metadata().map_err(SourceError::io("open it"))?.is_file() {
+        // A pipe cannot be wound back.
+        return Ok(());
+    }
+    match identify::identify(&read_start(&mut file)?) {
+        FileType::Other { name: found, advice: hint } => Err(SourceError::UnknownFormat { found, hint }),
+        FileType::Mp4 | FileType::Y4m | FileType::Video { .. } => Ok(()),
+    }
+}
+
+/// Sets a login on the element of a server.
+fn log_in(source: &gst::Element, login: &Login) {
+    for (property, value) in [("user-id", &login.user), ("user-pw", &login.password)] {
+        if source.has_property(property) {
+            source.set_property(property, value);
+        }
+    }
+}
+
+/// The same for the element that `bin` will make for a server.
+fn log_in_once_made(bin: &gst::Element, login: Login) {
+    bin.connect("source-setup", false, move |values| {
+        if let Some(source) = values.get(1).and_then(|value| value.get::<gst::Element>().ok()) {
+            log_in(&source, &login);
+        }
+        None
+    });
+}
+
 /// What is known before the first picture is lent.
 fn describe(address: &Address, video: &gst_video::VideoInfo, feed: &Feed) -> SourceInfo {
     let live = feed.messages.live;
@@ -396,7 +452,7 @@ mod tests {
             return;
         }
         let threads_of = |threads| {
-            let address = Address { threads, ..Address::of_file("film", FILM) };
+            let address = Address { threads, ..Address::of_file("film", FILM.as_ref()) };
             let source = GStreamerSource::start(&address).unwrap();
             let elements = source.feed.pipeline.0.iterate_recurse().into_iter().map(Result::unwrap);
             let decoder = elements.filter(|element| element.has_property("max-threads")).last().unwrap();
@@ -423,7 +479,7 @@ mod tests {
         }
         let text = format!("filesrc location={FILM} ! qtdemux ! h264parse ! avdec_h264 name=own");
         let address =
-            Address { threads: Some(2), place: address::Place::Launch(text), ..Address::of_file("film", FILM) };
+            Address { threads: Some(2), place: Place::Launch(text), ..Address::of_file("film", FILM.as_ref()) };
         let source = GStreamerSource::start(&address).unwrap();
         assert_eq!(source.feed.pipeline.0.by_name("own").unwrap().property::<i32>("max-threads"), 2);
     }

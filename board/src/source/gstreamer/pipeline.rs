@@ -3,6 +3,8 @@
 //! A text is made of nothing but our own words and numbers: paths and addresses are set on the element afterwards, so that no file
 //! name can be read as a part of a pipeline. Only `gst-launch://` is what its writer wants.
 
+use std::ffi::OsString;
+
 use super::super::SourceError;
 use super::address::{Camera, Place, Transport};
 
@@ -70,13 +72,14 @@ pub(super) const BOARDS: [Board; 2] = [
     },
 ];
 
-/// A pipeline to be built.
-#[derive(Clone, Debug, PartialEq)]
+/// A pipeline to be built. It cannot be printed, as it may hold credentials.
+#[derive(Clone, PartialEq)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) struct Plan {
     /// In the words of gst-launch-1.0.
     pub text: String,
     /// The property of [`SOURCE`] that says where pictures come from, and its value.
-    pub place: Option<(&'static str, String)>,
+    pub place: Option<(&'static str, OsString)>,
     /// The elements that must be there.
     pub elements: Vec<&'static str>,
 }
@@ -98,18 +101,18 @@ pub(super) fn plan(place: &Place, shrinks: bool, board: &Board) -> Result<Plan, 
     let start = match place {
         Place::File(path) => {
             elements.extend(["filesrc", "decodebin"]);
-            set = Some(("location", path.clone()));
+            set = Some(("location", path.clone().into()));
             format!("filesrc name={SOURCE} ! {DECODE}")
         }
         Place::Http(url) => {
             elements.push("uridecodebin");
-            set = Some(("uri", url.clone()));
+            set = Some(("uri", url.into()));
             format!("uri{DECODE} name={SOURCE}")
         }
         Place::Rtsp { url, transport, latency_ms } => {
             elements.extend(["rtspsrc", "decodebin"]);
             flow = live;
-            set = Some(("location", url.clone()));
+            set = Some(("location", url.into()));
             let protocols = match transport {
                 Transport::Tcp => "tcp",
                 Transport::Udp => "udp",
@@ -122,7 +125,7 @@ pub(super) fn plan(place: &Place, shrinks: bool, board: &Board) -> Result<Plan, 
             let mut start = format!("{} name={SOURCE}", board.camera);
             match (board.camera_property, camera) {
                 (CameraProperty::Number(property), Camera::Number(number)) => start += &format!(" {property}={number}"),
-                (CameraProperty::Name(property), Camera::Named(name)) => set = Some((property, name.clone())),
+                (CameraProperty::Name(property), Camera::Named(name)) => set = Some((property, name.into())),
                 // Without a name, libcamera takes its first.
                 (CameraProperty::Name(_), Camera::Number(0)) => {}
                 (CameraProperty::Name(_), Camera::Number(number)) => {
@@ -173,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_file_on_any_board_waits_and_keeps_its_size() {
-        let plan = plan(&Place::File("/a ! b\".mkv".to_owned()), false, &ANY).unwrap();
+        let plan = plan(&Place::File("/a ! b\".mkv".into()), false, &ANY).unwrap();
         assert_eq!(
             plan.text,
             "filesrc name=divita-source ! decodebin expose-all-streams=false caps=\"video/x-raw(ANY)\" ! videoconvert \
@@ -181,7 +184,7 @@ mod tests {
              ! appsink name=divita-frames sync=false enable-last-sample=false max-buffers=4 drop=false"
         );
         // The path, whatever is in it, is no part of the text.
-        assert_eq!(plan.place, Some(("location", "/a ! b\".mkv".to_owned())));
+        assert_eq!(plan.place, Some(("location", "/a ! b\".mkv".into())));
     }
 
     #[test]
@@ -217,7 +220,7 @@ mod tests {
         assert!(first.text.starts_with("libcamerasrc name=divita-source ! video/x-raw ! videoscale"), "{}", first.text);
         assert_eq!(first.place, None);
         let named = plan(&csi(Camera::Named("imx".to_owned())), true, &ANY).unwrap();
-        assert_eq!(named.place, Some(("camera-name", "imx".to_owned())));
+        assert_eq!(named.place, Some(("camera-name", "imx".into())));
         assert!(plan(&csi(Camera::Number(1)), true, &ANY).unwrap_err().to_string().contains("cam -l"));
         assert!(plan(&csi(Camera::Named("imx".to_owned())), true, &JETSON).is_err());
     }

@@ -40,7 +40,7 @@ pub(super) fn open_uri(uri: &Uri<'_>) -> Result<Box<dyn FrameSource>, SourceErro
     if !path.starts_with('/') || path.contains('\0') {
         return Err(SourceError::BadUri { problem });
     }
-    Ok(Box::new(V4l2Source::open(uri.input, &path, uri.query)?))
+    Ok(Box::new(V4l2Source::open(uri.name, &path, uri.query)?))
 }
 
 /// How the bytes of a buffer make a picture.
