@@ -287,8 +287,8 @@ fn replaceable(folder: &Path) -> Result<(), Error> {
     let Some(files) = manifest.as_ref().and_then(|manifest| manifest.get("files")?.as_object()) else {
         return Err(Error::NotABundle(folder.to_owned()));
     };
-    for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
-        let entry = entry.map_err(Error::io(folder))?;
+    for entry in fs::read_dir(folder).map_err(Error::read(folder))? {
+        let entry = entry.map_err(Error::read(folder))?;
         let name = entry.file_name();
         let known = name.to_str().is_some_and(|name| name == MANIFEST_FILE || files.contains_key(name));
         if !known || entry.path().is_dir() {
@@ -386,9 +386,9 @@ fn manifest(options: &BuildOptions, contents: &Contents) -> Manifest {
 /// Size and sum of every file in `folder` but the manifest.
 fn file_table(folder: &Path) -> Result<BTreeMap<String, FileEntry>, Error> {
     let mut table = BTreeMap::new();
-    for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
-        let path = entry.map_err(Error::io(folder))?.path();
-        let bytes = fs::read(&path).map_err(Error::io(&path))?;
+    for entry in fs::read_dir(folder).map_err(Error::read(folder))? {
+        let path = entry.map_err(Error::read(folder))?.path();
+        let bytes = fs::read(&path).map_err(Error::read(&path))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if name != MANIFEST_FILE {
             table.insert(name, FileEntry::of(&bytes));

@@ -9,6 +9,7 @@ use divita_runtime::preprocess::{Picture, Preprocessor};
 use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
 
 use crate::shot_evaluation::{Evaluation, EvaluationError, Mistake};
+use crate::shot_score::TransitionKind;
 
 /// Size of a thumbnail in pixels; the picture is stretched to it.
 const SIZE: (usize, usize) = (128, 72);
@@ -54,7 +55,7 @@ pub fn write(title: &str, evaluation: &Evaluation, to: &Path) -> Result<(), Cont
         page += &format!("<h2>{heading}: {}</h2>", list.len());
         for one in list {
             let at = one.at_s.map_or(String::new(), |at| format!(", {at:.3} s"));
-            let what = escape(&format!("{}: frame {}{at}, {}", one.video, one.transition.first, one.what.join(" ")));
+            let what = escape(&format!("{}: frame {}{at}, {}", one.video, one.transition.first, name(one)));
             page += &format!("<p>{what}</p>");
             for frame in shown(one) {
                 let class = if frame > one.transition.last && frame < one.transition.first { "between" } else { "" };
@@ -65,6 +66,18 @@ pub fn write(title: &str, evaluation: &Evaluation, to: &Path) -> Result<(), Cont
     }
     fs::write(to.join("index.html"), page)?;
     Ok(())
+}
+
+/// Names a transition: its kind, and how it was made or what happens there where that says more.
+fn name(one: &Mistake) -> String {
+    let kind = match one.kind {
+        TransitionKind::Cut => "cut",
+        TransitionKind::Gradual => "gradual transition",
+    };
+    match one.what.join(", ") {
+        what if what.is_empty() || what == kind => kind.to_owned(),
+        what => format!("{kind} ({what})"),
+    }
 }
 
 /// The frames that show a mistake: those around it, and some of those between.

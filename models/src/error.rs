@@ -68,7 +68,16 @@ pub enum Error {
     /// The name of the output folder is missing, as in `..` or `/`.
     #[error("{} names no folder that could be created: give --output a name", .0.display())]
     NoFolderName(PathBuf),
-    /// A file could not be read, written or moved.
+    /// A file or folder could not be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file could not be written or moved.
     #[error("cannot write {}", path.display())]
     Io {
         /// The file or folder.
@@ -103,7 +112,13 @@ impl Error {
         Error::Engine { engine, reason: reason.lines().map(str::trim).collect::<Vec<_>>().join(" ") }
     }
 
-    /// Names the file that an input or output error is about, for `map_err`.
+    /// Names the file or folder that could not be read, for `map_err`.
+    pub(crate) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.to_owned();
+        move |source| Error::Read { path, source }
+    }
+
+    /// Names the file or folder that could not be written or moved, for `map_err`.
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.to_owned();
         move |source| Error::Io { path, source }

@@ -46,9 +46,7 @@ fn sample(id: usize, clips: usize, features: usize) -> Vec<f32> {
 /// What begins with a dot in a store, without what belongs there.
 fn hidden(store: &Path) -> Vec<String> {
     let names = fs::read_dir(store).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names
-        .filter(|name| name.starts_with('.') && ![".zgroup", ".zattrs", ".divita-store"].contains(&&name[..]))
-        .collect()
+    names.filter(|name| name.starts_with('.') && ![".zgroup", ".zattrs"].contains(&&name[..])).collect()
 }
 
 /// The message of an error; it must be one line.

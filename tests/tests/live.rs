@@ -49,6 +49,31 @@ fn an_input_that_ends_again_and_again_is_one_result() {
 }
 
 #[test]
+fn a_second_live_input_is_refused_before_anything_starts() {
+    let live = "test://?live=1&seconds=600";
+    let output = divita(&["classify", "--bundle", "no/such/bundle", live, "film.mp4", "v4l2:///dev/video0"]);
+    assert_fails(&output, 2, &["v4l2:///dev/video0", "only one live input", live]);
+}
+
+#[test]
+fn a_live_table_prints_each_shot_as_it_ends_and_no_warning_of_a_connection() {
+    let mut command: Command = program("divita");
+    command.args(["classify", "test://?live=1&seconds=600&size=64x36"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // While the input goes on: its name, the heading, the first two shots.
+    let first: Vec<String> = lines.by_ref().take(4).map(Result::unwrap).collect();
+    signal(&child, "TERM");
+    assert!(first[0].starts_with("test://") && first[1].contains("start s"), "{first:?}");
+    assert!(first[2].trim_start().starts_with("0 ") && first[3].trim_start().starts_with("1 "), "{first:?}");
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert!(rest.iter().any(|line| line.contains("frames a second")), "the result follows: {rest:?}");
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && !said.contains("WARN"), "{said}");
+}
+
+#[test]
 fn an_address_that_makes_no_sense_is_not_tried_again() {
     assert_fails(&divita(&["classify", "test://?live=1&colour=red", "--duration", "5"]), 1, &["colour=red"]);
 }
@@ -167,7 +192,7 @@ fn a_camera_that_is_absent_is_waited_for() {
                 waiting += 1;
             }
             Next::Nothing => {}
-            Next::Frame(_) | Next::Change { .. } => panic!("there is nothing to connect to"),
+            Next::Frame(_) | Next::End | Next::Change { .. } => panic!("there is nothing to connect to"),
         }
     }
     assert_eq!(waiting, 2);
@@ -237,7 +262,7 @@ fn ten_thousand_failures_leave_nothing_behind() {
                 (last, frames) = (frame.time(), frames + 1);
             }
             Next::Change { counters, .. } => failures = counters.failures,
-            Next::Nothing => panic!("nothing came for 20 s"),
+            Next::Nothing | Next::End => panic!("nothing came for 20 s"),
         }
         if failures >= 2000 && early.is_none() {
             early = Some((open_files(), resident()));

@@ -46,6 +46,7 @@ fn the_detector_of_the_edge_is_scored_on_real_cuts() {
     assert!(result["cpu_ms_per_1000_frames"].as_f64().unwrap() > 0.0);
     let page = std::fs::read_to_string(sheet.join("index.html")).unwrap();
     assert!(page.contains("Missed: 1") && page.contains("False alarms: 0"));
+    assert!(page.contains("frame 10, 0.400 s, cut</p>"), "the transition is named: {page}");
     // Four frames on either side, each of them there.
     for frame in 6..14 {
         let picture = image::open(sheet.join(format!("0-{frame}.jpg"))).unwrap();

@@ -129,7 +129,7 @@ impl LabelTable {
         for &row in rows {
             let video = &self.videos[row];
             if let Some(one) = videos.insert(video_id(video), video) {
-                return Err(IdClash { id: video_id(video), one: one.clone(), other: video.clone() });
+                return Err(IdClash { id: video_id(video), one: one.into(), other: video.into() });
             }
         }
         Ok(())

@@ -131,6 +131,17 @@ pub(super) fn retry<T>(mut write: impl FnMut() -> Result<T, Error>) -> Result<T,
     write()
 }
 
+/// Removes the folder `from` of a store, at once as far as readers can see. That it cannot be removed is no reason to stop:
+/// it is of no use, and harms nobody.
+pub(super) fn discard(store: &Path, from: &Path) {
+    if let Ok(true) = from.try_exists()
+        && let Ok(stage) = Stage::new(store)
+        && let Err(error) = fs::rename(from, stage.outer.path().join(GONE))
+    {
+        log::debug!("{} stays: {error}", from.display());
+    }
+}
+
 /// Whether a name in a store is one of this module's.
 pub(super) fn is_stage(name: &str) -> bool {
     Owner::parse(name).is_some()

@@ -22,7 +22,8 @@ pub const MAX_ARRAY_BYTES: u64 = 1 << 30;
 const GROUP: &str = ".zgroup";
 const ATTRIBUTES: &str = ".zattrs";
 const NUM_FEATURES: &str = "num_features";
-/// The folder whose name only one of all who create a store at the same time gets.
+/// The folder whose name only one of all who create a store at the same time gets. It is removed once the store is complete:
+/// zarr 3 warns of everything in a group that it does not know.
 const ELECTED: &str = ".divita-store";
 
 /// A store of representations.
@@ -40,7 +41,7 @@ impl Store {
     ///
     /// Any number of processes on any number of machines may do this at the same time. The attributes are first staged in a
     /// hidden folder, which is then renamed to `.divita-store`; the file system lets one of them do so, and all go on with
-    /// its attributes. An array, too, is made in a hidden folder, synchronised with the disk and renamed: whenever a process
+    /// its attributes, and remove the folder once `.zattrs` and `.zgroup` are there. An array, too, is made in a hidden folder, synchronised with the disk and renamed: whenever a process
     /// or a machine stops, the array is there whole or not at all. What killed processes left of their hidden folders is
     /// removed here, where its process ran on this machine and is gone, or where it has not changed for a day.
     ///
@@ -294,6 +295,8 @@ pub fn is_id(name: &str) -> bool {
 fn establish(path: &Path, attributes: &[u8]) -> Result<(), Error> {
     let (group, elected) = (path.join(GROUP), path.join(ELECTED));
     if group.exists() {
+        // Left by a process that was killed, or by a version that kept it.
+        stage::discard(path, &elected);
         return Ok(());
     }
     if !elected.exists() {
@@ -309,7 +312,13 @@ fn establish(path: &Path, attributes: &[u8]) -> Result<(), Error> {
     }
     // Those of whoever was elected. Others may be doing the same; they write the same bytes.
     let from = elected.join(ATTRIBUTES);
-    let attributes = fs::read(&from).map_err(Error::read(&from))?;
+    let attributes = match fs::read(&from) {
+        Ok(attributes) => attributes,
+        // Another has completed the store meanwhile, and removed the folder.
+        Err(_) if group.exists() => return Ok(()),
+        Err(error) => return Err(Error::read(&from)(error)),
+    };
+    // One who was elected after that finds these here, and leaves them.
     let to = path.join(ATTRIBUTES);
     let stage = Stage::new(path)?;
     if !to.exists() {
@@ -318,7 +327,9 @@ fn establish(path: &Path, attributes: &[u8]) -> Result<(), Error> {
     }
     // The last, since it makes the folder a store.
     stage.write(GROUP, &metadata::text(&json!({"zarr_format": 2}), &group)?)?;
-    stage.publish_file(GROUP, &group)
+    stage.publish_file(GROUP, &group)?;
+    stage::discard(path, &elected);
+    Ok(())
 }
 
 /// Whether something is in the folder that is not left of a store's creation.
