@@ -59,7 +59,7 @@ pub fn exit(error: &clap::Error) -> ! {
     if redacted == text {
         error.exit();
     }
-    output::say(redacted.trim_end());
+    redacted.trim_end().lines().for_each(output::say);
     std::process::exit(error.exit_code());
 }
 
