@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use divita_board::source::{self, FrameSource, SourceError};
 use divita_runtime::bundle::Bundle;
 use divita_runtime::event::Event;
-use divita_runtime::frame::{Orientation, Timestamp};
+use divita_runtime::frame::{Orientation, SampleAspect, Timestamp};
 use divita_runtime::network::{Executor, Networks};
 use divita_runtime::pipeline::{Pipeline, PipelineOptions};
 use divita_runtime::sampler::WorkingRate;
@@ -189,6 +189,25 @@ fn the_rotation_of_a_phone_is_told() {
         let (ours, theirs) = (ours.next_frame().unwrap().unwrap(), theirs.next_frame().unwrap().unwrap());
         assert_eq!((ours.orientation(), theirs.orientation()), (rotation, rotation), "{name}");
         assert_eq!((ours.width(), ours.height()), (theirs.width(), theirs.height()), "{name}");
+    }
+}
+
+#[test]
+fn the_shape_of_pixels_is_told() {
+    let film = std::fs::read(root().join("tests/media/b-frames.mp4")).unwrap();
+    let at = film.windows(12).position(|bytes| bytes == b"pasp\0\0\0\x01\0\0\0\x01").unwrap();
+    let mut wide = film.clone();
+    (wide[at + 7], wide[at + 11]) = (16, 9);
+    let folder = tempfile::tempdir().unwrap();
+    for (name, data, shape) in [("square.mp4", film, (1, 1)), ("wide.mp4", wide, (16, 9))] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, data).unwrap();
+        // Made smaller too: the shape of the pixels is not that of the picture.
+        for query in ["", "?shorter=32"] {
+            let mut source = open(&format!("{}{query}", through_gstreamer(&path)));
+            let frame = source.next_frame().unwrap().unwrap();
+            assert_eq!(Some(frame.sample_aspect()), SampleAspect::new(shape.0, shape.1), "{name}{query}");
+        }
     }
 }
 

@@ -218,10 +218,16 @@ impl Header {
     }
 }
 
-/// Reads two whole numbers with a colon between.
+/// Reads two whole numbers with a colon between, in lowest terms.
 fn ratio(value: &str) -> Option<(u32, u32)> {
     let (first, second) = value.split_once(':')?;
-    Some((first.parse().ok()?, second.parse().ok()?))
+    let (first, second) = (first.parse::<u64>().ok()?, second.parse::<u64>().ok()?);
+    let (mut divisor, mut rest) = (first, second);
+    while rest > 0 {
+        (divisor, rest) = (rest, divisor % rest);
+    }
+    let lowest = |number: u64| number.checked_div(divisor).and_then(|number| u32::try_from(number).ok());
+    Some((lowest(first)?, lowest(second)?))
 }
 
 impl Layout {
@@ -305,6 +311,15 @@ mod tests {
                 let expected = Timestamp::from_ticks(k * i64::from(seconds), frames.into());
                 assert_eq!(source.next_frame().unwrap().unwrap().time(), expected);
             }
+        }
+    }
+
+    #[test]
+    fn ratios_are_in_lowest_terms() {
+        assert_eq!(ratio("30000000000:1001000000"), Some((30_000, 1001)));
+        assert_eq!(ratio("0:7"), Some((0, 1)));
+        for bad in ["0:0", "1", "18446744073709551615:2", "18446744073709551616:1", "1:", "-1:2", "1.5:1"] {
+            assert_eq!(ratio(bad), None, "{bad}");
         }
     }
 

@@ -28,7 +28,7 @@ impl Display {
         }
     }
 
-    /// The shape of the pixels of a picture of `width` x `height`, whose stream says `stream`.
+    /// The shape of the pixels of a stream that says `stream` and begins with pictures of `width` x `height`.
     ///
     /// As in ffmpeg, `pasp` comes first, then a size in `tkhd` of another shape than the picture's, then the stream.
     pub fn sample_aspect(&self, width: usize, height: usize, stream: Option<SampleAspect>) -> SampleAspect {

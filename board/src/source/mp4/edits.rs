@@ -233,6 +233,28 @@ mod tests {
     /// Samples of twelve a second on a clock of 24000 ticks, each a key frame.
     const STEP: i64 = 2000;
 
+    /// The samples of the tables of a track in which sample k is decoded at `steps[..k]` and shown at `shown[k]`.
+    fn samples_of_tables(steps: &[u32], shown: &[i64]) -> Vec<Sample> {
+        let table = |name: &[u8; 4], head: &[u32], entries: &mut dyn Iterator<Item = u32>| {
+            let numbers: Vec<u32> = head.iter().copied().chain(entries).collect();
+            let mut data = (8 + 4 * numbers.len() as u32).to_be_bytes().to_vec();
+            data.extend(name);
+            numbers.iter().for_each(|number| data.extend(number.to_be_bytes()));
+            data
+        };
+        let count = steps.len() as u32;
+        let decoded = steps.iter().scan(0, |at, &step| Some(std::mem::replace(at, *at + i64::from(step))));
+        let offsets: Vec<u32> = decoded.zip(shown).map(|(decoded, shown)| (shown - decoded) as i32 as u32).collect();
+        let stbl = [
+            table(b"stsz", &[0, 1, count], &mut std::iter::empty()),
+            table(b"stco", &[0, 1, 100], &mut std::iter::empty()),
+            table(b"stsc", &[0, 1, 1, count, 1], &mut std::iter::empty()),
+            table(b"stts", &[0, count], &mut steps.iter().flat_map(|&step| [1, step])),
+            table(b"ctts", &[1 << 24, count], &mut offsets.into_iter().flat_map(|offset| [1, offset])),
+        ];
+        crate::source::mp4::samples::read(&stbl.concat(), 1000).unwrap()
+    }
+
     fn samples(shown: impl IntoIterator<Item = i64>) -> Vec<Sample> {
         shown.into_iter().map(|shown| Sample { offset: 0, bytes: 1, config: 0, shown }).collect()
     }
@@ -384,7 +406,8 @@ mod tests {
                     times.swap(place, place + by);
                 }
             }
-            let samples = samples(times);
+            let samples = samples_of_tables(&steps, &times);
+            prop_assert_eq!(samples.len(), steps.len());
             let list = EditList::read(&elst(&entries), 1000, 1000).unwrap();
             // An empty table: decoding begins at the first sample.
             let passes = list.passes(&samples, Some(&[0; 8])).unwrap();

@@ -385,11 +385,13 @@ impl FrameSource for Mp4Source {
             frame = frame.with_duration(duration);
         }
         let display = &self.track.display;
+        // The size in the track's header is that of the first pictures.
+        let (first_width, first_height) = (self.info.width, self.info.height);
         Ok(Some(
             frame
                 .with_colour(self.format.colour(width, height, self.track.colour))
                 .with_orientation(display.orientation)
-                .with_sample_aspect(display.sample_aspect(width, height, self.format.sample_aspect)),
+                .with_sample_aspect(display.sample_aspect(first_width, first_height, self.format.sample_aspect)),
         ))
     }
 
