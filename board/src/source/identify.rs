@@ -40,6 +40,9 @@ const UNPACK: &str = "unpack it and give the video";
 const LIST: &str = "save the video that it lists and give that: ffmpeg -i ADDRESS -c copy OUT.mp4";
 const AGAIN: &str = "copy or download it again";
 const NO_VIDEO: &str = "check that this is the right file";
+const MAY_BE_VIDEO: &str =
+    "check that it is a video, or convert it: ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p OUT.mp4";
+const WEB_PAGE: &str = "download the video itself; the server sent a page in its place, such as a login or an error";
 
 /// Returns the type of a file that starts with the bytes `start`, [`LOOKED_AT`] of them or all.
 pub(super) fn identify(start: &[u8]) -> FileType {
@@ -47,12 +50,8 @@ pub(super) fn identify(start: &[u8]) -> FileType {
         .or_else(|| transport_stream(start))
         .or_else(|| start_code(start))
         .or_else(|| text(start))
-        .unwrap_or(FileType::Other { name: "a file of unknown kind", advice: NO_VIDEO_OR_CONVERT })
+        .unwrap_or(FileType::Other { name: "a file of unknown kind", advice: MAY_BE_VIDEO })
 }
-
-/// For what may be a video all the same.
-const NO_VIDEO_OR_CONVERT: &str =
-    "check that it is a video, or convert it: ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p OUT.mp4";
 
 const fn video(name: &'static str) -> FileType {
     FileType::Video { name, advice: CONVERT }
@@ -218,23 +217,21 @@ fn text(start: &[u8]) -> Option<FileType> {
     let lower = whole.trim_ascii_start().to_ascii_lowercase();
     let starts = |word: &str| lower.starts_with(word.as_bytes());
     let holds = |word: &str| contains(&lower, word.as_bytes());
-    Some(match () {
-        () if starts("version https://git-lfs.github.com/spec/") => {
-            other("a Git LFS pointer in place of the file", "fetch the file: git lfs pull")
-        }
-        () if starts("#extm3u") => other("an HLS or M3U playlist, a list of addresses", LIST),
-        () if holds("<mpd") => other("a DASH manifest (MPD), a list of addresses", LIST),
-        () if holds("<smoothstreamingmedia") => other("a Smooth Streaming manifest, a list of addresses", LIST),
-        () if starts("[playlist]") || holds("<playlist") || holds("<asx") || holds("<smil") => {
-            other("a playlist, a list of addresses", LIST)
-        }
-        () if starts("v=0") && holds("o=") => other("an SDP session description, which names addresses", LIST),
-        () if holds("<!doctype html") || holds("<html") => other(
-            "a web page (HTML)",
-            "download the video itself; the server sent a page in its place, such as a login or an error",
+    let known = [
+        (
+            starts("version https://git-lfs.github.com/spec/"),
+            other("a Git LFS pointer in place of the file", "fetch the file: git lfs pull"),
         ),
-        () => other("a text file", NO_VIDEO),
-    })
+        (starts("#extm3u"), other("an HLS or M3U playlist, a list of addresses", LIST)),
+        (holds("<mpd"), other("a DASH manifest (MPD), a list of addresses", LIST)),
+        (holds("<smoothstreamingmedia"), other("a Smooth Streaming manifest, a list of addresses", LIST)),
+        (starts("[playlist]"), other("a playlist, a list of addresses", LIST)),
+        (holds("<playlist") || holds("<asx") || holds("<smil"), other("a playlist, a list of addresses", LIST)),
+        (starts("v=0") && holds("o="), other("an SDP session description, which names addresses", LIST)),
+        (holds("<!doctype html") || holds("<html"), other("a web page (HTML)", WEB_PAGE)),
+    ];
+    let found = known.into_iter().find_map(|(is_it, found)| is_it.then_some(found));
+    Some(found.unwrap_or(other("a text file", NO_VIDEO)))
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {

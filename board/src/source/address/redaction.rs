@@ -17,7 +17,7 @@ const LOCAL: [&str; 5] = ["file", "gst", "test", "csi", "v4l2"];
 /// Scheme of a pipeline in the words of gst-launch-1.0.
 const PIPELINE: &str = "gst-launch";
 
-/// Options of server addresses whose values are shown. The values of all others may be credentials.
+/// Options of server addresses whose values are shown. Other values may be credentials, unless they are short numbers.
 const HARMLESS: [&str; 17] = [
     "transport",
     "latency_ms",
@@ -213,7 +213,10 @@ fn server(rest: &str, secrets: &mut Secrets) -> String {
 fn server_option(option: &str, secrets: &mut Secrets) -> String {
     let (name, value) = option.split_once('=').unwrap_or((option, ""));
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '/' | '-' | '_');
-    if option.is_empty() || HARMLESS.contains(&name) && value.len() <= 32 && value.chars().all(plain) {
+    let is_known = HARMLESS.contains(&name) && value.len() <= 32 && value.chars().all(plain);
+    // So that inputs that differ in a number alone, as `?id=12`, can be told apart.
+    let is_number = (1..=6).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_digit());
+    if option.is_empty() || is_known || is_number && !is_credential(name) {
         return option.to_owned();
     }
     match option.split_once('=') {
@@ -269,7 +272,7 @@ fn pipeline(text: &str, secrets: &mut Secrets) -> String {
 
 /// Returns one word of a pipeline, or one `name = value`, without credentials.
 fn assignment(word: &str, secrets: &mut Secrets) -> String {
-    let (name, value) = word.split_once('=').map_or(("", word), |(name, value)| (name, value));
+    let (name, value) = word.split_once('=').unwrap_or(("", word));
     let start = &word[..word.len() - value.len()];
     let plain = value.trim().trim_matches(['"', '\'']);
     let hide = |secrets: &mut Secrets| {
@@ -373,6 +376,7 @@ mod tests {
         for (given, expected) in [
             ("http://cam/a.mp4?token=CANARY&channel=2", "http://cam/a.mp4?token=***&channel=2"),
             ("http://cam/a.mp4?CANARY", "http://cam/a.mp4?***"),
+            ("http://cam/a?id=12&pin=1234", "http://cam/a?id=12&pin=***"),
             ("http://cam/a?X-Amz-Signature=CANARY&user=me", "http://cam/a?X-Amz-Signature=***&user=***"),
             ("http://cam/a?password=CAN&ARY?x#y", "http://cam/a?password=***&***"),
             ("http://cam/a?channel=1#CANARY", "http://cam/a?channel=***"),
