@@ -57,6 +57,29 @@ fn message<T>(result: Result<T, Error>) -> String {
 }
 
 #[test]
+fn a_store_keeps_no_marker_and_loses_that_of_older_versions() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.zarr");
+    let store = Store::create_or_open(&path, 3, &attributes(1)).unwrap();
+    store.write("a", 1, &[1.0, 2.0, 3.0]).unwrap();
+    assert!(!path.join(".divita-store").exists());
+    // As versions up to 0.1.0 left it.
+    fs::create_dir(path.join(".divita-store")).unwrap();
+    fs::copy(path.join(".zattrs"), path.join(".divita-store/.zattrs")).unwrap();
+    assert_eq!(Store::open(&path).unwrap().ids().unwrap(), ["a"]);
+    Store::create_or_open(&path, 3, &attributes(1)).unwrap().write("b", 1, &[4.0, 5.0, 6.0]).unwrap();
+    assert!(!path.join(".divita-store").exists());
+    assert_eq!(Store::open(&path).unwrap().ids().unwrap(), ["a", "b"]);
+    // A run that was killed after it was elected: the next one goes on with its attributes.
+    fs::create_dir(path.join(".divita-store")).unwrap();
+    fs::rename(path.join(".zattrs"), path.join(".divita-store/.zattrs")).unwrap();
+    fs::remove_file(path.join(".zgroup")).unwrap();
+    assert!(message(Store::create_or_open(&path, 3, &attributes(2))).contains("'seed'"));
+    assert_eq!(Store::open(&path).unwrap().ids().unwrap(), ["a", "b"]);
+    assert!(!path.join(".divita-store").exists());
+}
+
+#[test]
 fn reads_all_that_python_wrote() {
     let store = Store::open(&stores().join("trailers.zarr")).unwrap();
     assert_eq!(store.num_features(), FEATURES);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Error, Result, anyhow};
 use clap::Args;
 use divita_runtime::bundle::{Bundle, Manifest};
-use divita_runtime::event::Event;
+use divita_runtime::event::{Event, LiveState};
 use divita_runtime::frame::Timestamp;
 use divita_runtime::network::Networks;
 use divita_runtime::pipeline::{Pipeline, PipelineError, PipelineOptions};
@@ -457,7 +457,7 @@ impl Report {
     fn add(&mut self, source: &Address, event: &Event) -> Result<()> {
         let source = source.shown();
         let was_live = match event {
-            Event::Live { .. } => std::mem::replace(&mut self.is_live, true),
+            Event::Live { state: LiveState::Connected, .. } => std::mem::replace(&mut self.is_live, true),
             Event::Result { .. } => {
                 self.results += 1;
                 std::mem::take(&mut self.is_live)
@@ -465,7 +465,9 @@ impl Report {
             _ => self.is_live,
         };
         match (self.format, event) {
-            (Format::Table, Event::Live { .. }) if !was_live => self.sink.write(&table::shot_heading(source)),
+            (Format::Table, Event::Live { .. }) if self.is_live && !was_live => {
+                self.sink.write(&table::shot_heading(source))
+            }
             (Format::Table, Event::Shot { .. }) if was_live => self.sink.write(&table::shot(event)),
             (Format::Jsonl, event) => self.sink.write(&jsonl::line(source, event)?),
             (Format::Table, Event::Result { .. }) => self.sink.write(&table::result(source, event)),

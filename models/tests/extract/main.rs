@@ -141,6 +141,37 @@ fn a_video_that_breaks_off_is_not_stored_and_the_others_are() {
 }
 
 #[test]
+fn bad_files_and_names_do_not_stop_the_others() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = tempfile::tempdir().unwrap();
+    let [folder, store] = ["videos", "store"].map(|name| place.path().join(name));
+    fs::create_dir_all(folder.join("sub")).unwrap();
+    for (k, name) in ["d.y4m", "sub/e.y4m"].iter().enumerate() {
+        video(&folder.join(name), k, 4);
+    }
+    fs::copy(folder.join("d.y4m"), folder.join(std::ffi::OsStr::from_bytes(b"caf\xe9.y4m"))).unwrap();
+    fs::write(folder.join("a.mp4"), "").unwrap();
+    fs::write(folder.join("b.mp4"), "<html>log in</html>").unwrap();
+    fs::write(folder.join("c.mov"), [0, 0, 0, 8, b'm', b'o', b'o', b'f']).unwrap();
+    fs::write(folder.join("._a.mp4"), "x").unwrap();
+    let output = command(&folder, &store, &["--no-recurse"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = said(&output);
+    for part in ["a.mp4: it is an empty file", "b.mp4: it is a web page", "c.mov: it is a segment", "caf\\xE9.y4m: "] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+    for part in ["3 of 4 videos failed", "._a.mp4 (hidden)", "sub (sub-folders are left out by --no-recurse)"] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+    assert_eq!(arrays(&store).into_keys().collect::<Vec<_>>(), ["d"]);
+    // Nothing in the store that zarr 3 does not know.
+    let hidden = fs::read_dir(&store).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut hidden: Vec<String> = hidden.filter(|name| name.starts_with('.')).collect();
+    hidden.sort();
+    assert_eq!(hidden, [".zattrs", ".zgroup"]);
+}
+
+#[test]
 fn a_store_of_other_settings_and_videos_of_one_name_are_refused() {
     let place = tempfile::tempdir().unwrap();
     let [folder, other, store] = ["videos", "other", "store"].map(|name| place.path().join(name));
