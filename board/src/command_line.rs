@@ -1,6 +1,5 @@
 //! The command line of `divita`: what may stand on it, and the command that it leads to.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,7 +7,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error_line::in_one_line;
 use crate::source::redact_arguments;
-use crate::{commands, config, output};
+use crate::{commands, config, logging, output};
 
 /// Says what genres a video is, shot by shot and as a whole, on small computers.
 ///
@@ -127,13 +126,7 @@ pub fn run(is_stdout_closed: bool) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,tract=error"))
-        .format(|out, record| {
-            let style = out.default_level_style(record.level());
-            let message = record.args().to_string();
-            writeln!(out, "[{style}{:<5}{style:#}] {}", record.level(), output::printable(&message))
-        })
-        .init();
+    logging::start("warn,tract=error");
     if is_stdout_closed && divita.command.prints() {
         output::say(
             "error: standard output is closed, so the results would be lost; redirect it to a file or to /dev/null",

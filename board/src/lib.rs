@@ -10,6 +10,7 @@ mod feed;
 pub mod inputs;
 pub mod installation;
 pub mod live;
+pub mod logging;
 mod meter;
 mod output;
 pub mod owner;
@@ -21,6 +22,8 @@ pub mod source;
 mod stop;
 pub mod thermal;
 pub mod whole_file;
+
+pub use output::printable;
 
 /// Whether this build reads what GStreamer reads.
 pub const WITH_GSTREAMER: bool = cfg!(feature = "gstreamer");

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use divita_runtime::event::{Event, LiveState};
 
+use crate::output::printable;
 use crate::progress;
 
 /// How long a source may take to be opened, and to give its first picture or fail. Longer than any source waits by itself.
@@ -105,7 +106,7 @@ impl Service {
 
 /// A message has a line for each thing that it says.
 fn one_line(text: &str) -> String {
-    text.replace('\n', " ")
+    printable(text).into_owned()
 }
 
 /// How often the watchdog is to be fed, and whether it may be. Times are since any fixed moment.

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use divita_board::printable;
 
 /// Makes the model bundles that `divita` runs, and says what the networks in them cost.
 ///
@@ -46,10 +47,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
-        .format_timestamp(None)
-        .format_target(false)
-        .init();
+    divita_board::logging::start("info");
     let outcome = match Cli::try_parse().unwrap_or_else(|error| divita_board::command_line::exit(&error)).command {
         Command::Build(build) => build.run(),
         Command::Clips(clips) => clips.run(),
@@ -79,7 +77,8 @@ fn main() -> ExitCode {
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // That nobody listens is no reason to panic.
-            let _ = writeln!(std::io::stderr(), "error: {}", divita_board::error_line::in_one_line(&error));
+            let line = divita_board::error_line::in_one_line(&error);
+            let _ = writeln!(std::io::stderr(), "error: {}", printable(&line));
             ExitCode::FAILURE
         }
     }

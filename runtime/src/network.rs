@@ -111,7 +111,7 @@ impl NetworkFile {
 
     /// Reads the ONNX file `data`, called `file`.
     fn read(file: &str, data: &[u8], executor: Executor) -> Result<Self, NetworkError> {
-        let refused = |reason| NetworkError::Load { file: file.to_owned(), reason };
+        let refused = |reason| NetworkError::Load { file: file.to_owned(), reason: brief(reason) };
         let proto = panics::catch(|| graph_check::decode(data)).and_then(|proto| proto).map_err(refused)?;
         let fused = match executor {
             Executor::Fused(instructions) => {
@@ -126,12 +126,12 @@ impl NetworkFile {
     fn check_needs(&self, input: &[usize]) -> Result<(), NetworkError> {
         let graph = self.proto.graph.as_ref();
         let checked = graph.map_or(Ok(()), |graph| graph_check::check_needs(graph, input, self.bytes));
-        checked.map_err(|reason| NetworkError::Load { file: self.file.clone(), reason })
+        checked.map_err(|reason| NetworkError::Load { file: self.file.clone(), reason: brief(reason) })
     }
 
     /// Prepares it for inputs of shape `input`; it must give outputs of shape `output`. A panic on the way is an error.
     fn prepare(&self, input: Vec<usize>, output: &[usize]) -> Result<Network, NetworkError> {
-        let panicked = |reason| NetworkError::Load { file: self.file.clone(), reason };
+        let panicked = |reason| NetworkError::Load { file: self.file.clone(), reason: brief(reason) };
         panics::catch(|| self.prepare_unguarded(input, output)).map_err(panicked)?
     }
 
@@ -181,7 +181,17 @@ impl NetworkFile {
 
 /// What tract said of a file that it cannot load.
 fn load(file: &str, error: &TractError) -> NetworkError {
-    NetworkError::Load { file: file.to_owned(), reason: format!("{error:#}").replace('\n', " ") }
+    NetworkError::Load { file: file.to_owned(), reason: brief(format!("{error:#}")) }
+}
+
+/// A reason on one line of a few hundred characters: names of nodes are as long as a file pleases.
+fn brief(reason: String) -> String {
+    const MOST: usize = 400;
+    let line = reason.replace('\n', " ");
+    match line.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{} ...", &line[..end]),
+        None => line,
+    }
 }
 
 /// One network of fixed shapes, ready to run; shared between threads.
@@ -203,12 +213,12 @@ impl Network {
 
     /// Runs `work`; a panic in it is an error.
     fn guarded<T>(&self, work: impl FnOnce() -> TractResult<T>) -> Result<T, NetworkError> {
-        let panicked = |reason| NetworkError::Run { file: self.file.clone(), reason };
+        let panicked = |reason| NetworkError::Run { file: self.file.clone(), reason: brief(reason) };
         panics::catch(work).map_err(panicked)?.map_err(|error| self.failed(&error))
     }
 
     fn failed(&self, error: &TractError) -> NetworkError {
-        NetworkError::Run { file: self.file.clone(), reason: format!("{error:#}").replace('\n', " ") }
+        NetworkError::Run { file: self.file.clone(), reason: brief(format!("{error:#}")) }
     }
 }
 

@@ -119,7 +119,7 @@ fn nodes_that_take_longer_than_a_minute_to_prepare() {
         (0..count).map(|at| node("Add", &[&named(at), "half"], &[&named(at + 1)], &[])).collect()
     };
     let half = field(5, &[number(2, 1), field(8, b"half"), field(9, &0.5_f32.to_le_bytes())].concat());
-    for (count, words) in [(8_000, "nodes that compute"), (25_000, "more than 20000 nodes")] {
+    for (count, words) in [(8_000, "nodes that compute"), (12_000, "more than 10000 nodes")] {
         let nodes = [chain(count), tail(&named(count))].concat();
         assert_network_refused(nodes, vec![half.clone()], &[words]);
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use divita_board::owner::Owner;
 use divita_tests::{assert_fails, demo_copy, divita, program, root, stderr, stdout};
 
 const INPUT: &str = "test://?seconds=1&size=32x32";
@@ -117,4 +118,22 @@ fn control_characters_of_names_do_not_reach_the_terminal() {
     divita_tests::change_manifest(bundle.path(), |manifest| manifest["licence"] = "MIT\u{1b}]0;title\u{7}".into());
     let output = divita(&["inspect", bundle.path().to_str().unwrap()]);
     assert!(stdout(&output).contains("MIT\\u{1b}]0;title\\u{7}"));
+}
+
+/// A build that was killed between moving the old bundle away and putting the new one in its place.
+#[test]
+fn a_build_clears_up_after_one_that_was_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut gone = Command::new("true").spawn().unwrap();
+    gone.wait().unwrap();
+    let owner = Owner { process: gone.id(), ..Owner::here() };
+    let workshop = folder.path().join(format!(".bb{}abc", owner.prefix()));
+    fs::create_dir_all(workshop.join("new")).unwrap();
+    fs::create_dir(workshop.join("old")).unwrap();
+    fs::copy(demo_copy().path().join("manifest.json"), workshop.join("old/manifest.json")).unwrap();
+    let mut build = program("divita-models");
+    let output = build.current_dir(folder.path()).args(["build", "--seed", "1", "--output", "bb"]).output().unwrap();
+    assert_fails(&output, 1, &["bb exists"]);
+    assert_eq!(names(folder.path()), ["bb"]);
+    assert!(folder.path().join("bb/manifest.json").is_file());
 }

@@ -19,13 +19,14 @@ impl Devices {
     pub fn run(&self) -> Result<Outcome> {
         use std::io::Write;
 
+        use crate::output::printable_json;
         use crate::source::v4l2::devices;
         use anyhow::bail;
 
         let found = devices::list();
         let mut out = std::io::stdout();
         if self.json {
-            writeln!(out, "{}", serde_json::to_string_pretty(&found)?)?;
+            writeln!(out, "{}", printable_json(&serde_json::to_string_pretty(&found)?))?;
             return Ok(Outcome::Done);
         }
         if found.is_empty() {
@@ -55,12 +56,14 @@ impl Devices {
 /// What people read.
 #[cfg(feature = "v4l")]
 mod text {
+    use crate::output::printable;
     use crate::source::v4l2::devices::{Device, OfferedControl, OfferedFormat, OfferedSize};
 
     /// A camera, in as many lines as it has formats, sizes and controls.
     pub fn describe(device: &Device) -> String {
         let mut lines = vec![format!("v4l2://{}", device.path)];
-        let mut field = |name: &str, value: &str| lines.push(format!("  {name:<9} {value}"));
+        // A camera says its own name.
+        let mut field = |name: &str, value: &str| lines.push(format!("  {name:<9} {}", printable(value)));
         if !device.driver.is_empty() {
             field("name", &device.name);
             field("driver", &device.driver);

@@ -11,6 +11,7 @@ use crate::bundles::BundleOption;
 use crate::command_line::Outcome;
 use crate::commands::verify;
 use crate::error_line::in_one_line;
+use crate::output::printable;
 use crate::profile::Machine;
 use crate::source::mp4::Mp4Source;
 use crate::source::{self, FrameSource};
@@ -65,11 +66,13 @@ impl Doctor {
         let bundle = self.bundle.path().and_then(|path| Ok((self.bundle.open()?, path)));
         let verified = match &bundle {
             Ok((bundle, path)) => {
-                writeln!(out, "bundle       {} ({:?}), every file checked", path.display(), bundle.manifest().name)?;
+                let shown = path.display().to_string();
+                let shown = printable(&shown);
+                writeln!(out, "bundle       {shown} ({:?}), every file checked", bundle.manifest().name)?;
                 verify::replay(bundle, path, Executor::default())
             }
             Err(error) => {
-                writeln!(out, "bundle       FAILED: {}", in_one_line(error))?;
+                writeln!(out, "bundle       FAILED: {}", printable(&in_one_line(error)))?;
                 Ok(false)
             }
         };

@@ -10,7 +10,7 @@ use divita_runtime::network::Networks;
 
 use crate::bundles;
 use crate::command_line::Outcome;
-use crate::output::printable;
+use crate::output::{printable, printable_json};
 
 /// What a bundle is: networks, sizes, costs, where its weights come from. Every file is checked on the way, and
 /// every network prepared: what is refused here, `classify` refuses too.
@@ -31,7 +31,7 @@ impl Inspect {
         Networks::check(&bundle).with_context(|| format!("the bundle {} cannot be used", bundle.path().display()))?;
         let mut out = std::io::stdout();
         if self.json {
-            writeln!(out, "{}", serde_json::to_string_pretty(bundle.manifest())?)?;
+            writeln!(out, "{}", printable_json(&serde_json::to_string_pretty(bundle.manifest())?))?;
         } else {
             write!(out, "{}", describe(bundle.manifest()))?;
         }

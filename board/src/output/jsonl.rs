@@ -4,6 +4,8 @@ use anyhow::Result;
 use divita_runtime::event::{EVENT_SCHEMA, Event};
 use serde::Serialize;
 
+use super::printable_json;
+
 /// One line.
 #[derive(Serialize)]
 struct Record<'a> {
@@ -15,15 +17,8 @@ struct Record<'a> {
 
 /// The line of `event`.
 pub fn line(source: &str, event: &Event) -> Result<String> {
-    let json = serde_json::to_string(&Record { schema: EVENT_SCHEMA, source, event })?;
-    let mut line = String::with_capacity(json.len() + 1);
-    for c in json.chars() {
-        match c {
-            // JSON lets these stand as they are, and a terminal obeys them.
-            '\u{7f}'..='\u{9f}' => line.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => line.push(c),
-        }
-    }
+    let mut line =
+        printable_json(&serde_json::to_string(&Record { schema: EVENT_SCHEMA, source, event })?).into_owned();
     line.push('\n');
     Ok(line)
 }

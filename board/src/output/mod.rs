@@ -11,7 +11,7 @@ use std::io::Write;
 
 use clap::ValueEnum;
 
-pub use printable::printable;
+pub use printable::{printable, printable_json};
 pub use sink::Sink;
 
 /// Form of the results.

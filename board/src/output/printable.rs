@@ -23,9 +23,37 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// Returns the JSON text `json` with everything escaped that a terminal obeys: JSON itself escapes only the first 32 control
+/// characters.
+#[must_use]
+pub fn printable_json(json: &str) -> Cow<'_, str> {
+    let is_escaped = |c: char| c != '\n' && is_unprintable(c);
+    if !json.contains(is_escaped) {
+        return Cow::Borrowed(json);
+    }
+    let mut shown = String::with_capacity(json.len() + 8);
+    for c in json.chars() {
+        match is_escaped(c) {
+            // All of them are below U+10000. Writing to a string cannot fail.
+            true => drop(write!(shown, "\\u{:04x}", u32::from(c))),
+            false => shown.push(c),
+        }
+    }
+    Cow::Owned(shown)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::printable;
+    use super::{printable, printable_json};
+
+    #[test]
+    fn json_stays_the_same_json() {
+        let text = "a\u{1b}b\u{7f}\u{9b}c\u{202e}\n\u{2028}";
+        let json = serde_json::to_string_pretty(&[text]).unwrap();
+        let shown = printable_json(&json);
+        assert!(!shown.contains(|c: char| c != '\n' && divita_runtime::bundle::is_unprintable(c)), "{shown:?}");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&shown).unwrap(), [text]);
+    }
 
     #[test]
     fn what_a_terminal_obeys_is_escaped() {

@@ -1,12 +1,12 @@
 //! Where results go: standard output, line by line, or a file that is there whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::link;
+use super::{link, printable};
 use crate::source::Address;
 use crate::whole_file::WholeFile;
 
@@ -50,6 +50,9 @@ impl Sink {
     pub fn write(&mut self, text: &str) -> Result<()> {
         match self {
             Sink::Standard(out) => {
+                // CSV keeps names as they are, for programs.
+                let lines = || text.split('\n').map(printable).collect::<Vec<_>>().join("\n");
+                let text = if out.is_terminal() { lines() } else { text.to_owned() };
                 let mut out = out.lock();
                 out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write the results")
             }

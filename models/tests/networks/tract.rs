@@ -27,6 +27,6 @@ fn bundles_may_hold_every_network() {
         if case.graph.any_frames {
             shape[2] = 24;
         }
-        network::check(case.name, &case.onnx(Precision::F16), &shape).unwrap();
+        network::check(&case.name, &case.onnx(Precision::F16), &shape).unwrap();
     }
 }

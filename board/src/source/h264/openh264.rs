@@ -1,5 +1,7 @@
 //! OpenH264, with the last decoded picture kept: access units in, one picture at a time out, in display order.
 
+use std::sync::Once;
+
 use divita_runtime::frame::{Frame, FrameError, Pixels, Plane, Subsampling, Timestamp};
 use openh264::OpenH264API;
 use openh264::decoder::{DecodeOptions, DecodedYUV, DecoderConfig, Flush};
@@ -7,6 +9,9 @@ use openh264::formats::YUVSource;
 
 use super::DamagedPicture;
 use crate::source::SourceError;
+
+/// Flag of OpenH264's answers: it could not have the memory that it needs (`dsOutOfMemory`, `codec_app_def.h`).
+const OUT_OF_MEMORY: i64 = 0x4000;
 
 /// The decoder.
 ///
@@ -57,6 +62,12 @@ impl OpenH264 {
             }
             Ok(None) => Ok(false),
             Err(error) => {
+                if error.native_code() & OUT_OF_MEMORY != 0 {
+                    static SAID: Once = Once::new();
+                    SAID.call_once(|| {
+                        log::warn!("the H.264 decoder has too little memory, and pictures are lost; free some memory");
+                    });
+                }
                 log::trace!("an access unit of {} bytes is refused: {error}", data.len());
                 Err(DamagedPicture)
             }
