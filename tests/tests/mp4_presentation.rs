@@ -377,9 +377,11 @@ fn edits_show_the_pictures_that_they_name_when_they_say() {
 #[test]
 fn an_edit_list_without_end_is_refused_at_once() {
     let (_folder, path) = written(&with_edits(&vec![(1500, 0, 4); 100_000]));
-    let refusal = source::open(path.to_str().unwrap()).err().unwrap().to_string();
-    // Or what another reader says of it.
-    assert!(refusal.contains("over and over") || cfg!(feature = "gstreamer"), "{refusal}");
+    match source::open(path.to_str().unwrap()).map(|_| ()) {
+        Err(refusal) => assert!(refusal.to_string().contains("over and over"), "{refusal}"),
+        // GStreamer reads what the built-in source does not.
+        Ok(()) => assert!(cfg!(feature = "gstreamer")),
+    }
 }
 
 #[test]
