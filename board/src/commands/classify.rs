@@ -34,7 +34,8 @@ use crate::thermal;
 
 /// Genres of videos: probabilities for each input, and with --format jsonl every shot and clip on the way.
 ///
-/// A live input goes on until --duration is over or Ctrl-C (or SIGTERM) comes, and is opened again whenever it fails.
+/// A live input goes on until --duration is over or Ctrl-C (or SIGTERM) comes, and is opened again whenever it fails. There may be
+/// one.
 /// An input that fails does not stop the others. What was read of a damaged one is still classified and marked incomplete; so is a file
 /// that is stopped in the middle, and those after it are not begun: that counts as a failure.
 #[derive(Args)]
@@ -75,7 +76,7 @@ pub struct Classify {
     /// Form of the results
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// Write the results to FILE, which appears in the end, whole
+    /// Write the results to FILE, which appears in the end, whole. A file that is there stays if no input gives a result
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
