@@ -7,7 +7,7 @@ use divita_runtime::frame::{Frame, Timestamp};
 
 use crate::live::{Change, Counters, LiveSource, Next, Patience};
 use crate::schemes::AllowedSchemes;
-use crate::source::{self, Address, FrameSource, SourceError, SourceInfo};
+use crate::source::{self, Address, FrameSource, Loss, SourceError, SourceInfo};
 use crate::stop::Stop;
 
 /// How long a live source is waited for before the signals are looked at again.
@@ -121,6 +121,14 @@ impl Feed {
                     }
                 })
             }
+        }
+    }
+
+    /// Returns the oldest loss of a file that was not returned yet; to be asked after every frame, and at the end.
+    pub fn take_loss(&mut self) -> Option<Loss> {
+        match &mut self.input {
+            Input::File(source) => source.take_loss(),
+            Input::Live(_) => None,
         }
     }
 

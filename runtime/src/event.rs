@@ -83,9 +83,21 @@ pub enum Event {
         /// What the bundle wants to be said with its results.
         #[serde(skip_serializing_if = "Option::is_none")]
         notice: Option<String>,
-        /// Whether the source was read to its end, or a live one as long as was asked; where false an error event follows, or
-        /// the program was told to stop.
+        /// Pictures that damage cost, in all [`Event::Lost`] together; in JSON only where there are any.
+        #[serde(skip_serializing_if = "is_zero")]
+        lost_frames: u64,
+        /// Whether the source was read to its end, or a live one as long as was asked, and nothing was lost; where false an error
+        /// event follows, pictures were lost, or the program was told to stop.
         complete: bool,
+    },
+    /// Damage cost pictures: they could not be decoded, or only with errors.
+    Lost {
+        /// Time of the first of them.
+        at_s: f64,
+        /// Time of the first good picture after them; of the last picture at the end of the stream.
+        end_s: f64,
+        /// Number of them.
+        frames: u64,
     },
     /// A live source came, went or changed.
     Live {
@@ -145,6 +157,10 @@ pub enum LiveState {
     Resized,
     /// It failed, and is opened again after a pause.
     Waiting,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl From<&Shot> for Event {

@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::bundle::{Bundle, Task};
 use crate::clips::Clip;
 use crate::event::{Event, Probabilities};
-use crate::frame::Frame;
+use crate::frame::{Frame, Timestamp};
 use crate::heads::Snippets;
 use crate::network::{Backbones, Features, NetworkError, Networks};
 use crate::sampler::WorkingRate;
@@ -62,6 +62,7 @@ pub struct Pipeline {
     notice: Option<String>,
     segmenter: Segmenter,
     flow: Flow,
+    lost_frames: u64,
 }
 
 impl Pipeline {
@@ -93,6 +94,7 @@ impl Pipeline {
                 done: Vec::new(),
                 shots: 0,
             },
+            lost_frames: 0,
         })
     }
 
@@ -114,6 +116,12 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Tells that damage cost `frames` pictures from the time `at` to the time `until`, as [`Event::Lost`], and counts them.
+    pub fn lose(&mut self, at: Timestamp, until: Timestamp, frames: u64, mut emit: impl FnMut(Event)) {
+        self.lost_frames += frames;
+        self.flow.tell_in_turn(Event::Lost { at_s: at.as_secs_f64(), end_s: until.as_secs_f64(), frames }, &mut emit);
+    }
+
     /// Asks for another working rate, one that the networks are prepared for, from the end of the clip on that is being
     /// filled.
     pub fn set_rate(&mut self, rate: WorkingRate) {
@@ -131,12 +139,12 @@ impl Pipeline {
     }
 
     /// Ends the stream and hands out what is left, the result last. `complete` says whether the source was read to its
-    /// end.
+    /// end; the result says so only if nothing was lost.
     ///
     /// # Errors
     /// When a network fails or there was nothing to classify.
     pub fn finish(self, complete: bool, mut emit: impl FnMut(Event)) -> Result<(), PipelineError> {
-        let Pipeline { options, bundle, task, trained, notice, mut segmenter, mut flow } = self;
+        let Pipeline { options, bundle, task, trained, notice, mut segmenter, mut flow, lost_frames } = self;
         let mut outcome = Ok(());
         let Ok(()) = segmenter.finish(|segment| {
             if outcome.is_ok() {
@@ -162,7 +170,8 @@ impl Pipeline {
             task,
             trained,
             notice,
-            complete,
+            lost_frames,
+            complete: complete && lost_frames == 0,
         });
         Ok(())
     }
@@ -174,9 +183,9 @@ enum Engine {
     Threads(Box<Workers>),
 }
 
-/// What waits for its turn to be told: a clip for its features, a shot for the clips before it.
+/// What waits for its turn to be told: a clip for its features, anything else for the clips before it.
 enum Pending {
-    Shot(Event),
+    Event(Event),
     Clip,
 }
 
@@ -197,10 +206,7 @@ impl Flow {
         match segment {
             Segment::Shot(shot) => {
                 self.shots += 1;
-                match self.pending.is_empty() {
-                    true => emit(Event::from(&shot)),
-                    false => self.pending.push_back(Pending::Shot(Event::from(&shot))),
-                }
+                self.tell_in_turn(Event::from(&shot), emit);
                 Ok(())
             }
             Segment::Clip(clip) => match &mut self.engine {
@@ -219,6 +225,14 @@ impl Flow {
                     Ok(())
                 }
             },
+        }
+    }
+
+    /// Tells `event` after the clips before it.
+    fn tell_in_turn(&mut self, event: Event, emit: &mut impl FnMut(Event)) {
+        match self.pending.is_empty() {
+            true => emit(event),
+            false => self.pending.push_back(Pending::Event(event)),
         }
     }
 
@@ -246,7 +260,7 @@ impl Flow {
         Ok(())
     }
 
-    /// Tells the oldest clip and the shots that waited for it.
+    /// Tells the oldest clip and the events that waited for it.
     fn tell_oldest(
         &mut self,
         clip: Clip,
@@ -255,9 +269,9 @@ impl Flow {
     ) -> Result<(), PipelineError> {
         self.pending.pop_front();
         self.tell(clip, features, emit)?;
-        while let Some(Pending::Shot(_)) = self.pending.front() {
-            if let Some(Pending::Shot(shot)) = self.pending.pop_front() {
-                emit(shot);
+        while let Some(Pending::Event(_)) = self.pending.front() {
+            if let Some(Pending::Event(event)) = self.pending.pop_front() {
+                emit(event);
             }
         }
         Ok(())

@@ -342,6 +342,7 @@ impl Run<'_> {
             if told.borrow().is_err() {
                 break Ok(true);
             }
+            tell_losses(&mut feed, &mut pipeline, &mut emit);
             match feed.next() {
                 Ok(Heard::Frame(frame)) => {
                     progress.reached(frame.time());
@@ -366,6 +367,7 @@ impl Run<'_> {
                 Err(error) => break Err(error),
             }
         };
+        tell_losses(&mut feed, &mut pipeline, &mut emit);
         told.replace(Ok(())).map_err(Failure::Output)?;
         // What was read before an error is worth a result, unless it was too little for one: then the error says it all.
         let whole = matches!(ended, Ok(true));
@@ -382,6 +384,13 @@ impl Run<'_> {
             }
             finished => finished.map(|()| whole).map_err(|error| failed(error.into())),
         }
+    }
+}
+
+/// Tells what the input has lost since this was last called.
+fn tell_losses(feed: &mut Feed, pipeline: &mut Pipeline, mut emit: impl FnMut(Event)) {
+    while let Some(loss) = feed.take_loss() {
+        pipeline.lose(loss.at, loss.until, loss.frames, &mut emit);
     }
 }
 

@@ -7,13 +7,13 @@ use clap::Args;
 use divita_runtime::event::Event;
 use divita_runtime::frame::Timestamp;
 use divita_runtime::shots::transition_network::TransitionNetwork;
-use divita_runtime::shots::{EvidenceDetector, Shot, ShotDetector, ShotSettings, ShotTracker};
+use divita_runtime::shots::{EvidenceDetector, ShotDetector, ShotSettings, ShotTracker};
 
 use crate::command_line::Outcome;
 use crate::output::{Format, Sink, csv, jsonl, table};
 use crate::progress::Progress;
 use crate::schemes::AllowedSchemes;
-use crate::source::{Address, SourceError};
+use crate::source::{Address, FrameSource, SourceError};
 
 /// The shots of a video: where each begins and ends, and how it begins. No networks are run.
 ///
@@ -49,13 +49,12 @@ impl Shots {
             Format::Jsonl => {}
         }
         let mut shots = 0;
-        let found = find(&self.input, &self.allowed, &mut |shot| {
-            shots += 1;
-            let event = Event::from(shot);
+        let found = find(&self.input, &self.allowed, &mut |event| {
+            shots += usize::from(matches!(event, Event::Shot { .. }));
             match self.format {
-                Format::Table => sink.write(&table::shot(&event)),
-                Format::Csv => sink.write(&csv::line(input, &event)?.unwrap_or_default()),
-                Format::Jsonl => sink.write(&jsonl::line(input, &event)?),
+                Format::Table => sink.write(&table::shot(event)),
+                Format::Csv => sink.write(&csv::line(input, event)?.unwrap_or_default()),
+                Format::Jsonl => sink.write(&jsonl::line(input, event)?),
             }
         });
         let outcome = match found? {
@@ -73,11 +72,11 @@ impl Shots {
     }
 }
 
-/// Hands `tell` every shot of `input`; what kept it from being read to its end, if anything did.
+/// Hands `tell` every shot and every loss of `input`; what kept it from being read to its end, if anything did.
 fn find(
     input: &Address,
     allowed: &AllowedSchemes,
-    tell: &mut dyn FnMut(&Shot) -> Result<()>,
+    tell: &mut dyn FnMut(&Event) -> Result<()>,
 ) -> Result<Option<SourceError>> {
     let mut source = match allowed.open(input) {
         Ok(source) => source,
@@ -95,17 +94,24 @@ fn find(
                 (last, stated) = (Some(frame.time()), frame.duration());
                 progress.reached(frame.time());
                 let Ok(()) = detector.push(&frame, |verdict| closed.extend(tracker.push(verdict)));
-                closed.drain(..).try_for_each(|shot| tell(&shot))?;
+                closed.drain(..).try_for_each(|shot| tell(&Event::from(&shot)))?;
             }
             Ok(None) => break None,
             Err(error) => break Some(error),
         }
+        tell_losses(&mut *source, tell)?;
     };
+    tell_losses(&mut *source, tell)?;
     let Ok(()) = detector.finish(|verdict| closed.extend(tracker.push(verdict)));
     if let Some(stated) = stated {
         tracker.state_last_duration(stated.min(Timestamp::from_secs_f64(ShotSettings::default().gap_s)));
     }
     closed.extend(tracker.finish());
-    closed.iter().try_for_each(tell)?;
+    closed.iter().try_for_each(|shot| tell(&Event::from(shot)))?;
     Ok(failure)
+}
+
+/// Hands `tell` what `source` has lost since this was last called.
+fn tell_losses(source: &mut dyn FrameSource, tell: &mut dyn FnMut(&Event) -> Result<()>) -> Result<()> {
+    std::iter::from_fn(|| source.take_loss()).try_for_each(|loss| tell(&Event::from(loss)))
 }

@@ -24,6 +24,7 @@ pub fn result(source: &str, event: &Event) -> String {
         task,
         trained,
         notice,
+        lost_frames,
         complete,
         ..
     } = event
@@ -48,7 +49,9 @@ pub fn result(source: &str, event: &Event) -> String {
     if *task == Task::SingleLabel {
         text.push_str("  one label: the probabilities sum to 1\n");
     }
-    if !complete {
+    if *lost_frames > 0 {
+        let _ = writeln!(text, "  INCOMPLETE: {lost_frames} of its pictures are damaged");
+    } else if !complete {
         text.push_str("  INCOMPLETE: the input could not be read to its end\n");
     }
     let ranked = probabilities.ranked();

@@ -18,6 +18,7 @@ pub mod y4m;
 pub use address::{Address, redact_arguments};
 pub use error::SourceError;
 
+use divita_runtime::event::Event;
 use divita_runtime::frame::{Frame, Timestamp};
 
 use uri::Uri;
@@ -51,6 +52,12 @@ pub struct Loss {
     pub until: Timestamp,
     /// Number of them.
     pub frames: u64,
+}
+
+impl From<Loss> for Event {
+    fn from(loss: Loss) -> Self {
+        Event::Lost { at_s: loss.at.as_secs_f64(), end_s: loss.until.as_secs_f64(), frames: loss.frames }
+    }
 }
 
 /// A stream of frames.

@@ -16,8 +16,10 @@ pub(super) struct Losses {
     run: Option<Run>,
     /// Runs that are over.
     done: VecDeque<Loss>,
-    /// Pictures that gave nothing since the last one that was lent.
+    /// Pictures that gave nothing since the last one that was shown.
     refused: usize,
+    /// Pictures in all, since they were last asked for.
+    total: u64,
 }
 
 #[derive(Debug)]
@@ -63,6 +65,7 @@ impl Losses {
             (None, Some(loss)) => (loss.frames, loss.until) = (loss.frames + 1, loss.until.max(at)),
             (None, None) => self.done.push_back(Loss { at, until: at, frames: 1 }),
         }
+        self.total += u64::from(self.run.is_none());
     }
 
     /// Index of the damaged sample of the present run.
@@ -106,7 +109,13 @@ impl Losses {
         self.done.pop_front()
     }
 
+    /// Pictures lost in all, since this was last asked.
+    pub fn take_total(&mut self) -> u64 {
+        std::mem::take(&mut self.total)
+    }
+
     fn count(&mut self, at: Timestamp) {
+        self.total += 1;
         if let Some(run) = &mut self.run {
             run.loss.frames += 1;
             run.loss.at = run.loss.at.min(at);

@@ -338,6 +338,10 @@ impl Mp4Source {
     fn end(&mut self) -> Result<Option<i64>, SourceError> {
         let nothing_left = self.losses.refused() > 0 || !self.shown && self.hidden_before == i64::MAX;
         self.losses.end(self.last);
+        let lost = self.losses.take_total();
+        if lost > 0 {
+            log::warn!("{}: {lost} pictures are damaged: left out, or shown with errors", self.info.name);
+        }
         if let Some(error) = self.ending.take() {
             // When it was found out, pictures before it were still in the decoder.
             return Err(match error {
