@@ -99,11 +99,14 @@ impl Feed {
         }
         let up = |time: Timestamp| self.until.is_some_and(|until| time >= until);
         match &mut self.input {
-            Input::File(source) => Ok(match source.next_frame()? {
-                Some(frame) if up(frame.time()) => Heard::TimeIsUp,
-                Some(frame) => Heard::Frame(frame),
-                None => Heard::End,
-            }),
+            Input::File(source) => match source.next_frame() {
+                Ok(Some(frame)) if up(frame.time()) => Ok(Heard::TimeIsUp),
+                Ok(Some(frame)) => Ok(Heard::Frame(frame)),
+                // A pipe ends where the program is told to stop.
+                _ if self.stop.is_asked() => Ok(Heard::Stopped),
+                Ok(None) => Ok(Heard::End),
+                Err(error) => Err(error),
+            },
             Input::Live(live) => {
                 if up(elapsed(self.begun)) {
                     return Ok(Heard::TimeIsUp);

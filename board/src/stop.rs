@@ -1,33 +1,144 @@
-//! Being told to stop: SIGINT (Ctrl-C) and SIGTERM (systemd) end the run in good order; the second of them ends it at once.
+//! Stops the program in good order on SIGINT (Ctrl-C) and SIGTERM (systemd): within two seconds, whatever it waits for.
 
-use std::io;
-use std::sync::Arc;
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::{flag, low_level};
+
+/// How long the program has to finish in good order before it is ended.
+const FAREWELL: Duration = Duration::from_millis(1700);
+
+/// The flag of this process, which its signals raise; set once they are listened to.
+static ASKED: OnceLock<Stop> = OnceLock::new();
+
+/// How often a reader of a silent pipe looks whether the program was told to stop.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// Bytes that are read of a pipe at once: all that Linux keeps in one; and how many such pieces are read ahead.
+const PIECE: usize = 1 << 16;
+const AHEAD: usize = 4;
 
 /// Whether the program was told to stop.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Listens for both signals from now on.
+    /// Listens for both signals from now on. The second signal ends the program at once, and so does the first after 1.7
+    /// seconds.
     ///
     /// # Errors
     /// When the system does not let it.
     pub fn on_signals() -> io::Result<Self> {
         let stop = Stop::default();
-        for signal in [SIGINT, SIGTERM] {
+        let (signalled, signal) = UnixStream::pair()?;
+        for number in [SIGINT, SIGTERM] {
             // In this order: the first signal finds the flag down, and raises it.
-            flag::register_conditional_default(signal, stop.0.clone())?;
-            flag::register(signal, stop.0.clone())?;
+            flag::register_conditional_default(number, stop.0.clone())?;
+            flag::register(number, stop.0.clone())?;
+            low_level::pipe::register(number, signal.try_clone()?)?;
         }
+        let _ = ASKED.set(stop.clone());
+        thread::Builder::new().name("stop".into()).spawn(move || end_in_time(&signalled))?;
         Ok(stop)
     }
 
     /// Whether a signal came.
     pub fn is_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Waits for a signal, and ends a program that is then still busy, or blocked where nothing can wake it.
+fn end_in_time(mut signalled: &UnixStream) {
+    if signalled.read_exact(&mut [0]).is_ok() {
+        thread::sleep(FAREWELL);
+        // Standard error may be what blocks.
+        thread::spawn(|| crate::output::say("error: stopped before it had finished: busy or blocked for too long"));
+        thread::sleep(Duration::from_millis(50));
+        let _ = low_level::emulate_default_handler(SIGTERM);
+    }
+}
+
+/// A pipe or a device, which may keep its reader waiting for ever: it ends when the program is told to stop. Another thread
+/// reads it ahead.
+pub struct Stoppable {
+    pieces: Receiver<io::Result<Vec<u8>>>,
+    piece: io::Cursor<Vec<u8>>,
+}
+
+impl Stoppable {
+    /// Reads what `open` opens, which may wait for a writer. That it cannot be opened says the first read.
+    ///
+    /// # Errors
+    /// When no thread can be had.
+    pub fn new<R: Read>(open: impl FnOnce() -> io::Result<R> + Send + 'static) -> io::Result<Self> {
+        let (send, pieces) = sync_channel(AHEAD);
+        let read = move || {
+            let mut reader = match open() {
+                Ok(reader) => reader,
+                Err(error) => return drop(send.send(Err(error))),
+            };
+            loop {
+                let mut piece = vec![0; PIECE];
+                let read = match reader.read(&mut piece) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    read => read,
+                };
+                let ends = !matches!(read, Ok(1..));
+                let read = read.map(|bytes| {
+                    piece.truncate(bytes);
+                    piece
+                });
+                if send.send(read).is_err() || ends {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().name("pipe".into()).spawn(read)?;
+        Ok(Stoppable { pieces, piece: io::Cursor::default() })
+    }
+}
+
+impl Read for Stoppable {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let bytes = self.piece.read(buffer)?;
+            if bytes > 0 || buffer.is_empty() {
+                return Ok(bytes);
+            }
+            match self.pieces.recv_timeout(GLANCE) {
+                Ok(piece) => {
+                    self.piece = io::Cursor::new(piece?);
+                    if self.piece.get_ref().is_empty() {
+                        return Ok(0);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) if ASKED.get().is_none_or(|stop| !stop.is_asked()) => {}
+                Err(_) => return Ok(0),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_read_whole_and_its_errors_are_passed_on() {
+        let data: Vec<u8> = (0..10 * PIECE + 7).map(|at| (at % 251) as u8).collect();
+        let copy = data.clone();
+        let mut read = Vec::new();
+        Stoppable::new(move || Ok(io::Cursor::new(copy))).unwrap().read_to_end(&mut read).unwrap();
+        assert!(read == data);
+        let mut refused = Stoppable::new(|| Err::<io::Empty, _>(io::ErrorKind::PermissionDenied.into())).unwrap();
+        assert_eq!(refused.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(refused.read(&mut [0]).unwrap(), 0);
     }
 }

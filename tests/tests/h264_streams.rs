@@ -21,11 +21,11 @@ const CUTS: [usize; 4] = [50, 100, 150, 200];
 fn film(folder: &Path, name: &str, arguments: &[&str]) -> Option<PathBuf> {
     let path = folder.join(name);
     let shots = [
-        "testsrc2=size=320x180",
-        "mandelbrot=size=320x180:start_scale=2:end_pts=400",
-        "life=size=320x180:mold=20:ratio=0.3:seed=7:death_color=0x4040c0:life_color=0xf0d020",
-        "gradients=size=320x180:speed=0.05:seed=3:c0=red:c1=yellow:n=2",
-        "cellauto=size=320x180:rule=110:seed=5",
+        "testsrc2=size=160x90",
+        "mandelbrot=size=160x90:start_scale=2:end_pts=400",
+        "life=size=160x90:mold=20:ratio=0.3:seed=7:death_color=0x4040c0:life_color=0xf0d020",
+        "gradients=size=160x90:speed=0.05:seed=3:c0=red:c1=yellow:n=2",
+        "cellauto=size=160x90:rule=110:seed=5",
     ];
     let mut command = ffmpeg()?;
     for shot in shots {
@@ -81,13 +81,13 @@ fn play(path: &Path) -> Played {
     played
 }
 
-/// The pictures of `path` as ffmpeg decodes them, each in one piece, 320x180.
+/// The pictures of `path` as ffmpeg decodes them, each in one piece, 160x90.
 fn reference(path: &Path) -> Vec<Vec<u8>> {
     let mut command = ffmpeg().unwrap();
     command.arg("-i").arg(path).args(["-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-f", "rawvideo", "-"]);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    output.stdout.chunks_exact(320 * 180 * 3 / 2).map(<[u8]>::to_vec).collect()
+    output.stdout.chunks_exact(160 * 90 * 3 / 2).map(<[u8]>::to_vec).collect()
 }
 
 /// Mean difference of two pictures' samples.
@@ -224,7 +224,7 @@ fn resized(folder: &Path) -> Option<PathBuf> {
     let first = film(folder, "first.h264", &["-x264-params", "keyint=50:bframes=3"])?;
     let second = folder.join("second.h264");
     let mut command = ffmpeg().unwrap();
-    command.arg("-i").arg(&first).args(["-vf", "scale=160:90", "-threads", "1", "-c:v", "libx264"]).arg(&second);
+    command.arg("-i").arg(&first).args(["-vf", "scale=80:48", "-threads", "1", "-c:v", "libx264"]).arg(&second);
     run(&mut command);
     let both = folder.join("both.h264");
     std::fs::write(&both, [std::fs::read(first).unwrap(), std::fs::read(second).unwrap()].concat()).unwrap();
@@ -246,7 +246,7 @@ fn a_change_of_size_loses_no_picture_and_moves_no_time() {
     assert!(played.error.is_none());
     assert_eq!((played.pictures.len(), played.lost()), (2 * FRAMES, 0));
     for (k, (time, planes)) in played.pictures.iter().enumerate() {
-        let pixels = if k < FRAMES { 320 * 180 } else { 160 * 90 };
+        let pixels = if k < FRAMES { 160 * 90 } else { 80 * 48 };
         assert_eq!(planes[0].len(), pixels, "{k}");
         let step = time.as_secs_f64() - played.pictures[0].0.as_secs_f64() - k as f64 / 25.0;
         assert!(step.abs() < 1e-3, "picture {k} at {time}");

@@ -306,7 +306,12 @@ impl Run<'_> {
         tell: &mut dyn FnMut(&Event) -> Result<()>,
     ) -> Result<bool, Failure> {
         let failed = |error: Error| Failure::Input(error);
-        let mut feed = Feed::open(input, self.allowed, until, stop).map_err(|error| failed(error.into()))?;
+        let mut feed = match Feed::open(input, self.allowed, until, stop) {
+            Ok(feed) => feed,
+            // What was waited for has not come.
+            Err(_) if stop.is_asked() => return Ok(false),
+            Err(error) => return Err(failed(error.into())),
+        };
         let live = feed.info().live;
         if live && self.live_seen.replace(true) {
             let problem = "only one live input at a time is supported, and one came before; run another divita for it";

@@ -11,6 +11,7 @@ use super::mp4::Mp4Source;
 use super::uri::{self, Uri};
 use super::y4m::Y4mSource;
 use super::{FrameSource, SourceError};
+use crate::stop::Stoppable;
 
 /// Opens a `file://` URI.
 pub(super) fn open_uri(uri: &Uri<'_>) -> Result<Box<dyn FrameSource>, SourceError> {
@@ -34,11 +35,13 @@ fn open(name: &str, path: &Path, query: Option<&str>) -> Result<Box<dyn FrameSou
         let expected = "a file takes no options, only a folder of pictures does";
         return Err(SourceError::BadOption { option: option.to_owned(), expected });
     }
-    let mut file = File::open(path).map_err(SourceError::io("open it"))?;
     if !kind.is_file() {
         // A pipe or a device cannot be looked into and wound back; the only stream it can carry is Y4M.
-        return Ok(Box::new(Y4mSource::from_reader(name, file)?));
+        let path = path.to_owned();
+        let pipe = Stoppable::new(move || File::open(path)).map_err(SourceError::io("open it"))?;
+        return Ok(Box::new(Y4mSource::from_reader(name, pipe)?));
     }
+    let mut file = File::open(path).map_err(SourceError::io("open it"))?;
     let start = read_start(&mut file)?;
     let built_in: Result<Box<dyn FrameSource>, _> = match identify::identify(&start) {
         FileType::Mp4 => match Mp4Source::new(name, file) {

@@ -23,6 +23,8 @@ use divita_runtime::frame::{Frame, Timestamp};
 
 use uri::Uri;
 
+use crate::stop::Stoppable;
+
 /// What is known of a source before its first frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceInfo {
@@ -129,11 +131,16 @@ impl FrameSource for WithoutCredentials {
     fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError> {
         self.inner.next_frame().map_err(|error| self.address.redact_error(error))
     }
+
+    fn take_loss(&mut self) -> Option<Loss> {
+        self.inner.take_loss()
+    }
 }
 
 fn open_address(input: &Address) -> Result<Box<dyn FrameSource>, SourceError> {
     if input.is_standard_input() {
-        return Ok(Box::new(y4m::Y4mSource::from_reader(input.shown(), std::io::stdin())?));
+        let stdin = Stoppable::new(|| Ok(std::io::stdin())).map_err(SourceError::io("read standard input"))?;
+        return Ok(Box::new(y4m::Y4mSource::from_reader(input.shown(), stdin)?));
     }
     let Some(uri) = input.uri() else { return file::open_path(input) };
     if let Some((_, open)) = SCHEMES.iter().copied().flatten().find(|(scheme, _)| uri.is(scheme)) {
