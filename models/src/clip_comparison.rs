@@ -177,7 +177,7 @@ impl ShotDetector for KnownShots {
             _ => Label::Content,
         };
         (self.frames, self.last) = (at + 1, Some((time, label)));
-        verdict(Verdict { time, label, after_gap });
+        verdict(Verdict { time, label, after_gap, area: None });
         Ok(())
     }
 

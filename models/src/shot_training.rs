@@ -4,8 +4,7 @@
 //! once (Smith and Topin, 2019), on the cross entropy of both outputs.
 
 use divita_runtime::shots::{
-    evidence::{EvidenceWindow, NUMBERS},
-    signature::Signature,
+    evidence::{EvidenceWindow, NUMBERS, Told},
     transition_network::{FIRST, OUTPUTS, SECOND, WEIGHTS},
 };
 use rand_chacha::{
@@ -50,14 +49,14 @@ impl Examples {
         // The numbers of the frames on which there is evidence.
         let mut compared = Vec::new();
         for (at, (time, signature)) in film.frames.iter().enumerate().step_by(every) {
-            let tell = |_: &Signature, evidence: &[f32; NUMBERS]| self.evidence.extend_from_slice(evidence);
+            let tell = |told: Told<'_>| self.evidence.extend_from_slice(told.evidence);
             let signature = signature.clone();
             let signature = if colour { signature } else { signature.without_colour() };
             if window.push_signature(*time, signature, tell).compared {
                 compared.push(at as u64);
             }
         }
-        window.finish(|_, evidence| self.evidence.extend_from_slice(evidence));
+        window.finish(|told| self.evidence.extend_from_slice(told.evidence));
         let mut labels = vec![[false; OUTPUTS]; compared.len()];
         for one in &film.truth.transitions {
             let transition = one.transition;

@@ -305,12 +305,16 @@ fn backbone(
     let published = from.starts_with(PUBLISHED) || from.starts_with(NOT_PUBLISHED);
     match (file, from.strip_prefix(SEEDED).and_then(|seed| seed.parse().ok()), described) {
         (Some(path), _, _) => {
-            let BackboneFile { frozen, from: found, fitted, source_sha256 } = read(path, stream, described)?;
+            let BackboneFile { mut frozen, from: found, fitted, source_sha256 } = read(path, stream, described)?;
             let (path, stream) = (path.clone(), stream.to_owned());
             if found != from && !published {
                 return Err(TrainedBundleError::OtherWeights { path, stream, found, wanted: from.to_owned() });
             }
             let made_with = vectors.attributes.get(INPUT).map(|input| serde_json::from_value(input.clone()));
+            // Whether the borders were cropped is a fact of the data, whatever the backbone's own were.
+            if let Some(Ok(StreamInput { borders, .. })) = made_with {
+                frozen.input.borders = borders;
+            }
             let sum = found.strip_prefix(SUM).map(str::to_owned);
             match made_with {
                 Some(Ok(wanted)) if wanted != frozen.input => {
@@ -322,7 +326,9 @@ fn backbone(
             }
         }
         (None, Some(seed), Some(backbone)) => {
-            let frozen = FrozenBackbone::seeded(backbone, seed, network);
+            let mut frozen = FrozenBackbone::seeded(backbone, seed, network);
+            let made_with = vectors.attributes.get(INPUT).cloned().map(serde_json::from_value::<StreamInput>);
+            frozen.input.borders = made_with.and_then(Result::ok).unwrap_or(frozen.input).borders;
             Ok(ReadyBackbone { frozen, fitted: None, sum: None, source: None })
         }
         (None, Some(_), None) => Err(unknown("network")),

@@ -187,6 +187,6 @@ impl Reading {
                 Label::Opens(self.opening)
             }
         };
-        Verdict { time, label, after_gap: std::mem::take(&mut self.after_gap) }
+        Verdict { time, label, after_gap: std::mem::take(&mut self.after_gap), area: None }
     }
 }

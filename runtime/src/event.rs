@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use crate::active_area::Area;
 use crate::bundle::Task;
 use crate::clips::Clip;
 use crate::sampler::WorkingRate;
@@ -32,6 +33,9 @@ pub enum Event {
         first_frame: u64,
         /// Decoded frames in it.
         frames: u64,
+        /// The part of the picture inside its borders, in pixels as stored; in JSON only where the picture has borders.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        active: Option<Area>,
     },
     /// The networks have seen a clip.
     Clip {
@@ -172,6 +176,7 @@ impl From<&Shot> for Event {
             kind: shot.kind,
             first_frame: shot.first_frame,
             frames: shot.frames,
+            active: shot.active,
         }
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::active_area::Area;
+
 /// Nanoseconds in a second.
 const NANOS: i128 = 1_000_000_000;
 
@@ -87,6 +89,11 @@ impl<'a> Plane<'a> {
     #[inline]
     pub(crate) fn row(&self, y: usize, bytes: usize) -> &'a [u8] {
         &self.data[y * self.stride..][..bytes]
+    }
+
+    /// The plane from row `y` and byte `x` of each row on.
+    fn from(&self, x: usize, y: usize) -> Self {
+        Plane { data: self.data.get(y * self.stride + x..).unwrap_or_default(), stride: self.stride }
     }
 
     /// Whether the plane holds `rows` rows of `bytes` bytes.
@@ -388,6 +395,27 @@ impl<'a> Frame<'a> {
         self
     }
 
+    /// Returns the part of the picture in `area`; copies nothing. Left and top are rounded down to even pixels, so that
+    /// chroma samples stay whole, and what reaches beyond the picture is left out.
+    #[must_use]
+    pub fn crop(mut self, area: Area) -> Self {
+        let (x, y) = (area.x.min(self.width - 1) & !1, area.y.min(self.height - 1) & !1);
+        self.width = area.width.clamp(1, self.width - x);
+        self.height = area.height.clamp(1, self.height - y);
+        self.pixels = match self.pixels {
+            Pixels::Planar { y: luma, u, v, subsampling } => {
+                let (across, down) = subsampling.shifts();
+                let chroma = |plane: Plane<'a>| plane.from(x >> across, y >> down);
+                Pixels::Planar { y: luma.from(x, y), u: chroma(u), v: chroma(v), subsampling }
+            }
+            Pixels::Nv12 { y: luma, uv } => Pixels::Nv12 { y: luma.from(x, y), uv: uv.from(x, y / 2) },
+            Pixels::Yuyv(plane) => Pixels::Yuyv(plane.from(2 * x, y)),
+            Pixels::Rgb8(plane) => Pixels::Rgb8(plane.from(3 * x, y)),
+            Pixels::Grey(plane) => Pixels::Grey(plane.from(x, y)),
+        };
+        self
+    }
+
     /// The samples.
     pub fn pixels(&self) -> Pixels<'a> {
         self.pixels
@@ -485,6 +513,38 @@ mod tests {
         assert!(matches!(grey(4, 2, 3), Err(FrameError::ShortPlane { .. })));
         assert!(matches!(grey(0, 4, 3), Err(FrameError::Size { .. })));
         assert!(matches!(grey(1, usize::MAX, usize::MAX), Err(FrameError::Size { .. })));
+    }
+
+    #[test]
+    fn a_part_of_a_picture_has_its_samples_in_every_format() {
+        use crate::components::Components;
+        let data: Vec<u8> = (0..400).map(|at| (at * 7 % 251) as u8).collect();
+        let plane = |stride| Plane { data: &data, stride };
+        let (width, height, area) = (9, 7, Area { x: 2, y: 4, width: 7, height: 2 });
+        let (y, u, v) = (plane(9), plane(9), plane(11));
+        let planar = |subsampling| Pixels::Planar { y, u, v, subsampling };
+        let formats = [planar(Subsampling::Both), planar(Subsampling::Across), planar(Subsampling::None)];
+        let others =
+            [Pixels::Nv12 { y, uv: plane(10) }, Pixels::Yuyv(plane(20)), Pixels::Rgb8(plane(27)), Pixels::Grey(y)];
+        for pixels in formats.into_iter().chain(others) {
+            let whole = Frame::new(pixels, width, height, Timestamp::ZERO).expect("the planes hold it");
+            let part = whole.crop(area);
+            Frame::new(part.pixels(), 7, 2, Timestamp::ZERO).expect("the planes hold the part");
+            let (whole, part) = (Components::of(&whole), Components::of(&part));
+            for (whole, part) in whole.as_slice().iter().zip(part.as_slice()) {
+                let (x, y) = (2 * whole.width / width, 4 * whole.height / height);
+                let sample = |row: &[u8], offset: usize, step: usize, at: usize| row[offset + at * step];
+                for row in 0..part.height {
+                    for at in 0..part.width {
+                        let expected = sample(whole.row(y + row), whole.offset, whole.step, x + at);
+                        assert_eq!(sample(part.row(row), part.offset, part.step, at), expected, "{pixels:?}");
+                    }
+                }
+            }
+        }
+        let beyond = Frame::new(Pixels::Grey(y), width, height, Timestamp::ZERO).expect("the plane holds it");
+        let part = beyond.crop(Area { x: 100, y: 1, width: 100, height: 100 });
+        assert_eq!((part.width(), part.height()), (1, 7));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The method of DIViTA: frames in, shots, clips and genre probabilities out.
 
+pub mod active_area;
+mod borders;
 pub mod bundle;
 pub mod clips;
 mod colour;
@@ -21,5 +23,6 @@ mod resample;
 pub mod sampler;
 pub mod segmenter;
 pub mod shots;
+mod thumbnail;
 mod vectors;
 mod workers;

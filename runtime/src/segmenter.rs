@@ -6,7 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::bundle::{Manifest, StreamInput};
+use crate::active_area::ActiveArea;
+use crate::bundle::{Borders, Manifest, StreamInput};
 use crate::clips::{Clip, ClipAssembler, Sample};
 use crate::frame::{Frame, Timestamp};
 use crate::preprocess::{Picture, Preprocessor};
@@ -87,6 +88,8 @@ pub struct Segmenter<D = EvidenceDetector> {
     sampler: Sampler,
     image: Option<Preprocessor>,
     video: Option<Preprocessor>,
+    /// Where a stream sees frames without their borders.
+    active: Option<ActiveArea>,
     cutter: Cutter,
     /// Working rate that was asked for and waits for the end of a clip.
     asked: Option<WorkingRate>,
@@ -106,12 +109,14 @@ impl Segmenter {
 impl<D: ShotDetector> Segmenter<D> {
     /// A segmenter at the start of a stream.
     pub fn with_detector(options: SegmenterOptions, detector: D) -> Self {
+        let mut inputs = options.image.iter().chain(&options.video);
         Segmenter {
             options,
             detector,
             sampler: Sampler::new(options.rate, Timestamp::from_secs_f64(options.shots.gap_s)),
             image: options.image.as_ref().map(Preprocessor::new),
             video: options.video.as_ref().map(Preprocessor::new),
+            active: inputs.any(|input| input.borders == Borders::Crop).then(ActiveArea::default),
             cutter: Cutter {
                 tracker: ShotTracker::default(),
                 undecided: VecDeque::new(),
@@ -156,7 +161,7 @@ impl<D: ShotDetector> Segmenter<D> {
                     (_, true) => Label::Opens(ShotKind::Gap),
                     _ => Label::Content,
                 };
-                cutter.settle(Verdict { time, label, after_gap: gap }, &mut segment);
+                cutter.settle(Verdict { time, label, after_gap: gap, area: None }, &mut segment);
                 Ok(())
             }
         }
@@ -219,12 +224,18 @@ impl<D: ShotDetector> Segmenter<D> {
     fn sample(&mut self, frame: &Frame<'_>) -> Sample {
         let mut sample = self.cutter.assembler.spare_sample();
         (sample.time, sample.times, sample.rate) = (frame.time(), 1, self.sampler.rate());
+        let active = self.active.as_mut().and_then(|active| {
+            active.push(frame);
+            active.likely()
+        });
+        let cropped = active.map_or(*frame, |area| frame.crop(area));
         let streams = [
             (&mut self.image, self.options.image, &mut sample.image),
             (&mut self.video, self.options.video, &mut sample.video),
         ];
         for (preprocessor, input, picture) in streams {
             if let (Some(preprocessor), Some(input)) = (preprocessor, input) {
+                let frame = if input.borders == Borders::Crop { &cropped } else { frame };
                 preprocessor.make(frame, picture.get_or_insert_with(|| Picture::black(input.size, input.size)));
             }
         }

@@ -83,7 +83,7 @@ impl ShotDetector for KnownCuts {
             Some(_) => Label::Content,
         };
         self.last = Some((grey, time));
-        self.waiting.push_back(Verdict { time, label, after_gap });
+        self.waiting.push_back(Verdict { time, label, after_gap, area: None });
         if self.waiting.len() > 12 {
             self.waiting.pop_front().into_iter().for_each(&mut verdict);
         }

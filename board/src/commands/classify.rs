@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result, anyhow};
 use clap::Args;
-use divita_runtime::bundle::{Bundle, Manifest};
+use divita_runtime::bundle::{Borders, Bundle, Manifest};
 use divita_runtime::event::{Event, LiveState};
 use divita_runtime::frame::Timestamp;
 use divita_runtime::network::Networks;
@@ -92,6 +92,9 @@ pub struct MethodOptions {
     /// Clips within shots, or across them (an ablation)
     #[arg(long, value_name = "shot|seq", default_value = "shot")]
     segmentation: Segmentation,
+    /// Show the networks frames with the borders of a letterbox or pillarbox, or without [default: as the bundle's data was]
+    #[arg(long, value_name = "keep|crop")]
+    borders: Option<Borders>,
 }
 
 /// A working rate, or whatever can be kept up with.
@@ -121,6 +124,16 @@ impl MethodOptions {
                 bundle.manifest().working_rates.iter().filter_map(|&fps| WorkingRate::new(fps).ok()).collect()
             }
         }
+    }
+
+    /// Makes `bundle` see borders as the user says; logs a warning where its data was made in the other way.
+    pub fn set_borders(&self, bundle: &mut Bundle) {
+        let Some(borders) = self.borders else { return };
+        let (name, own) = (&bundle.manifest().name, bundle.manifest().borders());
+        if bundle.manifest().trained && borders != own {
+            log::warn!("bundle \"{name}\": its data was made with --borders {}, not {}", own.name(), borders.name());
+        }
+        bundle.set_borders(borders);
     }
 
     /// Logs a warning where the user names a rate that the heads of `bundle` were not trained at.
@@ -155,7 +168,8 @@ impl Classify {
     pub fn run(&self) -> Result<Outcome> {
         self.check_live_inputs()?;
         let stop = Stop::on_signals().context("signals cannot be listened to")?;
-        let bundle = self.bundle.open()?;
+        let mut bundle = self.bundle.open()?;
+        self.method.set_borders(&mut bundle);
         let profile = self.profile.0;
         pin(&profile.cores);
         let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);

@@ -20,7 +20,7 @@ pub fn line(source: &str, event: &Event) -> Result<Option<String>> {
                 .chain(probabilities.iter().map(|(_, value)| value.to_string()))
                 .collect()
         }
-        Event::Shot { index, start_s, end_s, kind, first_frame, frames } => {
+        Event::Shot { index, start_s, end_s, kind, first_frame, frames, .. } => {
             let kind = format!("{kind:?}").to_lowercase();
             vec![
                 index.to_string(),

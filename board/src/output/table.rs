@@ -81,7 +81,7 @@ pub fn shot_heading(source: &str) -> String {
 
 /// One shot; empty for other events.
 pub fn shot(event: &Event) -> String {
-    let Event::Shot { index, start_s, end_s, kind, first_frame, frames } = event else { return String::new() };
+    let Event::Shot { index, start_s, end_s, kind, first_frame, frames, .. } = event else { return String::new() };
     let kind = format!("{kind:?}").to_lowercase();
     let seconds = end_s - start_s;
     format!("  {index:>5}  {start_s:>10.3}  {end_s:>10.3}  {seconds:>9.3}  {first_frame:>11}  {frames:>7}  {kind}\n")

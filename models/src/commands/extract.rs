@@ -24,7 +24,7 @@ use divita_models::{
     video_files::group_by_id,
     zoo::Backbone,
 };
-use divita_runtime::{sampler::WorkingRate, segmenter::Segmentation};
+use divita_runtime::{bundle::Borders, sampler::WorkingRate, segmenter::Segmentation};
 use serde_json::{Map, Value};
 
 /// Turn videos into representations
@@ -69,6 +69,10 @@ pub struct Extract {
     /// Weights of TransNet V2 that `import` wrote
     #[arg(long, value_name = "FILE", required_if_eq("detector", "transnetv2"))]
     detector_weights: Option<PathBuf>,
+    /// Show the backbone frames with the borders of a letterbox or pillarbox, or without; the store records it, and so does a
+    /// bundle built from it [default: as the weights were trained, or keep]
+    #[arg(long, value_name = "keep|crop")]
+    borders: Option<Borders>,
     /// Where the networks run; cuda needs ORT_DYLIB_PATH to name the libonnxruntime.so of onnxruntime-gpu, and a program
     /// built with the feature `cuda`
     #[arg(long, value_name = "cpu|cuda", default_value = "cpu")]
@@ -108,7 +112,8 @@ impl Extract {
     pub fn run(self) -> anyhow::Result<()> {
         let (videos, refused) = self.videos();
         refused.iter().for_each(|reason| log::error!("{reason}"));
-        let (backbone, from, fitted) = self.backbone()?;
+        let (mut backbone, from, fitted) = self.backbone()?;
+        backbone.input.borders = self.borders.unwrap_or(backbone.input.borders);
         if !backbone.serves(self.fps.clip_frames()) && backbone.described().is_none() {
             bail!("{} reads clips of one length only, which --fps {} does not give", backbone.name(), self.fps.fps());
         }

@@ -15,7 +15,7 @@ use divita_models::{
     video_clips::DEFAULT_RATE,
     zoo::Backbone,
 };
-use divita_runtime::{sampler::WorkingRate, segmenter::Segmentation, shots::transition_network};
+use divita_runtime::{bundle::Borders, sampler::WorkingRate, segmenter::Segmentation, shots::transition_network};
 
 use super::{
     data_set::{DataSet, DataSetArgs},
@@ -68,6 +68,10 @@ pub struct FitBackbone {
     /// Clips within shots, or across them (an ablation)
     #[arg(long, value_name = "shot|seq", default_value = "shot")]
     segmentation: Segmentation,
+    /// Show the network frames with the borders of a letterbox or pillarbox, or without; the file of weights records it
+    /// [default: as the weights of --from were trained, or keep]
+    #[arg(long, value_name = "keep|crop")]
+    borders: Option<Borders>,
     /// Clips of a video that are kept in memory, chosen at random
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
     kept: u16,
@@ -200,6 +204,8 @@ impl FitBackbone {
 
     /// How videos become pictures: as the weights that training begins with expect them.
     fn cutting(&self, initial: Option<&InitialWeights>) -> Cutting {
+        let mut input = initial.map_or(self.network.input(), |initial| initial.input);
+        input.borders = self.borders.unwrap_or(input.borders);
         Cutting {
             fps: self.fps,
             segmentation: self.segmentation,
@@ -207,7 +213,7 @@ impl FitBackbone {
             shrink: self.shrink,
             seed: self.seed,
             detector: sha256(transition_network::BUILT_IN),
-            input: initial.map(|initial| initial.input).filter(|input| *input != self.network.input()),
+            input: Some(input).filter(|input| *input != self.network.input()),
         }
     }
 

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::{sampler::WorkingRate, shots::ShotSettings};
 
 /// Highest version of the bundle's layout that this code reads. A bundle carries the lowest version that
 /// understands it, [`Manifest::needed_schema`], so that older programs still read what they can.
-pub const BUNDLE_SCHEMA: u32 = 2;
+pub const BUNDLE_SCHEMA: u32 = 3;
 
 /// Name of the manifest inside a bundle.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -99,9 +101,20 @@ impl Manifest {
     #[must_use]
     pub fn needed_schema(&self) -> u32 {
         let Streams { image, video } = &self.streams;
-        let inputs = [image, video].into_iter().flatten().map(|stream| stream.input);
-        let own_fit_or_stride = inputs.into_iter().any(|input| !input.fit.is_crop() || input.stride != 1);
+        let inputs = [image, video].map(|stream| stream.as_ref().map(|stream| stream.input));
+        if inputs.iter().flatten().any(|input| !input.borders.is_keep()) {
+            return 3;
+        }
+        let own_fit_or_stride = inputs.into_iter().flatten().any(|input| !input.fit.is_crop() || input.stride != 1);
         if own_fit_or_stride || !self.task.is_multi_label() { 2 } else { 1 }
+    }
+
+    /// Returns whether the frames of any stream are seen with their borders or without.
+    #[must_use]
+    pub fn borders(&self) -> Borders {
+        let Streams { image, video } = &self.streams;
+        let crops = [image, video].into_iter().flatten().any(|stream| !stream.input.borders.is_keep());
+        if crops { Borders::Crop } else { Borders::Keep }
     }
 
     /// Returns the rate to run at where the user names none: the lowest that the heads were trained at, or the lowest working
@@ -171,6 +184,9 @@ pub struct StreamInput {
     /// Schema 2 where it is not 1.
     #[serde(default = "every_frame", skip_serializing_if = "is_every_frame")]
     pub stride: usize,
+    /// Whether frames are seen with their borders. Schema 3 where it is not [`Borders::Keep`].
+    #[serde(default, skip_serializing_if = "Borders::is_keep")]
+    pub borders: Borders,
 }
 
 fn every_frame() -> usize {
@@ -185,7 +201,16 @@ impl StreamInput {
     /// RGB, every frame, the middle square after scaling the shorter side to `resize`, normalised by `mean` and `std`.
     #[must_use]
     pub fn new(size: usize, resize: usize, mean: [f32; 3], std: [f32; 3]) -> Self {
-        StreamInput { size, resize, fit: Fit::Crop, channels: Channels::Rgb, mean, std, stride: 1 }
+        StreamInput {
+            size,
+            resize,
+            fit: Fit::Crop,
+            channels: Channels::Rgb,
+            mean,
+            std,
+            stride: 1,
+            borders: Borders::Keep,
+        }
     }
 
     /// Frames that a video backbone sees of a clip of `clip_frames` frames.
@@ -198,7 +223,7 @@ impl StreamInput {
 impl fmt::Display for StreamInput {
     /// On one line: `middle 112x112 of frames scaled to 112, RGB, 0 to 255 minus (114.7748, 107.7354, 99.475)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let StreamInput { size, resize, fit, channels, mean, std, stride } = *self;
+        let StreamInput { size, resize, fit, channels, mean, std, stride, borders } = *self;
         match fit {
             Fit::Crop => write!(f, "middle {size}x{size} of frames scaled to {resize}")?,
             Fit::Stretch => write!(f, "whole frames stretched to {size}x{size}")?,
@@ -222,6 +247,9 @@ impl fmt::Display for StreamInput {
         if stride > 1 {
             write!(f, ", every {stride} frames")?;
         }
+        if borders == Borders::Crop {
+            f.write_str(", borders cropped")?;
+        }
         Ok(())
     }
 }
@@ -240,6 +268,44 @@ pub enum Fit {
 impl Fit {
     fn is_crop(&self) -> bool {
         *self == Fit::Crop
+    }
+}
+
+/// What becomes of the borders of a letterbox, pillarbox or windowbox before a frame is scaled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Borders {
+    /// The network sees the whole frame, borders included.
+    #[default]
+    Keep,
+    /// The network sees the active picture area alone.
+    Crop,
+}
+
+impl Borders {
+    fn is_keep(&self) -> bool {
+        *self == Borders::Keep
+    }
+
+    /// Returns the name in files and options: `keep` or `crop`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Borders::Keep => "keep",
+            Borders::Crop => "crop",
+        }
+    }
+}
+
+/// A text that names no [`Borders`].
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("choose keep or crop")]
+pub struct UnknownBorders;
+
+impl FromStr for Borders {
+    type Err = UnknownBorders;
+    fn from_str(text: &str) -> Result<Self, UnknownBorders> {
+        [Borders::Keep, Borders::Crop].into_iter().find(|borders| borders.name() == text).ok_or(UnknownBorders)
     }
 }
 

@@ -152,6 +152,12 @@ impl Bundle {
         &self.manifest
     }
 
+    /// Makes all streams see frames with their borders or without, whatever the bundle says. The files stay as they are.
+    pub fn set_borders(&mut self, borders: Borders) {
+        let Streams { image, video } = &mut self.manifest.streams;
+        [image, video].into_iter().flatten().for_each(|stream| stream.input.borders = borders);
+    }
+
     /// The network of its shot detector.
     pub fn transitions(&self) -> &TransitionNetwork {
         &self.transitions

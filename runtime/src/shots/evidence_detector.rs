@@ -8,10 +8,11 @@ use std::convert::Infallible;
 
 use heapless::Deque;
 
-use super::evidence::{self, Evidence, EvidenceWindow, Pushed};
+use super::evidence::{self, EvidenceWindow, Pushed, Told};
 use super::signature::Signature;
 use super::transition_network::{Reading, TransitionNetwork};
 use super::{Label, ShotDetector, ShotKind, ShotSettings, Verdict};
+use crate::active_area::Area;
 use crate::frame::{Frame, Timestamp};
 
 /// Frames that were read and are kept: those without a verdict, and those before them that a verdict looks back to.
@@ -31,6 +32,9 @@ const SHORTEST_S: f64 = 0.12;
 /// Frames of a shot, at least.
 const SHORTEST_SHOT: usize = 3;
 
+/// Probability of a cut below which the picture stays.
+const SAME: f32 = 0.5;
+
 /// Frames without a verdict, at most: of those that are compared as many as a verdict looks to, with all that are passed over.
 const WAITING: usize = (evidence::AHEAD + AHEAD + 2) * (evidence::PASSED_OVER + 1);
 
@@ -49,6 +53,7 @@ struct Read {
     reading: Reading,
     black: bool,
     mean: f32,
+    area: Option<Area>,
 }
 
 /// The detector.
@@ -87,7 +92,18 @@ impl EvidenceDetector {
     }
 
     /// Takes the next frame of the stream as its signature, for when that is at hand, and hands `verdict` those that can now be decided.
-    pub fn push_signature(&mut self, time: Timestamp, signature: Signature, mut verdict: impl FnMut(Verdict)) {
+    /// Looks for no borders.
+    pub fn push_signature(&mut self, time: Timestamp, signature: Signature, verdict: impl FnMut(Verdict)) {
+        self.take(time, |evidence, tell| evidence.push_signature(time, signature, tell), verdict);
+    }
+
+    /// Takes the frame at `time`, which `push` hands to the window.
+    fn take(
+        &mut self,
+        time: Timestamp,
+        push: impl FnOnce(&mut EvidenceWindow, &mut dyn FnMut(Told<'_>)) -> Pushed,
+        mut verdict: impl FnMut(Verdict),
+    ) {
         let gap = self.newest.is_some_and(|newest| time.since(newest).as_secs_f64() > self.settings.gap_s);
         if gap {
             // What was shown in a pause is not known, so nothing is compared across it.
@@ -95,8 +111,8 @@ impl EvidenceDetector {
         }
         self.newest = Some(time);
         let EvidenceDetector { evidence, read, network, settings, .. } = self;
-        let pushed = evidence.push_signature(time, signature, |signature, evidence| {
-            let _ = read.push_back(reading(network, settings, signature, evidence));
+        let pushed = push(evidence, &mut |told| {
+            let _ = read.push_back(reading(network, settings, told));
         });
         // Cannot be full: a frame has its verdict at the latest when this many have been seen after it.
         let _ = self.waiting.push_back(Waiting { time, after_gap: gap, pushed });
@@ -114,16 +130,17 @@ impl EvidenceDetector {
     fn flush(&mut self, verdict: &mut impl FnMut(Verdict)) {
         let EvidenceDetector { evidence, read, network, settings, .. } = self;
         // Cannot be full: what is kept, what waits and what the window still holds are fewer.
-        evidence.finish(|signature, evidence| {
-            let _ = read.push_back(reading(network, settings, signature, evidence));
+        evidence.finish(|told| {
+            let _ = read.push_back(reading(network, settings, told));
         });
         while self.decided < self.read.len() {
             self.decide(verdict);
         }
         // What was passed over after the last frame that was compared is as that one.
         let same = continued(self.last);
+        let area = self.read.back().and_then(|read| read.area);
         while let Some(Waiting { time, after_gap, .. }) = self.waiting.pop_front() {
-            verdict(Verdict { time, label: same, after_gap });
+            verdict(Verdict { time, label: same, after_gap, area });
         }
         self.read.clear();
         self.decided = 0;
@@ -138,6 +155,7 @@ impl EvidenceDetector {
         };
         let after_gap = self.waiting.front().is_some_and(|frame| frame.after_gap);
         let label = self.label(self.decided, after_gap);
+        let area = self.at(self.decided).and_then(|read| read.area);
         let changes = self.waiting.iter().take(own + 1).map(|frame| frame.pushed.change).enumerate();
         // Of equal changes the last, which is that of the frame that was compared.
         let begins = changes.max_by(|one, other| one.1.total_cmp(&other.1)).map_or(own, |(at, _)| at);
@@ -148,7 +166,7 @@ impl EvidenceDetector {
                 Ordering::Equal => label,
                 Ordering::Greater => continued(Some(label)),
             };
-            verdict(Verdict { time, label, after_gap });
+            verdict(Verdict { time, label, after_gap, area });
         }
         self.open_for = match label {
             Label::Opens(_) => 1,
@@ -258,13 +276,23 @@ fn continued(before: Option<Label>) -> Label {
     }
 }
 
-/// What the network says of a frame.
-fn reading(network: &TransitionNetwork, settings: &ShotSettings, signature: &Signature, evidence: &Evidence) -> Read {
+/// What the network says of a frame; of still pictures a rule, since it has learned from films.
+fn reading(network: &TransitionNetwork, settings: &ShotSettings, told: Told<'_>) -> Read {
+    let Told { signature, area, evidence, inside, still_cut } = told;
     let histogram = signature.histogram();
+    let mut reading = if still_cut { Reading { cut: 1.0, gradual: 0.0 } } else { network.run(evidence) };
+    // Borders that come or go are no cut where the picture inside of them stays.
+    if reading.cut > settings.cut
+        && let Some(inside) = inside.map(|inside| network.run(inside))
+        && inside.cut < SAME
+    {
+        reading.cut = inside.cut;
+    }
     Read {
-        reading: network.run(evidence),
+        reading,
         black: histogram.mean_luma() <= settings.black_luma && histogram.bright_share() <= settings.black_bright_share,
         mean: signature.mean(),
+        area,
     }
 }
 
@@ -272,7 +300,7 @@ impl ShotDetector for EvidenceDetector {
     type Error = Infallible;
 
     fn push(&mut self, frame: &Frame<'_>, verdict: impl FnMut(Verdict)) -> Result<(), Infallible> {
-        self.push_signature(frame.time(), Signature::of(frame), verdict);
+        self.take(frame.time(), |evidence, tell| evidence.push(frame, tell), verdict);
         Ok(())
     }
 

@@ -3,11 +3,13 @@
 pub mod evidence;
 mod evidence_detector;
 pub mod signature;
+mod still_cut;
 mod tracker;
 pub mod transition_network;
 
 use serde::{Deserialize, Serialize};
 
+use crate::active_area::Area;
 use crate::frame::{Frame, Timestamp};
 
 pub use evidence_detector::EvidenceDetector;
@@ -111,6 +113,8 @@ pub struct Verdict {
     pub label: Label,
     /// Whether it comes after a pause of the stream, of which nobody knows what was shown in it.
     pub after_gap: bool,
+    /// The active picture area of the frame; None where it has no borders, or the detector looks for none.
+    pub area: Option<Area>,
 }
 
 /// One shot.
@@ -129,6 +133,8 @@ pub struct Shot {
     pub first_frame: u64,
     /// Decoded frames in it.
     pub frames: u64,
+    /// The active picture area of its last frame; None where it has no borders.
+    pub active: Option<Area>,
 }
 
 #[cfg(test)]

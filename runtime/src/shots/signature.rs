@@ -1,7 +1,8 @@
 //! The signature of a frame: what a shot detector keeps of it, counts and a picture of a few hundred cells, and how unlike two of them are.
 
 use crate::frame::Frame;
-use crate::histogram::{CHROMA_GRID, GRID, Histogram, Row};
+use crate::histogram::Histogram;
+use crate::thumbnail::Thumbnail;
 use crate::vectors::{Computation, run_widest};
 
 /// Cells of luma across and down.
@@ -30,26 +31,19 @@ pub struct Signature {
     spread: f32,
 }
 
-/// The samples that the histogram counts, of one component, in rows of `across`.
-struct Samples<const N: usize> {
-    codes: [u8; N],
-    across: usize,
-    down: usize,
-}
-
 impl Signature {
     /// The signature of `frame`, whose planes are read where they are. Allocates nothing.
     pub fn of(frame: &Frame<'_>) -> Self {
-        let mut luma = Samples::<{ GRID.0 * GRID.1 }>::NONE;
-        let mut chroma = [Samples::<{ CHROMA_GRID.0 * CHROMA_GRID.1 }>::NONE; 2];
-        let histogram = Histogram::of_rows(frame, |row| match row {
-            Row::Luma(y, codes) => luma.keep(y, codes),
-            Row::Chroma(y, u, v) => chroma.iter_mut().zip([u, v]).for_each(|(samples, codes)| samples.keep(y, codes)),
-        });
+        Signature::with_thumbnail(frame, &mut Thumbnail::EMPTY.clone())
+    }
+
+    /// The signature of `frame`, and its thumbnail.
+    pub(super) fn with_thumbnail(frame: &Frame<'_>, thumbnail: &mut Thumbnail) -> Self {
+        let histogram = Histogram::of_rows(frame, |row| thumbnail.keep(row));
         let mut signature =
             Signature { histogram, luma: [0; LUMA_CELLS], chroma: [0; 2 * CHROMA_CELLS], mean: 0.0, spread: 0.0 };
-        luma.shrink(LUMA, &mut signature.luma);
-        for (samples, cells) in chroma.iter().zip(signature.chroma.chunks_exact_mut(CHROMA_CELLS)) {
+        thumbnail.luma.shrink(LUMA, &mut signature.luma);
+        for (samples, cells) in thumbnail.chroma.iter().zip(signature.chroma.chunks_exact_mut(CHROMA_CELLS)) {
             samples.shrink(CHROMA, cells);
         }
         let (mut sum, mut squares) = (0u32, 0u32);
@@ -99,39 +93,6 @@ impl Signature {
             (1.0 - (covariance + FLAT) / (self.spread * other.spread + FLAT)).max(0.0),
             (sums.changed as f32 / cells).sqrt(),
         ]
-    }
-}
-
-impl<const N: usize> Samples<N> {
-    const NONE: Self = Samples { codes: [0; N], across: 1, down: 1 };
-
-    /// Keeps row `y`.
-    fn keep(&mut self, y: usize, row: &[u8]) {
-        (self.across, self.down) = (row.len(), y + 1);
-        self.codes[y * row.len()..][..row.len()].copy_from_slice(row);
-    }
-
-    /// Means of the samples in each of `size` cells.
-    fn shrink(&self, size: (usize, usize), cells: &mut [u8]) {
-        // Of a picture smaller than the cells some samples are in several.
-        let range = |cell: usize, cells: usize, samples: usize| {
-            let first = cell * samples / cells;
-            first..((cell + 1) * samples / cells).max(first + 1)
-        };
-        for (y, row) in cells.chunks_exact_mut(size.0).enumerate() {
-            let rows = range(y, size.1, self.down);
-            // Down first, which is done in vectors.
-            let mut sums = [0u16; GRID.0];
-            for line in self.codes[rows.start * self.across..rows.end * self.across].chunks_exact(self.across) {
-                sums.iter_mut().zip(line).for_each(|(sum, &code)| *sum += u16::from(code));
-            }
-            for (x, cell) in row.iter_mut().enumerate() {
-                let columns = range(x, size.0, self.across);
-                let count = (rows.len() * columns.len()) as u32;
-                let sum: u32 = sums[columns].iter().map(|&sum| u32::from(sum)).sum();
-                *cell = ((sum + count / 2) / count) as u8;
-            }
-        }
     }
 }
 

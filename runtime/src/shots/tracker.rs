@@ -30,11 +30,13 @@ impl ShotTracker {
         };
         if let Label::Opens(kind) = verdict.label {
             let (index, start) = (self.shots, verdict.time);
-            self.open = Some(Shot { index, kind, start, end: start, first_frame: self.frames, frames: 0 });
+            self.open =
+                Some(Shot { index, kind, start, end: start, first_frame: self.frames, frames: 0, active: None });
             self.shots += 1;
         }
         if let Some(open) = &mut self.open {
             open.frames += 1;
+            open.active = verdict.area;
         }
         // Nobody knows what was shown in a pause, so it says nothing of how long a picture lasts.
         if self.frames > 0 && !verdict.after_gap {

@@ -108,7 +108,8 @@ impl Bench {
             let figures = networks::measure(&self.bundle.path()?, self.executor.get()?, self.runs.get())?;
             return self.print(&figures, networks::table);
         }
-        let bundle = self.bundle.open()?;
+        let mut bundle = self.bundle.open()?;
+        self.method.set_borders(&mut bundle);
         if self.input.is_standard_input() {
             bail!("standard input can be read only once, and is read five times here: name a file");
         }
