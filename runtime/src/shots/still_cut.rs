@@ -12,15 +12,23 @@ use crate::frame::{Frame, Pixels};
 const STILL: (f32, f32) = (0.12, 0.25);
 /// The same of a cut, at least: 2 and 4 of 255.
 const CUT: (f32, f32) = (0.18, 0.5);
-/// One less the correlation of the two pictures, at least. It is near 0 where the light alone changes, and below this where
-/// something is added, as a line of text is to others.
-const UNLIKE: f64 = 0.3;
+/// Correlation of the two pictures, at most. It is near 1 where the light alone changes.
+const ALIKE: f64 = 0.7;
+/// Difference of luma, of 255, up to which a sample stays as it was.
+const SAME: u8 = 10;
+/// Standard deviation of the samples that stay, at most, as a share of that of each picture: where what stays is more than a
+/// background, as under a title or beside a line that is added, it is the same picture.
+const BACKGROUND: f64 = 0.85;
+/// Share of the samples that stay from which flat pictures are the same, and below which what stays says nothing.
+const MOST: f64 = 0.5;
+const FEW: f64 = 0.1;
 /// Standard deviation of luma, of 255, below which a picture is flat, so that a correlation says nothing.
 const FLAT: f32 = 4.0;
 /// Seconds that the picture before it has stood still, at least: longer than a flash.
 const BEFORE_S: f32 = 0.3;
 /// The frames before the last one before it, as places in what the evidence is on, and how many frames before it they are.
-const BEFORE: [(usize, usize); 5] = [(OWN - 2, 2), (OWN - 3, 3), (OWN - 4, 4), (OWN - 5, 5), (OWN - 6, 7)];
+const BEFORE: [(usize, usize); 6] =
+    [(OWN - 2, 2), (OWN - 3, 3), (OWN - 4, 4), (OWN - 5, 5), (OWN - 6, 7), (OWN - 7, 11)];
 /// The frames after it.
 const AFTER: std::ops::Range<usize> = OWN + 1..OWN + 7;
 
@@ -34,38 +42,63 @@ pub(super) fn begins(evidence: &Evidence) -> bool {
         let [luma, chroma, ..] = change(evidence, one, other);
         luma <= STILL.0 && chroma <= STILL.1
     };
-    let frames = ((BEFORE_S / interval(evidence)).ceil() as usize).max(2);
-    // The first of them is always asked.
-    let mut before = BEFORE.into_iter().filter(|&(_, back)| back <= frames);
+    let frames = (BEFORE_S / interval(evidence)).ceil() as usize;
+    let far = BEFORE.iter().position(|&(_, back)| back >= frames).unwrap_or(BEFORE.len() - 1);
     is_seen_ahead(evidence)
-        && before.all(|(place, _)| still(place, OWN - 1))
+        && BEFORE[..=far].iter().all(|&(place, _)| still(place, OWN - 1))
         && AFTER.into_iter().all(|place| still(OWN, place))
 }
 
 /// Returns whether the frame shows something else than the one before it, from the thumbnails of both.
 pub(super) fn shows_another(evidence: &Evidence, before: &Frame<'_>, own: &Frame<'_>) -> bool {
-    [OWN - 1, OWN].iter().any(|&place| spread(evidence, place) < FLAT) || 1.0 - correlation(before, own) >= UNLIKE
-}
-
-/// Correlation of the luma of two thumbnails of one size.
-fn correlation(one: &Frame<'_>, other: &Frame<'_>) -> f64 {
-    let (Pixels::Planar { y: one_plane, .. }, Pixels::Planar { y: other_plane, .. }) = (one.pixels(), other.pixels())
-    else {
-        return 1.0;
+    let (Pixels::Planar { y: one, .. }, Pixels::Planar { y: other, .. }) = (before.pixels(), own.pixels()) else {
+        return false;
     };
-    let [mut sum, mut other_sum, mut squares, mut other_squares, mut products] = [0.0f64; 5];
-    for y in 0..one.height() {
-        for (&a, &b) in one_plane.row(y, one.width()).iter().zip(other_plane.row(y, one.width())) {
-            let (a, b) = (f64::from(a), f64::from(b));
-            sum += a;
-            other_sum += b;
-            squares += a * a;
-            other_squares += b * b;
-            products += a * b;
+    let (mut all, mut stays) = (Moments::default(), Moments::default());
+    for y in 0..before.height() {
+        for (&a, &b) in one.row(y, before.width()).iter().zip(other.row(y, before.width())) {
+            all.add(a, b);
+            if a.abs_diff(b) <= SAME {
+                stays.add(a, b);
+            }
         }
     }
-    let count = (one.width() * one.height()) as f64;
-    let covariance = products - sum * other_sum / count;
-    let scale = ((squares - sum * sum / count) * (other_squares - other_sum * other_sum / count)).sqrt();
-    if scale > 0.0 { covariance / scale } else { 1.0 }
+    let share = stays.count / all.count;
+    if [OWN - 1, OWN].iter().any(|&place| spread(evidence, place) < FLAT) {
+        return share < MOST || change(evidence, OWN - 1, OWN)[1] >= CUT.1;
+    }
+    let [one, other] = all.deviations();
+    let background = share < FEW || stays.deviations()[0] <= BACKGROUND * one.min(other);
+    all.covariance() <= ALIKE * one * other && background
+}
+
+/// Sums over the samples of two pictures.
+#[derive(Default)]
+struct Moments {
+    count: f64,
+    sums: [f64; 2],
+    squares: [f64; 2],
+    products: f64,
+}
+
+impl Moments {
+    fn add(&mut self, one: u8, other: u8) {
+        let both = [f64::from(one), f64::from(other)];
+        self.count += 1.0;
+        for (at, value) in both.into_iter().enumerate() {
+            self.sums[at] += value;
+            self.squares[at] += value * value;
+        }
+        self.products += both[0] * both[1];
+    }
+
+    /// Standard deviations.
+    fn deviations(&self) -> [f64; 2] {
+        let variance = |at: usize| self.squares[at] / self.count - (self.sums[at] / self.count).powi(2);
+        [variance(0).max(0.0).sqrt(), variance(1).max(0.0).sqrt()]
+    }
+
+    fn covariance(&self) -> f64 {
+        self.products / self.count - self.sums[0] * self.sums[1] / (self.count * self.count)
+    }
 }
