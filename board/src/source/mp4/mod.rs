@@ -71,6 +71,8 @@ pub struct Mp4Source {
     hidden_before: i64,
     /// Why the samples ended before their time; told once the decoder is empty.
     ending: Option<SourceError>,
+    /// Whether it was told.
+    has_ended: bool,
     /// Why a parameter set was refused; told if nothing can be decoded because of it.
     refused_set: Option<SourceError>,
     /// Whether a picture was lent, and when the last one is shown.
@@ -143,6 +145,7 @@ impl Mp4Source {
             next_start: None,
             hidden_before: i64::MIN,
             ending: None,
+            has_ended: false,
             refused_set: None,
             shown: false,
             last: Timestamp::ZERO,
@@ -336,6 +339,9 @@ impl Mp4Source {
 
     /// Tells how it ended, once.
     fn end(&mut self) -> Result<Option<i64>, SourceError> {
+        if std::mem::replace(&mut self.has_ended, true) {
+            return Ok(None);
+        }
         let nothing_left = self.losses.refused() > 0 || !self.shown && self.hidden_before == i64::MAX;
         self.losses.end(self.last);
         let lost = self.losses.take_total();
