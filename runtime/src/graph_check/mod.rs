@@ -36,7 +36,7 @@ const MOST_AXES: usize = 8;
 const MOST_LIVE_BYTES: u64 = 192 << 20;
 
 /// Most bytes of the values that are computed from constants alone, beyond four times the file's own.
-const MOST_CONSTANT_BYTES: u64 = 64 << 20;
+const MOST_CONSTANT_BYTES: u64 = 128 << 20;
 
 /// Most multiply-adds, or elements written, of one run; more than any network of this project needs at 24 frames.
 const MOST_WORK: u64 = 1 << 38;

@@ -32,6 +32,7 @@ pub(super) fn outputs(node: &NodeProto, inputs: &[Option<&Value>]) -> Result<Mad
     match node.op_type.as_str() {
         "Cast" => width = call.cast_width()?,
         "Shape" | "Range" => width = 8,
+        "Equal" | "Greater" | "Less" | "GreaterOrEqual" | "LessOrEqual" | "And" | "Or" | "Not" => width = 1,
         "Gather" | "Reshape" | "Slice" | "Expand" | "Tile" => width = call.first()?.width,
         _ => {}
     }
