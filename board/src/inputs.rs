@@ -105,7 +105,7 @@ pub fn skipped_line(folder: &str, paths: &[&str], reason: &str) -> String {
 
 /// Returns the parser of an input on the command line, which may be in any encoding.
 pub fn parser() -> impl TypedValueParser<Value = Address> {
-    OsStringValueParser::new().map(|given| Address::new(given))
+    OsStringValueParser::new().map(Address::new)
 }
 
 /// How inputs are expanded.

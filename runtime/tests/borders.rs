@@ -235,7 +235,7 @@ fn slide(number: u32, lines: usize) -> Vec<u8> {
         let (x, y) = (at % WIDTH, at / WIDTH);
         let line = y.checked_sub(30).map(|y| y / 20).filter(|&line| line < lines && (y - 30) % 20 < 10);
         let letter = |line: usize| {
-            let word = mixed(number * 31 + (line * 50 + x / 24) as u32) % 5 > 0;
+            let word = !mixed(number * 31 + (line * 50 + x / 24) as u32).is_multiple_of(5);
             word && mixed(number * 977 + (line * 1000 + x / 6) as u32).is_multiple_of(2)
         };
         if (30..290).contains(&x) && line.is_some_and(letter) { 30 } else { 235 }

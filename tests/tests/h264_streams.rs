@@ -103,7 +103,7 @@ fn samples(path: &Path) -> Vec<(usize, usize)> {
     let numbers = |line: &str| -> Vec<usize> {
         line.split(',').filter(|field| !field.is_empty()).map(|field| field.parse().unwrap()).collect()
     };
-    lines.lines().map(|line| numbers(line)).map(|fields| (fields[1], fields[0])).collect()
+    lines.lines().map(numbers).map(|fields| (fields[1], fields[0])).collect()
 }
 
 /// Cuts that `divita shots` finds.
@@ -150,9 +150,7 @@ fn damage_costs_what_it_must_and_is_told() {
             let (position, size) = places[1 + below(places.len() - 1)];
             // Behind the length and the first bytes of the slice.
             let first = position + 10.min(size - 1);
-            for at in first..(first + 20).min(position + size) {
-                data[at] = below(256) as u8;
-            }
+            data[first..(first + 20).min(position + size)].fill_with(|| below(256) as u8);
         }
         let path = folder.path().join("damaged.mp4");
         std::fs::write(&path, data).unwrap();

@@ -118,7 +118,7 @@ fn pictures_are_shown_in_the_orientation_that_exif_states() {
     let data: Vec<Vec<u8>> = (1..=9).map(exif).chain([exif(6)[..15].to_vec(), Vec::new()]).collect();
     for (at, exif) in data.iter().enumerate() {
         let (mut jpeg, mut png) = (Vec::new(), Vec::new());
-        encoded(Encoder::Jpeg(JpegEncoder::new(&mut jpeg)), exif.clone());
+        encoded(Encoder::Jpeg(Box::new(JpegEncoder::new(&mut jpeg))), exif.clone());
         encoded(Encoder::Png(PngEncoder::new(&mut png)), exif.clone());
         std::fs::write(folder.path().join(format!("{}.jpg", 2 * at)), jpeg).unwrap();
         std::fs::write(folder.path().join(format!("{}.png", 2 * at + 1)), png).unwrap();
@@ -134,7 +134,7 @@ fn pictures_are_shown_in_the_orientation_that_exif_states() {
 
 /// The encoders that write EXIF data.
 enum Encoder<'a> {
-    Jpeg(JpegEncoder<&'a mut Vec<u8>>),
+    Jpeg(Box<JpegEncoder<&'a mut Vec<u8>>>),
     Png(PngEncoder<&'a mut Vec<u8>>),
 }
 

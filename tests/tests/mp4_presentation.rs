@@ -342,8 +342,9 @@ fn edits_show_the_pictures_that_they_name_when_they_say() {
     let plain: Vec<_> = pictures(&fixture()).into_iter().map(|(_, picture)| picture).collect();
     assert_eq!(plain.len(), 36);
     // Entries of a list, and the frames that it shows with the first frame's and the last frame's milliseconds.
+    type Entries<'a> = &'a [(u32, i32, i32)];
     type Parts<'a> = &'a [(std::ops::Range<usize>, i64, i64)];
-    let lists: [(&[(u32, i32, i32)], Parts<'_>); 6] = [
+    let lists: [(Entries<'_>, Parts<'_>); 6] = [
         // A pause in the middle.
         (&[(500, 0, 4), (250, -1, 4), (1000, 12, 4)], &[(0..12, 0, 458), (12..36, 750, 1708)]),
         // Slow motion in the middle, and the end at double speed.
@@ -380,7 +381,8 @@ fn an_edit_list_without_end_is_refused_at_once() {
     match source::open(path.to_str().unwrap()).map(|_| ()) {
         Err(refusal) => assert!(refusal.to_string().contains("over and over"), "{refusal}"),
         // GStreamer reads what the built-in source does not.
-        Ok(()) => assert!(cfg!(feature = "gstreamer")),
+        Ok(()) if cfg!(feature = "gstreamer") => {}
+        Ok(()) => panic!("it is played"),
     }
 }
 

@@ -56,7 +56,7 @@ impl Doctor {
         let gstreamer = gstreamer();
         match &gstreamer {
             Ok(report) => writeln!(out, "gstreamer    {}", report.replace('\n', "\n             "))?,
-            Err(error) => writeln!(out, "gstreamer    FAILED: {}", in_one_line(&error))?,
+            Err(error) => writeln!(out, "gstreamer    FAILED: {}", in_one_line(error))?,
         }
         let decoded = decode();
         match &decoded {

@@ -6,6 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
@@ -19,7 +20,11 @@ use super::uri::Uri;
 /// that are not known to be harmless, and properties of a pipeline such as `user-pw`. Bytes that are not UTF-8 are written
 /// as `\xE9`. Only the sources see the address itself.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Address {
+pub struct Address(Arc<Parts>);
+
+/// Shared by the copies of an address.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Parts {
     given: OsString,
     redaction: Redaction,
 }
@@ -29,19 +34,19 @@ impl Address {
     pub fn new(given: impl Into<OsString>) -> Self {
         let given = given.into();
         let redaction = Redaction::new(&printable(&given));
-        Address { given, redaction }
+        Address(Arc::new(Parts { given, redaction }))
     }
 
     /// Returns the address without credentials, for people and for results.
     #[must_use]
     pub fn shown(&self) -> &str {
-        &self.redaction.shown
+        &self.0.redaction.shown
     }
 
     /// Returns whether the address is `-`, standard input.
     #[must_use]
     pub fn is_standard_input(&self) -> bool {
-        self.given == "-"
+        self.0.given == "-"
     }
 
     /// Returns the file or folder on this machine that the address means, if it means one.
@@ -49,7 +54,7 @@ impl Address {
     pub fn local_path(&self) -> Option<PathBuf> {
         match self.uri() {
             None if self.is_standard_input() => None,
-            None => Some(PathBuf::from(&self.given)),
+            None => Some(PathBuf::from(&self.0.given)),
             Some(uri) if ["file", "gst"].iter().any(|scheme| uri.is(scheme)) => uri.local_path().ok(),
             Some(_) => None,
         }
@@ -57,14 +62,14 @@ impl Address {
 
     /// Returns whether something in the address is hidden.
     pub(super) fn has_credentials(&self) -> bool {
-        self.redaction.hides()
+        self.0.redaction.hides()
     }
 
     /// Returns `text` with `***` in place of every credential of this address that stands in it, as in the error messages
     /// of other libraries.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        self.redaction.apply(text)
+        self.0.redaction.apply(text)
     }
 
     /// Returns `error` with [`Address::redact`] applied to every text in it.
@@ -75,18 +80,18 @@ impl Address {
 
     /// Splits the address, if it is a URI.
     pub(super) fn uri(&self) -> Option<Uri<'_>> {
-        let uri = Uri::parse(self.given.to_str()?)?;
+        let uri = Uri::parse(self.0.given.to_str()?)?;
         Some(Uri { name: self.shown(), ..uri })
     }
 
     /// Returns the address as a path.
     pub(crate) fn as_path(&self) -> &Path {
-        Path::new(&self.given)
+        Path::new(&self.0.given)
     }
 
     /// Splits a path at its first `?`. Options that are not UTF-8 are none, and belong to the path.
     pub(super) fn path_and_query(&self) -> (&Path, Option<&str>) {
-        let bytes = self.given.as_bytes();
+        let bytes = self.0.given.as_bytes();
         let split = bytes.iter().position(|&byte| byte == b'?').and_then(|at| {
             let query = std::str::from_utf8(&bytes[at + 1..]).ok()?;
             Some((Path::new(OsStr::from_bytes(&bytes[..at])), Some(query)))

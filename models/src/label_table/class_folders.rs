@@ -30,7 +30,7 @@ pub(super) fn read(folder: &Path) -> Result<LabelTable, LabelTableError> {
     let (in_classes, others): (Vec<Address>, Vec<Address>) =
         expanded.inputs.into_iter().partition(|path| class(path).is_some());
     // The folder stands for itself where it holds no video.
-    let others: Vec<String> = others.iter().filter_map(|path| below(path)).filter(|path| !path.is_empty()).collect();
+    let others: Vec<String> = others.iter().filter_map(&below).filter(|path| !path.is_empty()).collect();
     if !others.is_empty() {
         let paths: Vec<&str> = others.iter().map(String::as_str).collect();
         log::info!("{}", skipped_line(root.shown(), &paths, "in no class folder"));
@@ -44,7 +44,7 @@ pub(super) fn read(folder: &Path) -> Result<LabelTable, LabelTableError> {
     }
     let mut labels_of = HashMap::<&Address, BTreeSet<String>>::new();
     for copies in groups.values() {
-        labels_of.insert(&copies[0], copies.iter().filter_map(|path| class(path)).collect());
+        labels_of.insert(&copies[0], copies.iter().filter_map(&class).collect());
     }
     let entry = |path: &Address| {
         let labels = labels_of.get(path)?.iter().cloned().collect();

@@ -69,7 +69,7 @@ impl Cutting {
 pub struct ClipPicturesError {
     video: String,
     #[source]
-    reason: ExtractError,
+    reason: Box<ExtractError>,
 }
 
 /// What a clip is to a backbone: its keyframe, or its frames without those that are black for want of content.
@@ -99,7 +99,7 @@ impl ClipPictures {
         let made = for_each(videos, |(row, video)| {
             let clips = clips_of(backbone, cutting, *row, video);
             done();
-            clips.map_err(|reason| ClipPicturesError { video: video.clone(), reason })
+            clips.map_err(|reason| ClipPicturesError { video: video.clone(), reason: Box::new(reason) })
         });
         let rows = videos.iter().map(|(row, _)| row + 1).max().unwrap_or_default();
         let mut clips = vec![Vec::new(); rows];

@@ -32,13 +32,16 @@ pub(crate) struct Decoder {
 }
 
 enum Inner {
-    Fast {
-        decoder: OpenH264,
-        pending: PendingTimes,
-        /// Time of a picture that came out and was not taken yet.
-        ready: Option<i64>,
-    },
-    Tolerant(TolerantDecoder),
+    Fast(Box<Fast>),
+    Tolerant(Box<TolerantDecoder>),
+}
+
+/// OpenH264 and the times of the pictures in it.
+struct Fast {
+    decoder: OpenH264,
+    pending: PendingTimes,
+    /// Time of a picture that came out and was not taken yet.
+    ready: Option<i64>,
 }
 
 impl Decoder {
@@ -62,7 +65,7 @@ impl Decoder {
     pub fn restart(&mut self, kind: Kind, format: &StreamFormat) -> Result<(), SourceError> {
         self.inner = match kind {
             Kind::Fast => Inner::fast()?,
-            Kind::Tolerant => Inner::Tolerant(TolerantDecoder::new(format)),
+            Kind::Tolerant => Inner::Tolerant(Box::new(TolerantDecoder::new(format))),
         };
         (self.wants_sets, self.draining) = (true, false);
         Ok(())
@@ -71,7 +74,7 @@ impl Decoder {
     /// Which decoder it is.
     pub fn kind(&self) -> Kind {
         match self.inner {
-            Inner::Fast { .. } => Kind::Fast,
+            Inner::Fast(_) => Kind::Fast,
             Inner::Tolerant(_) => Kind::Tolerant,
         }
     }
@@ -96,10 +99,10 @@ impl Decoder {
             self.wants_sets = false;
         }
         match &mut self.inner {
-            Inner::Fast { decoder, pending, ready } => {
-                let dropped = pending.push(time);
-                if decoder.decode(data)? {
-                    *ready = pending.pop();
+            Inner::Fast(fast) => {
+                let dropped = fast.pending.push(time);
+                if fast.decoder.decode(data)? {
+                    fast.ready = fast.pending.pop();
                 }
                 if dropped { Err(DamagedPicture) } else { Ok(()) }
             }
@@ -116,9 +119,9 @@ impl Decoder {
     /// after [`Decoder::drain`].
     pub fn next(&mut self) -> Option<i64> {
         match &mut self.inner {
-            Inner::Fast { decoder, pending, ready } => match ready.take() {
+            Inner::Fast(fast) => match fast.ready.take() {
                 Some(time) => Some(time),
-                None if self.draining && decoder.drain() => pending.pop(),
+                None if self.draining && fast.decoder.drain() => fast.pending.pop(),
                 None => None,
             },
             Inner::Tolerant(decoder) => decoder.next(!self.draining),
@@ -128,7 +131,7 @@ impl Decoder {
     /// Returns how many pictures the decoder has dropped without a word, once it is drained.
     pub fn dropped(&self) -> usize {
         match &self.inner {
-            Inner::Fast { pending, .. } => pending.len(),
+            Inner::Fast(fast) => fast.pending.len(),
             Inner::Tolerant(_) => 0,
         }
     }
@@ -136,7 +139,7 @@ impl Decoder {
     /// Size of the current picture, in pixels.
     pub fn size(&self) -> (usize, usize) {
         match &self.inner {
-            Inner::Fast { decoder, .. } => decoder.size(),
+            Inner::Fast(fast) => fast.decoder.size(),
             Inner::Tolerant(decoder) => decoder.size(),
         }
     }
@@ -147,7 +150,7 @@ impl Decoder {
     /// When there is none.
     pub fn frame(&self, time: Timestamp) -> Result<Frame<'_>, FrameError> {
         match &self.inner {
-            Inner::Fast { decoder, .. } => decoder.frame(time),
+            Inner::Fast(fast) => fast.decoder.frame(time),
             Inner::Tolerant(decoder) => decoder.frame(time),
         }
     }
@@ -155,7 +158,7 @@ impl Decoder {
 
 impl Inner {
     fn fast() -> Result<Self, SourceError> {
-        Ok(Inner::Fast { decoder: OpenH264::new()?, pending: PendingTimes::new(), ready: None })
+        Ok(Inner::Fast(Box::new(Fast { decoder: OpenH264::new()?, pending: PendingTimes::new(), ready: None })))
     }
 }
 

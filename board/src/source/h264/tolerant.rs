@@ -98,8 +98,8 @@ fn is_plain(picture: &Picture) -> bool {
     picture.bit_depth == 8
         && picture.chroma_format == ChromaFormat::Yuv420
         && pixels > 0
-        && picture.width % 2 == 0
-        && picture.height % 2 == 0
+        && picture.width.is_multiple_of(2)
+        && picture.height.is_multiple_of(2)
         && picture.y.len() >= pixels
         && picture.u.len() >= pixels / 4
         && picture.v.len() >= pixels / 4
