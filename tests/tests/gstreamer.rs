@@ -316,7 +316,7 @@ fn damaged_and_truncated_files_end_early_or_say_why() {
             let bad = folder.path().join(format!("{round}-{name}"));
             std::fs::write(&bad, data).unwrap();
             let begun = Instant::now();
-            match source::open(&format!("{}?stall_s=5", through_gstreamer(&bad))) {
+            match source::open(format!("{}?stall_s=5", through_gstreamer(&bad))) {
                 Err(error) => {
                     assert!(!error.to_string().contains('\n'), "{error}");
                     refused += 1;

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use divita_board::source::{self, FrameSource, SourceError};
+use divita_board::source::{self, SourceError};
 use divita_tests::{divita, sample, stderr, stdout};
 use serde_json::Value;
 

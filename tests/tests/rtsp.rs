@@ -137,7 +137,7 @@ fn an_absent_server_is_told_in_one_line() {
     // A port that was free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let begun = Instant::now();
-    let Err(error) = source::open(&format!("rtsp://me:secret@127.0.0.1:{port}/live")) else { panic!("it opened") };
+    let Err(error) = source::open(format!("rtsp://me:secret@127.0.0.1:{port}/live")) else { panic!("it opened") };
     let message = error.to_string();
     println!("{message}");
     assert!(matches!(error, SourceError::Gone { .. }) && message.contains("reachable"), "{message}");
@@ -150,7 +150,7 @@ fn a_server_that_never_answers_stalls() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
     let begun = Instant::now();
-    let Err(error) = source::open(&format!("rtsp://127.0.0.1:{port}/live?stall_s=1")) else { panic!("it opened") };
+    let Err(error) = source::open(format!("rtsp://127.0.0.1:{port}/live?stall_s=1")) else { panic!("it opened") };
     assert!(matches!(error, SourceError::Stalled { .. } | SourceError::Gone { .. }), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
 }
@@ -158,7 +158,7 @@ fn a_server_that_never_answers_stalls() {
 #[test]
 fn a_path_that_the_server_has_not_is_told() {
     let Some(server) = Server::start(&sample()) else { return };
-    let Err(error) = source::open(&format!("rtsp://127.0.0.1:{}/nothing", server.port)) else { panic!("it opened") };
+    let Err(error) = source::open(format!("rtsp://127.0.0.1:{}/nothing", server.port)) else { panic!("it opened") };
     assert!(error.to_string().to_lowercase().contains("not found"), "{error}");
 }
 

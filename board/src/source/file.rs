@@ -72,15 +72,15 @@ fn open(name: &str, path: &Path, query: Option<&str>) -> Result<Box<dyn FrameSou
 #[cfg(feature = "gstreamer")]
 fn others_may_read(refusal: &SourceError) -> bool {
     use SourceError as Error;
-    match refusal {
+    matches!(
+        refusal,
         Error::NoDemuxer { .. }
-        | Error::UnsupportedCodec { .. }
-        | Error::UnsupportedPictures { .. }
-        | Error::Fragmented
-        | Error::EditList => true,
-        Error::TooLarge { .. } => true,
-        _ => false,
-    }
+            | Error::UnsupportedCodec { .. }
+            | Error::UnsupportedPictures { .. }
+            | Error::Fragmented
+            | Error::EditList
+            | Error::TooLarge { .. }
+    )
 }
 
 /// Reads the first bytes of `file`, and winds it back.

@@ -1,6 +1,7 @@
 //! The parameter sets of a stream: which of them a picture needs, and whether those have changed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::bits::Bits;
 use super::sps::StreamFormat;
@@ -12,12 +13,16 @@ use crate::source::SourceError;
 /// A decoder is given only the sequence parameter set that its pictures use and the picture
 /// parameter sets that refer to it: OpenH264 reads out of bounds where sets of two sizes meet.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ParameterSets {
+pub(crate) struct ParameterSets(Arc<Sets>);
+
+/// Shared by copies, because most key frames repeat the sets that were there.
+#[derive(Clone, Debug, Default)]
+struct Sets {
     sequence: BTreeMap<u32, Vec<u8>>,
     picture: BTreeMap<u32, PictureSet>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 struct PictureSet {
     /// Number of the sequence parameter set that it refers to.
     sequence: u32,
@@ -42,9 +47,11 @@ impl ParameterSets {
                 let malformed = || SourceError::Malformed { part: "the sequence parameter set of its H.264" };
                 // Header, profile, constraints and level come first.
                 let number = bits.number(32).and_then(|_| bits.unsigned()).filter(|&number| number <= MAX_SEQUENCE);
-                let known = self.sequence.entry(number.ok_or_else(malformed)?).or_default();
-                let differs = known != nal;
-                *known = nal.to_vec();
+                let number = number.ok_or_else(malformed)?;
+                let differs = self.0.sequence.get(&number).is_none_or(|known| known != nal);
+                if differs {
+                    Arc::make_mut(&mut self.0).sequence.insert(number, nal.to_vec());
+                }
                 Ok(differs)
             }
             nal::PICTURE_PARAMETERS => {
@@ -53,9 +60,10 @@ impl ParameterSets {
                 let (_, number, sequence) = read()
                     .filter(|&(_, number, sequence)| number <= MAX_PICTURE && sequence <= MAX_SEQUENCE)
                     .ok_or_else(malformed)?;
-                let set = PictureSet { sequence, nal: nal.to_vec() };
-                let differs = self.picture.get(&number) != Some(&set);
-                self.picture.insert(number, set);
+                let differs = self.0.picture.get(&number).is_none_or(|known| known.nal != nal);
+                if differs {
+                    Arc::make_mut(&mut self.0).picture.insert(number, PictureSet { sequence, nal: nal.to_vec() });
+                }
                 Ok(differs)
             }
             _ => Ok(false),
@@ -64,15 +72,15 @@ impl ParameterSets {
 
     /// Returns the sequence parameter set of pictures that use the picture parameter set `number`.
     pub fn sequence_of(&self, number: u32) -> Option<&[u8]> {
-        self.sequence.get(&self.picture.get(&number)?.sequence).map(Vec::as_slice)
+        self.0.sequence.get(&self.0.picture.get(&number)?.sequence).map(Vec::as_slice)
     }
 
     /// Writes to `data`, in Annex B form, the sets that pictures of the same sequence as those of
     /// picture parameter set `number` may use.
     pub fn write(&self, number: u32, data: &mut Vec<u8>) {
-        let Some(active) = self.picture.get(&number).map(|set| set.sequence) else { return };
-        let pictures = self.picture.values().filter(|set| set.sequence == active).map(|set| &set.nal);
-        for nal in self.sequence.get(&active).into_iter().chain(pictures) {
+        let Some(active) = self.0.picture.get(&number).map(|set| set.sequence) else { return };
+        let pictures = self.0.picture.values().filter(|set| set.sequence == active).map(|set| &set.nal);
+        for nal in self.0.sequence.get(&active).into_iter().chain(pictures) {
             data.extend(START_CODE);
             data.extend(nal);
         }
@@ -80,7 +88,7 @@ impl ParameterSets {
 
     /// Returns any one of the sequence parameter sets.
     pub fn any_sequence(&self) -> Option<&[u8]> {
-        self.sequence.values().next().map(Vec::as_slice)
+        self.0.sequence.values().next().map(Vec::as_slice)
     }
 }
 

@@ -362,7 +362,7 @@ mod tests {
                     // Up at that time: not over yet, or the first before all others.
                     0 => {
                         let next = sorted.get(index + 1).map_or(i64::MAX, |&(next, _)| next);
-                        let up = (ticks <= start.into() || index == 0) && next > start.into();
+                        let up = (ticks <= i64::from(start) || index == 0) && next > i64::from(start);
                         up.then_some(0)
                     }
                     rate => {
