@@ -112,8 +112,8 @@ fn a_path_that_leaves_the_folder() {
 #[test]
 fn a_newer_schema() {
     let folder = copy();
-    change(folder.path(), |manifest| *manifest = json!({"schema": 3, "all": "new"}));
-    assert_refused(folder.path(), &["schema 3", "update divita"]);
+    change(folder.path(), |manifest| *manifest = json!({"schema": 4, "all": "new"}));
+    assert_refused(folder.path(), &["schema 4", "update divita"]);
 }
 
 #[test]
