@@ -1,9 +1,10 @@
 //! The files of the package for the service: what they limit, and who may read them.
 #![allow(clippy::unwrap_used)]
 
+use std::path::Path;
 use std::process::Command;
 
-use divita_tests::root;
+use divita_tests::{root, stdout};
 
 fn packaging(name: &str) -> String {
     std::fs::read_to_string(root().join("board/packaging").join(name)).unwrap()
@@ -15,6 +16,41 @@ fn the_unit_limits_what_the_service_takes_and_dumps() {
     for line in ["MemoryMax=1G", "TasksMax=128", "LimitCORE=0", "LoadCredential=divita.toml:/etc/divita/divita.toml"] {
         assert!(unit.lines().any(|found| found == line), "{line}");
     }
+}
+
+/// What the shell of the unit's line `key` prints or does, with `/etc/divita` and `/run/divita` below `folder`, and `echo` in the
+/// place of divita.
+fn run_line(key: &str, folder: &Path, credentials: Option<&str>) -> String {
+    let unit = packaging("divita.service");
+    let line = unit.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+    let script = line.split_once("/bin/sh -c '").unwrap().1.strip_suffix('\'').unwrap().replace("$$", "$");
+    let script = script.replace("/usr/bin/divita", "echo");
+    let script = ["/etc/divita", "/run/divita"]
+        .iter()
+        .fold(script, |script, path| script.replace(path, &format!("{}{path}", folder.display())));
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).env_remove("CREDENTIALS_DIRECTORY");
+    stdout(&command.envs(credentials.map(|path| ("CREDENTIALS_DIRECTORY", path))).output().unwrap())
+}
+
+#[test]
+fn the_service_finds_its_configuration_with_every_systemd() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in ["etc/divita", "run/divita"] {
+        std::fs::create_dir_all(folder.path().join(path)).unwrap();
+    }
+    std::fs::write(folder.path().join("etc/divita/divita.toml"), "fps = 4\n").unwrap();
+    let copy = folder.path().join("run/divita/divita.toml");
+    // From version 247 on systemd hands it over.
+    assert_eq!(run_line("ExecStartPre=", folder.path(), Some("/run/credentials/divita.service")), "");
+    assert!(!copy.exists());
+    let started = run_line("ExecStart=", folder.path(), Some("/run/credentials/divita.service"));
+    assert_eq!(started, "--config /run/credentials/divita.service/divita.toml classify\n");
+    // Before, root copies it.
+    assert_eq!(run_line("ExecStartPre=", folder.path(), None), "");
+    assert_eq!(std::fs::read_to_string(&copy).unwrap(), "fps = 4\n");
+    let started = run_line("ExecStart=", folder.path(), None);
+    assert_eq!(started, format!("--config {} classify\n", copy.display()));
 }
 
 #[test]
