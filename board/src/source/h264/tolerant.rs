@@ -39,7 +39,7 @@ impl TolerantDecoder {
     /// When no picture can be made of it. The next one may be decoded.
     pub fn decode(&mut self, data: &[u8], time: i64) -> Result<(), DamagedPicture> {
         let inner = &mut self.inner;
-        // The crate has no unsafe code that a panic could leave in between; what it holds is checked again.
+        // After a panic nothing of the decoder is used again.
         let decoded = catch_unwind(AssertUnwindSafe(|| {
             let units = parse_annex_b(data);
             let refused = units.iter().filter(|unit| inner.decode_nal(unit).is_err()).count();
