@@ -6,13 +6,13 @@ use std::num::NonZeroUsize;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use divita_benches::{Film, bundle, rate, sample};
-use divita_board::source::{self, FrameSource};
 use divita_runtime::event::Event;
 use divita_runtime::network::{Executor, Networks};
 use divita_runtime::pipeline::{Pipeline, PipelineOptions};
 use divita_runtime::segmenter::Segmentation;
 use divita_runtime::shots::transition_network::TransitionNetwork;
 use divita_runtime::shots::{EvidenceDetector, ShotDetector, ShotSettings};
+use divita_video::{self as source, FrameSource};
 
 const FRAMES: u64 = 1253;
 

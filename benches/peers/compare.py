@@ -58,7 +58,7 @@ def main():
         sys.exit(f"there is no engine {', '.join(sorted(unknown))}; there are {', '.join(titles)}")
     if REFERENCE not in chosen:
         chosen.append(REFERENCE)
-    binaries = options.binaries or build(["divita-board/gstreamer"] if options.gstreamer else [])
+    binaries = options.binaries or build(["divita/gstreamer"] if options.gstreamer else [])
     if missing := [name for name in ("divita", "peer") if not (binaries / name).exists()]:
         sys.exit(f"there is no program {' or '.join(missing)} in {binaries}; without --binaries cargo builds them")
     result = {

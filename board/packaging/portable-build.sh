@@ -61,8 +61,8 @@ export RUSTC CARGO_TARGET_DIR="$folder"
 [ ! -x "$tools/bin/python" ] || export CARGO_ZIGBUILD_PYTHON_PATH="$tools/bin/python"
 say "building for $target and glibc $floor with $("$RUSTC" --version) in $folder"
 # The one place that decides what a board's program can do; with GStreamer it would need that of the board.
-cargo-zigbuild zigbuild --release --locked --target "$target.$floor" --bins --features divita-board/v4l \
-    -p divita-board -p divita-models >&2
+cargo-zigbuild zigbuild --release --locked --target "$target.$floor" --bins --features divita/v4l \
+    -p divita -p divita-models >&2
 
 programs="$folder/$target/release"
 for program in divita divita-models; do

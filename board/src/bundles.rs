@@ -30,12 +30,12 @@ impl BundleOption {
         let bundle = open(&self.path()?)?;
         let (name, notice) = (&bundle.manifest().name, &bundle.manifest().notice);
         if !bundle.manifest().trained {
-            crate::output::say(format_args!(
+            divita_console::say(format_args!(
                 "warning: the bundle {name:?} is untrained (its weights are seeded): the probabilities mean nothing"
             ));
         }
         if let Some(notice) = notice {
-            crate::output::say(format_args!("bundle {name:?}: {notice}"));
+            divita_console::say(format_args!("bundle {name:?}: {notice}"));
         }
         Ok(bundle)
     }

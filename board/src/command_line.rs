@@ -5,9 +5,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::error_line::in_one_line;
-use crate::source::redact_arguments;
-use crate::{commands, config, logging, output};
+use crate::{commands, config, output};
+use divita_console::{arguments, in_one_line, logging, say};
 
 /// Says what genres a video is, shot by shot and as a whole, on small computers.
 ///
@@ -50,17 +49,6 @@ pub(crate) enum Outcome {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Misuse(pub String);
-
-/// Ends the program as clap does, without the credentials of addresses that its message would repeat.
-pub fn exit(error: &clap::Error) -> ! {
-    let text = error.render().to_string();
-    let redacted = redact_arguments(&text);
-    if redacted == text {
-        error.exit();
-    }
-    redacted.trim_end().lines().for_each(output::say);
-    std::process::exit(error.exit_code());
-}
 
 /// The environment variable that names the configuration.
 const CONFIG: &str = "DIVITA_CONFIG";
@@ -120,17 +108,15 @@ pub fn run(is_stdout_closed: bool) -> ExitCode {
         Ok(command) => command
             .try_get_matches()
             .and_then(|matches| Divita::from_arg_matches(&matches))
-            .unwrap_or_else(|error| exit(&error)),
+            .unwrap_or_else(|error| arguments::exit(&error)),
         Err(error) => {
-            output::say(format_args!("error: {}", in_one_line(&error)));
+            say(format_args!("error: {}", in_one_line(&error)));
             return ExitCode::from(2);
         }
     };
     logging::start("warn,tract=error");
     if is_stdout_closed && divita.command.prints() {
-        output::say(
-            "error: standard output is closed, so the results would be lost; redirect it to a file or to /dev/null",
-        );
+        say("error: standard output is closed, so the results would be lost; redirect it to a file or to /dev/null");
         return ExitCode::FAILURE;
     }
     let outcome = match divita.command {
@@ -149,7 +135,7 @@ pub fn run(is_stdout_closed: bool) -> ExitCode {
         // Whoever read the results (`head`, a pager) has seen enough.
         Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::say(format_args!("error: {}", in_one_line(&error)));
+            say(format_args!("error: {}", in_one_line(&error)));
             if error.is::<Misuse>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgAction, Command};
 use toml::{Table, Value};
 
-use crate::source::Address;
+use divita_video::Address;
 
 /// Commands that have no table: they print, and have nothing to set.
 const WITHOUT: [&str; 2] = ["config", "help"];

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use divita_runtime::event::{Event, LiveState};
 use divita_runtime::frame::{Frame, Timestamp};
 
-use crate::live::{Change, Counters, LiveSource, Next, Patience};
-use crate::schemes::AllowedSchemes;
-use crate::source::{self, Address, FrameSource, Loss, SourceError, SourceInfo};
-use crate::stop::Stop;
+use divita_video::AllowedSchemes;
+use divita_video::live::{Change, Counters, LiveSource, Next, Patience};
+use divita_video::stop::Stop;
+use divita_video::{self as source, Address, FrameSource, Loss, SourceError, SourceInfo};
 
 /// How long a live source is waited for before the signals are looked at again.
 const PATIENCE: Duration = Duration::from_millis(100);

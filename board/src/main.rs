@@ -21,5 +21,5 @@ extern "C" fn look_at_stdout() {
 static BEFORE_MAIN: extern "C" fn() = look_at_stdout;
 
 fn main() -> ExitCode {
-    divita_board::command_line::run(IS_STDOUT_CLOSED.load(Ordering::Relaxed))
+    divita::command_line::run(IS_STDOUT_CLOSED.load(Ordering::Relaxed))
 }

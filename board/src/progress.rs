@@ -6,8 +6,8 @@ use divita_runtime::event::{Event, LiveState};
 use divita_runtime::frame::Timestamp;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::output::printable;
-use crate::source::SourceInfo;
+use divita_console::printable;
+use divita_video::SourceInfo;
 
 /// A bar over the presentation time of an input, drawn on standard error.
 pub struct Progress {

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use divita_runtime::event::{Event, LiveState};
 
-use crate::output::printable;
 use crate::progress;
+use divita_console::printable;
 
 /// How long a source may take to be opened, and to give its first picture or fail. Longer than any source waits by itself.
 const OPENING: Duration = Duration::from_secs(60);

@@ -19,7 +19,7 @@ use divita_runtime::{
 };
 
 use burn_core::tensor::Device;
-use divita_board::{owner::Owner, whole_file::sync_folder};
+use divita_console::{owner::Owner, whole_file::sync_folder};
 use rustix::fs::{CWD, RenameFlags};
 
 use crate::{

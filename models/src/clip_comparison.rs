@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 
-use divita_board::source::{self, Address};
 use divita_runtime::{
     clips::Clip,
     frame::{Frame, Timestamp},
@@ -12,6 +11,7 @@ use divita_runtime::{
     segmenter::{Segment, Segmentation, Segmenter, SegmenterOptions},
     shots::{Label, ShotDetector, ShotKind, Verdict},
 };
+use divita_video::{self as source, Address};
 
 use crate::{extract::ExtractError, shot_score::Transition};
 

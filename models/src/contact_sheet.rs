@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use divita_board::source;
 use divita_runtime::preprocess::{Picture, Preprocessor};
+use divita_video as source;
 use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
 
 use crate::shot_evaluation::{Evaluation, EvaluationError, Mistake};

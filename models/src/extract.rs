@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 
-use divita_board::source::{Address, SourceError};
 use divita_runtime::{
     clips::Clip,
     frame::Timestamp,
@@ -12,6 +11,7 @@ use divita_runtime::{
     segmenter::{Segmentation, Segmenter},
     shots::transition_network::TransitionNetwork,
 };
+use divita_video::{Address, SourceError};
 
 use crate::{
     Error,

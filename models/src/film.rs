@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use divita_board::source::{self, Address};
 use divita_runtime::{
     frame::Timestamp,
     shots::{
@@ -10,6 +9,7 @@ use divita_runtime::{
         transition_network::TransitionNetwork,
     },
 };
+use divita_video::{self as source, Address};
 
 use crate::{
     parallel::for_each,

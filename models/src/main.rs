@@ -6,7 +6,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use divita_board::printable;
+use divita_console::printable;
 
 /// Makes the model bundles that `divita` runs, and says what the networks in them cost.
 ///
@@ -47,8 +47,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    divita_board::logging::start("info");
-    let outcome = match Cli::try_parse().unwrap_or_else(|error| divita_board::command_line::exit(&error)).command {
+    divita_console::logging::start("info");
+    let outcome = match Cli::try_parse().unwrap_or_else(|error| divita_console::arguments::exit(&error)).command {
         Command::Build(build) => build.run(),
         Command::Clips(clips) => clips.run(),
         Command::Compare(compare) => compare.run(),
@@ -77,7 +77,7 @@ fn main() -> ExitCode {
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // That nobody listens is no reason to panic.
-            let line = divita_board::error_line::in_one_line(&error);
+            let line = divita_console::in_one_line(&error);
             let _ = writeln!(std::io::stderr(), "error: {}", printable(&line));
             ExitCode::FAILURE
         }

@@ -155,6 +155,6 @@ fn on_cuda(builder: ort::session::builder::SessionBuilder) -> Result<ort::sessio
 
 #[cfg(not(feature = "cuda"))]
 fn on_cuda(_: ort::session::builder::SessionBuilder) -> Result<ort::session::builder::SessionBuilder, Error> {
-    let how = divita_board::installation::how_to_get("divita-models", "cuda");
+    let how = divita_video::installation::how_to_get("divita-models", "cuda");
     Err(Error::engine("ONNX Runtime", format!("this program was built without CUDA; {how}")))
 }

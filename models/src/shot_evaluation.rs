@@ -5,11 +5,11 @@ use std::convert::Infallible;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use divita_board::source::{self, Address, SourceError};
 use divita_runtime::{
     frame::Timestamp,
     shots::{Shot, ShotDetector, ShotTracker},
 };
+use divita_video::{self as source, Address, SourceError};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 

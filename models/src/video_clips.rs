@@ -1,6 +1,5 @@
 //! The clips of a video, one after the other, by the runtime's own decoding, shots, clips and preprocessing.
 
-use divita_board::source::{self, Address, SourceError};
 use divita_runtime::{
     bundle::StreamInput,
     clips::Clip,
@@ -10,6 +9,7 @@ use divita_runtime::{
     segmenter::{Segment, Segmentation, Segmenter, SegmenterOptions},
     shots::{ShotDetector, ShotSettings},
 };
+use divita_video::{self as source, Address, SourceError};
 
 /// Working rate of the clips that backbones and heads learn from where the user names none: the lowest, since clips cost least
 /// there, every board keeps up with it, and `divita classify` takes the lowest rate that heads were trained at.

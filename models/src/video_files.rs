@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use divita_board::source::Address;
+use divita_video::Address;
 use thiserror::Error;
 
 /// Blocks of two files of equal size that are compared.

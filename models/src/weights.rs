@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
-use divita_board::whole_file;
+use divita_console::whole_file;
 use safetensors::{Dtype, View};
 
 use crate::Error;

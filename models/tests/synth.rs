@@ -105,7 +105,7 @@ fn a_file_holds_the_pictures_that_were_drawn() {
     write_video(&path, play.frames(), 20).unwrap();
     write_video(&again, play.frames(), 20).unwrap();
     assert!(std::fs::read(&path).unwrap() == std::fs::read(again).unwrap(), "it is not the same each time");
-    let mut source = divita_board::source::open(path.to_str().unwrap()).unwrap();
+    let mut source = divita_video::open(path.to_str().unwrap()).unwrap();
     let mut drawn = play.frames();
     let mut count = 0;
     while let Some(frame) = source.next_frame().unwrap() {

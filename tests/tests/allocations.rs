@@ -5,12 +5,12 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use divita_board::source::{self, FrameSource};
 use divita_runtime::bundle::Bundle;
 use divita_runtime::network::{Executor, SingleNetwork};
 use divita_runtime::sampler::WorkingRate;
 use divita_runtime::segmenter::{Segment, Segmentation, Segmenter, SegmenterOptions};
 use divita_tests::{demo_bundle, sample};
+use divita_video::{self as source, FrameSource};
 
 /// Counts the allocations of each thread.
 struct Counting;

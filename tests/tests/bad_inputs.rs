@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use divita_board::WITH_GSTREAMER;
 use divita_tests::{assert_fails, divita, root, sample, stdout};
+use divita_video::WITH_GSTREAMER;
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Output;
 
-use divita_board::WITH_GSTREAMER;
 use divita_tests::{assert_fails, divita, program, sample, stderr, stdout};
+use divita_video::WITH_GSTREAMER;
 
 /// `divita shots` on a file with these bytes.
 fn shots(name: &str, bytes: &[u8]) -> Output {

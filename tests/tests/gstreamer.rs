@@ -6,7 +6,6 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use divita_board::source::{self, FrameSource, SourceError};
 use divita_runtime::bundle::Bundle;
 use divita_runtime::event::Event;
 use divita_runtime::frame::{Orientation, SampleAspect, Timestamp};
@@ -15,6 +14,7 @@ use divita_runtime::pipeline::{Pipeline, PipelineOptions};
 use divita_runtime::sampler::WorkingRate;
 use divita_runtime::segmenter::Segmentation;
 use divita_tests::{demo_bundle, ffmpeg, root, sample, shared_video};
+use divita_video::{self as source, FrameSource, SourceError};
 
 /// `path`, to be read through GStreamer even where another source could.
 fn through_gstreamer(path: &Path) -> String {

@@ -10,8 +10,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use divita_board::source::{self, SourceError};
 use divita_tests::{divita, sample, stderr, stdout};
+use divita_video::{self as source, SourceError};
 use serde_json::Value;
 
 /// A web server that answers each request as a function says, and keeps the requests.

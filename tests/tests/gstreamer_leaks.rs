@@ -4,8 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use divita_board::source;
 use divita_tests::{root, sample};
+use divita_video as source;
 
 fn count(what: &str) -> usize {
     std::fs::read_dir(format!("/proc/self/{what}")).unwrap().count()

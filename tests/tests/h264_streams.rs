@@ -5,9 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use divita_board::source::{self, Loss, SourceError};
 use divita_runtime::frame::Timestamp;
 use divita_tests::{assert_fails, divita, event_schema, ffmpeg, program, raw_planes, sample, stderr, stdout};
+use divita_video::{self as source, Loss, SourceError};
 use serde_json::Value;
 use tempfile::TempDir;
 

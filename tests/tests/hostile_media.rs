@@ -5,9 +5,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use divita_board::source;
 use divita_runtime::frame::Timestamp;
 use divita_tests::{root, sample};
+use divita_video as source;
 
 /// Keeps the bytes that are allocated now, and the most there ever were.
 struct Measuring;

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use divita_board::source::{self, FrameSource};
 use divita_runtime::frame::{Orientation, Timestamp};
 use divita_tests::{assert_fails, divita, raw_planes};
+use divita_video::{self as source, FrameSource};
 use image::codecs::{jpeg::JpegEncoder, png::PngEncoder};
 use image::{DynamicImage, ExtendedColorType, GrayImage, ImageEncoder, RgbImage};
 

@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use divita_board::source;
 use divita_models::{
     backbone_file::{self, Facts},
     input_check,
@@ -20,6 +19,7 @@ use divita_runtime::{
     preprocess::{Picture, Preprocessor},
 };
 use divita_tests::{assert_fails, program, root, sample, stderr, stdout};
+use divita_video as source;
 use serde_json::{Value, json};
 
 fn models(folder: &Path, arguments: &[&str]) -> Output {

@@ -8,9 +8,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use divita_board::live::{Change, Fault, LiveSource, Next, Patience};
-use divita_board::source::test_pattern::{TestPattern, TestPatternSource};
-use divita_board::source::{self, FrameSource, SourceError, SourceInfo};
 use divita_runtime::bundle::Bundle;
 use divita_runtime::event::Event;
 use divita_runtime::frame::{Frame, Timestamp};
@@ -19,6 +16,9 @@ use divita_runtime::pipeline::{Pipeline, PipelineOptions};
 use divita_runtime::sampler::WorkingRate;
 use divita_runtime::segmenter::Segmentation;
 use divita_tests::{assert_fails, demo_bundle, divita, event_schema, program, stdout};
+use divita_video::live::{Change, Fault, LiveSource, Next, Patience};
+use divita_video::test_pattern::{TestPattern, TestPatternSource};
+use divita_video::{self as source, FrameSource, SourceError, SourceInfo};
 use serde_json::Value;
 
 fn lines(text: &str) -> Vec<Value> {

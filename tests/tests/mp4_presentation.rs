@@ -3,9 +3,9 @@
 
 use std::path::PathBuf;
 
-use divita_board::source;
 use divita_runtime::frame::{Colour, Matrix, Orientation, Range, SampleAspect, Timestamp};
 use divita_tests::{divita, raw_planes, root};
+use divita_video as source;
 
 /// A fixture whose index is at its end, so that editing it moves no picture.
 fn fixture() -> Vec<u8> {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use divita_board::owner::Owner;
+use divita_console::owner::Owner;
 use divita_tests::{assert_fails, demo_copy, divita, program, root, stderr, stdout};
 
 const INPUT: &str = "test://?seconds=1&size=32x32";

@@ -4,7 +4,6 @@
 
 use std::path::{Path, PathBuf};
 
-use divita_board::source;
 use divita_models::{
     checkpoint,
     graph::Graph,
@@ -23,6 +22,7 @@ use divita_runtime::{
     shots::{Shot, ShotDetector, ShotSettings, ShotTracker},
 };
 use divita_tests::{known_cuts, root, shared_video};
+use divita_video as source;
 
 /// The weights of `graph` in the published file called `name`. Where it is absent, the test that needs it says so and passes.
 fn published(name: &str, graph: &Graph) -> Option<Weights> {

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use divita_board::source::{self, FrameSource, SourceError};
 use divita_runtime::frame::{Frame, Timestamp};
 use divita_tests::{program, raw_planes, root, sample};
+use divita_video::{self as source, FrameSource, SourceError};
 use serde_json::Value;
 
 /// What the server's program says when it lacks something.

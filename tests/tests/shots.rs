@@ -1,8 +1,8 @@
 //! Shots of real videos against their known cuts, through the program.
 #![allow(clippy::unwrap_used)]
 
-use divita_board::source::test_pattern::TestPattern;
 use divita_tests::{divita, ffmpeg, known_boundaries, known_cuts, shared_video, stdout};
+use divita_video::test_pattern::TestPattern;
 use serde_json::Value;
 
 /// (first frame, frames, kind) of each shot.

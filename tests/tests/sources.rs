@@ -5,11 +5,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use divita_board::source::{self, FrameSource, SourceInfo};
 use divita_runtime::bundle::StreamInput;
 use divita_runtime::frame::{Colour, Frame, Matrix, Orientation, Pixels, Plane, Range, Timestamp};
 use divita_runtime::preprocess::{Picture, Preprocessor};
 use divita_tests::{ffmpeg, raw_planes, root, sample, shared_video};
+use divita_video::{self as source, FrameSource, SourceInfo};
 use serde_json::Value;
 
 /// What make.sh was told to make: file, width, height, frames, frames a second.

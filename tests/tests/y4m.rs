@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use divita_board::source::y4m::Y4mSource;
-use divita_board::source::{self, FrameSource, SourceError};
 use divita_runtime::frame::{Colour, Range, Timestamp};
 use divita_tests::{divita, ffmpeg, program, raw_planes, root, stdout};
+use divita_video::y4m::Y4mSource;
+use divita_video::{self as source, FrameSource, SourceError};
 use serde_json::Value;
 
 /// A frame, kept after its source has moved on.

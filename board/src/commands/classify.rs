@@ -18,19 +18,21 @@ use divita_runtime::segmenter::Segmentation;
 
 use crate::bundles::BundleOption;
 use crate::command_line::{Misuse, Outcome};
-use crate::error_line::in_one_line;
 use crate::executor::ExecutorOption;
 use crate::feed::{Feed, Heard};
-use crate::inputs::Expansion;
-use crate::live::{Ladder, Load, Move, Reason, paper_muap};
+use crate::ladder::{Ladder, Load, Move, Reason, paper_muap};
 use crate::output::{Format, Sink, csv, jsonl, table};
 use crate::profile::{self, Machine, Profile};
 use crate::progress::Progress;
-use crate::schemes::AllowedSchemes;
+use crate::schemes::SchemesOption;
 use crate::service::Service;
-use crate::source::{self, Address};
-use crate::stop::Stop;
+use crate::signals;
 use crate::thermal;
+use divita_console::in_one_line;
+use divita_video::AllowedSchemes;
+use divita_video::expansion::Expansion;
+use divita_video::stop::Stop;
+use divita_video::{self as source, Address};
 
 /// Genres of videos: probabilities for each input, and with --format jsonl every shot and clip on the way.
 ///
@@ -47,7 +49,7 @@ use crate::thermal;
 pub struct Classify {
     /// A video (MP4 or MOV with H.264, Y4M), a folder of videos or of numbered pictures, `-` for Y4M on standard input,
     /// or a URI: file://, test://, and in the builds for boards v4l2:///dev/video0, rtsp://, csi://0 and others
-    #[arg(value_name = "INPUT", required = true, value_parser = crate::inputs::parser())]
+    #[arg(value_name = "INPUT", required = true, value_parser = divita_console::arguments::input_parser())]
     inputs: Vec<Address>,
     #[command(flatten)]
     bundle: BundleOption,
@@ -72,7 +74,7 @@ pub struct Classify {
     #[arg(long)]
     no_recurse: bool,
     #[command(flatten)]
-    allowed: AllowedSchemes,
+    schemes: SchemesOption,
     /// Form of the results
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -167,7 +169,7 @@ impl Classify {
     /// Classifies every input.
     pub fn run(&self) -> Result<Outcome> {
         self.check_live_inputs()?;
-        let stop = Stop::on_signals().context("signals cannot be listened to")?;
+        let stop = signals::listen().context("signals cannot be listened to")?;
         let mut bundle = self.bundle.open()?;
         self.method.set_borders(&mut bundle);
         let profile = self.profile.0;
@@ -180,9 +182,9 @@ impl Classify {
             .with_context(|| format!("the bundle {} cannot be used", bundle.path().display()))?;
         let options = self.method.pipeline(&rates, threads);
         let until = self.duration.map(Timestamp::from_secs_f64);
-        let expansion = Expansion { recurse: !self.no_recurse, allowed: self.allowed.clone() };
-        let expanded = crate::inputs::expand(&self.inputs, &expansion);
-        expanded.report().iter().for_each(crate::output::say);
+        let expansion = Expansion { recurse: !self.no_recurse, allowed: self.schemes.allowed() };
+        let expanded = divita_video::expansion::expand(&self.inputs, &expansion);
+        expanded.report().iter().for_each(divita_console::say);
         let inputs = expanded.inputs;
         let sink = Sink::open(self.output.as_deref(), &inputs)?;
         let mut report = Report { format: self.format, sink, results: 0, is_live: false };
@@ -197,7 +199,7 @@ impl Classify {
                 bundle: &bundle,
                 networks: &networks,
                 options,
-                allowed: &self.allowed,
+                allowed: &expansion.allowed,
                 latest: self.latest,
                 live_seen: &live_seen,
                 pace: ladder.map(|ladder| Pace::new(ladder, &profile.ignored_zones)),
@@ -206,13 +208,13 @@ impl Classify {
             match classified {
                 Ok(true) => {}
                 Ok(false) => {
-                    crate::output::say(format_args!("error: {input}: stopped before its end"));
+                    divita_console::say(format_args!("error: {input}: stopped before its end"));
                     outcome = Outcome::SomeFailed;
                 }
                 Err(Failure::Output(error)) => return Err(error),
                 Err(Failure::Input(error)) => {
                     let message = in_one_line(&error);
-                    crate::output::say(format_args!("error: {input}: {message}"));
+                    divita_console::say(format_args!("error: {input}: {message}"));
                     report.add(input, &Event::Error { message })?;
                     outcome = Outcome::SomeFailed;
                 }
@@ -220,7 +222,7 @@ impl Classify {
             if stop.is_asked() {
                 let left = inputs.len() - at - 1;
                 if left > 0 {
-                    crate::output::say(format_args!(
+                    divita_console::say(format_args!(
                         "error: stopped: {left} of {} inputs were not begun",
                         inputs.len()
                     ));
@@ -397,7 +399,7 @@ impl Run<'_> {
         match finished {
             Err(PipelineError::NoClip { .. }) if stop.is_asked() => {
                 if whole {
-                    crate::output::say(format_args!("{input}: stopped before its first clip"));
+                    divita_console::say(format_args!("{input}: stopped before its first clip"));
                 }
                 Ok(whole)
             }

@@ -19,9 +19,9 @@ impl Devices {
     pub fn run(&self) -> Result<Outcome> {
         use std::io::Write;
 
-        use crate::output::printable_json;
-        use crate::source::v4l2::devices;
         use anyhow::bail;
+        use divita_console::printable_json;
+        use divita_video::v4l2::devices;
 
         let found = devices::list();
         let mut out = std::io::stdout();
@@ -48,7 +48,7 @@ impl Devices {
     #[cfg(not(feature = "v4l"))]
     pub fn run(&self) -> Result<Outcome> {
         let _ = self.json;
-        let problem = crate::source::open("v4l2:///dev/video0").err();
+        let problem = divita_video::open("v4l2:///dev/video0").err();
         Err(problem.map_or_else(|| anyhow::anyhow!("this program was built without cameras"), Into::into))
     }
 }
@@ -56,8 +56,8 @@ impl Devices {
 /// What people read.
 #[cfg(feature = "v4l")]
 mod text {
-    use crate::output::printable;
-    use crate::source::v4l2::devices::{Device, OfferedControl, OfferedFormat, OfferedSize};
+    use divita_console::printable;
+    use divita_video::v4l2::devices::{Device, OfferedControl, OfferedFormat, OfferedSize};
 
     /// A camera, in as many lines as it has formats, sizes and controls.
     pub fn describe(device: &Device) -> String {

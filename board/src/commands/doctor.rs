@@ -10,12 +10,12 @@ use divita_runtime::network::Executor;
 use crate::bundles::BundleOption;
 use crate::command_line::Outcome;
 use crate::commands::verify;
-use crate::error_line::in_one_line;
-use crate::output::printable;
 use crate::profile::Machine;
-use crate::source::mp4::Mp4Source;
-use crate::source::{self, FrameSource};
 use crate::thermal;
+use divita_console::in_one_line;
+use divita_console::printable;
+use divita_video::mp4::Mp4Source;
+use divita_video::{self as source, FrameSource};
 
 /// Checks this machine: processor, memory, decoding, the bundle, and that its networks compute what they should.
 #[derive(Args)]
@@ -88,30 +88,30 @@ impl Doctor {
 /// The cameras that can be used here, and what is wrong with the others.
 #[cfg(feature = "v4l")]
 fn cameras() -> String {
-    let describe = |device: crate::source::v4l2::devices::Device| {
+    let describe = |device: divita_video::v4l2::devices::Device| {
         let problem = device.problem.map(|problem| format!(": {problem}")).unwrap_or_default();
         format!("v4l2://{} {}{problem}", device.path, device.name)
     };
-    let found: Vec<_> = crate::source::v4l2::devices::list().into_iter().map(describe).collect();
+    let found: Vec<_> = divita_video::v4l2::devices::list().into_iter().map(describe).collect();
     if found.is_empty() { "none is plugged in".to_owned() } else { found.join("\n             ") }
 }
 
 /// That they are not built in.
 #[cfg(not(feature = "v4l"))]
 fn cameras() -> String {
-    format!("not built in; for USB cameras {}", crate::installation::how_to_get("divita-board", "v4l"))
+    format!("not built in; for USB cameras {}", divita_video::installation::how_to_get("divita", "v4l"))
 }
 
 /// What GStreamer would use here.
 #[cfg(feature = "gstreamer")]
 fn gstreamer() -> Result<String> {
-    Ok(crate::source::gstreamer::elements::report()?.to_string())
+    Ok(divita_video::gstreamer::elements::report()?.to_string())
 }
 
 /// That it is not built in.
 #[cfg(not(feature = "gstreamer"))]
 fn gstreamer() -> Result<String> {
-    let how = crate::installation::how_to_get("divita-board", "gstreamer");
+    let how = divita_video::installation::how_to_get("divita", "gstreamer");
     Ok(format!("not built in; for other files, streams and CSI cameras {how}"))
 }
 

@@ -10,7 +10,7 @@ use divita_runtime::network::Networks;
 
 use crate::bundles;
 use crate::command_line::Outcome;
-use crate::output::{printable, printable_json};
+use divita_console::{printable, printable_json};
 
 /// What a bundle is: networks, sizes, costs, where its weights come from. Every file is checked on the way, and
 /// every network prepared: what is refused here, `classify` refuses too.

@@ -12,8 +12,9 @@ use divita_runtime::shots::{EvidenceDetector, ShotDetector, ShotSettings, ShotTr
 use crate::command_line::Outcome;
 use crate::output::{Format, Sink, csv, jsonl, table};
 use crate::progress::Progress;
-use crate::schemes::AllowedSchemes;
-use crate::source::{Address, FrameSource, SourceError};
+use crate::schemes::SchemesOption;
+use divita_video::AllowedSchemes;
+use divita_video::{Address, FrameSource, SourceError};
 
 /// The shots of a video: where each begins and ends, and how it begins. No networks are run.
 ///
@@ -21,10 +22,10 @@ use crate::source::{Address, FrameSource, SourceError};
 #[derive(Args)]
 pub struct Shots {
     /// A video, a folder of numbered pictures, `-` for Y4M on standard input, or a URI
-    #[arg(value_name = "INPUT", value_parser = crate::inputs::parser())]
+    #[arg(value_name = "INPUT", value_parser = divita_console::arguments::input_parser())]
     input: Address,
     #[command(flatten)]
-    allowed: AllowedSchemes,
+    schemes: SchemesOption,
     /// Form of the results
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -49,7 +50,7 @@ impl Shots {
             Format::Jsonl => {}
         }
         let mut shots = 0;
-        let found = find(&self.input, &self.allowed, &mut |event| {
+        let found = find(&self.input, &self.schemes.allowed(), &mut |event| {
             shots += usize::from(matches!(event, Event::Shot { .. }));
             match self.format {
                 Format::Table => sink.write(&table::shot(event)),
@@ -60,7 +61,7 @@ impl Shots {
         let outcome = match found? {
             None => Outcome::Done,
             Some(error) => {
-                crate::output::say(format_args!("error: {input}: {error}"));
+                divita_console::say(format_args!("error: {input}: {error}"));
                 if self.format == Format::Jsonl {
                     sink.write(&jsonl::line(input, &Event::Error { message: error.to_string() })?)?;
                 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use divita_runtime::event::{EVENT_SCHEMA, Event};
 use serde::Serialize;
 
-use super::printable_json;
+use divita_console::printable_json;
 
 /// One line.
 #[derive(Serialize)]

@@ -3,15 +3,11 @@
 pub mod csv;
 pub mod jsonl;
 mod link;
-mod printable;
 mod sink;
 pub mod table;
 
-use std::io::Write;
-
 use clap::ValueEnum;
 
-pub use printable::{printable, printable_json};
 pub use sink::Sink;
 
 /// Form of the results.
@@ -30,9 +26,4 @@ pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
     let kind =
         |error: &(dyn std::error::Error + 'static)| error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
     error.chain().any(|error| kind(error) == Some(std::io::ErrorKind::BrokenPipe))
-}
-
-/// Says something to whoever runs the program, on one line. That nobody listens any more is no reason to stop.
-pub fn say(message: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr(), "{}", printable(&message.to_string()));
 }

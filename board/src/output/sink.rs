@@ -5,10 +5,11 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use divita_console::{printable, say};
 
-use super::{link, printable};
-use crate::source::Address;
-use crate::whole_file::WholeFile;
+use super::link;
+use divita_console::whole_file::WholeFile;
+use divita_video::Address;
 
 /// An open output.
 pub enum Sink {
@@ -75,7 +76,7 @@ impl Sink {
     pub fn finish_unless_all_failed(self, all_failed: bool) -> Result<()> {
         match self.replaced() {
             Some(path) if all_failed => {
-                super::say(format_args!("{} is left as it was: no input gave a result", path.display()));
+                say(format_args!("{} is left as it was: no input gave a result", path.display()));
                 Ok(())
             }
             _ => self.finish(),

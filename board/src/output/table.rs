@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use divita_runtime::bundle::Task;
 use divita_runtime::event::Event;
 
-use super::printable;
+use divita_console::printable;
 
 /// Width of a probability's bar in characters.
 const BAR: usize = 40;

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use divita_board::source::Address;
 use divita_models::{
     clip_comparison::{ClipCounts, Shots, compare},
     shot_evaluation::{FoundIn, Truth},
@@ -16,6 +15,7 @@ use divita_runtime::{
     sampler::WorkingRate,
     segmenter::{Segmentation, SegmenterOptions},
 };
+use divita_video::Address;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 )]
 pub struct Clips {
     /// Videos, or folders of videos
-    #[arg(value_name = "INPUT", required = true, value_parser = divita_board::inputs::parser())]
+    #[arg(value_name = "INPUT", required = true, value_parser = divita_console::arguments::input_parser())]
     inputs: Vec<Address>,
     /// What a detector found, as `divita-models shots --save` writes it; may be given several times
     #[arg(long, value_name = "FILE")]

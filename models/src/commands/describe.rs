@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use divita_board::{error_line::in_one_line, source::Address};
+use divita_console::in_one_line;
 use divita_models::{
     dataset_statistics::{
         DatasetStatistics,
@@ -20,6 +20,7 @@ use divita_models::{
     weights::write_whole,
 };
 use divita_runtime::sampler::WorkingRate;
+use divita_video::Address;
 use serde_json::json;
 
 /// Print the statistics of a data set

@@ -6,9 +6,7 @@ use std::str::FromStr;
 
 use anyhow::bail;
 use clap::Args;
-use divita_board::error_line::in_one_line;
-use divita_board::inputs::Expansion;
-use divita_board::source::{self, Address};
+use divita_console::in_one_line;
 use divita_models::{
     backbone_file::{self, BackboneFile},
     checkpoint,
@@ -25,6 +23,8 @@ use divita_models::{
     zoo::Backbone,
 };
 use divita_runtime::{bundle::Borders, sampler::WorkingRate, segmenter::Segmentation};
+use divita_video::expansion::Expansion;
+use divita_video::{self as source, Address};
 use serde_json::{Map, Value};
 
 /// Turn videos into representations
@@ -40,7 +40,7 @@ use serde_json::{Map, Value};
     divita-models extract trailers/ --network shufflenet-2d --seed 1 --store test.zarr --shard 3/8")]
 pub struct Extract {
     /// Videos, or folders of videos; sub-folders are read too, hidden files are not
-    #[arg(value_name = "INPUT", required = true, value_parser = divita_board::inputs::parser())]
+    #[arg(value_name = "INPUT", required = true, value_parser = divita_console::arguments::input_parser())]
     inputs: Vec<Address>,
     /// Leave out the sub-folders of a folder
     #[arg(long)]

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::{Error, bail};
 use clap::Args;
-use divita_board::source::Address;
 use divita_models::{
     film::Film,
     shot_training::{Examples, Recipe, fit},
     weights::write_whole,
 };
 use divita_runtime::shots::transition_network::{MEMBERS, TransitionNetwork};
+use divita_video::Address;
 use indicatif::ProgressBar;
 
 /// Train the shot detector on videos whose transitions are known
@@ -22,7 +22,7 @@ use indicatif::ProgressBar;
 #[command(after_help = "Example:\n  divita-models fit-shots corpus/train corpus/validation --output shots.safetensors")]
 pub struct FitShots {
     /// Videos, or folders of videos
-    #[arg(value_name = "INPUT", required = true, value_parser = divita_board::inputs::parser())]
+    #[arg(value_name = "INPUT", required = true, value_parser = divita_console::arguments::input_parser())]
     inputs: Vec<Address>,
     /// File of weights to write, as `divita-models shots --detector evidence` reads it; it appears complete or not at all
     #[arg(long, value_name = "FILE")]

@@ -23,7 +23,7 @@ const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
 impl Manual {
     /// Writes them.
     pub fn run(self) -> Result<()> {
-        for program in [divita_board::command_line::command(), crate::Cli::command()] {
+        for program in [divita::command_line::command(), crate::Cli::command()] {
             let folder = self.folder.join("man");
             make(&folder)?;
             clap_mangen::generate_to(program.clone(), &folder).with_context(|| cannot_write(&folder))?;

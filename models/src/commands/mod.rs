@@ -29,7 +29,7 @@ pub mod unpack;
 pub mod verify;
 pub mod zoo;
 
-use divita_board::{inputs::Expansion, source::Address};
+use divita_video::{Address, expansion::Expansion};
 
 /// Returns the videos that `inputs` stand for. Skipped files are logged.
 fn videos(inputs: &[Address]) -> Vec<Address> {
@@ -38,7 +38,7 @@ fn videos(inputs: &[Address]) -> Vec<Address> {
 
 /// Returns the videos that `inputs` stand for, expanded as `expansion` says. Skipped files are logged.
 fn videos_by(inputs: &[Address], expansion: &Expansion) -> Vec<Address> {
-    let expanded = divita_board::inputs::expand(inputs, expansion);
+    let expanded = divita_video::expansion::expand(inputs, expansion);
     expanded.report().iter().for_each(|line| log::info!("{line}"));
     expanded.inputs
 }

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
-use divita_board::source::Address;
 use divita_models::{film::Film, parallel::for_each, shot_evaluation::Evaluation, shot_score::Tolerance};
 use divita_runtime::{
     frame::Timestamp,
     shots::{ShotSettings, transition_network::TransitionNetwork},
 };
+use divita_video::Address;
 use indicatif::ProgressBar;
 use serde_json::json;
 
@@ -25,7 +25,7 @@ use serde_json::json;
     divita-models shot-thresholds corpus/validation --detector-weights train.safetensors")]
 pub struct ShotThresholds {
     /// Videos, or folders of videos
-    #[arg(value_name = "INPUT", required = true, value_parser = divita_board::inputs::parser())]
+    #[arg(value_name = "INPUT", required = true, value_parser = divita_console::arguments::input_parser())]
     inputs: Vec<Address>,
     /// Weights that `fit-shots` wrote; the videos should not be among those that they were trained on (default: the program's own)
     #[arg(long, value_name = "FILE")]

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use divita_board::source::{self, Address};
 use divita_models::{
     contact_sheet,
     session::{Device, Session},
@@ -20,6 +19,7 @@ use divita_runtime::{
     frame::Timestamp,
     shots::{EvidenceDetector, ShotSettings, transition_network::TransitionNetwork},
 };
+use divita_video::{self as source, Address};
 use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 
@@ -41,7 +41,7 @@ use serde_json::{Map, Value, json};
     \"transitions\": [{\"last\": 29, \"first\": 30}]}}}")]
 pub struct Shots {
     /// Videos, or folders of videos
-    #[arg(value_name = "INPUT", required = true, value_parser = divita_board::inputs::parser())]
+    #[arg(value_name = "INPUT", required = true, value_parser = divita_console::arguments::input_parser())]
     inputs: Vec<Address>,
     /// The detector: that of the edge, or the network of the paper
     #[arg(long, value_name = "evidence|transnetv2", default_value = "evidence", value_parser = ["evidence", "transnetv2"], hide_possible_values = true)]

@@ -8,7 +8,7 @@ use divita_runtime::{
 };
 use serde::Serialize;
 
-use divita_board::source::Address;
+use divita_video::Address;
 
 use crate::{extract::ExtractError, video_clips::each_segment};
 

@@ -6,9 +6,9 @@ use std::{
     path::Path,
 };
 
-use divita_board::{
-    inputs::{Expansion, expand, skipped_line},
-    source::Address,
+use divita_video::{
+    Address,
+    expansion::{Expansion, expand, skipped_line},
 };
 
 use super::{

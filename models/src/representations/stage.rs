@@ -19,7 +19,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use divita_board::{owner::Owner, whole_file::sync_folder};
+use divita_console::{owner::Owner, whole_file::sync_folder};
 use tempfile::{Builder, TempDir};
 
 use super::Error;

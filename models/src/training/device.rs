@@ -43,6 +43,6 @@ fn cuda() -> Result<BurnDevice, Error> {
 
 #[cfg(not(feature = "cuda-training"))]
 fn cuda() -> Result<BurnDevice, Error> {
-    let how = divita_board::installation::how_to_get("divita-models", "cuda-training");
+    let how = divita_video::installation::how_to_get("divita-models", "cuda-training");
     Err(Error::engine("burn", format!("this program was built without CUDA for training; {how}")))
 }

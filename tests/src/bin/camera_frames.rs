@@ -3,9 +3,9 @@
 
 use std::process::ExitCode;
 
-use divita_board::source::{self, FrameSource, SourceError};
 use divita_runtime::frame::Pixels;
 use divita_runtime::preprocess::{Picture, Preprocessor};
+use divita_video::{self as source, FrameSource, SourceError};
 
 /// Size of the pictures that are looked at.
 const SIZE: (usize, usize) = (320, 180);

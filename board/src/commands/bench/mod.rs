@@ -22,8 +22,8 @@ use crate::command_line::Outcome;
 use crate::commands::classify::MethodOptions;
 use crate::executor::ExecutorOption;
 use crate::meter::{cpu_time, peak_memory};
-use crate::schemes::AllowedSchemes;
-use crate::source::Address;
+use crate::schemes::SchemesOption;
+use divita_video::Address;
 
 /// What each stage costs here: latencies of every stage, and the CPU time of a whole run beside that of decoding alone.
 ///
@@ -32,10 +32,10 @@ use crate::source::Address;
 #[derive(Args)]
 pub struct Bench {
     /// A video, a folder of numbered pictures, or a URI
-    #[arg(value_name = "INPUT", default_value = "test://?seconds=20&fps=24&size=1280x720", value_parser = crate::inputs::parser())]
+    #[arg(value_name = "INPUT", default_value = "test://?seconds=20&fps=24&size=1280x720", value_parser = divita_console::arguments::input_parser())]
     input: Address,
     #[command(flatten)]
-    allowed: AllowedSchemes,
+    schemes: SchemesOption,
     #[command(flatten)]
     bundle: BundleOption,
     #[command(flatten)]
@@ -118,9 +118,9 @@ impl Bench {
         let mut networks = None;
         // In turn, because the machine may be busier in one minute than in the next.
         for pass in 1..=PASSES {
-            crate::output::say(format_args!("decoding {} ({pass} of {PASSES}) ...", self.input));
+            divita_console::say(format_args!("decoding {} ({pass} of {PASSES}) ...", self.input));
             decode = decode.min(self.decode()?);
-            crate::output::say(format_args!("classifying ({pass} of {PASSES}) ..."));
+            divita_console::say(format_args!("classifying ({pass} of {PASSES}) ..."));
             // One set of networks at a time, as in `classify`: the peak of memory is measured too.
             drop(networks.take());
             let (prepared, run) = self.classify(&bundle, options)?;
@@ -130,7 +130,7 @@ impl Bench {
             networks = Some(prepared);
         }
         let peak_memory_bytes = peak_memory();
-        crate::output::say(format_args!("stage by stage ..."));
+        divita_console::say(format_args!("stage by stage ..."));
         let networks = networks.context("nothing was measured")?;
         let stages = self.stages(&bundle, &networks, options)?;
         let figures = Figures {
@@ -165,7 +165,7 @@ impl Bench {
     /// Reads the input and does nothing with it: CPU time.
     fn decode(&self) -> Result<Duration> {
         let before = cpu_time();
-        let mut source = self.allowed.open(&self.input)?;
+        let mut source = self.schemes.allowed().open(&self.input)?;
         while source.next_frame()?.is_some() {}
         Ok(cpu_time() - before)
     }
@@ -178,7 +178,7 @@ impl Bench {
             Networks::prepare(bundle, &[options.rate], self.executor.get()?).context("the bundle cannot be used")?;
         whole.prepare = prepare.elapsed();
         let run = Instant::now();
-        let mut source = self.allowed.open(&self.input)?;
+        let mut source = self.schemes.allowed().open(&self.input)?;
         let mut pipeline = Pipeline::new(bundle, &networks, options)?;
         while let Some(frame) = source.next_frame()? {
             pipeline.push(&frame, |_| {})?;
@@ -195,7 +195,7 @@ impl Bench {
     /// Runs each stage by itself.
     fn stages(&self, bundle: &Bundle, networks: &Networks, options: PipelineOptions) -> Result<Vec<Stage>> {
         let manifest = bundle.manifest();
-        let mut source = self.allowed.open(&self.input)?;
+        let mut source = self.schemes.allowed().open(&self.input)?;
         let cuts = SegmenterOptions::of(manifest, options.rate, options.segmentation);
         let mut segmenter = Segmenter::new(cuts, bundle.transitions().clone());
         let mut backbones = networks.backbones()?;

@@ -1,0 +1,13 @@
+//! The edge of both programs: arguments, messages, the log, and files that appear whole.
+
+pub mod arguments;
+mod error_line;
+pub mod logging;
+mod message;
+pub mod owner;
+mod printable;
+pub mod whole_file;
+
+pub use error_line::in_one_line;
+pub use message::say;
+pub use printable::{printable, printable_json};
