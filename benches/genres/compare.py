@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares the streams and the two ways to cut clips on synthetic trailers: each trained with several seeds, one table.
 
-FOLDER is what the commands of the README's "From nothing to a trained bundle" have left: `synthetic`, `runs/2d`, `runs/3d`, `image-4.zarr` and
+FOLDER is what the commands of docs/training.md, "From nothing to a trained bundle", have left: `synthetic`, `runs/2d`, `runs/3d`, `image-4.zarr` and
 `video-4.zarr`. The vectors of clips across shots are made by the same backbones and added to it, the runs go to its folder `compared`; what is
 there already is not made again. Printed is a Markdown table of muAP, mAP, wAP and sAP on the test part, mean and standard deviation over the seeds, beside what the
 labels' frequencies in the training part say of each trailer.
@@ -29,7 +29,7 @@ TRAINED = {
     "fusion, clips of shots": ["--image", "image-4.zarr", "--video", "video-4.zarr"],
     "fusion, clips across shots": ["--image", "image-4-seq.zarr", "--video", "video-4-seq.zarr"],
 }
-# As on the README's page.
+# As in docs/training.md.
 RECIPE = ["--rate", "3e-4", "--schedule", "cosine", "--epochs", "20"]
 
 

@@ -37,7 +37,7 @@ BUNDLES = {
     "video": (VIDEO, VIDEO_WEIGHTS),
     "image": (IMAGE, IMAGE_WEIGHTS),
 }
-# As on the README's page "From nothing to a trained bundle".
+# As in docs/training.md, "From nothing to a trained bundle".
 RECIPE = ["--rate", "3e-4", "--schedule", "cosine", "--epochs", "20"]
 
 

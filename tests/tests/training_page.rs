@@ -1,4 +1,5 @@
-//! The README's page from nothing to a trained bundle: its commands, run as they stand there, on a corpus that is too small to learn from.
+//! Runs the commands of docs/training.md, "From nothing to a trained bundle", on a data set too small
+//! to learn from.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -8,10 +9,10 @@ use std::process::Command;
 use divita_tests::{program, root, stderr, stdout};
 
 #[test]
-fn the_commands_of_the_page_do_what_it_says() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let page = readme.split("## From nothing to a trained bundle").nth(1).unwrap();
-    let commands = page.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+fn the_commands_of_the_page_train_a_bundle() {
+    let page = fs::read_to_string(root().join("docs/training.md")).unwrap();
+    let section = page.split("## From nothing to a trained bundle").nth(1).unwrap();
+    let commands = section.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
     let mut small = commands.to_owned();
     for (full, few) in [
         ("--count 1000 --seconds 16", "--count 12 --seconds 6"),
@@ -30,6 +31,6 @@ fn the_commands_of_the_page_do_what_it_says() {
     assert!(run.status.success(), "{}", stderr(&run));
     let card = fs::read_to_string(folder.path().join("demo/README.md")).unwrap();
     assert!(card.contains("splits.csv, split0: "), "{card}");
-    // The page ends with a classification.
+    // The last command classifies a trailer.
     assert!(stdout(&run).contains("bundle \"demo\""), "{}", stdout(&run));
 }
