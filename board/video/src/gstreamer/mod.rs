@@ -434,7 +434,7 @@ fn unreadable(problem: &str) -> SourceError {
 mod tests {
     use super::*;
 
-    const FILM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples/sintel-trailer.mp4");
+    const FILM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples/sintel-trailer.mp4");
 
     /// Whether an element can be tried; says so where it cannot.
     fn is_there(element: &str, package: &str) -> bool {
