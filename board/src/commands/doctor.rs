@@ -116,7 +116,7 @@ fn gstreamer() -> Result<String> {
 }
 
 /// Half a second of H.264 in MP4.
-const VIDEO: &[u8] = include_bytes!("../../../tests/media/baseline.mp4");
+const VIDEO: &[u8] = include_bytes!("../../media/baseline.mp4");
 
 /// Decodes a short video that is part of the program.
 fn decode() -> Result<usize> {
