@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures the covariance of natural RGB patches and writes it with their mean to `models/src/natural_patches.json`.
+"""Measures the covariance of natural RGB patches and writes it with their mean to `models/src/weights/natural_patches.json`.
 
     models/reference/natural_patches.py FOLDER
 
@@ -88,7 +88,7 @@ def main():
             "covariance": [[[[round(value, 1) for value in row] for row in time] for time in pair] for pair in pairs],
         }
         print(key, shots, "shots, mean", means.round(2), "deviation", [round(float(covariance[c, c, 0, 0, 0]) ** 0.5, 2) for c in range(3)])
-    (ROOT / "models/src/natural_patches.json").write_text(json.dumps(measured) + "\n")
+    (ROOT / "models/src/weights/natural_patches.json").write_text(json.dumps(measured) + "\n")
 
 
 main()

@@ -1,59 +1,41 @@
-//! The host tool of DIViTA as a library: the networks described once, their weights, their ONNX form, and the bundle that holds them.
+//! Networks, weights, data sets, training and model bundles of DIViTA: the library of the program `divita-models`.
 //!
-//! A network is a [`graph::Graph`]. Everything else follows from it: the names and shapes of its weights
-//! ([`graph::Graph::weights`]), its cost ([`cost`]), seeded values ([`seed`]), the same network without batch norm
-//! ([`fold`]) and its ONNX file ([`onnx`]). Real values come from a [`checkpoint`] by way of [`import`]. A new network is one file in [`networks`] and one line in [`zoo`].
+//! A network is a [`networks::graph::Graph`]. Everything else follows from its graph: the names and shapes of its weights
+//! ([`networks::graph::Graph::weights`]), its cost ([`networks::cost`]), seeded values ([`weights::seed`]), the same
+//! network without batch norm ([`engines::fold`]) and its ONNX file ([`engines::onnx`]).
+//!
+//! # Folders
+//!
+//! A module uses modules of its own folder and of the folders above it in this table, and no others. The modules
+//! [`parallel`] and [`plot`] and the [`Error`] stand above all folders.
+//!
+//! | folder | content | uses |
+//! |---|---|---|
+//! | [`networks`] | graphs, layers, costs, one file for each network, the table of networks | |
+//! | [`weights`] | tensors, checkpoints, import, published files, seeds | `networks` |
+//! | [`representations`] | stores of vectors, the published stores, archives | `networks` |
+//! | [`dataset`] | tables, splits, video files and their clips, metrics, predictions, statistics | |
+//! | [`synth`] | synthetic trailers | `weights` |
+//! | [`engines`] | ONNX files, sessions, batch norm folding, comparison, backbones ready to run | `networks`, `weights` |
+//! | [`extraction`] | from videos to the vectors of their clips, TransNet V2 | `dataset`, `engines` and above |
+//! | [`shots`] | shot detectors: training, scores, thresholds, clips compared | `extraction` and above |
+//! | [`training`] | heads and backbones, runs, distillation, the paper's results | `extraction` and above |
+//! | [`bundle`] | contents, files and model card of a bundle | `training` and above |
+//!
+//! The program's `commands` parse arguments, call these folders and print.
 
-pub mod backbone_file;
 pub mod bundle;
-pub mod checkpoint;
-pub mod clip_comparison;
-pub mod confusion;
-pub mod contact_sheet;
-pub mod cost;
-pub mod cost_plot;
-pub mod dataset_statistics;
-pub mod difference;
+pub mod dataset;
+pub mod engines;
 mod error;
-pub mod extract;
-pub mod film;
-pub mod fold;
-pub mod frozen_backbone;
-pub mod graph;
-pub mod import;
-pub mod inflation;
-pub mod input_check;
-pub mod known_inputs;
-pub mod known_weights;
-pub mod label_table;
-pub mod metrics;
-mod model_card;
+pub mod extraction;
 pub mod networks;
-pub mod onnx;
-pub mod onnx_backbone;
-pub mod op;
 pub mod parallel;
 pub mod plot;
-pub mod prediction_table;
-pub mod published_results;
-pub mod published_stores;
-mod published_vectors;
-pub mod rate_cost;
-pub mod reference_input;
 pub mod representations;
-pub mod seed;
-pub mod session;
-pub mod shot_evaluation;
-pub mod shot_score;
-pub mod shot_training;
-pub mod stratification;
+pub mod shots;
 pub mod synth;
-pub mod trained_bundle;
 pub mod training;
-pub mod transnet_detector;
-pub mod video_clips;
-pub mod video_files;
 pub mod weights;
-pub mod zoo;
 
 pub use error::Error;

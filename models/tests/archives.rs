@@ -6,9 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use divita_models::{
+use divita_models::representations::{
+    Error, SourceMark, Store, md5_of_file,
     published_stores::{PublishedFact, SHUFFLENET_2D, Verification},
-    representations::{Error, SourceMark, Store, md5_of_file, unpack},
+    unpack,
 };
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Map, json};

@@ -8,9 +8,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use divita_models::{
+use divita_models::weights::{
+    Tensor,
     checkpoint::{CheckpointError, MAX_FILE_BYTES, Problem, read},
-    weights::Tensor,
 };
 use safetensors::{Dtype, SafeTensors};
 

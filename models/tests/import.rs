@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use divita_models::{
-    checkpoint,
     networks::{Head, LABELS},
-    seed::seeded,
-    weights::{Tensor, Weights, write_safetensors},
+    weights::{Tensor, Weights, checkpoint, seed::seeded, write_safetensors},
 };
 use tempfile::TempDir;
 

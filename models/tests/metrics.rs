@@ -2,8 +2,8 @@
 //! `metrics/confusion.json`.
 #![allow(clippy::unwrap_used)]
 
-use divita_models::confusion::Confusion;
-use divita_models::metrics::{
+use divita_models::dataset::confusion::Confusion;
+use divita_models::dataset::metrics::{
     Bin, Calibration, Predictions, best_threshold, f1_at, precision_recall_area, receiver_operating_area,
 };
 use serde_json::Value;

@@ -9,12 +9,16 @@ use std::collections::BTreeMap;
 
 use burn_core::tensor::{Device, Tensor};
 use divita_models::{
-    graph::{Graph, WeightSpec},
-    networks::{Head, efficientnet_lite0, shufflenet_2d, shufflenet_3d},
-    onnx::{self, Precision},
+    engines::{
+        onnx::{self, Precision},
+        session::Session,
+    },
+    networks::{
+        Head, efficientnet_lite0,
+        graph::{Graph, WeightSpec},
+        shufflenet_2d, shufflenet_3d,
+    },
     representations::Store,
-    seed::{initial, seeded},
-    session::Session,
     training::{
         AdamW, Classifier, Differentiable, Fusion, Mode, binary_cross_entropy,
         clip_vectors::{ClipVectors, Room},
@@ -22,7 +26,10 @@ use divita_models::{
         snippets::{Snippet, consecutive, drawn, gather},
         training_device,
     },
-    weights::{self, Weights},
+    weights::{
+        self, Weights,
+        seed::{initial, seeded},
+    },
 };
 use divita_runtime::bundle::Task;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};

@@ -3,12 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 use divita_models::{
-    graph::Graph,
-    networks::{HISTOGRAM_BINS, TRANSNET_SIZE, WINDOW_FRAMES},
-    onnx::{self, Precision},
-    op::Conv,
-    session::Session,
-    transnet_detector::TransnetDetector,
+    engines::{
+        onnx::{self, Precision},
+        session::Session,
+    },
+    extraction::transnet_detector::TransnetDetector,
+    networks::{HISTOGRAM_BINS, TRANSNET_SIZE, WINDOW_FRAMES, graph::Graph, op::Conv},
     weights::{Tensor, Weights},
 };
 use divita_runtime::{

@@ -5,8 +5,7 @@ use std::process::{Command, Output};
 
 use divita_models::{
     networks::{Head, LABELS},
-    seed::seeded,
-    weights::{Tensor, Weights, write_safetensors},
+    weights::{Tensor, Weights, seed::seeded, write_safetensors},
 };
 
 fn verify(arguments: &[&str]) -> Output {

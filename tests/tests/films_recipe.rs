@@ -13,10 +13,11 @@ use std::{
 
 use divita_models::{
     networks::{shufflenet_2d, shufflenet_3d},
-    published_stores::{PublishedStore, SHUFFLENET_2D, SHUFFLENET_3D, SWIN_3D},
-    representations::{Store, md5_of_file},
-    seed::seeded,
-    weights::write_safetensors,
+    representations::{
+        Store, md5_of_file,
+        published_stores::{PublishedStore, SHUFFLENET_2D, SHUFFLENET_3D, SWIN_3D},
+    },
+    weights::{seed::seeded, write_safetensors},
 };
 use divita_runtime::bundle::GENRES;
 use divita_tests::{

@@ -184,7 +184,7 @@ fn fine_tuning_goes_on_from_the_weights_of_a_file() {
     // The file says what it began with, and that this had been fitted by the same split.
     let file = fs::read(folder.join("tuned/backbone.safetensors")).unwrap();
     let facts = String::from_utf8_lossy(&file[..8192]);
-    let sum = divita_models::known_weights::sha256(&fs::read(folder.join(from)).unwrap());
+    let sum = divita_models::weights::known_weights::sha256(&fs::read(folder.join(from)).unwrap());
     assert!(facts.contains(&format!("shufflenet-3d fine-tuned from backbone.safetensors (SHA-256 {sum})")), "{facts}");
     assert!(facts.contains("earlier"), "{facts}");
 }

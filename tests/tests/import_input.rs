@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use divita_models::{
-    backbone_file::{self, Facts},
-    input_check,
-    known_inputs::KNOWN_INPUTS,
-    seed::seeded,
-    weights::{Tensor, Weights},
-    zoo::Backbone,
+    networks::zoo::Backbone,
+    weights::{
+        Tensor, Weights,
+        facts::{self, Facts},
+        input_check,
+        known_inputs::KNOWN_INPUTS,
+        seed::seeded,
+    },
 };
 use divita_runtime::{
     bundle::StreamInput,
@@ -136,7 +138,7 @@ fn real_weights_of_efficientnet_lite0_name_their_own_preprocessing() {
         )
     };
     let input = || {
-        let checkpoint = divita_models::checkpoint::read(&folder.path().join("out.safetensors")).unwrap();
+        let checkpoint = divita_models::weights::checkpoint::read(&folder.path().join("out.safetensors")).unwrap();
         Facts::of(&checkpoint).unwrap().input.unwrap()
     };
     let own = Backbone::EfficientnetLite0.input();
@@ -165,7 +167,7 @@ fn options_state_a_preprocessing_and_the_file_carries_it_to_the_store() {
     let folder = folder.path();
     let graph = Backbone::Shufflenet3d.graph(1);
     let facts = Facts { network: graph.name.to_owned(), source_sha256: None, input: None, fitted: None };
-    backbone_file::write(&seeded(&graph, 3, "video"), &facts, &folder.join("source.safetensors")).unwrap();
+    facts::write(&seeded(&graph, 3, "video"), &facts, &folder.join("source.safetensors")).unwrap();
     let import = |output: &str, more: &[&str]| {
         models(folder, &[&["import", "shufflenet-3d", "source.safetensors", "--output", output], more].concat())
     };

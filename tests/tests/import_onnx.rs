@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use divita_models::{difference::Difference, onnx_backbone::OnnxBackbone};
+use divita_models::engines::{difference::Difference, onnx_backbone::OnnxBackbone};
 use divita_runtime::{
     network::{Backbones, Executor},
     preprocess::Picture,

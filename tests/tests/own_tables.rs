@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-use divita_models::{label_table::LabelTable, representations::Store};
+use divita_models::{dataset::label_table::LabelTable, representations::Store};
 use divita_tests::{assert_fails, program, stderr, stdout};
 use serde_json::Value;
 

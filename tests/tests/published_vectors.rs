@@ -5,10 +5,11 @@ use std::{env, fs, path::Path, process::Command, process::Output};
 
 use divita_models::{
     networks::{resnet, shufflenet_2d, shufflenet_3d},
-    published_stores::{SHUFFLENET_2D, SHUFFLENET_3D},
-    representations::{Store, md5_of_file},
-    seed::seeded,
-    weights::{Weights, write_safetensors},
+    representations::{
+        Store, md5_of_file,
+        published_stores::{SHUFFLENET_2D, SHUFFLENET_3D},
+    },
+    weights::{Weights, seed::seeded, write_safetensors},
 };
 use divita_runtime::bundle::GENRES;
 use divita_tests::{assert_fails, data_set::chance, program, root, stderr, stdout};
@@ -77,7 +78,7 @@ fn heads_on_stores_that_python_wrote_build_into_a_bundle() {
     assert!(manifest["notice"].as_str().unwrap().contains("publisher's word"), "{manifest}");
     assert!(manifest["provenance"]["weights"].as_str().unwrap().contains("published: "), "{manifest}");
     let card = fs::read_to_string(folder.join("bundle/README.md")).unwrap();
-    let sum = divita_models::checkpoint::read(&folder.join("2d.pth")).unwrap().sha256;
+    let sum = divita_models::weights::checkpoint::read(&folder.join("2d.pth")).unwrap().sha256;
     for words in [
         "names and the widths of Trailers12k's. Their bytes were not verified",
         "cut by TransNet V2 at 24 frames a second",

@@ -5,15 +5,13 @@
 use std::path::{Path, PathBuf};
 
 use divita_models::{
-    checkpoint,
-    graph::Graph,
-    import,
-    networks::{efficientnet_lite0_classifier, transnet},
-    onnx::{self, Precision},
-    session::{Device, Session},
-    transnet_detector::TransnetDetector,
-    weights::Weights,
-    zoo::Backbone,
+    engines::{
+        onnx::{self, Precision},
+        session::{Device, Session},
+    },
+    extraction::transnet_detector::TransnetDetector,
+    networks::{efficientnet_lite0_classifier, graph::Graph, transnet, zoo::Backbone},
+    weights::{Weights, checkpoint, import},
 };
 use divita_runtime::{
     frame::{Frame, Pixels, Plane, Timestamp},

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-use divita_models::{label_table::LabelTable, synth::LabelStatistics};
+use divita_models::{dataset::label_table::LabelTable, synth::LabelStatistics};
 use divita_tests::{assert_fails, program, shared_data, stderr, stdout};
 use serde_json::Value;
 

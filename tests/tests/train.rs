@@ -250,7 +250,7 @@ fn a_bundle_of_a_run_gives_what_the_run_predicted() {
     }
 
     // Another file of weights, streams that do not say what made them, and a run that is not over.
-    let imported = divita_models::seed::seeded(&divita_models::networks::shufflenet_2d(), 9, "image");
+    let imported = divita_models::weights::seed::seeded(&divita_models::networks::shufflenet_2d(), 9, "image");
     divita_models::weights::write_safetensors(&[("", &imported)], &[], &folder.join("other.safetensors")).unwrap();
     let build = |more: &[&str]| models(&[&["build", "--output", "new"], more].concat());
     assert_fails(

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use divita_models::{
-    bundle::{self, BuildOptions, Contents},
-    onnx, rate_cost, trained_bundle,
+    bundle::{self, BuildOptions, Contents, rate_cost, trained_bundle},
+    engines::onnx,
 };
 use divita_runtime::{bundle::notice_fault, sampler::WorkingRate, shots::transition_network};
 

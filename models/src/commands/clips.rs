@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use divita_models::{
+use divita_models::shots::{
     clip_comparison::{ClipCounts, Shots, compare},
-    shot_evaluation::{FoundIn, Truth},
+    evaluation::{FoundIn, Truth},
 };
 use divita_runtime::{
     bundle::{Bundle, Manifest},

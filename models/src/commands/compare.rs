@@ -8,11 +8,11 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 use divita_models::{
-    metrics::mean_and_deviation,
-    published_results::{Figure, Heads, ROWS, Setting},
-    published_stores::{PublishedFact, StoreKind, Verification},
+    dataset::metrics::mean_and_deviation,
+    representations::published_stores::{PublishedFact, StoreKind, Verification},
     training::{
         ShortAreas,
+        published_results::{Figure, Heads, ROWS, Setting},
         run_folder::{Results, RunFolder, RunRecipe, Vectors},
     },
 };

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 use divita_models::{
-    label_table::{LabelTable, Part},
-    metrics::Predictions,
+    dataset::{
+        label_table::{LabelTable, Part},
+        metrics::Predictions,
+    },
     representations::Store,
     training::{
         Examples, ShortAreas,

@@ -7,16 +7,18 @@ use anyhow::{Context, bail};
 use clap::Args;
 use divita_console::in_one_line;
 use divita_models::{
-    dataset_statistics::{
-        DatasetStatistics,
-        footage::{ClipStatistics, Footage, Histogram, ShotStatistics},
-        page,
+    dataset::{
+        label_table::LabelTable,
+        statistics::{
+            DatasetStatistics,
+            footage::{ClipStatistics, Footage, Histogram, ShotStatistics},
+            page,
+        },
+        video_clips::DEFAULT_RATE,
+        video_files::{group_by_id, video_id},
     },
-    label_table::LabelTable,
     parallel::for_each,
     representations::Store,
-    video_clips::DEFAULT_RATE,
-    video_files::{group_by_id, video_id},
     weights::write_whole,
 };
 use divita_runtime::sampler::WorkingRate;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use divita_models::{
+use divita_models::dataset::{
     label_table::{LabelTable, Part},
     metrics::{Areas, Calibration, Predictions, Threshold, best_threshold, f1_at, receiver_operating_area},
     prediction_table::PredictionTable,

@@ -8,19 +8,24 @@ use anyhow::bail;
 use clap::Args;
 use divita_console::in_one_line;
 use divita_models::{
-    backbone_file::{self, BackboneFile},
-    checkpoint,
-    extract::{Detector, Extractor},
-    frozen_backbone::FrozenBackbone,
-    networks::transnet,
+    bundle::trained_bundle::{INPUT, SEEDED},
+    dataset::{video_clips::DEFAULT_RATE, video_files::group_by_id},
+    engines::{
+        backbone_file::{self, BackboneFile},
+        frozen_backbone::FrozenBackbone,
+        session::{Device, Session},
+    },
+    extraction::{
+        extractor::{Detector, Extractor},
+        transnet_detector::TransnetDetector,
+    },
+    networks::{transnet, zoo::Backbone},
     representations::{Error, Store, is_id},
-    session::{Device, Session},
-    trained_bundle::{INPUT, SEEDED},
-    training::fitted::{FITTED, Fitted},
-    transnet_detector::TransnetDetector,
-    video_clips::DEFAULT_RATE,
-    video_files::group_by_id,
-    zoo::Backbone,
+    weights::{
+        checkpoint,
+        facts::SUM,
+        fitted::{FITTED, Fitted},
+    },
 };
 use divita_runtime::{bundle::Borders, sampler::WorkingRate, segmenter::Segmentation};
 use divita_video::expansion::Expansion;
@@ -229,7 +234,7 @@ impl Extract {
 /// TransNet V2 with the weights in the file `path`, on `device`, and what a store calls these weights.
 pub(super) fn read_transnet(path: &Path, device: Device) -> anyhow::Result<(Session, String)> {
     let checkpoint = checkpoint::read(path)?;
-    let from = format!("{}{}", backbone_file::SUM, checkpoint.sha256);
+    let from = format!("{}{}", SUM, checkpoint.sha256);
     let mapping = backbone_file::weights(&transnet(), checkpoint, path)?;
     Ok((TransnetDetector::network(&mapping.weights, device)?, from))
 }

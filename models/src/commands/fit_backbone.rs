@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::Args;
 use divita_models::{
-    backbone_file::{self, Facts},
-    known_weights::sha256,
+    dataset::video_clips::DEFAULT_RATE,
+    networks::zoo::Backbone,
     training::{
         BackboneClassifier, Begin, ClipPictures, Cutting, Recipe, Schedule, Trainer,
-        fitted::{Fitted, MOST_EARLIER},
         run_folder::{BackboneRecipe, Results, RunFolder},
     },
-    video_clips::DEFAULT_RATE,
-    zoo::Backbone,
+    weights::{
+        facts::{self, Facts},
+        fitted::{Fitted, MOST_EARLIER},
+        known_weights::sha256,
+    },
 };
 use divita_runtime::{bundle::Borders, sampler::WorkingRate, segmenter::Segmentation, shots::transition_network};
 
@@ -198,7 +200,7 @@ impl FitBackbone {
         let graph = self.network.graph(self.fps.clip_frames());
         graph.weights().iter().try_for_each(|spec| backbone.get(&spec.name, &spec.shape).map(|_| ()))?;
         let file = self.output.join("backbone.safetensors");
-        backbone_file::write(backbone, facts, &file)?;
+        facts::write(backbone, facts, &file)?;
         Ok(file)
     }
 

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Error, bail};
 use clap::Args;
 use divita_models::{
-    film::Film,
-    shot_training::{Examples, Recipe, fit},
+    shots::{
+        film::Film,
+        training::{Examples, Recipe, fit},
+    },
     weights::write_whole,
 };
 use divita_runtime::shots::transition_network::{MEMBERS, TransitionNetwork};

@@ -5,13 +5,17 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 use divita_models::{
-    backbone_file::{self, Facts},
-    checkpoint::{self, Checkpoint},
-    graph::Graph,
-    import::{self, Mapping},
-    known_weights::{self, KnownWeights},
-    training::fitted::Fitted,
-    zoo::{self, Backbone},
+    networks::{
+        graph::Graph,
+        zoo::{self, Backbone},
+    },
+    weights::{
+        checkpoint::{self, Checkpoint},
+        facts::{self, Facts},
+        fitted::Fitted,
+        import::{self, Mapping},
+        known_weights::{self, KnownWeights},
+    },
 };
 
 use super::input_options::{self, InputOptions};
@@ -94,7 +98,7 @@ impl Import {
             }
         };
         let facts = Facts { network, source_sha256: Some(sum), input, fitted };
-        backbone_file::write(&mapping.weights, &facts, &output)?;
+        facts::write(&mapping.weights, &facts, &output)?;
         log::info!("wrote {}", output.display());
         Ok(())
     }

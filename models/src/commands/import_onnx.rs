@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use divita_models::{
-    onnx_backbone::{OnnxBackbone, OnnxImport},
+    engines::onnx_backbone::{OnnxBackbone, OnnxImport},
     weights::write_whole,
 };
 use divita_runtime::{bundle::StreamInput, network::StreamName};

@@ -4,12 +4,14 @@ use std::path::Path;
 
 use anyhow::bail;
 use divita_models::{
-    backbone_file::{BackboneFile, SUM},
-    frozen_backbone::FrozenNetwork,
-    known_weights,
-    training::fitted::{EarlierSplit, Fitted, is_plain_text},
-    weights::Weights,
-    zoo::Backbone,
+    engines::{backbone_file::BackboneFile, frozen_backbone::FrozenNetwork},
+    networks::zoo::Backbone,
+    weights::{
+        Weights,
+        facts::SUM,
+        fitted::{EarlierSplit, Fitted, is_plain_text},
+        known_weights,
+    },
 };
 use divita_runtime::bundle::StreamInput;
 

@@ -3,10 +3,12 @@
 use anyhow::bail;
 use clap::Args;
 use divita_models::{
-    graph::Graph,
-    input_check::{self, EQUIVALENT, InputCheck},
-    known_inputs::{KNOWN_INPUTS, KnownInput},
-    weights::Weights,
+    networks::graph::Graph,
+    weights::{
+        Weights,
+        input_check::{self, EQUIVALENT, InputCheck},
+        known_inputs::{KNOWN_INPUTS, KnownInput},
+    },
 };
 use divita_runtime::{
     bundle::{Channels, Fit, StreamInput},

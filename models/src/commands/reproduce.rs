@@ -8,13 +8,18 @@ use std::{
 use anyhow::bail;
 use clap::Args;
 use divita_models::{
-    cost_plot::{self, Point},
-    metrics::mean_and_deviation,
-    published_results::{Figure, Heads, ROWS, Row, Setting, TABLES},
-    published_stores::{PUBLISHED_STORES, StoreKind, TABLE, TABLE_MD5, Verification},
-    representations::{SourceMark, Store, locate, md5_of_file},
-    trained_bundle::SEEDED,
-    training::{ShortAreas, run_folder::RunFolder},
+    bundle::trained_bundle::SEEDED,
+    dataset::metrics::mean_and_deviation,
+    representations::{
+        SourceMark, Store, locate, md5_of_file,
+        published_stores::{PUBLISHED_STORES, StoreKind, TABLE, TABLE_MD5, Verification},
+    },
+    training::{
+        ShortAreas,
+        cost_plot::{self, Point},
+        published_results::{Figure, Heads, ROWS, Row, Setting, TABLES},
+        run_folder::RunFolder,
+    },
     weights::write_whole,
 };
 use serde_json::{Map, Value, json};

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
-use divita_models::{film::Film, parallel::for_each, shot_evaluation::Evaluation, shot_score::Tolerance};
+use divita_models::{
+    parallel::for_each,
+    shots::{evaluation::Evaluation, film::Film, score::Tolerance},
+};
 use divita_runtime::{
     frame::Timestamp,
     shots::{ShotSettings, transition_network::TransitionNetwork},

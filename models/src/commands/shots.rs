@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 use divita_models::{
-    contact_sheet,
-    session::{Device, Session},
-    shot_evaluation::{Evaluation, EvaluationError, Found, FoundIn, Truth, detect, file_name},
-    shot_score::{Counts, Score, Tolerance},
-    transnet_detector::TransnetDetector,
+    engines::session::{Device, Session},
+    extraction::transnet_detector::TransnetDetector,
+    shots::{
+        contact_sheet,
+        evaluation::{Evaluation, EvaluationError, Found, FoundIn, Truth, detect, file_name},
+        score::{Counts, Score, Tolerance},
+    },
     weights::write_whole,
 };
 use divita_runtime::{

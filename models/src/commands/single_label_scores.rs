@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use divita_models::{
+use divita_models::dataset::{
     confusion::{Confusion, LabelScore},
     metrics::Predictions,
 };

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 use divita_models::{
-    label_table::{LabelTable, Part, Split as Column},
-    stratification::{Unlikeness, stratify},
+    dataset::{
+        label_table::{LabelTable, Part, Split as Column},
+        stratification::{Unlikeness, stratify},
+    },
     weights::write_whole,
 };
 use serde_json::{Value, json};

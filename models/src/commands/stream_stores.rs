@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::bail;
-use divita_models::{representations::Store, trained_bundle::INPUT, zoo::Backbone};
+use divita_models::{bundle::trained_bundle::INPUT, networks::zoo::Backbone, representations::Store};
 use serde_json::Value;
 
 /// The names of the streams that are given, and their stores at each rate, from the lowest.

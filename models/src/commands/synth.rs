@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 use divita_models::{
-    label_table::LabelTable,
+    dataset::label_table::LabelTable,
     parallel::for_each,
     synth::{Dice, LabelStatistics, Order, RATE, Screenplay, write_video},
     weights::write_whole,

@@ -6,19 +6,17 @@ use std::time::Instant;
 use anyhow::bail;
 use clap::Args;
 use divita_models::{
+    engines::session::Device,
     networks::Head,
-    published_results::Heads,
-    published_stores::StoreKind,
-    seed::initial,
-    session::Device,
+    representations::published_stores::StoreKind,
     training::{
         Classifier, Epoch, Examples, Fusion, Recipe, Schedule, Teacher, Trainer,
         clip_vectors::{DEFAULT_ROOM, Room},
-        fitted::Fitted,
+        published_results::Heads,
         run_folder::{MOST_CLIPS, Results, Resumed, RunFolder, RunRecipe, Vectors},
         training_device,
     },
-    weights::{Weights, write_whole},
+    weights::{Weights, fitted::Fitted, seed::initial, write_whole},
 };
 
 use super::{
@@ -160,7 +158,9 @@ impl HowToTrain {
             teacher: teacher.as_ref().map(|teacher| teacher.description.clone()),
         };
         for (stream, vectors) in &described.streams {
-            if let Some(beside) = Fitted::of_vectors(vectors).and_then(|fitted| fitted.beside(&described.videos)) {
+            if let Some(beside) =
+                Fitted::from_attributes(&vectors.attributes).and_then(|fitted| fitted.beside(&described.videos))
+            {
                 log::warn!("the backbone of the {stream} stream {beside}");
             }
         }

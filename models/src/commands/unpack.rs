@@ -7,9 +7,10 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use divita_models::{
+use divita_models::representations::{
+    SourceMark, Store,
     published_stores::{self, PUBLISHED_STORES, RECORD, TABLE, TABLE_MD5},
-    representations::{SourceMark, Store, unpack, unpacked_path},
+    unpack, unpacked_path,
 };
 
 /// Unpack archives of representations and verify them

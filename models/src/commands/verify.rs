@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 use divita_models::{
-    backbone_file::Facts,
-    checkpoint,
-    difference::{Difference, TOLERANCE},
-    onnx::{self, Precision},
-    reference_input::preprocessed_inputs,
-    seed::seeded,
-    session::{Device, ORT_LIBRARY, Session},
-    zoo,
+    engines::{
+        difference::{Difference, TOLERANCE},
+        onnx::{self, Precision},
+        reference_input::preprocessed_inputs,
+        session::{Device, ORT_LIBRARY, Session},
+    },
+    networks::zoo,
+    weights::{checkpoint, facts::Facts, seed::seeded},
 };
 
 /// Compare a network in tract, ONNX Runtime and PyTorch

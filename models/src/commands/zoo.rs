@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
-use divita_models::zoo::{NETWORKS, Network, PARTS};
+use divita_models::networks::zoo::{NETWORKS, Network, PARTS};
 use divita_runtime::sampler::WorkingRate;
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! The blocks that several networks are made of.
 
-use crate::{
+use super::{
     graph::{Graph, Value},
     op::Conv,
 };

@@ -1,7 +1,7 @@
 //! EfficientNet-Lite0: EfficientNet-B0 (Tan 2019) without squeeze and excitation, with ReLU6.
 
-use super::IMAGE_SIZE;
-use crate::{
+use super::{
+    IMAGE_SIZE,
     graph::{Graph, Value},
     op::Conv,
 };

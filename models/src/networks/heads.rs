@@ -13,7 +13,7 @@ use std::str::FromStr;
 
 use divita_runtime::bundle::GENRES;
 
-use crate::{
+use super::{
     graph::{Graph, Value},
     op::Conv,
 };

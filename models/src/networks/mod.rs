@@ -1,14 +1,18 @@
 //! The networks, each described once, layer by layer.
 
 mod blocks;
+pub mod cost;
 mod efficientnet_lite;
+pub mod graph;
 mod heads;
+pub mod op;
 mod r2plus1d;
 mod resnet;
 mod shufflenet;
 mod swin;
 mod timesformer;
 mod transnet;
+pub mod zoo;
 
 pub use efficientnet_lite::{
     EFFICIENTNET_LITE_FEATURES, IMAGENET_CLASSES, efficientnet_lite0, efficientnet_lite0_classifier,

@@ -4,8 +4,6 @@
 use super::{
     IMAGE_SIZE,
     blocks::{conv_norm, conv_norm_relu, residual},
-};
-use crate::{
     graph::{Graph, Value},
     op::Conv,
 };

@@ -2,8 +2,8 @@
 //!
 //! The two differ in the number of axes, in the stride of the stem, which keeps time, and in the names of their weights.
 
-use super::{IMAGE_SIZE, VIDEO_SIZE, blocks};
-use crate::{
+use super::{
+    IMAGE_SIZE, VIDEO_SIZE, blocks,
     graph::{Graph, Value},
     op::Conv,
 };

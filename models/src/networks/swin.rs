@@ -4,8 +4,8 @@
 //! Tokens are rows of (1, tokens, channels) in the order of the grid; whatever moves them (windows, merging) is a pick by
 //! constant indices, because the shapes are known.
 
-use super::IMAGE_SIZE;
-use crate::{
+use super::{
+    IMAGE_SIZE,
     graph::{Graph, Value},
     op::{Conv, Windows},
 };

@@ -4,8 +4,8 @@
 //! attends to those of its place in all frames, then to those of its frame; the class token takes part in the second, once a frame, and
 //! becomes the mean of what it gets. The vector is the class token's. It is a method that the paper compares with (Table 11).
 
-use super::IMAGE_SIZE;
-use crate::{
+use super::{
+    IMAGE_SIZE,
     graph::{Graph, Value},
     op::Conv,
 };

@@ -3,7 +3,7 @@
 //! It sees the frames small, and for each frame how alike it is to the fifty before and the fifty after: by vectors that it
 //! computes itself, and by colour histograms, which it is given.
 
-use crate::{
+use super::{
     graph::{Graph, Value},
     op::Conv,
 };

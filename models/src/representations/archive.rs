@@ -15,10 +15,9 @@ use serde::{Deserialize, Serialize};
 use tar::{Entry, EntryType};
 
 use super::{
-    Error, MAX_ARRAY_BYTES, Store, metadata,
+    Error, MAX_ARRAY_BYTES, Store, metadata, published_stores,
     stage::{self, Published, Stage},
 };
-use crate::published_stores;
 
 /// Ending of the name of an archive.
 const ENDING: &str = ".tar.gz";

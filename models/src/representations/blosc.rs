@@ -9,7 +9,7 @@
 use flate2::read::ZlibDecoder;
 use ruzstd::decoding::StreamingDecoder;
 
-use super::chunk::{Fault, inflate};
+use super::inflate::{Fault, inflate};
 
 const HEADER: usize = 16;
 /// Largest window of a zstd stream, which is allocated whatever follows; c-blosc's blocks are far smaller.

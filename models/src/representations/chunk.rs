@@ -11,17 +11,9 @@ use flate2::read::{MultiGzDecoder, ZlibDecoder};
 
 use super::{
     Error, blosc,
+    inflate::{Fault, inflate},
     zarray::{Codec, Order, Zarray},
 };
-
-/// What is wrong with the bytes of a chunk.
-#[derive(Debug, PartialEq)]
-pub(super) enum Fault {
-    /// They were damaged.
-    Damaged(String),
-    /// They were made in a way that is not read here.
-    Unsupported(String),
-}
 
 /// Reads the clips `clips` of the chunk in the file `path`, each into one of `to`, which may be shorter than the chunk is wide. Reads
 /// nothing and returns false where there is no such file.
@@ -107,15 +99,5 @@ fn decode(codec: Codec, stored: Vec<u8>, wanted: usize) -> Result<Vec<u8>, Fault
         Codec::Zlib => inflate(ZlibDecoder::new(&stored[..]), wanted),
         Codec::Gzip => inflate(MultiGzDecoder::new(&stored[..]), wanted),
         Codec::Blosc => blosc::decode(&stored, wanted),
-    }
-}
-
-/// All that `decoder` gives, but at most one byte more than `wanted`: what is read grows with what is there, and the end is
-/// looked for, with the checksum behind it.
-pub(super) fn inflate(decoder: impl Read, wanted: usize) -> Result<Vec<u8>, Fault> {
-    let mut bytes = Vec::new();
-    match decoder.take(wanted as u64 + 1).read_to_end(&mut bytes) {
-        Ok(_) => Ok(bytes),
-        Err(source) => Err(Fault::Damaged(format!("it does not decompress: {source}"))),
     }
 }

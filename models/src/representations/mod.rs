@@ -14,7 +14,7 @@
 //! Python reads what it writes.
 //!
 //! A store is also read from the archive in which it is published (`NAME.zarr.tar.gz`): [`Store::open`] unpacks it once,
-//! beside the archive, and goes on with the folder. A store of a published name says what `crate::published_stores` knows
+//! beside the archive, and goes on with the folder. A store of a published name says what `crate::representations::published_stores` knows
 //! of it.
 //!
 //! Any number of processes, on any number of machines that share the file system, may write into one store at the same
@@ -25,7 +25,9 @@ mod array;
 mod blosc;
 mod chunk;
 mod error;
+mod inflate;
 mod metadata;
+pub mod published_stores;
 mod stage;
 mod store;
 mod zarray;

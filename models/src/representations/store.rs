@@ -10,11 +10,10 @@ use serde_json::{Map, Value, json};
 use super::{
     Error, SourceMark, archive,
     array::Array,
-    metadata,
+    metadata, published_stores,
     stage::{self, Published, Stage},
     zarray,
 };
-use crate::published_stores;
 
 /// Most bytes of an array's values, unless [`Store::with_max_bytes`] says otherwise.
 pub const MAX_ARRAY_BYTES: u64 = 1 << 30;
@@ -80,7 +79,7 @@ impl Store {
     /// The store at `path`, to read from or to add to. Where `path` is an archive (`NAME.zarr.tar.gz`), it is unpacked
     /// beside itself first, unless that was done before ([`super::unpack`]). Where the store says nothing of itself but
     /// has the name of a published one, its attributes are those of
-    /// [`crate::published_stores::PublishedStore::attributes`].
+    /// [`crate::representations::published_stores::PublishedStore::attributes`].
     ///
     /// # Errors
     /// [`Error::NotAStore`] where there is none, [`Error::Metadata`] where its files are damaged, [`Error::Read`]; for an

@@ -9,7 +9,10 @@ use super::{
     differentiable::{Differentiable, Mode},
     snippets::Snippet,
 };
-use crate::{graph::Graph, networks::Head, seed::initial, weights::Weights};
+use crate::{
+    networks::{Head, graph::Graph},
+    weights::{Weights, seed::initial},
+};
 
 /// Clips that are run at a time where nothing is trained: what a backbone makes of pictures is much larger than what it makes in the end.
 const TOGETHER: usize = 32;

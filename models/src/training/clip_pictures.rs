@@ -17,10 +17,10 @@ use rand_chacha::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    extract::ExtractError,
+    dataset::video_clips::{each_clip, segmenter_options},
+    extraction::extractor::ExtractError,
+    networks::zoo::Backbone,
     parallel::for_each,
-    video_clips::{each_clip, segmenter_options},
-    zoo::Backbone,
 };
 
 /// How videos become pictures.

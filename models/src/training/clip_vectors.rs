@@ -6,9 +6,9 @@ use std::sync::{
 };
 
 use crate::{
+    dataset::video_files::video_id,
     parallel::for_each,
     representations::{Array, Error, Store},
-    video_files::video_id,
 };
 
 /// Default maximum of the bytes that are kept.

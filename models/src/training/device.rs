@@ -2,7 +2,7 @@
 
 use burn_core::tensor::Device as BurnDevice;
 
-use crate::{Error, session::Device};
+use crate::{Error, engines::session::Device};
 
 /// Size of a block that [`keep_freed_memory`] frees, bytes: a little less than the largest that glibc learns from.
 const LEARNED_BLOCK: usize = (32 << 20) - (64 << 10);

@@ -11,9 +11,11 @@ use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 use thiserror::Error;
 
 use crate::{
-    graph::{Graph, Layer, Role, Value as GraphValue},
-    op::{Conv, Op},
-    reference_input::Input,
+    engines::reference_input::Input,
+    networks::{
+        graph::{Graph, Layer, Role, Value as GraphValue},
+        op::{Conv, Op},
+    },
     weights::{self, Weights},
 };
 

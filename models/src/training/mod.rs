@@ -1,6 +1,6 @@
 //! Training of networks: the loss, its gradient by burn, the steps of the optimizer, and the run from the first epoch to the last.
 //!
-//! What is trained is a [`Graph`](crate::graph::Graph), the same description that the ONNX file is written from, so that
+//! What is trained is a [`Graph`](crate::networks::graph::Graph), the same description that the ONNX file is written from, so that
 //! a trained network needs no conversion.
 
 mod adamw;
@@ -8,13 +8,14 @@ mod backbone_classifier;
 mod classifier;
 mod clip_pictures;
 pub mod clip_vectors;
+pub mod cost_plot;
 mod curves;
 mod device;
 mod differentiable;
-pub mod fitted;
 mod fusion;
 mod loss;
 mod plateau;
+pub mod published_results;
 pub mod run_folder;
 pub mod snippets;
 mod teacher;

@@ -13,10 +13,14 @@ use serde_json::{Map, Value};
 
 use super::{Cutting, Epoch, Moments, Recipe, ShortAreas, Standing, TeacherDescription, curves};
 use crate::{
-    checkpoint::{self, Checkpoint},
     networks::Head,
     representations::Store,
-    weights::{Tensor, Weights, write_safetensors, write_whole},
+    weights::{
+        Tensor, Weights,
+        checkpoint::{self, Checkpoint},
+        fitted::RUN,
+        write_safetensors, write_whole,
+    },
 };
 
 const RECIPE: &str = "recipe.json";
@@ -29,8 +33,6 @@ const RESULTS: &str = "results.json";
 pub const MOST_CLIPS: usize = 1000;
 /// Before the names of what the optimizers remember.
 const MOMENTS: &str = "moments";
-/// The fact of a file that says how far the run was, or what it was. There is one, because several would be written in any order, and the same run is to give the same bytes.
-pub const RUN: &str = "run";
 
 /// What is said beside the last weights.
 #[derive(Serialize, Deserialize)]

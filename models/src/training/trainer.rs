@@ -20,7 +20,7 @@ use super::{
     teacher::Teacher,
 };
 use crate::{
-    metrics::{Areas, Predictions},
+    dataset::metrics::{Areas, Predictions},
     parallel::for_each_mut,
 };
 

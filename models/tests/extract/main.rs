@@ -13,8 +13,7 @@ use std::time::Duration;
 use divita_models::{
     networks::{Head, LABELS},
     representations::Store,
-    seed::seeded,
-    weights::write_safetensors,
+    weights::{seed::seeded, write_safetensors},
 };
 
 /// Writes a Y4M video of `seconds` at 8 frames a second, grey stripes that move, with a cut after each second and a half.

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use divita_models::{
     Error,
     bundle::{self, BuildOptions, Contents},
-    onnx::Precision,
+    engines::onnx::Precision,
 };
 use divita_runtime::{
     bundle::{Bundle, GENRES, MANIFEST_FILE, Manifest},

@@ -1,8 +1,7 @@
 //! Parameters and multiply-accumulates against the paper's table.
 
-use divita_models::{
-    cost,
-    networks::{shufflenet_2d, swin_2d, swin_3d, timesformer},
+use divita_models::networks::{
+    cost, shufflenet_2d, swin_2d, swin_3d, timesformer,
     zoo::{NETWORKS, PARTS},
 };
 

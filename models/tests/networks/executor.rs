@@ -4,12 +4,13 @@
 use std::sync::Mutex;
 
 use divita_models::{
-    difference::Difference,
-    graph::Graph,
-    networks::{Head, LABELS, shufflenet_3d},
-    onnx::{Precision, encode},
-    reference_input::reference_inputs,
-    seed::seeded,
+    engines::{
+        difference::Difference,
+        onnx::{Precision, encode},
+        reference_input::reference_inputs,
+    },
+    networks::{Head, LABELS, graph::Graph, shufflenet_3d},
+    weights::seed::seeded,
 };
 use divita_runtime::network::{Executor, Instructions, NetworkError, SingleNetwork};
 use prost::Message;

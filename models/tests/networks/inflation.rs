@@ -1,14 +1,13 @@
 //! TimeSformer made of a picture transformer: it must see of a still clip what that sees of the picture.
 
 use divita_models::{
-    checkpoint::Checkpoint,
-    graph::Graph,
-    import::map,
-    onnx::{Precision, encode},
-    reference_input::reference_inputs,
-    seed::seeded,
-    session::Session,
-    weights::{Tensor, Weights},
+    engines::{
+        onnx::{Precision, encode},
+        reference_input::reference_inputs,
+        session::Session,
+    },
+    networks::graph::Graph,
+    weights::{Tensor, Weights, checkpoint::Checkpoint, import::map, seed::seeded},
 };
 
 use crate::{SEED, assert_close, input::small_timesformer, torch::expected};

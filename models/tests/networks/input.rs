@@ -2,16 +2,16 @@
 
 use divita_models::{
     bundle::seeded_networks,
-    graph::Graph,
-    networks::{
-        Head, LABELS, Proportions, SWIN_FEATURES, VitProportions, efficientnet_lite0_classifier, r2plus1d, resnet,
-        shufflenet_3d, swin_2d, swin_3d_of, timesformer_of, transnet,
+    engines::{
+        onnx::{Precision, encode},
+        reference_input::{Input, reference_inputs},
+        session::Session,
     },
-    onnx::{Precision, encode},
-    reference_input::{Input, reference_inputs},
-    seed::seeded,
-    session::Session,
-    weights::{Weights, write_safetensors},
+    networks::{
+        Head, LABELS, Proportions, SWIN_FEATURES, VitProportions, efficientnet_lite0_classifier, graph::Graph,
+        r2plus1d, resnet, shufflenet_3d, swin_2d, swin_3d_of, timesformer_of, transnet,
+    },
+    weights::{Weights, seed::seeded, write_safetensors},
 };
 
 use crate::SEED;

@@ -14,7 +14,7 @@ mod structure;
 mod torch;
 mod tract;
 
-use divita_models::difference::Difference;
+use divita_models::engines::difference::Difference;
 
 /// Seed of the weights behind `tests/vectors`.
 const SEED: u64 = 12;

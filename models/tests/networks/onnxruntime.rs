@@ -1,6 +1,6 @@
 //! The ONNX files in tract against ONNX Runtime, where one is installed.
 
-use divita_models::{
+use divita_models::engines::{
     onnx::Precision,
     session::{Device, ORT_LIBRARY, Session},
 };

@@ -1,6 +1,6 @@
 //! Half-precision weights against single: what halving the files costs.
 
-use divita_models::{difference::Difference, onnx::Precision};
+use divita_models::engines::{difference::Difference, onnx::Precision};
 
 use crate::input::cases;
 

@@ -2,7 +2,7 @@
 
 use divita_models::{
     bundle::{self, BuildOptions, Contents},
-    onnx::Precision,
+    engines::onnx::Precision,
 };
 use divita_runtime::{
     bundle::{Bundle, StreamInput},

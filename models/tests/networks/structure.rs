@@ -3,10 +3,9 @@
 use divita_models::{
     Error,
     bundle::seeded_networks,
+    engines::onnx::{IR_VERSION, OPSET, Precision, encode},
     networks::{swin_2d, swin_3d},
-    onnx::{IR_VERSION, OPSET, Precision, encode},
-    seed::seeded,
-    weights::Weights,
+    weights::{Weights, seed::seeded},
 };
 use prost::Message;
 use tract_onnx::pb::{ModelProto, tensor_proto::DataType};

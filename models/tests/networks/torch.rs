@@ -1,6 +1,6 @@
 //! The ONNX files in tract against PyTorch's outputs, batch norm unfolded there and folded here.
 
-use divita_models::onnx::Precision;
+use divita_models::engines::onnx::Precision;
 use safetensors::SafeTensors;
 
 use crate::{assert_close, input::cases};

@@ -1,6 +1,6 @@
 //! What tract makes of the ONNX files.
 
-use divita_models::{onnx::Precision, session};
+use divita_models::engines::{onnx::Precision, session};
 use divita_runtime::network;
 
 use crate::input::{bundle_cases, cases, shapes};

@@ -1,0 +1,13 @@
+//! Bundles: what they are made of, their files and their model card.
+
+mod building;
+mod card;
+mod contents;
+mod published_vectors;
+pub mod rate_cost;
+mod seeded;
+pub mod trained_bundle;
+
+pub use building::{BuildOptions, build};
+pub use contents::{BundleNetwork, Contents, StreamContents, WORKING_RATES};
+pub use seeded::seeded_networks;

@@ -1,0 +1,4 @@
+//! Extraction: from videos to the vectors of their clips.
+
+pub mod extractor;
+pub mod transnet_detector;

@@ -1,0 +1,80 @@
+//! A video as a shot detector keeps it, with what is true of it: read once, and trained on or looked through many times.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use divita_runtime::{
+    frame::Timestamp,
+    shots::{
+        EvidenceDetector, ShotDetector, ShotSettings, ShotTracker, signature::Signature,
+        transition_network::TransitionNetwork,
+    },
+};
+use divita_video::{self as source, Address};
+
+use super::evaluation::{EvaluationError, Found, Truth, between, file_name};
+use crate::parallel::for_each;
+
+/// What a detector keeps of the frames of a video, and what is true of them.
+pub struct Film {
+    /// The file's name.
+    pub name: String,
+    /// Time and signature of each frame.
+    pub frames: Vec<(Timestamp, Signature)>,
+    /// What is true of it.
+    pub truth: Truth,
+}
+
+impl Film {
+    /// Reads the video `input`.
+    ///
+    /// # Errors
+    /// When there is no truth beside it, it cannot be read to its end, or its truth is of another number of frames.
+    pub fn read(input: &Address) -> Result<Self, EvaluationError> {
+        let truth = Truth::of(input)?;
+        let mut source = source::open(input)?;
+        let mut frames = Vec::new();
+        while let Some(frame) = source.next_frame()? {
+            frames.push((frame.time(), Signature::of(&frame)));
+        }
+        let found = frames.len() as u64;
+        match truth.frames.filter(|&frames| frames != found) {
+            Some(expected) => Err(EvaluationError::Frames { expected, found }),
+            None => Ok(Film { name: file_name(input), frames, truth }),
+        }
+    }
+
+    /// Reads the videos `inputs`, as many at once as there are processors; `done` is called after each.
+    ///
+    /// # Errors
+    /// The first that cannot be read, and why.
+    pub fn read_all(inputs: &[Address], done: impl Fn() + Sync) -> Result<Vec<Self>, (Address, EvaluationError)> {
+        let failed = AtomicBool::new(false);
+        let films = for_each(inputs, |input| {
+            // Of those that cannot be read the others need not be.
+            let film = (!failed.load(Ordering::Relaxed)).then(|| Film::read(input));
+            failed.fetch_or(matches!(film, Some(Err(_))), Ordering::Relaxed);
+            done();
+            film
+        });
+        let named = inputs.iter().zip(films).filter_map(|(input, film)| Some((input, film?)));
+        named.map(|(input, film)| film.map_err(|error| (input.clone(), error))).collect()
+    }
+
+    /// Frames a second.
+    pub fn rate(&self) -> f64 {
+        let span = self.frames.last().map_or(0.0, |last| last.0.as_secs_f64() - self.frames[0].0.as_secs_f64());
+        if span > 0.0 { (self.frames.len() - 1) as f64 / span } else { 0.0 }
+    }
+
+    /// What a detector with these weights and settings finds in it.
+    pub fn detect(&self, network: &TransitionNetwork, settings: ShotSettings) -> Found {
+        let mut detector = EvidenceDetector::new(network.clone(), settings);
+        let (mut tracker, mut shots) = (ShotTracker::default(), Vec::new());
+        for (time, signature) in &self.frames {
+            detector.push_signature(*time, signature.clone(), |verdict| shots.extend(tracker.push(verdict)));
+        }
+        let Ok(()) = detector.finish(|verdict| shots.extend(tracker.push(verdict)));
+        shots.extend(tracker.finish());
+        Found { transitions: between(&shots), frames: tracker.frames(), cpu_s: 0.0 }
+    }
+}

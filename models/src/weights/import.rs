@@ -1,0 +1,104 @@
+//! From a checkpoint to the weights of a network: which tensor is which weight, what is missing and what is left over.
+
+use std::collections::BTreeMap;
+
+use super::{Tensor, Weights, checkpoint::Checkpoint, inflation};
+use crate::{
+    Error,
+    networks::{graph::Graph, zoo::Backbone},
+};
+
+/// Last parts of the names of tensors that no network here needs: counters, and what follows from the shapes.
+const NOT_NEEDED: [&str; 2] = ["num_batches_tracked", "relative_position_index"];
+
+/// First parts of the names of the classifiers that published backbones end with.
+const CLASSIFIERS: [&str; 4] = ["fc", "_fc", "head", "classifier"];
+
+/// What became of the tensors of a checkpoint.
+#[derive(Clone, Debug)]
+pub struct Mapping {
+    /// The weights of the network.
+    pub weights: Weights,
+    /// What stood before every name, such as `state_dict.module.`.
+    pub prefix: String,
+    /// Tensors that are left over by design: the classifier of a backbone, counters, and what follows from the shapes.
+    pub not_needed: Vec<String>,
+    /// Number of tensors that do not stand under the prefix: what a training run keeps beside the network.
+    pub outside: usize,
+    /// Whether the checkpoint was that of a network for pictures, whose weights for time were made here.
+    pub inflated: bool,
+}
+
+/// What stands before the names of the network's weights in the checkpoint: that before most of them.
+#[must_use]
+pub fn prefix(graph: &Graph, checkpoint: &Checkpoint) -> String {
+    let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
+    let names: Vec<String> = graph.weights().into_iter().map(|spec| spec.name).collect();
+    for tensor in checkpoint.tensors.keys() {
+        // A weight's name may end like another's; the prefix of most tensors is the true one.
+        for name in names.iter().filter_map(|name| tensor.strip_suffix(name.as_str())) {
+            if name.is_empty() || name.ends_with('.') {
+                *votes.entry(name).or_default() += 1;
+            }
+        }
+    }
+    let most = votes.values().max().copied().unwrap_or(0);
+    votes.into_iter().find(|(_, count)| *count == most).map(|(prefix, _)| prefix.to_owned()).unwrap_or_default()
+}
+
+/// The weights of `graph` in `checkpoint`.
+///
+/// # Errors
+/// [`Error::WrongNetwork`] where weights are missing, have another shape, or tensors are left over that are neither a
+/// classifier nor a counter; it names them.
+pub fn map(graph: &Graph, mut checkpoint: Checkpoint) -> Result<Mapping, Error> {
+    let mut inflated = false;
+    if graph.name == "timesformer" {
+        (checkpoint, inflated) = inflation::inflate(graph, checkpoint);
+    }
+    let prefix = prefix(graph, &checkpoint);
+    let mut weights = Weights::default();
+    let (mut missing, mut reshaped) = (Vec::new(), Vec::new());
+    for spec in graph.weights() {
+        match checkpoint.tensors.remove(&format!("{prefix}{}", spec.name)) {
+            Some(tensor) if tensor.shape == spec.shape => {
+                weights.0.insert(spec.name, tensor);
+            }
+            Some(tensor) => reshaped.push(format!("{} {:?} instead of {:?}", spec.name, tensor.shape, spec.shape)),
+            None => missing.push(spec.name),
+        }
+    }
+    let left: Vec<&str> = checkpoint.tensors.keys().filter_map(|name| name.strip_prefix(prefix.as_str())).collect();
+    let outside = checkpoint.tensors.len() - left.len();
+    // Everything stands under an empty prefix, so a checkpoint of something else is one of left-over tensors.
+    let by_design = |name: &&str| {
+        let part = |part: Option<&str>, known: &[&str]| part.is_some_and(|part| known.contains(&part));
+        part(name.rsplit('.').next(), &NOT_NEEDED) || part(name.split('.').next(), &CLASSIFIERS)
+    };
+    let (not_needed, unknown): (Vec<&str>, Vec<&str>) = left.into_iter().partition(by_design);
+    if !missing.is_empty() || !reshaped.is_empty() || !unknown.is_empty() {
+        let unknown = unknown.into_iter().map(str::to_owned).collect();
+        return Err(Error::WrongNetwork { network: graph.name, missing, reshaped, unknown });
+    }
+    let not_needed = not_needed.into_iter().map(str::to_owned).collect();
+    Ok(Mapping { weights, prefix, not_needed, outside, inflated })
+}
+
+/// Returns the name of the backbone whose weights `checkpoint` holds, by their names and shapes; `None` where it is of none.
+#[must_use]
+pub fn backbone_of(checkpoint: &Checkpoint) -> Option<&'static str> {
+    let holds = |graph: &Graph| {
+        let prefix = prefix(graph, checkpoint);
+        let shape = |name: &str| checkpoint.tensors.get(&format!("{prefix}{name}")).map(|tensor| &tensor.shape);
+        graph.weights().iter().all(|spec| shape(&spec.name) == Some(&spec.shape))
+    };
+    Backbone::ALL.iter().map(|backbone| backbone.graph(1)).find(holds).map(|graph| graph.name)
+}
+
+/// Length of the vectors that the head in `checkpoint` reads: that of its batch norm.
+#[must_use]
+pub fn head_features(checkpoint: &Checkpoint) -> Option<usize> {
+    let is_norm = |name: &str| name == "bn.weight" || name.ends_with(".bn.weight");
+    let norm: Option<&Tensor> = checkpoint.tensors.iter().find(|(name, _)| is_norm(name)).map(|(_, tensor)| tensor);
+    norm.and_then(|tensor| tensor.shape.first().copied())
+}
