@@ -42,5 +42,5 @@ say "building for $target with $("$RUSTC" --version) in $folder"
 mkdir -p "$folder"
 # One command for all, so that all agree on the features of the dependencies and tract is compiled once.
 cargo test --no-run --release --locked --target "$target" --message-format json-render-diagnostics \
-    -p divita-runtime -p divita-video -p divita-console -p divita -p divita-models > "$folder/tests.json"
+    -p divita-executor -p divita-runtime -p divita-video -p divita-console -p divita -p divita-models > "$folder/tests.json"
 echo "$folder/$target/release"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs what cross-build.sh built as on the Jetson Nano's core (Cortex-A57) in qemu: the runtime's and the board's tests, and
+# Runs what cross-build.sh built as on the Jetson Nano's core (Cortex-A57) in qemu: the tests of the executor, the runtime and the board, and
 # a whole classification of the sample, whose probabilities must be those of this computer's program. The executor's tests and the
 # demo bundle's golden input run on a Cortex-A76 too, which has half precision.
 #
@@ -38,7 +38,7 @@ rm "$divita"
 printf '#!/bin/sh\nexec %s -0 "$0" "%s" "$@"\n' "${emulator[*]}" "$real" > "$divita"
 chmod +x "$divita"
 
-# The tests of the runtime and the board: the package's folder and the test, a line each.
+# The tests of the executor, the runtime and the board: the package's folder and the test, a line each.
 tests() {
     python3 -c '
 import json, pathlib, sys
@@ -46,7 +46,7 @@ for line in open(sys.argv[1]):
     message = json.loads(line)
     if message.get("executable") and message["profile"]["test"]:
         folder = pathlib.Path(message["manifest_path"]).parent
-        if folder.name in ("runtime", "board"):
+        if folder.name in ("executor", "runtime", "board"):
             print(folder, message["executable"])
 ' "$folder/tests.json"
 }
@@ -70,9 +70,9 @@ while read -r package test; do
     fi
     # Without half precision its tests pass over it.
     case "$name" in
-        runtime/divita_runtime)
-            if (cd "$package" && timeout 900 "${newer[@]}" "$test" executor < /dev/null) > "$results/half" 2>&1; then
-                echo "$name, the executor, half precision too: $(grep '^test result:' "$results/half" | cut -d ';' -f 1-2)"
+        executor/divita_executor)
+            if (cd "$package" && timeout 900 "${newer[@]}" "$test" < /dev/null) > "$results/half" 2>&1; then
+                echo "$name, half precision too: $(grep '^test result:' "$results/half" | cut -d ';' -f 1-2)"
             else
                 cat "$results/half"
                 echo "$name: FAILED on emulated ARM with half precision"

@@ -1,8 +1,9 @@
 //! Which executor runs the networks.
 
 use anyhow::{Context, Result};
-use clap::{Args, ValueEnum};
-use divita_runtime::network::{Executor, Instructions};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use divita_runtime::executor::{EXECUTORS, Executor};
 
 /// The option that chooses the executor.
 #[derive(Args)]
@@ -12,31 +13,27 @@ pub struct ExecutorOption {
     /// checks it); or stock tract for everything, which is slower and useful to compare with
     #[arg(
         long,
-        value_enum,
         value_name = "fused|half|tract",
-        default_value_t = Choice::Fused,
+        default_value = EXECUTORS[0].name,
+        value_parser = PossibleValuesParser::new(EXECUTORS.iter().map(|entry| entry.name)),
         hide_possible_values = true
     )]
-    executor: Choice,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Choice {
-    Fused,
-    Half,
-    Tract,
+    executor: String,
 }
 
 impl ExecutorOption {
-    /// The executor, our own with the best instructions of this processor.
+    /// Returns the chosen executor.
+    ///
+    /// # Errors
+    /// Returns an error if this processor does not support it.
     pub fn get(&self) -> Result<Executor> {
-        Ok(match self.executor {
-            Choice::Fused => Executor::default(),
-            Choice::Half => Executor::Fused(Instructions::half().context(
-                "this processor does not compute in half precision (that takes 64-bit ARM with FEAT_FP16, as of Jetson Xavier \
-                 and Raspberry Pi 5); use --executor fused",
-            )?),
-            Choice::Tract => Executor::Tract,
+        let entry = Executor::entry(&self.executor).context("no such executor")?;
+        (entry.detect)().with_context(|| match entry.name {
+            "half" => format!(
+                "this processor does not compute in half precision (that takes {}); use --executor fused",
+                entry.requirement
+            ),
+            name => format!("--executor {name} needs {}; use --executor fused", entry.requirement),
         })
     }
 }

@@ -179,10 +179,7 @@ pub fn replay(bundle: &Bundle, executor: Executor) -> Result<Replay, GoldenError
         }
     };
     let output = run(bundle, rate, &input, executor)?;
-    let tolerance = match executor {
-        Executor::Fused(instructions) if instructions.is_half() => HALF_TOLERANCE,
-        Executor::Fused(_) | Executor::Tract => TOLERANCE,
-    };
+    let tolerance = if executor.is_half() { HALF_TOLERANCE } else { TOLERANCE };
     let mut replay = Replay { comparisons: Vec::new(), same_top: true };
     for (name, values) in
         [(IMAGE_FEATURES, output.image), (VIDEO_FEATURES, output.video), (PROBABILITIES, output.probabilities)]

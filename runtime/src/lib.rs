@@ -1,5 +1,7 @@
 //! The method of DIViTA: frames in, shots, clips and genre probabilities out.
 
+#![forbid(unsafe_code)]
+
 pub mod active_area;
 mod borders;
 pub mod bundle;
@@ -7,7 +9,7 @@ pub mod clips;
 mod colour;
 mod components;
 pub mod event;
-mod executor;
+pub mod executor;
 pub mod frame;
 pub mod golden;
 mod graph_check;
@@ -24,5 +26,4 @@ pub mod sampler;
 pub mod segmenter;
 pub mod shots;
 mod thumbnail;
-mod vectors;
 mod workers;

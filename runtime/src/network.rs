@@ -1,9 +1,10 @@
 //! The networks of a bundle, made ready to run: a backbone and a head a stream, each a model of tract, in which our own executor stands for
 //! what it recognises.
 
-use std::fmt;
 use std::sync::Arc;
 
+use divita_executor::FusedModel;
+use log::info;
 use thiserror::Error;
 use tract_core::internal::DimLike;
 use tract_onnx::pb::ModelProto;
@@ -12,14 +13,13 @@ use tract_onnx::tract_hir::infer::Factoid;
 
 use crate::bundle::{Bundle, Stream, StreamInput};
 use crate::clips::Clip;
-use crate::executor::FusedGraph;
 use crate::graph_check;
 use crate::input::{fill_clip, fill_picture};
 use crate::panics;
 use crate::preprocess::Picture;
 use crate::sampler::WorkingRate;
 
-pub use crate::executor::Instructions;
+pub use crate::executor::{Executor, Instructions};
 
 /// Why the networks of a bundle cannot be run.
 #[derive(Debug, Error)]
@@ -66,40 +66,13 @@ pub enum NetworkError {
     },
 }
 
-/// What runs the networks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Executor {
-    /// Our own executor, with these instructions, for the networks that it recognises; tract for all others.
-    Fused(Instructions),
-    /// Stock tract.
-    Tract,
-}
-
-impl fmt::Display for Executor {
-    /// As `divita` calls them.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Executor::Fused(instructions) if instructions.is_half() => "half",
-            Executor::Fused(_) => "fused",
-            Executor::Tract => "tract",
-        })
-    }
-}
-
-impl Default for Executor {
-    /// Our own, with the best instructions of this processor.
-    fn default() -> Self {
-        Executor::Fused(Instructions::best())
-    }
-}
-
 /// A network's ONNX file, read, of whose networks any number can be prepared for inputs of different lengths.
 struct NetworkFile {
     file: String,
     proto: ModelProto,
     /// Length of the file.
     bytes: usize,
-    fused: Option<FusedGraph>,
+    fused: Option<FusedModel>,
 }
 
 impl NetworkFile {
@@ -115,7 +88,8 @@ impl NetworkFile {
         let proto = panics::catch(|| graph_check::decode(data)).and_then(|proto| proto).map_err(refused)?;
         let fused = match executor {
             Executor::Fused(instructions) => {
-                panics::catch(|| FusedGraph::find(file, &proto, instructions)).map_err(refused)?
+                let found = panics::catch(|| FusedModel::recognise(&proto, instructions)).map_err(refused)?;
+                found.inspect_err(|reason| info!("{file} runs in stock tract: {reason}")).ok()
             }
             Executor::Tract => None,
         };
@@ -150,7 +124,7 @@ impl NetworkFile {
             return Err(NetworkError::Load { file: file.clone(), reason });
         }
         let model = match &self.fused {
-            Some(fused) => fused.rest(),
+            Some(fused) => fused.remainder(),
             None => tract_onnx::onnx().model_for_proto_model(&self.proto),
         };
         let model = model.map_err(chain)?;

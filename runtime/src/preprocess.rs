@@ -5,12 +5,13 @@
 //! and torchvision do), applied to each component before the change to RGB, so that only a few thousand pixels are
 //! converted. Sums are taken in one fixed order in single precision (`resample.rs`): the same bytes on every machine.
 
+use divita_executor::{Computation, run_widest};
+
 use crate::bundle::{Fit, StreamInput};
 use crate::colour::{ToRgb, to_code};
 use crate::components::Components;
 use crate::frame::{Frame, Orientation, SampleAspect};
 use crate::resample::{BAND, Resampler, Scratch};
-use crate::vectors::{Computation, run_widest};
 
 /// A small 8-bit RGB picture, planar: (3, height, width), red first.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! The signature of a frame: what a shot detector keeps of it, counts and a picture of a few hundred cells, and how unlike two of them are.
 
+use divita_executor::{Computation, run_widest};
+
 use crate::frame::Frame;
 use crate::histogram::Histogram;
 use crate::thumbnail::Thumbnail;
-use crate::vectors::{Computation, run_widest};
 
 /// Cells of luma across and down.
 const LUMA: (usize, usize) = (32, 18);

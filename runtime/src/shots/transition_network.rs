@@ -3,12 +3,12 @@
 //! Several members, trained from different beginnings, whose logits are averaged: what one of them learned by chance the others did not. Each
 //! has two hidden layers with ReLU and some 21,000 weights; `divita-models fit-shots` trains them.
 
+use divita_executor::{Computation, run_widest};
 use half::f16;
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView, serialize};
 use thiserror::Error;
 
 use super::evidence::{Evidence, NUMBERS};
-use crate::vectors::{Computation, run_widest};
 
 /// Outputs of the first layer.
 pub const FIRST: usize = 32;

@@ -4,14 +4,15 @@
 
 use std::sync::Arc;
 
-use super::aligned::Aligned;
-use super::attention::Attention;
-use super::depthwise::{Depthwise, DepthwiseWeights, Sides};
-use super::instructions::Instructions;
-use super::layers::{Layer, Layers, Stretch};
-use super::matmul::{Packed, Run, Target};
-use super::norm::NormWeights;
-use super::stem::Stem;
+use crate::aligned::Aligned;
+use crate::attention::Attention;
+use crate::depthwise::{Depthwise, DepthwiseWeights, Sides};
+use crate::instructions::Instructions;
+use crate::layers::{Layer, Layers, Stretch};
+use crate::matmul::Packed;
+use crate::norm::NormWeights;
+use crate::spans::{Run, Target};
+use crate::stem::Stem;
 
 /// Numbers that may be read or written after the last channel of a layer's last position.
 const SLACK: usize = 16;
@@ -41,7 +42,7 @@ enum Step {
 
 /// A network that can be run on inputs of one size.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     steps: Vec<Step>,
     /// Where the output lies.
     output: Run,

@@ -7,7 +7,7 @@ use std::arch::aarch64::{
     vreinterpret_f16_u16, vreinterpret_u16_f16, vst1_u16, vst1q_f32,
 };
 
-use super::matmul::{Run, Target};
+use crate::spans::{Run, Target};
 
 /// Numbers that are taken at once.
 const FOUR: usize = 4;
@@ -37,7 +37,7 @@ unsafe fn widen(from: *const u16) -> float32x4_t {
 /// # Safety
 /// As many halves can be written as there are values.
 #[target_feature(enable = "neon,fp16")]
-pub(super) unsafe fn write(values: &[f32], to: *mut u16) {
+pub(crate) unsafe fn write(values: &[f32], to: *mut u16) {
     let (fours, rest) = values.as_chunks::<FOUR>();
     for (at, four) in fours.iter().enumerate() {
         // SAFETY: the caller's.
@@ -57,7 +57,7 @@ pub(super) unsafe fn write(values: &[f32], to: *mut u16) {
 /// # Safety
 /// As many halves can be read as there are values, rounded up to four.
 #[target_feature(enable = "neon,fp16")]
-pub(super) unsafe fn read(from: *const u16, values: &mut [f32]) {
+pub(crate) unsafe fn read(from: *const u16, values: &mut [f32]) {
     for (at, four) in values.chunks_mut(FOUR).enumerate() {
         let mut widened = [0.0; FOUR];
         // SAFETY: the caller's.
@@ -71,7 +71,7 @@ pub(super) unsafe fn read(from: *const u16, values: &mut [f32]) {
 /// # Safety
 /// What `input` and `target` describe lies in the arena, each channel's number up to the next multiple of four.
 #[target_feature(enable = "neon,fp16")]
-pub(super) unsafe fn mean(arena: *mut u16, input: Run, target: Target, positions: usize) {
+pub(crate) unsafe fn mean(arena: *mut u16, input: Run, target: Target, positions: usize) {
     for channel in (0..input.length).step_by(FOUR) {
         // SAFETY: the caller's.
         unsafe {

@@ -1,19 +1,20 @@
 //! Which vector instructions the kernels run with, and the one place where they are called.
 
-use super::aligned::Aligned;
-use super::attention::{self, Attention};
-use super::depthwise::{self, Depthwise, DepthwiseWeights};
+use crate::aligned::Aligned;
+use crate::attention::{self, Attention};
+use crate::depthwise::{self, Depthwise, DepthwiseWeights};
 #[cfg(target_arch = "aarch64")]
-use super::half;
-use super::lanes::Lanes;
+use crate::half;
+use crate::lanes::Lanes;
 #[cfg(target_arch = "x86_64")]
-use super::lanes::{Avx2, Avx512};
+use crate::lanes::{Avx2, Avx512};
 #[cfg(target_arch = "aarch64")]
-use super::lanes::{Neon, NeonHalf};
-use super::matmul::{self, Gathered, Packed, Run, Target};
-use super::mean;
-use super::norm::{self, NormWeights};
-use super::stem::{self, Stem};
+use crate::lanes::{Neon, NeonHalf};
+use crate::matmul::{self, Gathered, Packed};
+use crate::mean;
+use crate::norm::{self, NormWeights};
+use crate::spans::{Run, Target};
+use crate::stem::{self, Stem};
 
 /// A set of vector instructions that this processor has. What is packed for one is of no use to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,7 +176,7 @@ impl Instructions {
     }
 
     /// The set of the same processor in single precision, for networks that gain little and lose much by half of it.
-    pub(super) fn single(self) -> Self {
+    pub(crate) fn single(self) -> Self {
         if self.is_half() { Self::best() } else { self }
     }
 
@@ -185,7 +186,7 @@ impl Instructions {
     }
 
     /// An arena for so many numbers: zeros.
-    pub(super) fn arena(self, len: usize) -> Aligned {
+    pub(crate) fn arena(self, len: usize) -> Aligned {
         Aligned::zeros(len.div_ceil(self.per_float()))
     }
 
@@ -198,7 +199,7 @@ impl Instructions {
     ///
     /// # Panics
     /// When they do not lie in the arena.
-    pub(super) fn write(self, arena: &mut [f32], at: usize, values: &[f32]) {
+    pub(crate) fn write(self, arena: &mut [f32], at: usize, values: &[f32]) {
         #[cfg(target_arch = "aarch64")]
         if self.is_half() {
             assert!(at + values.len() <= self.numbers(arena));
@@ -212,7 +213,7 @@ impl Instructions {
     ///
     /// # Panics
     /// When they do not lie in the arena.
-    pub(super) fn read(self, arena: &[f32], at: usize, values: &mut [f32]) {
+    pub(crate) fn read(self, arena: &[f32], at: usize, values: &mut [f32]) {
         #[cfg(target_arch = "aarch64")]
         if self.is_half() {
             assert!(at + values.len().next_multiple_of(4) <= self.numbers(arena));
@@ -233,7 +234,7 @@ impl Instructions {
     }
 
     /// Numbers in a vector.
-    pub(super) fn width(self) -> usize {
+    pub(crate) fn width(self) -> usize {
         match self.0 {
             Set::Portable => 1,
             #[cfg(target_arch = "x86_64")]
@@ -263,12 +264,12 @@ impl Instructions {
     }
 
     /// Packs the weights of a matrix multiply (see [`Packed::new`]).
-    pub(super) fn pack(self, weights: &[f32], bias: &[f32], order: &[usize]) -> Packed {
+    pub(crate) fn pack(self, weights: &[f32], bias: &[f32], order: &[usize]) -> Packed {
         Packed::new(weights, bias, order, self.width(), self.columns()).stored(|numbers| self.stored(numbers))
     }
 
     /// Packs the weights of a stem: (outputs, taps).
-    pub(super) fn pack_stem(self, weights: &[f32], bias: &[f32]) -> Packed {
+    pub(crate) fn pack_stem(self, weights: &[f32], bias: &[f32]) -> Packed {
         #[cfg(target_arch = "x86_64")]
         if self.0 == Set::Avx512 && 2 * bias.len() == 3 * Avx512::COUNT {
             return Packed::shared(weights, bias, Avx512::COUNT);
@@ -278,7 +279,7 @@ impl Instructions {
     }
 
     /// Packs the weights of a depthwise convolution (see [`DepthwiseWeights::new`]).
-    pub(super) fn pack_depthwise(self, weights: &[f32], bias: &[f32], order: &[usize]) -> DepthwiseWeights {
+    pub(crate) fn pack_depthwise(self, weights: &[f32], bias: &[f32], order: &[usize]) -> DepthwiseWeights {
         DepthwiseWeights::new(weights, bias, order, self.width()).stored(|numbers| self.stored(numbers))
     }
 
@@ -286,7 +287,7 @@ impl Instructions {
     ///
     /// # Panics
     /// When what is described does not lie in the arena.
-    pub(super) fn matmul(
+    pub(crate) fn matmul(
         self,
         arena: &mut [f32],
         runs: &[Run],
@@ -309,7 +310,7 @@ impl Instructions {
     ///
     /// # Panics
     /// When what is described does not lie in the arena.
-    pub(super) fn depthwise(self, arena: &mut [f32], conv: &Depthwise, weights: &DepthwiseWeights) {
+    pub(crate) fn depthwise(self, arena: &mut [f32], conv: &Depthwise, weights: &DepthwiseWeights) {
         let end = |offset: usize, stride: usize, sides: [usize; 3]| {
             offset + (sides.iter().product::<usize>() - 1) * stride + weights.channels()
         };
@@ -322,7 +323,7 @@ impl Instructions {
     ///
     /// # Panics
     /// When what is described does not lie in the arena, or `data` is not of the stem's sides.
-    pub(super) fn stem(self, arena: &mut [f32], stem: &Stem, taps: &[Vec<usize>], weights: &Packed, data: &[f32]) {
+    pub(crate) fn stem(self, arena: &mut [f32], stem: &Stem, taps: &[Vec<usize>], weights: &Packed, data: &[f32]) {
         assert!(stem.end(weights.padded()) <= self.numbers(arena));
         assert_eq!(data.len(), stem.colours * stem.sides.iter().product::<usize>());
         dispatch!(
@@ -336,7 +337,7 @@ impl Instructions {
     ///
     /// # Panics
     /// When what is described does not lie in the arena.
-    pub(super) fn mean(self, arena: &mut [f32], input: Run, target: Target, positions: usize) {
+    pub(crate) fn mean(self, arena: &mut [f32], input: Run, target: Target, positions: usize) {
         #[cfg(target_arch = "aarch64")]
         if self.is_half() {
             let end = (input.offset + (positions - 1) * input.stride).max(target.offset);
@@ -348,7 +349,7 @@ impl Instructions {
     }
 
     /// See [`attention::run`], which is safe; the instructions make it faster. In single precision only.
-    pub(super) fn attention(
+    pub(crate) fn attention(
         self,
         arena: &mut [f32],
         attention: &Attention,
@@ -365,7 +366,7 @@ impl Instructions {
     }
 
     /// See [`norm::run`], which is safe; the instructions make it faster. In single precision only.
-    pub(super) fn add_norm(
+    pub(crate) fn add_norm(
         self,
         arena: &mut [f32],
         weights: &NormWeights,

@@ -5,24 +5,14 @@
 //! reads is described as runs of neighbouring channels in the buffers of those that made them, and its weights are packed in the
 //! order of the runs.
 
-use super::aligned::Aligned;
-use super::lanes::Lanes;
-
-/// Neighbouring numbers that a matrix multiply reads at each position.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Run {
-    /// Where they begin at position 0, in numbers from the start of the arena.
-    pub offset: usize,
-    /// Numbers from one position to the next.
-    pub stride: usize,
-    /// How many there are.
-    pub length: usize,
-}
+use crate::aligned::Aligned;
+use crate::lanes::Lanes;
+use crate::spans::{Run, Target};
 
 /// Weights, (outputs, inputs) and a bias each, packed for vectors of `width` numbers: panels of a tile's width, in each the inputs in the order
 /// of the runs.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Packed {
+pub(crate) struct Packed {
     /// Panel after panel, (inputs, tile width); the last panel may be narrower.
     data: Aligned,
     /// A bias for each output, filled up with zeros to whole vectors.
@@ -65,7 +55,7 @@ impl Packed {
         Packed { data, bias: biases, inputs, padded, tile, written: padded, shared: false }
     }
 
-    /// Packs `weights` of one and a half vectors of `width` outputs, for [`super::shared::run`].
+    /// Packs `weights` of one and a half vectors of `width` outputs, for [`crate::shared::run`].
     #[cfg(target_arch = "x86_64")]
     pub fn shared(weights: &[f32], bias: &[f32], width: usize) -> Self {
         let (outputs, inputs) = (bias.len(), weights.len() / bias.len());
@@ -76,7 +66,7 @@ impl Packed {
         Packed { written: outputs, shared: true, ..Packed::new(&rows, &biases, &order, width, 2) }
     }
 
-    /// Whether they are packed for [`super::shared::run`].
+    /// Whether they are packed for [`crate::shared::run`].
     #[cfg(target_arch = "x86_64")]
     pub fn is_shared(&self) -> bool {
         self.shared
@@ -107,7 +97,7 @@ impl Packed {
 }
 
 /// Turns `rows`, (outputs, `inputs`), to `panel`, (inputs, `width`), whose outputs beyond those of `rows` are left as they are.
-pub(super) fn turn(rows: &[f32], inputs: usize, panel: &mut [f32], width: usize) {
+pub(crate) fn turn(rows: &[f32], inputs: usize, panel: &mut [f32], width: usize) {
     let rows = || rows.chunks_exact(inputs);
     // Four inputs at a time: a network has millions of weights, and whoever starts the program waits for them.
     let mut fours = panel.chunks_exact_mut(4 * width);
@@ -124,17 +114,8 @@ pub(super) fn turn(rows: &[f32], inputs: usize, panel: &mut [f32], width: usize)
     }
 }
 
-/// Where a result goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Target {
-    /// In numbers from the start of the arena, of position 0.
-    pub offset: usize,
-    /// Numbers from one position to the next, at least [`Packed::padded`].
-    pub stride: usize,
-}
-
 /// What a matrix multiply reads: the left matrix, (positions, inputs), wherever its numbers lie.
-pub(super) trait Inputs {
+pub(crate) trait Inputs {
     /// Every input of `position` in order, with the offset of its number from the start of the arena.
     fn offsets(&self, position: usize) -> impl Iterator<Item = usize>;
 
@@ -152,7 +133,7 @@ pub(super) trait Inputs {
 }
 
 /// `out[p]` = weights x `inputs[p]` + bias for each of `positions`, no less than zero where `relu` says so: the safe reference.
-pub(super) fn reference(
+pub(crate) fn reference(
     arena: &mut [f32],
     inputs: &impl Inputs,
     target: Target,
@@ -179,7 +160,7 @@ pub(super) fn reference(
 /// As [`Lanes`] says; what `inputs` and `target` describe lies in the arena and does not overlap, 8 numbers can be read from wherever an input lies,
 /// and `packed` is packed for `L`.
 #[inline(always)]
-pub(super) unsafe fn run<L: Lanes>(
+pub(crate) unsafe fn run<L: Lanes>(
     arena: *mut L::Number,
     inputs: &impl Inputs,
     target: Target,
@@ -305,7 +286,7 @@ impl<N> Panel<N> {
 }
 
 /// The channels of a 1x1 convolution, run after run.
-pub(super) struct Gathered<'a>(pub &'a [Run]);
+pub(crate) struct Gathered<'a>(pub &'a [Run]);
 
 impl Inputs for Gathered<'_> {
     fn offsets(&self, position: usize) -> impl Iterator<Item = usize> {
@@ -411,7 +392,7 @@ unsafe fn columns<L: Lanes, const COLUMNS: usize>(weights: *const L::Number) -> 
 }
 
 /// The taps of a row of a convolution, of which neighbouring positions see neighbouring numbers.
-pub(super) struct Taps<'a> {
+pub(crate) struct Taps<'a> {
     /// Where each tap of position 0 lies, in numbers after `shift`.
     pub taps: &'a [usize],
     /// In numbers from the start of the arena.

@@ -1,29 +1,30 @@
-//! A fused network as one operator of tract.
+//! A recognised network as one operator of tract.
 
 use std::sync::Arc;
 
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::*;
 
-use super::aligned::Aligned;
-use super::plan::Plan;
+use crate::aligned::Aligned;
+use crate::plan::Plan;
 
-/// The operator: one input, one output (1, numbers).
+/// The tract operator of a recognised network. It has one input and one output of shape
+/// (1, outputs). [`FusedModel::complete`](crate::FusedModel::complete) creates it.
 #[derive(Clone, Debug)]
-pub(super) struct Fused {
-    pub plan: Arc<Plan>,
-    pub outputs: usize,
+pub struct FusedNetwork {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) outputs: usize,
 }
 
-impl PartialEq for Fused {
+impl PartialEq for FusedNetwork {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.plan, &other.plan)
     }
 }
 
-impl Eq for Fused {}
+impl Eq for FusedNetwork {}
 
-impl Op for Fused {
+impl Op for FusedNetwork {
     fn name(&self) -> StaticName {
         "DivitaFused".into()
     }
@@ -31,15 +32,15 @@ impl Op for Fused {
     op_as_typed_op!();
 }
 
-impl EvalOp for Fused {
+impl EvalOp for FusedNetwork {
     not_out_of_plan!();
 
     fn state(&self, _: &EvalContext<'_>) -> TractResult<Option<Box<dyn OpState>>> {
-        Ok(Some(Box::new(Room { arena: self.plan.arena() })))
+        Ok(Some(Box::new(State { arena: self.plan.arena() })))
     }
 }
 
-impl TypedOp for Fused {
+impl TypedOp for FusedNetwork {
     fn output_facts(&self, _: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         Ok(tvec!(f32::fact([1, self.outputs])))
     }
@@ -49,13 +50,13 @@ impl TypedOp for Fused {
 
 /// The arena of one session.
 #[derive(Clone, Debug)]
-struct Room {
+struct State {
     arena: Aligned,
 }
 
-impl OpState for Room {
+impl OpState for State {
     fn eval(&mut self, _: &EvalContext<'_>, op: &dyn Op, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let fused = op.downcast_ref::<Fused>().context("the state of another operator")?;
+        let fused = op.downcast_ref::<FusedNetwork>().context("the state belongs to another operator")?;
         let input = inputs[0].try_as_plain_ram()?;
         let mut tensor = Tensor::zero::<f32>(&[1, fused.outputs])?;
         let mut output = tensor.try_as_plain_ram_mut()?;
@@ -63,7 +64,7 @@ impl OpState for Room {
         Ok(tvec!(tensor.into()))
     }
 
-    // A run leaves nothing behind for the next one.
+    // A run leaves no state for the next run.
     fn reset_lanes(&mut self, _: &[LaneId]) -> TractResult<()> {
         Ok(())
     }

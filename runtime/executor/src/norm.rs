@@ -1,11 +1,10 @@
 //! The sum of two inputs, normalised over the channels of each position: the residual connections of a transformer.
 
-use super::matmul::{Run, Target};
-use super::spans::spans;
+use crate::spans::{Run, Target, spans};
 
 /// Scale and shift of each channel, and what keeps the root away from zero.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct NormWeights {
+pub(crate) struct NormWeights {
     pub scale: Vec<f32>,
     pub shift: Vec<f32>,
     pub epsilon: f32,
@@ -30,7 +29,7 @@ fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f32 {
 ///
 /// Plain sums in one order: the same bits whatever instructions it is compiled for.
 #[inline(always)]
-pub(super) fn run(arena: &mut [f32], weights: &NormWeights, [a, b]: &[Run; 2], target: Target, positions: usize) {
+pub(crate) fn run(arena: &mut [f32], weights: &NormWeights, [a, b]: &[Run; 2], target: Target, positions: usize) {
     let channels = weights.scale.len();
     for position in 0..positions {
         let (a, b) = (a.offset + position * a.stride, b.offset + position * b.stride);

@@ -6,17 +6,21 @@ use std::collections::{HashMap, HashSet};
 
 use tract_onnx::pb::NodeProto;
 
-use super::depthwise::Sides;
-use super::graph::{Graph, Unknown, attribute, integers, output_of};
-use super::instructions::Instructions;
-use super::layers::{Builder, Channel, Weights};
-use super::{Found, Input};
+use crate::depthwise::Sides;
+use crate::graph::{Graph, Unrecognised, attribute, integers, output_of};
+use crate::instructions::Instructions;
+use crate::layers::{Builder, Channel, Weights};
+use crate::network::{InputShape, Network};
 
 /// Finds the network whose first node is `at`. None where no stem begins there.
 ///
 /// # Errors
 /// Where a stem begins there and something after it is not understood.
-pub(super) fn recognise(graph: &Graph<'_>, at: usize, instructions: Instructions) -> Result<Option<Found>, Unknown> {
+pub(crate) fn recognise(
+    graph: &Graph<'_>,
+    at: usize,
+    instructions: Instructions,
+) -> Result<Option<Network>, Unrecognised> {
     let node = &graph.proto.node[at];
     if node.op_type != "Conv" {
         return Ok(None);
@@ -33,7 +37,7 @@ pub(super) fn recognise(graph: &Graph<'_>, at: usize, instructions: Instructions
     let ceiled = attribute(pool.1, "ceil_mode").is_some_and(|mode| mode.i != 0);
     let padded = integers(pool.1, "pads", 0, 2 * conv.axes) == conv.kernel_pads();
     if pooled("kernel_shape") != Some(conv.kernel) || pooled("strides") != Some(halved) || ceiled || !padded {
-        return Err(Unknown(format!("the max pool {:?} is not one of side 3 and step 2", pool.1.name)));
+        return Err(Unrecognised(format!("the max pool {:?} is not one of side 3 and step 2", pool.1.name)));
     }
     let mut walk = Walk {
         graph,
@@ -46,7 +50,7 @@ pub(super) fn recognise(graph: &Graph<'_>, at: usize, instructions: Instructions
     walk.done.extend([at, relu.0, pool.0]);
     walk.values.insert(output_of(pool.1).to_owned(), stem);
     let input =
-        (node.input.first().cloned().unwrap_or_default(), Input::Planes { colours: conv.inputs, axes: conv.axes });
+        (node.input.first().cloned().unwrap_or_default(), InputShape::Planes { colours: conv.inputs, axes: conv.axes });
     for at in at + 1..graph.proto.node.len() {
         if walk.done.contains(&at) || !graph.proto.node[at].input.iter().any(|value| walk.values.contains_key(value)) {
             continue;
@@ -55,7 +59,7 @@ pub(super) fn recognise(graph: &Graph<'_>, at: usize, instructions: Instructions
             return walk.finish(input, &last, value).map(Some);
         }
     }
-    Err(Unknown("no mean over all positions ends the network".into()))
+    Err(Unrecognised("no mean over all positions ends the network".into()))
 }
 
 /// The graph so far.
@@ -70,10 +74,10 @@ struct Walk<'a, 'g> {
 
 impl Walk<'_, '_> {
     /// Takes the node `at`, one of whose inputs is known. The output where it is the last.
-    fn node(&mut self, at: usize) -> Result<Option<(Vec<Channel>, String)>, Unknown> {
+    fn node(&mut self, at: usize) -> Result<Option<(Vec<Channel>, String)>, Unrecognised> {
         let graph = self.graph;
         let node = &graph.proto.node[at];
-        let unknown = |what: &str| Unknown(format!("{} {:?}: {what}", node.op_type, node.name));
+        let unknown = |what: &str| Unrecognised(format!("{} {:?}: {what}", node.op_type, node.name));
         let input = |value: &String| self.values.get(value).cloned();
         let inputs: Option<Vec<Vec<Channel>>> = match node.op_type.as_str() {
             "Concat" => node.input.iter().map(input).collect(),
@@ -185,10 +189,15 @@ impl Walk<'_, '_> {
     }
 
     /// What was found, if nothing else reads what is inside of it.
-    fn finish(self, (input, kind): (String, Input), last: &[Channel], value: String) -> Result<Found, Unknown> {
+    fn finish(
+        self,
+        (input, shape): (String, InputShape),
+        last: &[Channel],
+        value: String,
+    ) -> Result<Network, Unrecognised> {
         let Walk { graph, builder, done, .. } = self;
         graph.closed(&done, &value)?;
-        Ok(Found { layers: builder.finish(last), input, kind, output: value, nodes: done })
+        Ok(Network { layers: builder.finish(last), input, shape, output: value, nodes: done })
     }
 }
 
@@ -212,8 +221,8 @@ struct Convolution {
 
 impl Convolution {
     /// The convolution of `node`, padded by half of its kernel.
-    fn of(graph: &Graph<'_>, node: &NodeProto) -> Result<Self, Unknown> {
-        let unknown = |what: &str| Unknown(format!("Conv {:?}: {what}", node.name));
+    fn of(graph: &Graph<'_>, node: &NodeProto) -> Result<Self, Unrecognised> {
+        let unknown = |what: &str| Unrecognised(format!("Conv {:?}: {what}", node.name));
         let weights = node.input.get(1).and_then(|value| graph.floats(value));
         let (dims, data) = weights.ok_or_else(|| unknown("its weights are not constant and finite"))?;
         let [outputs, inputs, kernel @ ..] = dims.as_slice() else { return Err(unknown("its weights have no kernel")) };

@@ -6,20 +6,21 @@
 //! second cache, and so it is read once. Of what is made three rows are kept. The pool is a maximum of maxima: over three rows and three
 //! columns into a row of the pooled plane, and over time into each plane of the output that the plane belongs to.
 
-use super::depthwise::Sides;
-use super::lanes::Lanes;
+use crate::depthwise::Sides;
+use crate::lanes::Lanes;
 #[cfg(target_arch = "x86_64")]
-use super::lanes::Shares;
-use super::matmul::{self, Packed, Taps, Target};
+use crate::lanes::Shares;
+use crate::matmul::{self, Packed, Taps};
 #[cfg(target_arch = "x86_64")]
-use super::shared;
+use crate::shared;
+use crate::spans::Target;
 
 /// Rows of the convolution that a row of the pool sees.
 const KEPT: usize = 3;
 
 /// A stem of side 3 in height and width, 3 or 1 in time; its pool is of the same kernel with step 2 wherever that is 3.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Stem {
+pub(crate) struct Stem {
     /// Where the planes of the input that are held begin, in numbers from the start of the arena.
     pub input: usize,
     /// Sides of the input without its border.
@@ -150,7 +151,7 @@ fn seen(at: usize, side: usize) -> std::ops::Range<usize> {
 }
 
 /// The safe reference: the stem of planar `data` (colours, sides); `taps` are those of each plane of the convolution.
-pub(super) fn reference(arena: &mut [f32], stem: &Stem, taps: &[Vec<usize>], weights: &Packed, data: &[f32]) {
+pub(crate) fn reference(arena: &mut [f32], stem: &Stem, taps: &[Vec<usize>], weights: &Packed, data: &[f32]) {
     for (z, taps) in taps.iter().enumerate() {
         stem.fill(data, z, |row, even, odd| {
             for (at, &number) in row.iter().enumerate() {
@@ -193,7 +194,7 @@ fn reference_plane(arena: &mut [f32], stem: &Stem, z: usize, taps: &[usize], wei
 /// # Safety
 /// As [`Lanes`] says; what `stem` and `taps` describe lies in the arena and does not overlap, and `weights` are packed for `L`.
 #[inline(always)]
-pub(super) unsafe fn run<L: Lanes>(
+pub(crate) unsafe fn run<L: Lanes>(
     arena: *mut L::Number,
     stem: &Stem,
     taps: &[Vec<usize>],
@@ -221,7 +222,7 @@ pub(super) unsafe fn run<L: Lanes>(
 /// As [`run`].
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-pub(super) unsafe fn run_shared<L: Shares>(
+pub(crate) unsafe fn run_shared<L: Shares>(
     arena: *mut f32,
     stem: &Stem,
     taps: &[Vec<usize>],

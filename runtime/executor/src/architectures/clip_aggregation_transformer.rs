@@ -8,19 +8,23 @@ use std::collections::HashSet;
 
 use tract_onnx::pb::NodeProto;
 
-use super::attention::Attention;
-use super::graph::{Graph, Unknown, attribute, integers, output_of};
-use super::instructions::Instructions;
-use super::layers::{Builder, Channel, Weights};
-use super::matmul::turn;
-use super::norm::NormWeights;
-use super::{Found, Input};
+use crate::attention::Attention;
+use crate::graph::{Graph, Unrecognised, attribute, integers, output_of};
+use crate::instructions::Instructions;
+use crate::layers::{Builder, Channel, Weights};
+use crate::matmul::turn;
+use crate::network::{InputShape, Network};
+use crate::norm::NormWeights;
 
 /// Finds the network whose first node is `at`. None where no projection with attention begins there.
 ///
 /// # Errors
 /// Where one begins there and something after it is not understood.
-pub(super) fn recognise(graph: &Graph<'_>, at: usize, instructions: Instructions) -> Result<Option<Found>, Unknown> {
+pub(crate) fn recognise(
+    graph: &Graph<'_>,
+    at: usize,
+    instructions: Instructions,
+) -> Result<Option<Network>, Unrecognised> {
     let node = &graph.proto.node[at];
     if node.op_type != "MatMul" {
         return Ok(None);
@@ -38,14 +42,14 @@ pub(super) fn recognise(graph: &Graph<'_>, at: usize, instructions: Instructions
     }
     let (positions, output, value) = walk
         .transformer(&projection)
-        .ok_or_else(|| Unknown(format!("what follows {:?} is no Clip Aggregation Transformer", node.name)))?;
+        .ok_or_else(|| Unrecognised(format!("what follows {:?} is no Clip Aggregation Transformer", node.name)))?;
     graph.closed(&walk.done, &value)?;
-    let kind = Input::Rows { positions, channels: projection.inputs() };
+    let shape = InputShape::Rows { positions, channels: projection.inputs() };
     let Walk { builder, done, .. } = walk;
-    Ok(Some(Found {
+    Ok(Some(Network {
         layers: builder.finish(&output),
         input: node.input.first().cloned().unwrap_or_default(),
-        kind,
+        shape,
         output: value,
         nodes: done,
     }))

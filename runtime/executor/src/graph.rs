@@ -3,15 +3,17 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use thiserror::Error;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
 
-/// Why a graph is not one that the executor knows: a sentence that names the node.
-#[derive(Debug)]
-pub(super) struct Unknown(pub String);
+/// The reason why the executor does not recognise a model. The message names the node.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{0}")]
+pub struct Unrecognised(pub(crate) String);
 
 /// A graph and its edges.
-pub(super) struct Graph<'a> {
+pub(crate) struct Graph<'a> {
     pub proto: &'a GraphProto,
     constants: HashMap<&'a str, &'a TensorProto>,
     /// The node that makes each value.
@@ -50,10 +52,10 @@ impl<'a> Graph<'a> {
     }
 
     /// That of what `nodes` make nothing but `output` is read by anything else.
-    pub fn closed(&self, nodes: &HashSet<usize>, output: &str) -> Result<(), Unknown> {
+    pub fn closed(&self, nodes: &HashSet<usize>, output: &str) -> Result<(), Unrecognised> {
         let mut inside = nodes.iter().flat_map(|&at| &self.proto.node[at].output).filter(|&made| made != output);
         match inside.find(|made| self.readers(made).iter().any(|reader| !nodes.contains(reader))) {
-            Some(read) => Err(Unknown(format!("{read:?}, inside of it, is read by something else too"))),
+            Some(read) => Err(Unrecognised(format!("{read:?}, inside of it, is read by something else too"))),
             None => Ok(()),
         }
     }
@@ -102,17 +104,17 @@ impl<'a> Graph<'a> {
 }
 
 /// The first value that a node makes; an empty name, which nothing reads, where it makes none.
-pub(super) fn output_of(node: &NodeProto) -> &str {
+pub(crate) fn output_of(node: &NodeProto) -> &str {
     node.output.first().map_or("", String::as_str)
 }
 
 /// The attribute `name` of a node.
-pub(super) fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
+pub(crate) fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
     node.attribute.iter().find(|attribute| attribute.name == name)
 }
 
 /// The whole numbers of an attribute; `default`, so many times, where it is not there.
-pub(super) fn integers(node: &NodeProto, name: &str, default: i64, count: usize) -> Vec<i64> {
+pub(crate) fn integers(node: &NodeProto, name: &str, default: i64, count: usize) -> Vec<i64> {
     attribute(node, name).map_or_else(|| vec![default; count], |attribute| attribute.ints.clone())
 }
 

@@ -2,18 +2,19 @@
 //!
 //! A ShuffleNet's stem has 24 outputs. In vectors of 16 a quarter of every multiply-add would be of zeros, and the stem is half of the work of a clip.
 
-use super::lanes::Shares;
-use super::matmul::{Packed, Taps, Target};
+use crate::lanes::Shares;
+use crate::matmul::{Packed, Taps};
+use crate::spans::Target;
 
 /// Positions of a tile: three sums for two of them, and with the weights no more than 32 registers.
 const MOST: usize = 16;
 
-/// [`super::matmul::run`] for a row of [`Taps`], with ReLU, of weights that are [shared](Packed::shared).
+/// [`crate::matmul::run`] for a row of [`Taps`], with ReLU, of weights that are [shared](Packed::shared).
 ///
 /// # Safety
-/// As [`super::matmul::run`].
+/// As [`crate::matmul::run`].
 #[inline(always)]
-pub(super) unsafe fn run<L: Shares>(
+pub(crate) unsafe fn run<L: Shares>(
     arena: *mut f32,
     taps: &Taps<'_>,
     target: Target,

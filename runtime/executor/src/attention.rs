@@ -1,11 +1,10 @@
 //! Multi-head attention of each position to all positions: softmax(query key) value, head by head.
 
-use super::matmul::{Run, Target};
-use super::spans::spans;
+use crate::spans::{Run, Target, spans};
 
 /// Attention of so many heads; the factor of the scores is in the query's weights.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Attention {
+pub(crate) struct Attention {
     pub heads: usize,
 }
 
@@ -29,7 +28,7 @@ fn padded(positions: usize) -> usize {
 ///
 /// Plain sums in one order: the same bits whatever instructions it is compiled for.
 #[inline(always)]
-pub(super) fn run(
+pub(crate) fn run(
     arena: &mut [f32],
     attention: &Attention,
     [query, key, value]: &[Run; 3],

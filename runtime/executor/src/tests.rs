@@ -3,14 +3,15 @@
 
 use proptest::prelude::*;
 
-use super::attention::{self, Attention};
-use super::depthwise::{self, Depthwise, DepthwiseWeights};
-use super::instructions::Instructions;
-use super::layers::{Builder, Layers, Weights};
-use super::matmul::{self, Gathered, Run, Target};
-use super::norm::{self, NormWeights};
-use super::plan::Plan;
-use super::stem::Stem;
+use crate::attention::{self, Attention};
+use crate::depthwise::{self, Depthwise, DepthwiseWeights};
+use crate::instructions::Instructions;
+use crate::layers::{Builder, Layers, Weights};
+use crate::matmul::{self, Gathered};
+use crate::norm::{self, NormWeights};
+use crate::plan::Plan;
+use crate::spans::{Run, Target};
+use crate::stem::Stem;
 
 /// Under Miri, which takes a second for what takes a processor a microsecond.
 const CASES: u32 = if cfg!(miri) { 4 } else { 192 };

@@ -5,7 +5,7 @@
 /// # Safety
 /// Every method but the constants may be called only on a processor that has the instructions, inside a function compiled for them
 /// (`#[target_feature]`), into which it is inlined.
-pub(super) unsafe trait Lanes {
+pub(crate) unsafe trait Lanes {
     /// What activations and weights are stored as.
     type Number: Copy;
     /// A register.
@@ -67,7 +67,7 @@ unsafe fn apart(values: &[f32], even: *mut f32, odd: *mut f32) {
 /// # Safety
 /// As [`Lanes`].
 #[cfg(target_arch = "x86_64")]
-pub(super) unsafe trait Shares: Lanes<Number = f32> {
+pub(crate) unsafe trait Shares: Lanes<Number = f32> {
     /// Two neighbouring numbers, by turns in all places.
     unsafe fn splat_two(at: *const f32) -> Self::Vector;
     /// Writes the numbers in even places at `even` and those in odd places at `odd`, where there is one.
@@ -76,7 +76,7 @@ pub(super) unsafe trait Shares: Lanes<Number = f32> {
 
 /// AVX2 and FMA: 8 floats.
 #[cfg(target_arch = "x86_64")]
-pub(super) struct Avx2;
+pub(crate) struct Avx2;
 
 // SAFETY: the methods are called under `#[target_feature(enable = "avx2,fma")]` alone.
 #[cfg(target_arch = "x86_64")]
@@ -137,7 +137,7 @@ unsafe impl Lanes for Avx2 {
 
 /// AVX-512: 16 floats.
 #[cfg(target_arch = "x86_64")]
-pub(super) struct Avx512;
+pub(crate) struct Avx512;
 
 // SAFETY: the methods are called under `#[target_feature(enable = "avx512f")]` alone.
 #[cfg(target_arch = "x86_64")]
@@ -224,7 +224,7 @@ unsafe impl Shares for Avx512 {
 
 /// NEON: 4 floats.
 #[cfg(target_arch = "aarch64")]
-pub(super) struct Neon;
+pub(crate) struct Neon;
 
 // SAFETY: every 64-bit ARM processor has NEON.
 #[cfg(target_arch = "aarch64")]
@@ -295,7 +295,7 @@ unsafe impl Lanes for Neon {
 
 /// NEON with arithmetic in half precision (FEAT_FP16): 8 halves, each kept as its bits.
 #[cfg(target_arch = "aarch64")]
-pub(super) struct NeonHalf;
+pub(crate) struct NeonHalf;
 
 // SAFETY: the methods are called under `#[target_feature(enable = "neon,fp16")]` alone.
 #[cfg(target_arch = "aarch64")]
@@ -333,8 +333,8 @@ unsafe impl Lanes for NeonHalf {
             }
             let (mut evens, mut odds) = ([0.0; 4], [0.0; 4]);
             apart(rest, evens.as_mut_ptr(), odds.as_mut_ptr());
-            super::half::write(&evens[..rest.len().div_ceil(2)], even.add(4 * eights.len()));
-            super::half::write(&odds[..rest.len() / 2], odd.add(4 * eights.len()));
+            crate::half::write(&evens[..rest.len().div_ceil(2)], even.add(4 * eights.len()));
+            crate::half::write(&odds[..rest.len() / 2], odd.add(4 * eights.len()));
         }
     }
     #[inline(always)]

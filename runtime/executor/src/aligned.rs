@@ -7,7 +7,7 @@ const LINE: usize = 64;
 
 /// Floats whose first one begins a cache line.
 #[derive(Debug)]
-pub(super) struct Aligned {
+pub(crate) struct Aligned {
     data: Vec<f32>,
     /// Floats before the first.
     skipped: usize,

@@ -5,22 +5,22 @@
 
 use std::sync::Arc;
 
-use super::attention::Attention;
-use super::depthwise::{DepthwiseWeights, Sides};
-use super::instructions::Instructions;
-use super::matmul::Packed;
-use super::norm::NormWeights;
+use crate::attention::Attention;
+use crate::depthwise::{DepthwiseWeights, Sides};
+use crate::instructions::Instructions;
+use crate::matmul::Packed;
+use crate::norm::NormWeights;
 
 /// A channel of activations: the layer that makes it, and which of the layer's channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Channel {
+pub(crate) struct Channel {
     pub layer: usize,
     pub place: usize,
 }
 
 /// Neighbouring channels of one layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stretch {
+pub(crate) struct Stretch {
     pub layer: usize,
     pub place: usize,
     pub length: usize,
@@ -28,14 +28,14 @@ pub(super) struct Stretch {
 
 /// Weights (outputs, inputs) row-major, or (channels, taps), with a bias for each output.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Weights<'a> {
+pub(crate) struct Weights<'a> {
     pub data: &'a [f32],
     pub bias: &'a [f32],
 }
 
 /// The first convolution, its ReLU and its max pool.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct StemLayer {
+pub(crate) struct StemLayer {
     pub colours: usize,
     pub kernel: Sides,
     pub step: Sides,
@@ -44,7 +44,7 @@ pub(super) struct StemLayer {
 
 /// What a layer does.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Layer {
+pub(crate) enum Layer {
     /// Takes the network's input: planes.
     Stem(StemLayer),
     /// Takes the network's input: so many channels at each position.
@@ -76,7 +76,7 @@ impl Layer {
 
 /// A network; the channels of the last layer at its only position are the output.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Layers {
+pub(crate) struct Layers {
     pub layers: Vec<Layer>,
     /// Numbers of the output.
     pub outputs: usize,
@@ -84,7 +84,7 @@ pub(super) struct Layers {
 }
 
 /// Takes a network layer by layer. What does not fit together is a mistake of the caller, who knows the shapes.
-pub(super) struct Builder {
+pub(crate) struct Builder {
     instructions: Instructions,
     layers: Vec<Layer>,
 }

@@ -1,14 +1,14 @@
 //! Depthwise convolutions of side 3, in two or three axes: each channel by itself.
 
-use super::aligned::Aligned;
-use super::lanes::Lanes;
+use crate::aligned::Aligned;
+use crate::lanes::Lanes;
 
 /// Sides of a box of positions: time, height, width. A picture has time 1.
-pub(super) type Sides = [usize; 3];
+pub(crate) type Sides = [usize; 3];
 
 /// A depthwise convolution over neighbouring channels of one buffer, padded by 1 wherever its kernel is 3 long.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Depthwise {
+pub(crate) struct Depthwise {
     /// Where the first channel lies at position 0, in numbers from the start of the arena.
     pub offset: usize,
     /// Numbers from one position to the next.
@@ -42,7 +42,7 @@ impl Depthwise {
 
 /// Weights of a depthwise convolution in blocks of `width` channels: the taps of each, and its biases. The last block is filled up with zeros.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct DepthwiseWeights {
+pub(crate) struct DepthwiseWeights {
     taps: Aligned,
     bias: Aligned,
     /// Channels, rounded up to whole blocks.
@@ -82,7 +82,7 @@ impl DepthwiseWeights {
 
 /// The safe reference; `width` is what the weights are packed for. As the kernel, it writes whole blocks: numbers of no meaning after the
 /// last channel.
-pub(super) fn reference(arena: &mut [f32], conv: &Depthwise, weights: &DepthwiseWeights, width: usize) {
+pub(crate) fn reference(arena: &mut [f32], conv: &Depthwise, weights: &DepthwiseWeights, width: usize) {
     let [_, height, row] = conv.input;
     let (out, taps) = (conv.output(), conv.kernel.iter().product::<usize>());
     let mut position = 0;
@@ -117,7 +117,7 @@ pub(super) fn reference(arena: &mut [f32], conv: &Depthwise, weights: &Depthwise
 /// As [`Lanes`] says; what `conv` describes lies in the arena up to the end of the last block of channels, and its output does not overlap its
 /// input; `weights` are packed for `L`.
 #[inline(always)]
-pub(super) unsafe fn run<L: Lanes>(arena: *mut L::Number, conv: &Depthwise, weights: &DepthwiseWeights) {
+pub(crate) unsafe fn run<L: Lanes>(arena: *mut L::Number, conv: &Depthwise, weights: &DepthwiseWeights) {
     let [_, height, width] = conv.input;
     let (out, taps) = (conv.output(), conv.kernel.iter().product::<usize>());
     for z in 0..out[0] {
