@@ -1,4 +1,4 @@
-"""The project's programs, as the comparisons with others need them: built by cargo."""
+"""Builds the project's programs for the comparisons."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def build(features=()):
-    """Builds the programs with `features`; the folder that holds them."""
+    """Builds the programs with `features`. Returns the folder that holds them."""
     manifest = ["--manifest-path", ROOT / "Cargo.toml"]
     wanted = ["--features", ",".join(features)] if features else []
     subprocess.run(["cargo", "build", "--release", "--workspace", "--bins", *wanted, *manifest], check=True)

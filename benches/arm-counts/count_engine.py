@@ -1,7 +1,9 @@
-"""Runs an engine of benches/peers on each network of a folder, where the clock counts instructions: `count_engine.py ENGINE FOLDER`.
+"""Runs an engine of benches/peers on each network of a folder, on a machine whose clock counts instructions.
 
-Prints a JSON list of {"work", "engine", "count"}, in millions: the last of three runs, for what is prepared in the first is not the
-network's.
+  count_engine.py ENGINE FOLDER
+
+Prints a JSON list of {"work", "engine", "count"}, in millions. The count is that of the last of three
+runs, because the first one also prepares the network.
 """
 
 import json

@@ -1,16 +1,16 @@
-# What the counting scripts beside this file share: an emulated ARM machine whose clock goes on by one nanosecond with each instruction.
-# To be sourced, after board/packaging/arm64.sh and with `install` set where Debian's packages may be installed.
+# Emulated ARM machine whose clock advances by one nanosecond per instruction, for the scripts beside
+# this file. Source board/packaging/arm64.sh first. Set `install` if Debian packages may be installed.
 # shellcheck shell=bash
 
-# A core with half-precision arithmetic; what needs none of it takes the same instructions as on a Cortex-A57.
+# Core with half-precision arithmetic. Other code takes the same instructions as on a Cortex-A57.
 core=cortex-a76
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/divita/arm64-machine"
 
-# Fetches Debian's packages $2... for arm64 and unpacks them in the folder $1; nothing is installed.
+# Downloads Debian's packages $2... for arm64 and unpacks them in the folder $1. Installs nothing.
 unpack() {
     local folder="$1" log status=0
     shift
-    [ -n "$install" ] || { say "$* cannot be fetched: give --install, as root of a Debian"; return 1; }
+    [ -n "$install" ] || { say "cannot download $*: give --install, as root on Debian"; return 1; }
     log="$(mktemp)"
     {
         { [ "$(dpkg --print-architecture)" = arm64 ] || dpkg --add-architecture arm64; } \
@@ -19,32 +19,32 @@ unpack() {
                 rm -f ./*.deb
             )
     } > "$log" 2>&1 || status=$?
-    [ "$status" = 0 ] || { tail -n 3 "$log" >&2; say "$* cannot be fetched"; }
+    [ "$status" = 0 ] || { tail -n 3 "$log" >&2; say "cannot download $*"; }
     rm -f "$log"
     return "$status"
 }
 
-# The package for arm64, beginning with $2, that package $1 stands for.
+# Prints the arm64 package with prefix $2 that package $1 depends on.
 depended() {
     apt-cache depends "$1:arm64" 2> /dev/null | sed -n "s/^ *Depends: \($2[^:]*\).*/\1/p" | head -n 1
 }
 
-# The packages for arm64 that packages $@ need, and these.
+# Prints the packages $@ for arm64 and all of their dependencies.
 closure() {
     apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances "${@/%/:arm64}" 2> /dev/null \
         | sed -n 's/^\([a-z].*\):arm64$/\1/p'
 }
 
-# Makes sure that the machine can be started; its kernel and busybox are fetched once. Status 3 where it cannot.
+# Prepares the machine: downloads its kernel and busybox once. Status 3 if that fails.
 need_machine() {
-    # `command -v` of two is content with one of them.
+    # `command -v` with two names succeeds if one of them exists.
     if ! { command -v qemu-system-aarch64 && command -v cpio; } > /dev/null; then
         [ -n "$install" ] && install_packages qemu-system-arm cpio || { say "no qemu-system-aarch64 (Debian's qemu-system-arm) or no cpio"; return 3; }
     fi
     [ ! -e "$cache/kernel" ] || return 0
     local folder status=0
     folder="$(mktemp -d)"
-    # The names of packages for arm64 are known after this.
+    # After this, apt knows the packages for arm64.
     unpack "$folder" busybox-static && unpack "$folder" "$(depended linux-image-arm64 linux-image-)" || status=3
     if [ "$status" = 0 ]; then
         mkdir -p "$cache"
@@ -55,7 +55,7 @@ need_machine() {
     return "$status"
 }
 
-# Starts the machine with the files of folder $1 and has its shell run the lines of standard input; prints what it says.
+# Starts the machine with the files of folder $1, runs standard input in its shell, prints its output.
 boot() {
     local root="$1" work status=0
     work="$(mktemp -d)"

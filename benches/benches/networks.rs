@@ -1,5 +1,5 @@
-//! The networks on one thread, in our own executor and in stock tract: the image backbone, the video backbone at 4, 8, 12 and 24 frames, the
-//! heads.
+//! Benches of the networks on one thread, in divita's executor and in stock tract: the image
+//! backbone, the video backbone at 4, 8, 12 and 24 frames, the heads.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::hint::black_box;
@@ -9,13 +9,13 @@ use divita_benches::{bundle, rate};
 use divita_runtime::network::{Executor, Networks};
 use divita_runtime::preprocess::Picture;
 
-/// A picture that is not all one colour.
+/// Returns a picture of varied colours.
 fn picture(size: usize) -> Picture {
     let data = (0..3 * size * size).map(|at| (at as u32).wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
     Picture::from_planar(size, size, data).unwrap()
 }
 
-/// What is compared.
+/// The executors that are compared.
 const EXECUTORS: [fn() -> Executor; 2] = [Executor::default, || Executor::Tract];
 
 fn backbones(criterion: &mut Criterion) {

@@ -1,5 +1,6 @@
-//! The whole sample, 1253 frames of 640x360: decoded alone, cut into shots, classified at 4 frames a second. And as much of a film that lies
-//! in memory, so that nothing is decoded, on one thread and on two.
+//! Benches of the whole sample, 1253 frames of 640x360: decoded, split into shots, classified at 4
+//! frames a second. Also a film of the same length in memory, without decoding, on one and two
+//! threads.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::num::NonZeroUsize;
@@ -69,13 +70,13 @@ fn whole(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Seconds of the film in memory.
+/// Length of the film in memory, in seconds.
 const SECONDS: u64 = 52;
 
 fn without_decoding(criterion: &mut Criterion) {
-    let (bundle, film) = (bundle(), Film::of(640, 360));
+    let (bundle, film) = (bundle(), Film::with_size(640, 360));
     let mut group = criterion.benchmark_group("film in memory");
-    // A clip a second.
+    // One clip a second.
     group.throughput(Throughput::Elements(SECONDS)).sampling_mode(SamplingMode::Flat).sample_size(10);
     for fps in [4, 24] {
         let networks = Networks::prepare(&bundle, &[rate(fps)], Executor::default()).unwrap();

@@ -1,4 +1,5 @@
-//! The stages before the networks: histogram, shots, sampling and clips, keyframe, resize, input.
+//! Benches of the stages before the networks: histogram, shots, sampling and clips, keyframe,
+//! resize, input.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::hint::black_box;
@@ -13,7 +14,7 @@ use divita_runtime::segmenter::{Segment, Segmentation, Segmenter, SegmenterOptio
 use divita_runtime::shots::transition_network::TransitionNetwork;
 use divita_runtime::shots::{EvidenceDetector, ShotDetector, ShotSettings};
 
-/// Sizes of the frames: of most trailers, and of those in the best quality.
+/// Sizes of the frames: most trailers, and trailers of the highest quality.
 const SIZES: [(usize, usize); 2] = [(1280, 720), (1920, 1080)];
 
 fn histogram(criterion: &mut Criterion) {
@@ -21,7 +22,7 @@ fn histogram(criterion: &mut Criterion) {
     let (a, b) = (Histogram::of(&film.frame(0)), Histogram::of(&film.frame(30)));
     let mut group = criterion.benchmark_group("histogram");
     for (width, height) in SIZES {
-        let film = Film::of(width, height);
+        let film = Film::with_size(width, height);
         group.bench_function(format!("of a {width}x{height} frame"), |bencher| {
             bencher.iter(|| Histogram::of(black_box(&film.frame(7))));
         });
@@ -34,9 +35,9 @@ fn shots(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("shots");
     group.throughput(Throughput::Elements(1));
     for (width, height) in SIZES {
-        // One detector for all rounds, so that what is measured is the steady state: its window full, a cut now and then.
+        // One detector for all rounds measures the steady state: a full window and occasional cuts.
         let mut detector = EvidenceDetector::new(TransitionNetwork::default(), ShotSettings::default());
-        let (film, mut index) = (Film::of(width, height), 0);
+        let (film, mut index) = (Film::with_size(width, height), 0);
         group.bench_function(format!("detector, a {width}x{height} frame"), |bencher| {
             bencher.iter(|| {
                 let Ok(()) = detector.push(&film.frame(index), |verdict| _ = black_box(verdict));
@@ -105,7 +106,7 @@ fn resize(criterion: &mut Criterion) {
     let inputs = [("image", &streams.image), ("video", &streams.video)]
         .map(|(name, stream)| (name, stream.as_ref().unwrap().input));
     for (width, height) in SIZES {
-        let film = Film::of(width, height);
+        let film = Film::with_size(width, height);
         let mut streams = inputs.map(|(_, input)| (Preprocessor::new(&input), Picture::black(input.size, input.size)));
         for ((name, input), (preprocessor, picture)) in inputs.iter().zip(&mut streams) {
             let name = format!("{width}x{height} for the {name} stream");

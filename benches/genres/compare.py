@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Compares the streams and the two ways to cut clips on synthetic trailers: each trained with several seeds, one table.
+"""Compare the streams, and clips of shots with clips across shots, on synthetic trailers.
 
-FOLDER is what the commands of docs/training.md, "From nothing to a trained bundle", have left: `synthetic`, `runs/2d`, `runs/3d`, `image-4.zarr` and
-`video-4.zarr`. The vectors of clips across shots are made by the same backbones and added to it, the runs go to its folder `compared`; what is
-there already is not made again. Printed is a Markdown table of muAP, mAP, wAP and sAP on the test part, mean and standard deviation over the seeds, beside what the
-labels' frequencies in the training part say of each trailer.
+FOLDER is the result of the commands in docs/training.md, "From nothing to a trained bundle":
+`synthetic`, `runs/2d`, `runs/3d`, `image-4.zarr` and `video-4.zarr`. The script extracts the vectors of
+clips across shots with the same backbones, and trains each variant with several seeds in
+FOLDER/compared. Existing results are kept.
+
+Prints a Markdown table of muAP, mAP, wAP and sAP on the test set: mean and standard deviation over
+the seeds. The first row predicts for each trailer the label frequencies of the training set.
 
 Example:
   benches/genres/compare.py work
@@ -22,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from programs import build
 
 AREAS = {"mu_ap": "muAP", "m_ap": "mAP", "w_ap": "wAP", "s_ap": "sAP"}
-# What is trained: its name, and the stores of its streams.
+# Variants: name, and stores of the streams.
 TRAINED = {
     "image": ["--image", "image-4.zarr"],
     "video": ["--video", "video-4.zarr"],
@@ -53,7 +56,7 @@ def main():
                 resume = ["--resume"] if (options.folder / output / "recipe.json").exists() else []
                 run("train", "synthetic/splits.csv", *stores, *RECIPE, "--seed", str(seed), "--output", output, *resume)
             rows[name].append(json.loads(results.read_text())["test"][0])
-    print(f"| test part | {' | '.join(AREAS.values())} |\n|---|---|---|---|---|")
+    print(f"| test set | {' | '.join(AREAS.values())} |\n|---|---|---|---|---|")
     for name, found in rows.items():
         print(f"| {name} | {' | '.join(cell([areas[area] for areas in found]) for area in AREAS)} |")
 
@@ -66,7 +69,7 @@ def cell(areas):
 
 
 def frequencies(folder, models):
-    """The measures of saying of every trailer how frequent each label is in the training part."""
+    """Returns the scores of predicting the label frequencies of the training set for every trailer."""
     table = list(csv.DictReader((folder / "synthetic/splits.csv").open()))
     labels = [name for name in table[0] if name != "video" and not name.startswith("split")]
     trained = [row for row in table if row["split0"] == "0"]
@@ -83,8 +86,8 @@ def frequencies(folder, models):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="FOLDER")
-    parser.add_argument("--seeds", type=int, default=3, help="seeds of each (default: 3)")
-    parser.add_argument("--binaries", type=Path, help="folder of divita-models (default: it is built)")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds per variant (default: 3)")
+    parser.add_argument("--binaries", type=Path, help="folder of divita-models (default: build it)")
     options = parser.parse_args()
     options.folder = options.folder.resolve()
     options.binaries = options.binaries and options.binaries.resolve()

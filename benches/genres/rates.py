@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
-"""Measures what it costs to run heads that were trained at 24 frames a second at lower rates.
+"""Measure the loss of running heads, trained at 24 frames a second, at lower rates.
 
-Makes a synthetic corpus of a seed that the demo bundle has not seen, extracts its vectors at 24
+Renders a synthetic corpus with a seed that the demo bundle has not seen, extracts its vectors at 24
 frames a second with the backbones of that bundle, trains heads with several seeds, and classifies
-the test part with `divita` at every rate. FOLDER holds everything; what is there already is not
-made again.
+the test set with `divita` at every rate. FOLDER holds everything. Existing results are kept.
 
 Prints a Markdown table: muAP at 24 frames a second, and the difference at each lower rate, mean and
-standard deviation over the seeds of the heads. It says little about films, and less than it seems
-about other backbones: there is one corpus, and the 3D backbone was fitted to clips of 4 frames.
+standard deviation over the seeds of the heads. It says little about films and other backbones: there
+is one corpus, and the 3D backbone was trained on clips of 4 frames.
 
 Example:
   benches/genres/rates.py work-rates
@@ -31,7 +30,7 @@ IMAGE = ["--image", "image-24.zarr"]
 VIDEO = ["--video", "video-24.zarr"]
 IMAGE_WEIGHTS = ["--image-weights", "image.onnx"]
 VIDEO_WEIGHTS = ["--video-weights", "video.onnx"]
-# What is trained: its name, the stores of its streams, and their backbones.
+# Bundles: name, stores of the streams, backbones.
 BUNDLES = {
     "fusion": (IMAGE + VIDEO, IMAGE_WEIGHTS + VIDEO_WEIGHTS),
     "video": (VIDEO, VIDEO_WEIGHTS),
@@ -50,7 +49,7 @@ def main():
         subprocess.run([programs / program, *arguments], cwd=options.folder, check=True, stdout=subprocess.DEVNULL)
 
     def begun(output):
-        """What goes on with a run, if one has begun there."""
+        """Returns the option that resumes a run, if `output` holds one."""
         return ["--resume"] if (options.folder / output / "recipe.json").exists() else []
 
     corpus(options, run)
@@ -59,7 +58,7 @@ def main():
         run("divita-models", "extract", "synthetic", "--weights", f"{stream}.onnx", "--fps", str(TRAINED_AT), "--store", f"{stream}-24.zarr")
     print(f"| muAP | {TRAINED_AT} | {' | '.join(map(str, LOWER))} |\n|---|---|{'---|' * len(LOWER)}")
     for name in options.bundles:
-        found = [judged(options, run, begun, programs, name, seed) for seed in range(1, options.seeds + 1)]
+        found = [score(options, run, begun, programs, name, seed) for seed in range(1, options.seeds + 1)]
         lost = [cell([areas[rate] - areas[TRAINED_AT] for areas in found]) for rate in LOWER]
         print(f"| {name} | {cell([areas[TRAINED_AT] for areas in found])} | {' | '.join(lost)} |", flush=True)
 
@@ -77,7 +76,7 @@ def backbone(options, run, stream):
 
 
 def corpus(options, run):
-    """The trailers, their split, and a folder of those of the test part."""
+    """Renders the trailers, splits them, and links those of the test set into a folder."""
     run("divita-models", "synth", "--count", str(options.count), "--seconds", "16", "--seed", "7", "--output", "synthetic")
     splits = options.folder / "synthetic/splits.csv"
     if not splits.exists():
@@ -89,8 +88,8 @@ def corpus(options, run):
             link.symlink_to(Path("../synthetic") / row["video"])
 
 
-def judged(options, run, begun, programs, name, seed):
-    """muAP on the test part, in points, at every rate, of heads trained with one seed."""
+def score(options, run, begun, programs, name, seed):
+    """Returns muAP on the test set, in points, at every rate, for heads trained with one seed."""
     stores, weights = BUNDLES[name]
     output, bundle = f"runs/{name}-{seed}", f"bundles/{name}-{seed}"
     if not (options.folder / output / "results.json").exists():
@@ -99,10 +98,10 @@ def judged(options, run, begun, programs, name, seed):
         run("divita-models", "build", "--run", output, *weights, "--also-at", ",".join(map(str, LOWER)), "--output", bundle)
     areas = {}
     for rate in [TRAINED_AT, *LOWER]:
-        said = f"{bundle}-{rate}.csv"
-        if not (options.folder / said).exists():
-            run("divita", "classify", "test", "--bundle", bundle, "--fps", str(rate), "--format", "csv", "--output", said)
-        evaluate = [programs / "divita-models", "evaluate", "synthetic/splits.csv", "--predictions", f"split0={said}", "--json"]
+        predicted = f"{bundle}-{rate}.csv"
+        if not (options.folder / predicted).exists():
+            run("divita", "classify", "test", "--bundle", bundle, "--fps", str(rate), "--format", "csv", "--output", predicted)
+        evaluate = [programs / "divita-models", "evaluate", "synthetic/splits.csv", "--predictions", f"split0={predicted}", "--json"]
         areas[rate] = 100 * json.loads(subprocess.check_output(evaluate, cwd=options.folder))[0]["mu_ap"]
     return areas
 
@@ -115,10 +114,10 @@ def cell(values):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="FOLDER")
-    parser.add_argument("--count", type=int, default=200, help="trailers (default: 200)")
-    parser.add_argument("--seeds", type=int, default=3, help="seeds of the heads (default: 3)")
+    parser.add_argument("--count", type=int, default=200, help="number of trailers (default: 200)")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds of the heads (default: 3)")
     parser.add_argument("--bundles", nargs="+", choices=BUNDLES, default=list(BUNDLES), help="kinds of bundle (default: all)")
-    parser.add_argument("--binaries", type=Path, help="folder of divita and divita-models (default: they are built)")
+    parser.add_argument("--binaries", type=Path, help="folder of divita and divita-models (default: build them)")
     options = parser.parse_args()
     options.folder = options.folder.resolve()
     options.binaries = options.binaries and options.binaries.resolve()

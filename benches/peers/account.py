@@ -1,6 +1,6 @@
-"""Runs a command and says what it used: `account.py RESULT COMMAND...` writes CPU seconds and peak memory to RESULT as JSON.
+"""Runs a command and measures it: `account.py RESULT COMMAND...` writes CPU seconds and peak memory to RESULT as JSON.
 
-A process of its own, because Linux counts the memory of whoever starts a program as the program's: this one is small.
+A process of its own, because Linux counts the memory of the parent as the program's. This one is small.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The bar chart: for each network a group of bars, how much CPU time each engine takes beside ONNX Runtime."""
+"""Draws the bar chart: for each network, the CPU time of each engine relative to ONNX Runtime."""
 
 from html import escape
 
@@ -6,19 +6,19 @@ import report
 
 WIDTH, LEFT, RIGHT = 860, 240, 150
 BAR, GAP, GROUP = 18, 5, 34
-# Bars end here; a longer one is cut open, and its number tells.
+# Longest bar, as a ratio. A longer one is broken, and its number shows the value.
 LONGEST = 2.0
 OWN, OTHER, REFERENCE, INK, PALE = "#1f6f8b", "#b9c0c6", "#8b949b", "#22272b", "#e3e6e8"
 
 
 def svg(result):
-    """The chart of the networks, below it the whole file, where they were measured, and the counts on ARM."""
+    """Draws the networks, the whole file and the counts on ARM, as far as they were measured."""
     shapes, y = [], 34
-    write(shapes, 20, y, "CPU time beside ONNX Runtime's, one thread, single precision: shorter is faster", size=17, weight=600)
+    write(shapes, 20, y, "CPU time relative to ONNX Runtime, one thread, single precision: shorter is faster", size=17, weight=600)
     y += 22
     rounds = result["rounds"]
     if "networks" in result:
-        note = f"{report.describe(result['machine'])}. Median of {rounds} rounds in turns; the line is the middle half."
+        note = f"{report.describe(result['machine'])}. Median of {rounds} rounds in turn; the line spans the quartiles."
         write(shapes, 20, y, note, colour="#5b646b")
         y = networks(shapes, y + 26, result)
     if "whole_file" in result:
@@ -33,7 +33,7 @@ def svg(result):
 
 
 def networks(shapes, y, result):
-    """A group of bars for each network; gives the place below them."""
+    """Draws a group of bars for each network. Returns the position below."""
     room = WIDTH - LEFT - RIGHT
     place = lambda ratio: LEFT + room * min(ratio, LONGEST) / LONGEST
     top, at = y, len(shapes)
@@ -60,7 +60,7 @@ def networks(shapes, y, result):
             else:
                 write(shapes, LEFT + 4, y + BAR - 5, "cannot run it", colour="#a33a2a")
             y += BAR + GAP
-    # Behind the bars: halves, and ONNX Runtime at one.
+    # Grid lines behind the bars at each half, and ONNX Runtime at one.
     lines = []
     for ratio in (0, 0.5, 1, 1.5, 2):
         dash = ' stroke-dasharray="4 3"' if ratio == 1 else ""
@@ -71,7 +71,7 @@ def networks(shapes, y, result):
 
 
 def whole_file(shapes, y, figure):
-    """Bars of seconds for the programs that read a whole file; gives the place below them."""
+    """Draws bars of seconds for the programs that read a whole file. Returns the position below."""
     rows = {name: row for name, row in figure["programs"].items() if "cpu_s" in row}
     if not rows:
         return y
@@ -92,11 +92,11 @@ def whole_file(shapes, y, figure):
 
 
 def counts(shapes, y, counted):
-    """Bars of instructions on ARM, for the networks that ONNX Runtime was counted for; gives the place below them."""
+    """Draws instructions on ARM, for networks with counts of ONNX Runtime. Returns the position below."""
     rows = [(work, row) for work, row in report.by_work(counted) if {"fused", "onnxruntime"} <= row.keys()]
     if not rows:
         return y
-    write(shapes, 20, y + 8, f"64-bit ARM: {counted['unit']} beside ONNX Runtime's. Counts, not times", size=15, weight=600)
+    write(shapes, 20, y + 8, f"64-bit ARM: {counted['unit']} relative to ONNX Runtime. Counts, not times", size=15, weight=600)
     write(shapes, 20, y + 28, f"{counted['machine']}, one thread; recorded by benches/arm-counts", colour="#5b646b")
     y += 40
     scale = (WIDTH - LEFT - RIGHT) / max(count / row["onnxruntime"] for _, row in rows for count in row.values())
@@ -114,19 +114,19 @@ def counts(shapes, y, counted):
 
 
 def bar(shapes, y, end, colour):
-    """A bar from the left edge to `end`."""
+    """Draws a bar from the left edge to `end`."""
     shapes.append(f'<rect x="{LEFT}" y="{y}" width="{max(end - LEFT, 1):.1f}" height="{BAR}" fill="{colour}"/>')
 
 
 def torn(shapes, x, y):
-    """The mark of a bar that goes on beyond the chart."""
+    """Marks a bar that is longer than the chart."""
     path = f"M{x:.1f} {y + BAR + 2}l8 -{BAR + 4}M{x + 7:.1f} {y + BAR + 2}l8 -{BAR + 4}"
     shapes.append(f'<path d="{path}" stroke="#ffffff" stroke-width="3"/>')
 
 
 def write(shapes, x, y, text, anchor="start", colour=INK, weight=400, size=13):
-    """Text that begins, ends or has its middle at x."""
+    """Writes text that starts, ends or is centred at x."""
     style = f'text-anchor="{anchor}" fill="{colour}" font-weight="{weight}" font-size="{size}"'
-    # A white edge, where a line lies behind.
+    # A white outline over grid lines.
     style += ' stroke="#ffffff" stroke-width="4" paint-order="stroke"'
     shapes.append(f'<text x="{x:.1f}" y="{y:.1f}" {style} xml:space="preserve">{escape(text)}</text>')

@@ -1,26 +1,30 @@
-"""Compares divita's executor with other engines, on the same networks and the same video.
+"""Compare divita's executor with other engines, on the same networks and the same video.
 
-Networks. The bundle's backbones and head run in ONNX Runtime, OpenVINO, ncnn, MNN, stock tract and divita's own executor. Each
-engine is a process with one thread and takes its turn in every round, so that whatever else the computer does falls on all. What is
-measured is CPU time, not wall-clock time. A round gives the ratio of an engine's time to ONNX Runtime's in that round; the table has
-the median of these ratios and their quartiles. `share` is how much of what one thread can do at most in multiply-adds (measured in
-the same round) an engine reaches. `differs` is the largest difference of its output to ONNX Runtime's, divided by the
-largest value of that: an engine that computes something else cannot win unseen.
+Networks. The bundle's backbones and head run in ONNX Runtime, OpenVINO, ncnn, MNN, stock tract and
+divita's executor. Each engine is a process with one thread. The engines take turns in every round, so
+that other load affects all of them. CPU time is measured, not wall-clock time.
 
-divita and tract read the bundle's files as they are: weights in half precision with a Cast each, time left free. The others get them
-with that worked out beforehand (networks.py), so that it costs them nothing. Input and output are arrays in memory; what an engine does to
-take and give them is counted. divita, tract and OpenVINO have their input in memory of their own, where it stays from run to run.
+  ratio    an engine's time divided by ONNX Runtime's in the same round: median and quartiles
+  share    part of the highest multiply-add rate of one thread, measured in the same round
+  differs  largest difference from ONNX Runtime's output, divided by the largest value of that output;
+           shows an engine that computes something else
 
-The instructions that networks take on ARM are shown beside: counts, recorded by benches/arm-counts, that are not measured anew.
+divita and tract read the bundle's files: weights in half precision with a Cast each, time free. The
+other engines get files without both (networks.py), at no cost to them. Input and output are arrays in
+memory. Copying them counts. divita, tract and OpenVINO keep their input in their own memory between
+runs.
 
-Whole file. `divita classify --threads 1` beside pipeline.py, which does the same with OpenCV, PySceneDetect and ONNX Runtime, as their
-documentation shows it and, tuned by hand, in one pass; whole processes, from start to end; and beside decoding alone, by `divita bench`.
-With --gstreamer also through an installed GStreamer, whose H.264 decoder is ffmpeg's, as is OpenCV's.
+The report also shows instruction counts on ARM, recorded by benches/arm-counts.
+
+Whole file. `divita classify --threads 1` against pipeline.py, which does the same with OpenCV,
+PySceneDetect and ONNX Runtime: as documented, and tuned by hand in one pass. Whole processes are
+measured, from start to end, and decoding alone with `divita bench`. --gstreamer adds divita with
+GStreamer, whose H.264 decoder is ffmpeg's, like OpenCV's.
 
   benches/peers/run                                     the networks and the sample, twenty rounds, some minutes
   benches/peers/run --runs 40 --svg chart.svg --json figures.json
   benches/peers/run --only networks --engines fused,onnxruntime
-  benches/peers/run --video film.mp4 --only file        a video of yours
+  benches/peers/run --video film.mp4 --only file        your own video
 """
 
 import argparse
@@ -36,7 +40,7 @@ from programs import build
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-# Our engines, by the name that the worker knows them by.
+# divita's engines, by their name in the worker.
 OWN = {"fused": "divita", "tract": "tract, stock"}
 REFERENCE = "onnxruntime"
 
@@ -48,19 +52,19 @@ def main():
 
         networks.write(options.bundle, options.write_networks)
         return
-    # Only now: --help is to work where these are not installed.
+    # Imported late: --help must work without these packages.
     import report
     from engines import ENGINES
 
     titles = OWN | {name: engine.title for name, engine in ENGINES.items()}
     chosen = options.engines.split(",") if options.engines else list(titles)
     if unknown := set(chosen) - set(titles):
-        sys.exit(f"there is no engine {', '.join(sorted(unknown))}; there are {', '.join(titles)}")
+        sys.exit(f"no engine {', '.join(sorted(unknown))}; choose from {', '.join(titles)}")
     if REFERENCE not in chosen:
         chosen.append(REFERENCE)
     binaries = options.binaries or build(["divita/gstreamer"] if options.gstreamer else [])
     if missing := [name for name in ("divita", "peer") if not (binaries / name).exists()]:
-        sys.exit(f"there is no program {' or '.join(missing)} in {binaries}; without --binaries cargo builds them")
+        sys.exit(f"no program {' or '.join(missing)} in {binaries}; omit --binaries to build them")
     result = {
         "schema": 1,
         "machine": machine(),
@@ -86,29 +90,29 @@ def main():
 
 
 def parse():
-    """The command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(
         prog="benches/peers/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
     add("--runs", type=int, default=20, metavar="N", help="rounds of the networks (default 20)")
     add("--file-runs", type=int, default=3, metavar="N", help="rounds of the whole file (default 3)")
-    add("--only", choices=["networks", "file"], help="only one of the two parts")
-    add("--engines", metavar="A,B", help="only these, and ONNX Runtime: fused, tract, onnxruntime, openvino, ncnn, mnn")
-    add("--networks", metavar="A,B", help="only networks whose name contains one of these, such as 2D or 'of 4'")
-    add("--json", type=Path, metavar="FILE", help="write all figures, every turn included")
+    add("--only", choices=["networks", "file"], help="run only one of the two parts")
+    add("--engines", metavar="A,B", help="compare only these and ONNX Runtime: fused, tract, onnxruntime, openvino, ncnn, mnn")
+    add("--networks", metavar="A,B", help="run only networks whose name contains one of these, such as 2D or 'of 4'")
+    add("--json", type=Path, metavar="FILE", help="write all figures, with every turn")
     add("--svg", type=Path, metavar="FILE", help="write a bar chart")
-    add("--video", type=Path, default=ROOT / "samples/sintel-trailer.mp4", metavar="FILE", help="the whole file (default: the sample)")
-    add("--gstreamer", action="store_true", help="classify the whole file through GStreamer too, one thread of its decoder")
+    add("--video", type=Path, default=ROOT / "samples/sintel-trailer.mp4", metavar="FILE", help="video of the second part (default: the sample)")
+    add("--gstreamer", action="store_true", help="also classify the video with GStreamer, with one decoder thread")
     add("--fps", type=int, default=4, help="working rate of the whole file (default 4)")
     add("--bundle", type=Path, default=ROOT / "models/bundles/demo", metavar="DIR", help="bundle, a folder (default: the demo)")
     add("--binaries", type=Path, metavar="DIR", help="folder of the programs divita and peer (default: cargo builds them)")
-    add("--write-networks", type=Path, metavar="DIR", help="only write the networks as the other engines get them, and their inputs, to DIR")
+    add("--write-networks", type=Path, metavar="DIR", help="only write the networks and inputs of the other engines to DIR")
     return parser.parse_args()
 
 
 def compare_networks(chosen, binaries, options):
-    """Every network in every engine."""
+    """Runs every network in every engine. Returns the rows of the report."""
     import onnx
 
     import networks
@@ -133,7 +137,7 @@ def compare_networks(chosen, binaries, options):
                     command = [binaries / "peer", "--executor", name, "--onnx", options.bundle / network.file, "--input", data]
                     command += ["--shape", sides(network.shape), "--output-shape", sides(output_shape)]
                 else:
-                    # A folder each: converters write beside what they read.
+                    # A folder for each: converters write beside their input.
                     file = folder / name / "network.onnx"
                     file.parent.mkdir()
                     onnx.save(simplified, file)
@@ -147,12 +151,12 @@ def compare_networks(chosen, binaries, options):
 
 
 def sides(shape):
-    """A shape on a command line."""
+    """Returns a shape in the form of the command line."""
     return ",".join(map(str, shape))
 
 
 def version(name):
-    """The version of an engine, none where it is not installed."""
+    """Returns the version of an engine, or None if it is not installed."""
     from engines import ENGINES
 
     if name in OWN:
@@ -164,13 +168,13 @@ def version(name):
 
 
 def locked(crate):
-    """The version of a crate in Cargo.lock."""
+    """Returns the version of a crate in Cargo.lock."""
     lines = (ROOT / "Cargo.lock").read_text().splitlines()
     return lines[lines.index(f'name = "{crate}"') + 1].split('"')[1]
 
 
 def machine():
-    """What it was measured on."""
+    """Describes the machine."""
     processor, flags = platform.processor() or platform.machine(), ""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -186,7 +190,7 @@ def machine():
 
 
 def say(message):
-    """Tells what is being done."""
+    """Prints progress to standard error."""
     print(message, file=sys.stderr, flush=True)
 
 

@@ -1,7 +1,7 @@
-"""The engines that divita is compared with: each takes a network from an ONNX file and runs it on one thread, in single precision.
+"""The other engines. Each takes a network from an ONNX file and runs it on one thread, in single precision.
 
-An engine is one class and one line in `ENGINES`; `title` and `package`, its name in pip, are for the report. Whatever it offers to be fast and
-exact is switched on. `run` gives the output for the input that the engine was made with.
+An engine is one class and one line in `ENGINES`. `title` and `package` (its name in pip) are for the
+report. All options for speed and exactness are on. `run` returns the output for the engine's input.
 """
 
 import importlib.util
@@ -40,7 +40,7 @@ class OpenVino:
     def __init__(self, onnx: Path, data: numpy.ndarray):
         import openvino
 
-        # Without the hint for precision it computes in bf16 or f16 where the processor can.
+        # Without the precision hint it computes in bf16 or f16 if the processor can.
         settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"}
         compiled = openvino.Core().compile_model(openvino.Core().read_model(onnx), "CPU", settings)
         self.request = compiled.create_infer_request()
@@ -53,7 +53,7 @@ class OpenVino:
 
 
 class Ncnn:
-    """ncnn, its files made by pnnx."""
+    """ncnn, with files converted by pnnx."""
 
     title = "ncnn"
     package = "ncnn"
@@ -61,10 +61,10 @@ class Ncnn:
     def __init__(self, onnx: Path, data: numpy.ndarray):
         import ncnn
 
-        # The module itself cannot be imported without torch.
+        # The module cannot be imported without torch, so find its program.
         pnnx = Path(importlib.util.find_spec("pnnx").origin).parent / "pnnx"
         shape = "inputshape=[" + ",".join(map(str, data.shape)) + "]"
-        # It writes its files beside the ONNX file; fp16=0 keeps weights in single precision.
+        # pnnx writes its files beside the ONNX file. fp16=0 keeps weights in single precision.
         convert([pnnx, onnx.name, shape, "fp16=0"], onnx.parent)
         self.net = ncnn.Net()
         option = self.net.opt
@@ -75,7 +75,7 @@ class Ncnn:
         option.use_vulkan_compute = False
         for load, suffix in ((self.net.load_param, "param"), (self.net.load_model, "bin")):
             if load(str(onnx.with_suffix(f".ncnn.{suffix}"))) != 0:
-                raise RuntimeError(f"it does not load the {suffix} file that pnnx made of the network")
+                raise RuntimeError(f"ncnn cannot load the {suffix} file that pnnx wrote")
         self.input = ncnn.Mat(data[0]).clone()
 
     def run(self):
@@ -83,19 +83,19 @@ class Ncnn:
         extractor.input("in0", self.input)
         status, output = extractor.extract("out0")
         if status != 0:
-            raise RuntimeError(f"it fails with status {status}")
+            raise RuntimeError(f"ncnn failed with status {status}")
         return numpy.array(output)
 
 
 class Mnn:
-    """MNN, its file made by its own converter."""
+    """MNN, with a file converted by its own converter."""
 
     title = "MNN"
     package = "MNN"
 
     def __init__(self, onnx: Path, data: numpy.ndarray):
         model = onnx.with_suffix(".mnn")
-        # What the command `mnnconvert` runs; that command also reports to its makers.
+        # The code behind the command `mnnconvert`, which would also send a usage report.
         code = "import sys, _tools; _tools.mnnconvert(sys.argv)"
         convert([sys.executable, "-c", code, "-f", "ONNX", "--modelFile", onnx, "--MNNModel", model, "--bizCode", "divita"], onnx.parent)
         import MNN
@@ -122,7 +122,7 @@ def convert(command, folder):
     """Runs a converter in `folder`."""
     done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     if done.returncode != 0:
-        raise RuntimeError(f"its converter fails: {' '.join(done.stdout.split())[-300:]}")
+        raise RuntimeError(f"converter failed: {' '.join(done.stdout.split())[-300:]}")
 
 
 ENGINES = {"onnxruntime": OnnxRuntime, "openvino": OpenVino, "ncnn": Ncnn, "mnn": Mnn}

@@ -1,4 +1,4 @@
-"""The networks that are compared: the bundle's files, and the same in the form that other engines do best with."""
+"""The networks of the comparison: the bundle's files, and the same in a form that suits other engines."""
 
 import json
 import math
@@ -20,12 +20,11 @@ class Network:
 
     @property
     def key(self):
-        """A name for files and for JSON."""
+        """Returns the name in files and JSON."""
         return "-".join([self.file.removesuffix(".onnx"), "x".join(map(str, self.shape))])
 
 
-# The rows of the table, in its order, named as `divita bench --networks` names them. The head of the video stream has the shapes of that of
-# the image stream.
+# Rows of the table, in order, named as in `divita bench --networks`. Both heads have the same shapes.
 NETWORKS = [
     Network("2D, a keyframe", "image.onnx", (1, 3, 224, 224)),
     *(Network(f"3D, a clip of {frames} frames", "video.onnx", (1, 3, frames, 112, 112)) for frames in (4, 8, 12, 24)),
@@ -34,9 +33,11 @@ NETWORKS = [
 
 
 def simplified(bundle: Path, network: Network) -> onnx.ModelProto:
-    """The network in a form that suits other engines; it computes the same. Weights are in single precision (the file stores
-    them in half precision, each with a Cast) and every shape is a number (the file leaves time free). Where channels are shuffled,
-    time, height and width are one axis: ncnn knows no tensors of six axes, and the others showed no difference beyond the noise."""
+    """Returns the same network in a form that suits other engines.
+
+    Weights are in single precision (the file stores half precision with a Cast each). Every shape is a
+    number (the file leaves time free). In channel shuffles, time, height and width are one axis: ncnn
+    has no tensors of six axes, and other engines showed no difference beyond the noise."""
     model = onnx.load(bundle / network.file)
     graph = model.graph
     tensors = {tensor.name: tensor for tensor in graph.initializer}
@@ -57,7 +58,7 @@ def simplified(bundle: Path, network: Network) -> onnx.ModelProto:
                 raise ValueError(f"{node.name} shuffles more than channels")
             permutation.ints[:] = [0, 2, 1, 3]
         elif node.op_type == "Split" and len(node.input) == 1:
-            # Into equal parts, as the file has it, pnnx does not understand.
+            # pnnx does not support a split into equal parts, which the file uses.
             axis = next((each.i for each in node.attribute if each.name == "axis"), 0)
             node.input.append(constant(graph, f"{node.output[0]}.sizes", [shapes[part][axis] for part in node.output]))
     drop_unused(graph)
@@ -65,30 +66,30 @@ def simplified(bundle: Path, network: Network) -> onnx.ModelProto:
 
 
 def few_axes(shape):
-    """A shape, with all places one axis where it is (batch, groups, channels, time, height, width)."""
+    """Merges time, height and width of a shape (batch, groups, channels, time, height, width)."""
     return [*shape[:3], math.prod(shape[3:])] if len(shape) == 6 else shape
 
 
 def infer(model):
-    """The same with the shapes of all values."""
+    """Returns the model with the shapes of all values."""
     return shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
 
 
 def constant(graph, name, numbers):
-    """Adds whole numbers to a graph; gives their name."""
+    """Adds integers to a graph. Returns their name."""
     graph.initializer.append(numpy_helper.from_array(numpy.array(numbers, dtype=numpy.int64), name))
     return name
 
 
 def drop_unused(graph):
-    """Takes out the constants that no node reads."""
+    """Removes constants that no node reads."""
     used = {name for node in graph.node for name in node.input}
     for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
         graph.initializer.remove(tensor)
 
 
 def shapes_of(model):
-    """The shape of every value."""
+    """Returns the shape of every value."""
     graph = model.graph
     values = [*graph.input, *graph.value_info, *graph.output]
     shapes = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in values}
@@ -96,8 +97,8 @@ def shapes_of(model):
 
 
 def multiply_accumulates(model: onnx.ModelProto) -> int:
-    """Multiplications of the convolutions and matrix products of a network of known shapes. Sums, pools, norms and the like are left
-    out, as is usual."""
+    """Counts the multiplications of convolutions and matrix products, for known shapes. As usual, sums,
+    pools and norms do not count."""
     shapes = shapes_of(model)
     total = 0
     for node in model.graph.node:
@@ -110,12 +111,12 @@ def multiply_accumulates(model: onnx.ModelProto) -> int:
 
 
 def example_input(network: Network) -> numpy.ndarray:
-    """An input of numbers such as the networks meet: mean 0, deviation 1; the same ones each time."""
+    """Returns a fixed input with mean 0 and deviation 1, like real ones."""
     return numpy.random.default_rng(12).standard_normal(network.shape, dtype=numpy.float32)
 
 
 def write(bundle: Path, folder: Path):
-    """Writes the networks in that form and their inputs to a folder, with `networks.json` that lists them."""
+    """Writes the simplified networks and their inputs to a folder, and `networks.json`, which lists them."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for network in NETWORKS:

@@ -1,9 +1,10 @@
-"""The same task as `divita classify`, as one would write it in Python today: OpenCV decodes and scales, PySceneDetect finds the shots,
-ONNX Runtime runs the four networks of the bundle. `pipeline.py VIDEO [--fps 4] [--bundle DIR]`; prints JSON.
+"""Classify a video in Python: OpenCV decodes and scales, PySceneDetect finds shots, ONNX Runtime runs the networks.
 
-PySceneDetect's `detect` reads the video on a thread of its own and gives the scenes at the end, as its documentation shows; then the video
-is read again for the samples, of which alone OpenCV makes pictures. With `--one-pass` the detector is driven by a loop of our own instead: each frame
-goes to it, and each sampled one is made small at once, all on one thread.
+  pipeline.py VIDEO [--fps 4] [--bundle DIR]      prints JSON
+
+PySceneDetect's `detect` reads the video on its own thread and returns the scenes at the end, as
+documented. The video is then read again, and OpenCV converts only sampled frames. With --one-pass, one
+loop on one thread passes each frame to the detector and scales sampled frames at once.
 """
 
 import argparse
@@ -19,12 +20,12 @@ from scenedetect.detectors import AdaptiveDetector
 from scenedetect.scene_manager import compute_downscale_factor
 
 BINS = 8
-# Seconds that a frame may come early and still be on time: what containers round times by.
+# Seconds that a frame may be early: the rounding of times in containers.
 EARLY = 0.002
 
 
 def frames(video):
-    """Each frame's time in seconds, the nominal rate, and what makes a picture of the frame."""
+    """Yields each frame's time in seconds, the nominal rate, and a function that decodes its picture."""
     capture = cv2.VideoCapture(video, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     if not capture.isOpened():
         raise SystemExit(f"OpenCV cannot open {video}")
@@ -34,7 +35,7 @@ def frames(video):
 
 
 class WholeShots:
-    """The cuts of a video, found by PySceneDetect before anything else is done with it."""
+    """Cuts of a video, found by PySceneDetect in a separate pass."""
 
     def __init__(self, video):
         self.starts = [start.frame_num for start, _ in detect(video, AdaptiveDetector(), start_in_scene=True)]
@@ -44,12 +45,12 @@ class WholeShots:
         self.count += 1
 
     def finish(self, rate):
-        """The frames that begin a shot."""
+        """Returns the first frame of each shot."""
         return self.starts
 
 
 class OnePassShots:
-    """The cuts of a video, as PySceneDetect's scene manager finds them, on pictures at least 256 wide, frame by frame."""
+    """Cuts of a video, found frame by frame as in PySceneDetect's scene manager, on pictures at least 256 wide."""
 
     def __init__(self):
         self.detector = AdaptiveDetector()
@@ -66,14 +67,14 @@ class OnePassShots:
         self.count += 1
 
     def finish(self, rate):
-        """The frames that begin a shot."""
+        """Returns the first frame of each shot."""
         self.cuts += self.detector.post_process(FrameTimecode(self.count, rate))
         return sorted({0, *(cut.frame_num for cut in self.cuts)})
 
 
 def small(frame, stream):
-    """What a stream sees of a frame: its shorter side scaled to `resize`, the middle square of `size` of that, in RGB. Cutting first
-    is the same and scales less."""
+    """Returns a stream's picture of a frame, in RGB: shorter side scaled to `resize`, then the middle square
+    of `size`. Cropping first gives the same and scales less."""
     height, width = frame.shape[:2]
     side = min(height, width) * stream["size"] / stream["resize"]
     top, left, side = round((height - side) / 2), round((width - side) / 2), round(side)
@@ -82,21 +83,21 @@ def small(frame, stream):
 
 
 def normalised(pictures, stream):
-    """Pictures (n, height, width, 3) as a network takes them: (3, n, height, width)."""
+    """Normalises pictures (n, height, width, 3) to a network's input (3, n, height, width)."""
     scale = 1 / (255 * numpy.array(stream["std"], numpy.float32))
     shift = numpy.array(stream["mean"], numpy.float32) / numpy.array(stream["std"], numpy.float32)
     return numpy.ascontiguousarray((numpy.stack(pictures) * scale - shift).transpose(3, 0, 1, 2))
 
 
 def keyframe(pictures):
-    """The picture whose colour histogram is nearest to the mean of all."""
+    """Returns the picture whose colour histogram is nearest to the mean of all."""
     count = lambda picture: cv2.calcHist([picture], [0, 1, 2], None, [BINS] * 3, [0, 256] * 3).ravel()
     histograms = numpy.stack([count(picture) for picture in pictures])
     return pictures[int(numpy.abs(histograms - histograms.mean(axis=0)).sum(axis=1).argmin())]
 
 
 def session(file):
-    """A network on one thread."""
+    """Loads a network for one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     loaded = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
@@ -105,7 +106,7 @@ def session(file):
 
 
 def classify(video, bundle, fps, one_pass):
-    """The probabilities of the labels."""
+    """Returns the probabilities of the labels."""
     manifest = json.loads((bundle / "manifest.json").read_text())
     image, video_stream = (manifest["streams"][name] for name in ("image", "video"))
     networks = {
@@ -113,20 +114,20 @@ def classify(video, bundle, fps, one_pass):
         for name, stream in (("image", image), ("video", video_stream))
     }
     shots = OnePassShots() if one_pass else WholeShots(video)
-    # Sampled pictures: the frame's number, and the picture for each stream.
+    # Samples: frame number, and the picture of each stream.
     samples, rate, next_sample = [], 24.0, 0
     for number, (at, rate, picture) in enumerate(frames(video)):
         shots.push(picture, rate)
         if at + EARLY >= next_sample / fps:
             frame = picture()
             large = small(frame, image["input"])
-            # Black is between shots, not in them; the detector does not take it out.
+            # Black frames belong to no shot, but the detector does not remove them.
             if cv2.cvtColor(large, cv2.COLOR_RGB2GRAY).mean() > manifest["shots"]["black_luma"]:
                 samples.append((number, large, small(frame, video_stream["input"])))
             next_sample = int((at + EARLY) * fps) + 1
     starts = shots.finish(rate)
 
-    # Clips of a second within shots; the last of a shot is filled up with black.
+    # Clips of one second within shots. Black fills the last clip of a shot.
     black = numpy.zeros((video_stream["input"]["size"],) * 2 + (3,), numpy.uint8)
     vectors = {"image": [], "video": []}
     for start, end in zip(starts, [*starts[1:], shots.count]):
@@ -138,7 +139,7 @@ def classify(video, bundle, fps, one_pass):
             pictures = [picture for _, _, picture in clip] + [black] * (fps - len(clip))
             vectors["video"].append(networks["video"][0](normalised(pictures, video_stream["input"])[None])[0])
 
-    # Snippets of 30 clips, zero vectors for those that are missing; the streams' logits averaged, the sigmoid, the mean over snippets.
+    # Snippets of 30 clips, padded with zero vectors. Mean of the streams' logits, sigmoid, mean over snippets.
     length, clips, results = manifest["snippet_clips"], len(vectors["image"]), []
     for first in range(0, clips, length):
         logits = 0
@@ -160,7 +161,7 @@ def main():
     parser.add_argument("--fps", type=int, default=4, help="working rate (default 4)")
     bundle = Path(__file__).resolve().parents[2] / "models/bundles/demo"
     parser.add_argument("--bundle", type=Path, default=bundle, help="folder of a bundle (default: the demo)")
-    parser.add_argument("--one-pass", action="store_true", help="read the video once, with a loop of our own around the detector")
+    parser.add_argument("--one-pass", action="store_true", help="read the video once, with one loop around the detector")
     parser.add_argument("--decode", action="store_true", help="only decode")
     options = parser.parse_args()
     cv2.setNumThreads(1)
@@ -169,7 +170,7 @@ def main():
         result = {"frames": sum(1 for _ in frames(options.video))}
     else:
         result = classify(options.video, options.bundle, options.fps, options.one_pass)
-    # The imports are not the pipeline's fault, and are told apart.
+    # Report the time of imports separately.
     print(json.dumps(result | {"imports_cpu_s": started}))
 
 

@@ -1,4 +1,4 @@
-"""From times to figures, and the table."""
+"""Computes the figures from times, and prints the tables."""
 
 import statistics
 
@@ -6,8 +6,8 @@ import numpy
 
 
 def figures(results, macs, peaks, reference):
-    """For each engine the median time, the ratio to the reference's in each round, the share of the peak, the difference of the output;
-    or its error."""
+    """Returns for each engine its median time, ratio to the reference, share of the peak and difference of
+    the output; or its error."""
     expected = results[reference].get("output")
     base = results[reference].get("times_ms")
     rows = {}
@@ -28,13 +28,13 @@ def figures(results, macs, peaks, reference):
 
 
 def spread(values):
-    """Median and quartiles."""
+    """Returns median and quartiles."""
     low, middle, high = numpy.percentile(values, [25, 50, 75]).tolist()
     return {"median": middle, "quartiles": [low, high]}
 
 
 def difference(output, expected):
-    """Largest difference over largest value; infinite where the outputs have different lengths or one is no number."""
+    """Returns largest difference over largest value; infinity if the shapes differ or a value is not finite."""
     output, expected = numpy.array(output), numpy.array(expected)
     if output.shape != expected.shape or not numpy.isfinite(output).all():
         return float("inf")
@@ -42,12 +42,12 @@ def difference(output, expected):
 
 
 def milliseconds(time):
-    """A time with three digits."""
+    """Formats a time with three digits."""
     return f"{time:.{2 if time < 10 else 1 if time < 100 else 0}f}"
 
 
 def text(result):
-    """All of it as tables of text."""
+    """Formats all results as text."""
     parts = [" ".join(["measured on", describe(result["machine"])])]
     if "networks" in result:
         parts += networks(result)
@@ -59,15 +59,15 @@ def text(result):
 
 
 def describe(machine):
-    """The machine in words."""
+    """Formats the machine."""
     return ", ".join(str(part) for part in (machine["processor"], machine["architecture"], machine["vectors"]) if part)
 
 
 def networks(result):
-    """The engines on each network."""
+    """Formats the engines on each network."""
     rounds, lines = result["rounds"], []
     peaks = [peak for row in result["networks"] for peak in row["peaks"] if peak]
-    peak = f"; one thread does at most {max(peaks) / 1e9:.0f} GFLOP/s" if peaks else ""
+    peak = f"; one thread reaches at most {max(peaks) / 1e9:.0f} GFLOP/s" if peaks else ""
     lines.append(f"CPU time of one thread, {rounds} rounds{peak}\n")
     heading = ("network", "engine", "CPU time", "ratio", "quartiles", "share", "differs")
     lines.append("{:<20} {:<22} {:>12} {:>8}  {:<14} {:>6} {:>8}".format(*heading))
@@ -95,7 +95,7 @@ def networks(result):
 
 
 def whole_file(figure):
-    """Whole programs on one video."""
+    """Formats whole programs on one video."""
     lines = [f"\nwhole file {figure['video']} at {figure['fps']} frames a second, one thread, whole processes\n"]
     lines.append("{:<32} {:>10} {:>7} {:>12} {:>7} {:>7}".format("program", "CPU time", "ratio", "peak memory", "frames", "clips"))
     own = figure["programs"]["divita classify"].get("cpu_s")
@@ -104,10 +104,10 @@ def whole_file(figure):
             lines.append(f"{name:<32} cannot run: {row['error']}")
             continue
         time, memory = statistics.median(row["cpu_s"]), max(row["peak_memory_bytes"]) / 2**20
-        told = row["result"]
-        # In each round, beside ours.
+        counted = row["result"]
+        # Ratio to divita in each round.
         ratio = f"{spread([time / other for time, other in zip(row['cpu_s'], own)])['median']:.2f}x" if own else ""
-        lines.append(f"{name:<32} {time:8.2f} s {ratio:>7} {memory:8.0f} MiB {told['frames']:>7} {told.get('clips', ''):>7}")
+        lines.append(f"{name:<32} {time:8.2f} s {ratio:>7} {memory:8.0f} MiB {counted['frames']:>7} {counted.get('clips', ''):>7}")
     bench = figure["bench"]
     if "error" in bench:
         lines.append(f"divita bench cannot run: {bench['error']}")
@@ -118,15 +118,15 @@ def whole_file(figure):
     both = [result for result in results if result]
     if len(both) > 1:
         largest = max(abs(both[0][label] - other[label]) for other in both[1:] for label in both[0])
-        lines.append(f"probabilities differ by {largest:.3f} at most: divita finds other shots than the pipelines and scales by another filter")
+        lines.append(f"probabilities differ by at most {largest:.3f}: divita finds other shots than the pipelines and scales with another filter")
     pipeline = figure["programs"]["Python pipeline"].get("result")
     if pipeline:
-        lines.append(f"of the pipeline's CPU time {pipeline['imports_cpu_s']:.2f} s went by while Python loaded its packages")
+        lines.append(f"Python's imports take {pipeline['imports_cpu_s']:.2f} s of the pipeline's CPU time")
     return lines
 
 
 def counts(result):
-    """Instructions on ARM: counts, which are no times."""
+    """Formats instructions on ARM: counts, not times."""
     counted = result["arm_counts"]
     engines = list(dict.fromkeys(row["engine"] for row in counted["rows"]))
     titles = [counted_title(engine) for engine in engines]
@@ -138,12 +138,12 @@ def counts(result):
 
 
 def by_work(counted):
-    """For each work the count of each engine."""
+    """Groups the counts by work and engine."""
     works = dict.fromkeys(row["work"] for row in counted["rows"])
     return [(work, {row["engine"]: row["count"] for row in counted["rows"] if row["work"] == work}) for work in works]
 
 
 def counted_title(engine):
-    """The name of an engine whose instructions are counted."""
+    """Returns the title of an engine with instruction counts."""
     own = {"fused": "divita", "half": "divita, half precision", "tract": "tract, stock", "onnxruntime": "ONNX Runtime"}
     return own.get(engine, engine)

@@ -1,21 +1,21 @@
-"""Engines taking turns at one network, each in a process of its own, so that whatever else the computer does falls on all of them."""
+"""Runs engines in turn on one network, each in its own process, so that other load affects all of them."""
 
 import json
 import subprocess
 import tempfile
 
-# CPU time of a turn, in nanoseconds: long beside the clock's own error, short beside the changes of a computer's mood.
+# CPU time of a turn in nanoseconds: long compared with the clock's error, short compared with changes of load.
 TURN = 50e6
-# Seconds that an engine may take to load and convert a network.
-PATIENCE = 300
+# Maximum seconds to load and convert a network.
+TIMEOUT = 300
 
 
 class Fault(Exception):
-    """An engine that cannot run a network, and why."""
+    """Why an engine cannot run a network."""
 
 
 class EngineProcess:
-    """A worker, ours or worker.py, that obeys one command at a time."""
+    """A worker process, divita's or worker.py, that answers one command at a time."""
 
     def __init__(self, command):
         self.messages = tempfile.TemporaryFile("w+", errors="replace")
@@ -25,7 +25,7 @@ class EngineProcess:
         self.runs = 1
 
     def ask(self, command):
-        """The answer to `command`, a line."""
+        """Sends `command`. Returns the answer, one line."""
         try:
             self.process.stdin.write(command + "\n")
         except BrokenPipeError:
@@ -33,28 +33,28 @@ class EngineProcess:
         return self.answer()
 
     def answer(self):
-        """The next line that it prints."""
+        """Returns the next line of output."""
         line = self.process.stdout.readline()
         if not line:
-            raise Fault(self.last_words())
+            raise Fault(self.exit_reason())
         return line.strip()
 
-    def last_words(self):
-        """Why it ended."""
-        status = self.process.wait(PATIENCE)
+    def exit_reason(self):
+        """Returns why the process ended."""
+        status = self.process.wait(TIMEOUT)
         if status < 0:
             return f"killed by signal {-status}"
         self.messages.seek(0)
         lines = [line.strip() for line in self.messages if line.strip()]
-        return lines[-1] if lines else f"it ended with status {status}"
+        return lines[-1] if lines else f"exit status {status}"
 
     def turn(self):
-        """Milliseconds of CPU time of a run: the mean over a turn. The run before it brings the caches back that the others had."""
+        """Returns the CPU time of a run in milliseconds, the mean over a turn. One run before it refills the caches."""
         self.ask("run 1")
         return int(self.ask(f"run {self.runs}")) / self.runs / 1e6
 
     def close(self):
-        """Lets it end."""
+        """Ends the process."""
         self.process.stdin.close()
         self.process.stdout.close()
         try:
@@ -66,16 +66,18 @@ class EngineProcess:
 
 
 def compare(commands, rounds, own):
-    """Lets the engines of `commands` (name to command line) take turns, `rounds` times. Gives for each engine its `output` and `times_ms`,
-    or its `error`; and the peak of the processor in each round, which the engine `own` can measure."""
+    """Runs the engines of `commands` (name to command line) in turn, `rounds` times.
+
+    Returns for each engine its `output` and `times_ms`, or its `error`; and the peak rate of the
+    processor in each round, which the engine `own` measures."""
     results, running = {}, {}
     try:
         for name, command in commands.items():
             engine = running[name] = EngineProcess(command)
             try:
-                # Loading alone, so that what it leaves behind is over before the turns begin.
+                # Load one engine at a time, so that background work ends before the turns begin.
                 if engine.answer() != "ready":
-                    raise Fault("it answers what was not asked")
+                    raise Fault("unexpected answer")
                 output = json.loads(engine.ask("output"))
                 engine.ask("run 2")
                 engine.runs = max(1, round(TURN / max(1, int(engine.ask("run 1")))))
@@ -87,7 +89,7 @@ def compare(commands, rounds, own):
         for round_number in range(rounds):
             if own in running:
                 peaks.append(float(running[own].ask("peak")))
-            # Each begins a round as often as any other.
+            # Each engine starts a round equally often.
             names = list(running)
             first = round_number % max(1, len(names))
             for name in names[first:] + names[:first]:

@@ -1,4 +1,4 @@
-"""A whole video: `divita classify` beside the pipeline that one would write in Python, and both beside decoding alone."""
+"""Measures a whole video: `divita classify`, an equivalent Python pipeline, and decoding alone."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def measure(divita, bundle, video, fps, rounds, gstreamer=False):
-    """CPU time and peak memory of whole programs, start and end included, in turns."""
+    """Measures CPU time and peak memory of whole programs, in turn."""
     common = ["--fps", str(fps), "--bundle", bundle]
     pipeline = [sys.executable, HERE / "pipeline.py", video, *common]
     classify = [*common, "--threads", "1", "--format", "jsonl"]
@@ -39,20 +39,20 @@ def measure(divita, bundle, video, fps, rounds, gstreamer=False):
 
 
 def account(command):
-    """What a command used, and the last line that it printed; nothing and its complaint where it failed."""
+    """Returns what a command used and its last line of output; if it failed, None and its error."""
     with tempfile.NamedTemporaryFile("r") as result:
         launcher = [sys.executable, "-I", "-S", HERE / "account.py", result.name]
         done = subprocess.run([str(part) for part in launcher + command], capture_output=True, text=True)
         if done.returncode != 0:
-            return None, (done.stderr.strip().splitlines() or ["it failed"])[-1]
+            return None, (done.stderr.strip().splitlines() or ["failed"])[-1]
         return json.load(result), done.stdout.strip().splitlines()[-1]
 
 
 def bench(divita, video, common):
-    """What `divita bench` says of decoding and classifying with one decoder, in one process."""
+    """Returns the figures of `divita bench`: decoding and classifying in one process."""
     done = subprocess.run([str(part) for part in [divita, "bench", video, *common, "--json"]], capture_output=True, text=True)
     if done.returncode != 0:
-        return {"error": (done.stderr.strip().splitlines() or ["it failed"])[-1]}
+        return {"error": (done.stderr.strip().splitlines() or ["failed"])[-1]}
     figures = json.loads(done.stdout)
     names = ("decode_cpu_s", "classify_cpu_s", "classify_over_decode", "peak_memory_bytes", "frames", "clips")
     return {name: figures[name] for name in names}

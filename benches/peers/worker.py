@@ -1,7 +1,7 @@
-"""One engine as a process that compare.py commands line by line, so that engines can take turns: `worker.py ENGINE ONNX INPUT SHAPE`.
+"""Runs one engine as a process that compare.py controls line by line: `worker.py ENGINE ONNX INPUT SHAPE`.
 
-It answers as benches/src/bin/peer does: `run 10` with the nanoseconds of CPU time that ten runs took, `output` with the output as a
-JSON list.
+It answers like benches/src/bin/peer: `run 10` with the CPU time of ten runs in nanoseconds, `output`
+with the output as a JSON list.
 """
 
 import json
@@ -16,7 +16,7 @@ from engines import ENGINES
 
 
 def main():
-    # Engines and converters print to standard output what nobody asked for.
+    # Engines and converters print to standard output. Redirect that to standard error.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     name, onnx, data, shape = sys.argv[1:]

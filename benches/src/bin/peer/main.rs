@@ -1,9 +1,10 @@
-//! One of our own executors as a process that `benches/peers/run` commands line by line, so that it can take turns with other engines.
+//! Runs one of divita's executors as a process that `benches/peers/run` controls line by line, in
+//! turn with other engines.
 //!
 //! ```text
-//! run 10    runs the network ten times on the input, prints the nanoseconds of CPU time used
-//! output    prints the output for the input, as a JSON list
-//! peak      prints how many floating-point operations a second one thread of this processor can do
+//! run 10    run the network ten times on the input, print the CPU time in nanoseconds
+//! output    print the output for the input, as a JSON list
+//! peak      print the highest floating-point operations a second of one thread
 //! ```
 
 mod peak;
@@ -17,22 +18,22 @@ use clap::{Parser, ValueEnum};
 use divita_runtime::network::{Executor, SingleNetwork};
 use rustix::time::{ClockId, clock_gettime};
 
-/// Runs one network in one of divita's executors and says what it costs; benches/peers/run starts it
+/// Run one network in one of divita's executors and measure it; started by benches/peers/run
 #[derive(Parser)]
 struct Peer {
-    /// What runs the network
+    /// Executor that runs the network
     #[arg(long, value_enum)]
     executor: Choice,
-    /// The network
+    /// ONNX file of the network
     #[arg(long, value_name = "FILE")]
     onnx: PathBuf,
-    /// Its input: floats of four bytes in the order of the processor, row-major
+    /// Input: 4-byte floats in native byte order, row-major
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
-    /// Sides of the input
+    /// Shape of the input
     #[arg(long, value_name = "1,3,224,224", value_delimiter = ',')]
     shape: Vec<usize>,
-    /// Sides of the output
+    /// Shape of the output
     #[arg(long, value_name = "1,1024", value_delimiter = ',')]
     output_shape: Vec<usize>,
 }
@@ -44,7 +45,7 @@ enum Choice {
 }
 
 impl Peer {
-    /// Reads and prepares the network, and gives it its input.
+    /// Prepares the network and sets its input.
     fn prepare(&self) -> Result<SingleNetwork> {
         let read = |file: &PathBuf| std::fs::read(file).with_context(|| format!("cannot read {}", file.display()));
         let executor = match self.executor {
@@ -52,7 +53,7 @@ impl Peer {
             Choice::Tract => Executor::Tract,
         };
         let mut network = SingleNetwork::prepare(&read(&self.onnx)?, &self.shape, &self.output_shape, executor)?;
-        // What tract runs instead must not be shown as our own.
+        // A network that tract runs must not count as divita's.
         ensure!(
             network.is_fused() == matches!(self.executor, Choice::Fused),
             "divita's executor does not recognise {}",
@@ -73,7 +74,7 @@ impl Peer {
     }
 }
 
-/// CPU time of this process.
+/// Returns the CPU time of this process.
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
@@ -87,7 +88,7 @@ fn main() -> Result<()> {
         let line = line?;
         match line.split_whitespace().collect::<Vec<_>>()[..] {
             ["run", times] => {
-                let times: u32 = times.parse().with_context(|| format!("{times} is no number of runs"))?;
+                let times: u32 = times.parse().with_context(|| format!("{times} is not a number of runs"))?;
                 let before = cpu_time();
                 for _ in 0..times {
                     std::hint::black_box(network.run()?);

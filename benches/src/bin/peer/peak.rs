@@ -1,20 +1,21 @@
-//! The most floating-point operations that one thread of this processor can do in a second: fused multiply-adds of which none waits
-//! for another and none for memory.
+//! Measures the highest floating-point rate of one thread: fused multiply-adds that wait neither
+//! for each other nor for memory.
 
 use std::hint::black_box;
 use std::time::Duration;
 
-/// Multiply-adds in flight. Each waits four or five cycles for its own predecessor and two are begun in a cycle, so ten would do; with
-/// two operands they still fit into the sixteen registers of AVX2.
+/// Number of multiply-adds in flight. Each waits four or five cycles for its predecessor, and two
+/// start in a cycle, so ten are enough. With two operands they fit into the sixteen registers of
+/// AVX2.
 const CHAINS: usize = 12;
 
-/// Turns between two looks at the clock: about a millisecond.
+/// Turns between two readings of the clock: about a millisecond.
 const TURNS: u32 = 300_000;
 
-/// Looks at the clock. The best counts: whatever else the computer does can only take from it.
-const LOOKS: u32 = 20;
+/// Number of readings. The best one counts, because other load can only reduce the rate.
+const READINGS: u32 = 20;
 
-/// Defines a function that does `$turns` times `CHAINS` multiply-adds of vectors.
+/// Defines a function that runs `turns` times `CHAINS` multiply-adds of vectors.
 macro_rules! chains {
     ($name:ident, $features:literal, $arch:ident, $splat:ident, $multiply_add:expr) => {
         #[target_feature(enable = $features)]
@@ -40,8 +41,8 @@ chains!(avx2, "avx2,fma", x86_64, _mm256_set1_ps, |sum, factor, term| _mm256_fma
 #[cfg(target_arch = "aarch64")]
 chains!(neon, "neon", aarch64, vdupq_n_f32, |sum, factor, term| vfmaq_f32(term, sum, factor));
 
-/// Runs the widest multiply-adds that this processor has, and says how many floats one of them takes; none where it has none that is
-/// known here.
+/// Runs the widest multiply-adds of this processor. Returns the number of floats in one of them, or
+/// `None` if the processor has none that are implemented here.
 fn run(turns: u32) -> Option<u32> {
     #[cfg(target_arch = "x86_64")]
     {
@@ -66,10 +67,11 @@ fn run(turns: u32) -> Option<u32> {
     None
 }
 
-/// Multiplications and additions a second by `clock`, which tells CPU time; 0 where they cannot be measured.
+/// Returns multiplications and additions a second by `clock`, which returns CPU time, or 0 if they
+/// cannot be measured.
 pub fn operations_per_second(clock: impl Fn() -> Duration) -> f64 {
     let mut best = 0.0_f64;
-    for _ in 0..LOOKS {
+    for _ in 0..READINGS {
         let before = clock();
         let Some(width) = run(TURNS) else { return 0.0 };
         let operations = 2.0 * f64::from(width) * CHAINS as f64 * f64::from(TURNS);
