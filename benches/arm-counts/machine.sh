@@ -1,6 +1,6 @@
-# Emulated ARM machine whose clock advances by one nanosecond per instruction, for the scripts beside
-# this file. Source board/packaging/arm64.sh first. Set `install` if Debian packages may be installed.
-# shellcheck shell=bash
+# Emulated ARM machine whose clock advances by one nanosecond per instruction, for the scripts
+# beside this file. Source board/packaging/arm64.sh first. Set `install` if Debian packages may be
+# installed. shellcheck shell=bash
 
 # Core with half-precision arithmetic. Other code takes the same instructions as on a Cortex-A57.
 core=cortex-a76
@@ -55,7 +55,8 @@ need_machine() {
     return "$status"
 }
 
-# Starts the machine with the files of folder $1, runs standard input in its shell, prints its output.
+# Starts the machine with the files of folder $1, runs standard input in its shell, prints its
+# output.
 boot() {
     local root="$1" work status=0
     work="$(mktemp -d)"

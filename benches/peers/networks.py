@@ -24,7 +24,8 @@ class Network:
         return "-".join([self.file.removesuffix(".onnx"), "x".join(map(str, self.shape))])
 
 
-# Rows of the table, in order, named as in `divita bench --networks`. Both heads have the same shapes.
+# Rows of the table, in order, named as in `divita bench --networks`. Both heads have the same
+# shapes.
 NETWORKS = [
     Network("2D, a keyframe", "image.onnx", (1, 3, 224, 224)),
     *(Network(f"3D, a clip of {frames} frames", "video.onnx", (1, 3, frames, 112, 112)) for frames in (4, 8, 12, 24)),

@@ -139,7 +139,8 @@ def classify(video, bundle, fps, one_pass):
             pictures = [picture for _, _, picture in clip] + [black] * (fps - len(clip))
             vectors["video"].append(networks["video"][0](normalised(pictures, video_stream["input"])[None])[0])
 
-    # Snippets of 30 clips, padded with zero vectors. Mean of the streams' logits, sigmoid, mean over snippets.
+    # Snippets of 30 clips, padded with zero vectors. Mean of the streams' logits, sigmoid, mean
+    # over snippets.
     length, clips, results = manifest["snippet_clips"], len(vectors["image"]), []
     for first in range(0, clips, length):
         logits = 0

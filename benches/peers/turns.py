@@ -4,7 +4,8 @@ import json
 import subprocess
 import tempfile
 
-# CPU time of a turn in nanoseconds: long compared with the clock's error, short compared with changes of load.
+# CPU time of a turn in nanoseconds: long compared with the clock's error, short compared with
+# changes of load.
 TURN = 50e6
 # Maximum seconds to load and convert a network.
 TIMEOUT = 300

@@ -26,9 +26,11 @@ from views import DISTURBANCES, View
 PARTS = {"train": (80, 110), "validation": (22, 32), "test": (38, 32)}
 # Number of videos with drawn shots.
 DRAWN = {"train": 26, "validation": 4}
-# Number of videos of dark scenes, mostly dialogues, where a cut changes less than a flash elsewhere.
+# Number of videos of dark scenes, mostly dialogues, where a cut changes less than a flash
+# elsewhere.
 NIGHT = {"train": 40, "validation": 6}
-# Copies of the drawn footage among the footage of these videos, so that two thirds of their shots are drawn.
+# Copies of the drawn footage among the footage of these videos, so that two thirds of their shots
+# are drawn.
 OFTEN = 6
 RATES = [24.0, 24.0, 24.0, 25.0, 25.0, 24000 / 1001, 30000 / 1001, 30.0, 30.0, 60.0, 50.0, 15.0, 12.0, 10.0, 5.0, 2.0]
 SHOTS = 26
@@ -168,7 +170,8 @@ class Programme:
                 x, y = grain.integers(0, 64, 2)
                 picture = numpy.clip(picture + bank[y : y + HEIGHT, x : x + WIDTH], 0, 255).astype(numpy.uint8)
             if self.combed:
-                # Odd lines are one field later, encoded as whole frames: interlaced video without a deinterlacer.
+                # Odd lines are one field later, encoded as whole frames: interlaced video without a
+                # deinterlacer.
                 picture, before = (picture if before is None else weave(before, picture)), picture
             coder.stdin.write(numpy.ascontiguousarray(picture).data)
             count += 1

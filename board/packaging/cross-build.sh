@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
-# Builds divita, divita-models and their tests for 64-bit ARM on a computer of another kind, with Debian's compilers.
+# Build divita, divita-models and their tests for 64-bit ARM on another computer, with Debian's
+# compilers.
 #
-#   board/packaging/cross-build.sh             builds
-#   board/packaging/cross-build.sh --check     only says whether it can: status 3 where it cannot
-#   board/packaging/cross-build.sh --install   installs what is missing (as root of a Debian), then builds
+#   board/packaging/cross-build.sh             build
+#   board/packaging/cross-build.sh --check     only check whether it can build: status 3 if not
+#   board/packaging/cross-build.sh --install   install missing packages (as root, on Debian), then build
 #
-# All is linked statically, because dynamically linked threads hang in the emulator when it is given the cross compiler's
-# own C library: these programs are for emulated-tests.sh. Those for boards come from portable-build.sh.
-# On standard output: the folder of the programs. The tests are named in `tests.json` beside it, as cargo names them.
+# Links statically, because dynamically linked threads hang in the emulator with the cross
+# compiler's C library. These programs are for emulated-tests.sh. portable-build.sh builds the
+# programs for boards. Prints the folder of the programs. `tests.json` beside it lists the tests, as
+# printed by cargo.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . board/packaging/arm64.sh
 
-# What is missing, a line each.
+# Prints what is missing, one per line.
 missing() {
     arm64_rustc > /dev/null || echo "a Rust with the standard library of $target (rustup target add $target, or Debian's ${rust_packages[*]})"
     local program
@@ -40,7 +42,7 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-C target-feature=+crt-static"
 say "building for $target with $("$RUSTC" --version) in $folder"
 mkdir -p "$folder"
-# One command for all, so that all agree on the features of the dependencies and tract is compiled once.
+# One command for all crates, so that they use the same features and compile tract once.
 cargo test --no-run --release --locked --target "$target" --message-format json-render-diagnostics \
     -p divita-executor -p divita-runtime -p divita-video -p divita-console -p divita -p divita-models > "$folder/tests.json"
 echo "$folder/$target/release"

@@ -1,5 +1,6 @@
-# The container that cross.toml builds in: this computer's Ubuntu with a cross compiler, and in /board the same Ubuntu for ARM with
-# what a board has installed. Two roots, because GStreamer's development packages of two machines do not fit into one.
+# Container of cross.toml: an Ubuntu with a cross compiler, and in /board the same Ubuntu for ARM
+# with a board's packages. Two root folders, because GStreamer's development packages of two
+# architectures cannot be installed in one.
 ARG BASE=22.04
 
 FROM --platform=linux/arm64 ubuntu:${BASE} AS board

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Installs the package for 64-bit ARM in a Debian of that kind, runs its programs there, removes it, and looks that nothing is left.
+# Install the package for 64-bit ARM in an ARM Debian, run its programs, remove it, and check that
+# nothing is left.
 #
-#   board/packaging/deb-test.sh PACKAGE             PACKAGE is what deb.sh printed
-#   board/packaging/deb-test.sh --install PACKAGE   installs the emulator and debootstrap if they are missing (as root of a Debian)
+#   board/packaging/deb-test.sh PACKAGE             PACKAGE is the file that deb.sh printed
+#   board/packaging/deb-test.sh --install PACKAGE   first install the emulator and debootstrap (as root, on Debian)
 #
-# All in it is emulated as the Jetson Nano's core: the kernel hands ARM programs to qemu in a namespace of our own (Linux 6.7), so that
-# nothing is registered for the rest of this machine. Exit status: 0 all is well, 1 something is wrong, 3 it cannot be tested here.
+# Emulates the Jetson Nano's core. The kernel passes ARM programs to qemu in a namespace of its own
+# (Linux 6.7), so nothing is registered for the rest of this machine.
+# Exit status: 0 success, 1 failure, 3 the package cannot be tested here.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . board/packaging/arm64.sh
@@ -17,31 +19,32 @@ if [ "${1:-}" = --install ]; then
 fi
 [ $# = 1 ] || { say "usage: $0 [--install] PACKAGE"; exit 2; }
 package="$(realpath "$1")"
-[ "$(id -u)" = 0 ] || { say "only root can make the root of another machine"; exit 3; }
+[ "$(id -u)" = 0 ] || { say "this needs root, to create another system's root folder"; exit 3; }
 for program in "${emulator[0]}" debootstrap dpkg-deb; do
     command -v "$program" > /dev/null || { say "no $program (Debian's qemu-user-static, debootstrap and dpkg)"; exit 3; }
 done
 
-# The unit first: it needs no emulator.
+# First the unit, which needs no emulator.
 exposure=3.0
 if command -v systemd-analyze > /dev/null && systemd-analyze security --help 2>&1 | grep -q -- --offline; then
     score="$(systemd-analyze security --offline=true --no-pager board/packaging/divita.service | sed -n 's/.*exposure level.*: \([0-9.]*\) .*/\1/p')"
     awk -v score="$score" -v most="$exposure" 'BEGIN { exit !(score != "" && score <= most) }' \
-        || { say "FAILED: systemd-analyze security gives the unit ${score:-nothing}; at most $exposure is wanted"; exit 1; }
+        || { say "FAILED: systemd-analyze security rates the unit ${score:-nothing}; the limit is $exposure"; exit 1; }
     echo "systemd-analyze security: $score (at most $exposure)"
 else
-    echo "SKIPPED: no systemd-analyze of systemd 250 or newer: how exposed the service is, is NOT checked"
+    echo "SKIPPED: no systemd-analyze of systemd 250 or newer: the exposure of the service is NOT checked"
 fi
 
-# What Debian's smallest system is made of, unpacked; kept for the next time.
+# Debian's smallest system, unpacked and kept for the next run.
 base="${CARGO_TARGET_DIR:-$PWD/target}/arm64-root"
 release=bookworm
 if [ ! -e "$base/.complete" ]; then
     rm -rf "$base"
     mkdir -p "$base"
-    # Its second stage would take minutes in the emulator, and only says to dpkg what is unpacked already.
+    # debootstrap's second stage takes minutes in the emulator. It only registers packages with
+    # dpkg.
     timeout 300 debootstrap --foreign --arch=arm64 --variant=minbase "$release" "$base" > "$base.log" 2>&1 \
-        || { say "cannot get the packages of an arm64 Debian:"; tail -n 3 "$base.log" >&2; rm -rf "$base"; exit 3; }
+        || { say "cannot download the packages of an arm64 Debian:"; tail -n 3 "$base.log" >&2; rm -rf "$base"; exit 3; }
     for archive in "$base"/var/cache/apt/archives/*.deb; do
         name="$(dpkg-deb --field "$archive" Package)"
         [ "$(dpkg-deb --field "$archive" Multi-Arch)" != same ] || name="$name:$(dpkg-deb --field "$archive" Architecture)"
@@ -66,7 +69,7 @@ cp -a "$base" "$work/root"
 cp "$package" "$work/root/divita.deb"
 cp samples/sintel-trailer.mp4 "$work/root/sample.mp4"
 
-# A namespace of users in which all users are as they are here: who owns it may say which programs are emulated in it.
+# A user namespace with the users of this machine. Its owner may register emulators in it.
 unshare --user sleep infinity &
 holder=$!
 for _ in $(seq 100); do
@@ -74,18 +77,18 @@ for _ in $(seq 100); do
     sleep 0.05
 done
 if ! { echo '0 0 65536' > "/proc/$holder/uid_map" && echo '0 0 65536' > "/proc/$holder/gid_map"; } 2> /dev/null; then
-    say "this system lets root make no namespace of users"
+    say "root cannot create a user namespace here"
     exit 3
 fi
 
-# Runs in the namespace, with the root and the emulator as arguments.
+# Runs in the namespace. Arguments: the root folder and the emulator.
 cat > "$work/enter" << 'END'
 set -eu
 magic='\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'
 mask='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
 mount -t binfmt_misc none /proc/sys/fs/binfmt_misc 2> /dev/null \
     && printf '%s' ":divita-arm64:M::$magic:$mask:$2:F" > /proc/sys/fs/binfmt_misc/register || true
-# Where the kernel is older, the system itself may know what to do with programs for ARM.
+# With an older kernel, the system itself may have registered an emulator.
 chroot "$1" /bin/true 2> /dev/null || exit 3
 mount -t proc proc "$1/proc"
 exec chroot "$1" /bin/sh -eu /test
@@ -96,48 +99,48 @@ cat > "$work/root/test" << 'END'
 cd /
 notes="$(mktemp -d)"
 fail() { echo "FAILED: $*"; exit 1; }
-# Everything but what dpkg writes about itself, and what is not on a disk.
+# Lists all files, except dpkg's own and those that are not on a disk.
 files() { find / \( -path /proc -o -path /sys -o -path /dev -o -path "$notes" -o -path /var/lib/dpkg -o -path /var/log \) -prune -o -print | sort; }
 files > "$notes/before"
-dpkg --install /divita.deb > "$notes/install.log" 2>&1 || { cat "$notes/install.log"; fail "it cannot be installed"; }
+dpkg --install /divita.deb > "$notes/install.log" 2>&1 || { cat "$notes/install.log"; fail "the package cannot be installed"; }
 echo "installed: $(dpkg-query --show --showformat '${Package} ${Version} ${Architecture}, ${db:Status-Status}' divita)"
 divita --version
 divita-models --version
 for page in divita divita-classify divita-models; do
-    # `man` is no part of so small a system.
-    gzip -dc "/usr/share/man/man1/$page.1.gz" | grep -q '^.SH SYNOPSIS' || fail "there is no man page of $page"
+    # So small a system has no `man`.
+    gzip -dc "/usr/share/man/man1/$page.1.gz" | grep -q '^.SH SYNOPSIS' || fail "no man page of $page"
 done
 for file in /etc/divita/divita.toml /usr/lib/systemd/system/divita.service /usr/lib/udev/rules.d/70-divita.rules \
     /usr/share/bash-completion/completions/divita /usr/share/divita/bundles/demo/manifest.json; do
-    [ -s "$file" ] || fail "there is no $file"
+    [ -s "$file" ] || fail "no $file"
 done
-dpkg-query --show --showformat '${Conffiles}' divita | grep -q divita.toml || fail "its configuration is none"
-[ ! -e /etc/systemd/system/multi-user.target.wants/divita.service ] || fail "the service is enabled unasked"
+dpkg-query --show --showformat '${Conffiles}' divita | grep -q divita.toml || fail "divita.toml is not a configuration file of the package"
+[ ! -e /etc/systemd/system/multi-user.target.wants/divita.service ] || fail "the package enables the service"
 divita doctor > "$notes/doctor" || { cat "$notes/doctor"; fail "divita doctor"; }
-grep -q '^bundle .*/usr/.*divita/bundles/demo' "$notes/doctor" || { cat "$notes/doctor"; fail "it does not find its bundle"; }
+grep -q '^bundle .*/usr/.*divita/bundles/demo' "$notes/doctor" || { cat "$notes/doctor"; fail "divita does not find its bundle"; }
 tail -n 1 "$notes/doctor"
-# The service's own configuration, with what can be classified here in place of a camera.
+# The service's configuration, with a test pattern instead of a camera.
 divita --config /etc/divita/divita.toml classify 'test://?seconds=2' > "$notes/events" 2> "$notes/log" || { cat "$notes/log"; fail "divita classify"; }
-grep -q '"event":"result"' "$notes/events" || fail "there is no result of test://"
+grep -q '"event":"result"' "$notes/events" || fail "no result for test://"
 divita classify --duration 8 sample.mp4 > "$notes/table" 2> "$notes/log" || { cat "$notes/log"; fail "divita classify sample.mp4"; }
 head -n 4 "$notes/table"
-dpkg --purge divita > "$notes/purge.log" 2>&1 || { cat "$notes/purge.log"; fail "it cannot be removed"; }
-! grep -i -E 'warning|error' "$notes/install.log" "$notes/purge.log" || fail "dpkg complains"
+dpkg --purge divita > "$notes/purge.log" 2>&1 || { cat "$notes/purge.log"; fail "the package cannot be removed"; }
+! grep -i -E 'warning|error' "$notes/install.log" "$notes/purge.log" || fail "dpkg prints warnings"
 files > "$notes/after"
-diff "$notes/before" "$notes/after" || fail "removing it leaves something behind"
+diff "$notes/before" "$notes/after" || fail "files are left after removal"
 echo "removed; nothing is left"
 END
 
 start=$SECONDS
 status=0
-# A deadlock in the emulator must not hold up whoever waits for the result.
+# Limit the time: the emulator may deadlock.
 QEMU_CPU="${emulator[2]}" PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C timeout 900 \
     nsenter --user --target "$holder" unshare --mount --pid --fork --kill-child \
     sh "$work/enter" "$work/root" "$(command -v "${emulator[0]}")" || status=$?
 case "$status" in
     0) echo "$(basename "$package"): installed, run and removed on emulated ARM ($((SECONDS - start)) s)" ;;
-    3) say "this kernel starts no programs for ARM, not even in a namespace (before Linux 6.7, register qemu-user-static with binfmt-support)" ;;
-    124) say "FAILED: it did not end within 900 s"; status=1 ;;
+    3) say "this kernel cannot start ARM programs, not even in a namespace (before Linux 6.7, register qemu-user-static with binfmt-support)" ;;
+    124) say "FAILED: the test did not end within 900 s"; status=1 ;;
     *) status=1 ;;
 esac
 exit "$status"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Makes the Debian package of programs that are built already, with cargo-deb; what is in it stands in board/Cargo.toml.
+# Make the Debian package from built programs, with cargo-deb. board/Cargo.toml lists its contents.
 #
 #   board/packaging/deb.sh arm64 [--install] PROGRAMS   PROGRAMS is the folder that portable-build.sh printed
-#   board/packaging/deb.sh amd64 [--install] PROGRAMS   the same, or target/release: a package for systems like this one
+#   board/packaging/deb.sh amd64 [--install] PROGRAMS   the same, or target/release: for systems like this one
 #
-# --install builds cargo-deb if it is missing. The man pages are written by divita-models, of PROGRAMS or, where that does not run
-# here, of this computer's own build.
-# On standard output: the package. Exit status: 0 made, 1 something is wrong, 3 it cannot be made here.
+# --install builds cargo-deb if it is missing. divita-models writes the man pages: the one in
+# PROGRAMS, or this computer's own build if that does not run here. Prints the package. Exit status:
+# 0 success, 1 failure, 3 the package cannot be made here.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . board/packaging/arm64.sh
@@ -37,13 +37,13 @@ if ! command -v cargo-deb > /dev/null && [ -n "$install" ]; then
 fi
 command -v cargo-deb > /dev/null || { say "no cargo-deb (cargo install cargo-deb@$version)"; exit 3; }
 
-# Everything is laid out as cargo would have built it, so that it does not matter where it was built.
+# The layout of cargo's target folder, wherever the programs were built.
 layout="$built/deb/$architecture"
 rm -rf "$layout"
 mkdir -p "$layout/$target/release"
 for program in divita divita-models; do
     cp "$programs/$program" "$layout/$target/release/"
-    # Half of a program is names for whoever debugs it.
+    # Symbols are half of a program.
     if command -v "$strip" > /dev/null; then "$strip" "$layout/$target/release/$program"; fi
 done
 written=
@@ -53,8 +53,8 @@ for writer in "$programs/divita-models" "$built/release/divita-models"; do
         break
     fi
 done
-[ -n "$written" ] || { say "FAILED: no divita-models that runs here writes the man pages; build one with cargo build --release --workspace:"; cat "$layout/manual.log" >&2; exit 1; }
-# Without the time of day, so that the same programs make the same package.
+[ -n "$written" ] || { say "FAILED: no divita-models runs here to write the man pages. Build one with cargo build --release --workspace:"; cat "$layout/manual.log" >&2; exit 1; }
+# Without timestamps, so that the same programs make the same package.
 gzip --best --no-name "$layout/$target/release/manual/man/"*.1
 
 CARGO_TARGET_DIR="$layout" cargo-deb deb --locked --no-build --no-strip --target "$target" --manifest-path board/Cargo.toml \

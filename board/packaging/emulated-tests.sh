@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Runs what cross-build.sh built as on the Jetson Nano's core (Cortex-A57) in qemu: the tests of the executor, the runtime and the board, and
-# a whole classification of the sample, whose probabilities must be those of this computer's program. The executor's tests and the
-# demo bundle's golden input run on a Cortex-A76 too, which has half precision.
+# Run the programs and tests of cross-build.sh in qemu, on the Jetson Nano's core (Cortex-A57): the
+# tests of the executor, the runtime, the inputs and the program, and a classification of the
+# sample, whose probabilities must be those of this computer's program. The executor's tests and the
+# demo bundle's golden input also run on a Cortex-A76, which has half precision.
 #
-#   board/packaging/emulated-tests.sh DIVITA             DIVITA is the program of this computer to compare with
-#   board/packaging/emulated-tests.sh --install DIVITA   installs the emulator if it is missing (as root of a Debian)
+#   board/packaging/emulated-tests.sh DIVITA             DIVITA is this computer's program, for comparison
+#   board/packaging/emulated-tests.sh --install DIVITA   first install the emulator (as root, on Debian)
 #
-# Exit status: 0 all is well, 1 something is wrong, 3 there is no emulator. How long it takes says nothing about boards.
+# Exit status: 0 success, 1 failure, 3 no emulator. Times in the emulator say nothing about boards.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . board/packaging/arm64.sh
@@ -21,11 +22,11 @@ command -v "${emulator[0]}" > /dev/null || { say "no ${emulator[0]} (Debian's qe
 
 folder="${CARGO_TARGET_DIR:-$PWD/target}/arm64-static"
 divita="$folder/$target/release/divita"
-[ -x "$divita" ] || { say "there is no $divita: run board/packaging/cross-build.sh"; exit 1; }
+[ -x "$divita" ] || { say "$divita does not exist. Run board/packaging/cross-build.sh"; exit 1; }
 results="$(mktemp -d)"
 
-# Tests start the program by its path, and the kernel would not know what to do with it. A script takes its place meanwhile.
-# (The program is a link to a file of another name: cargo makes it anew.)
+# Tests start the program by its path, which the kernel cannot run. A script replaces it meanwhile.
+# (The program is a link to a file of another name; cargo makes the link again.)
 real="$divita-arm64"
 cp --remove-destination "$divita" "$real"
 tidy_up() {
@@ -34,11 +35,11 @@ tidy_up() {
 }
 trap tidy_up EXIT
 rm "$divita"
-# It keeps its name (-0), which usage texts show.
+# -0 keeps the program's name, which usage texts show.
 printf '#!/bin/sh\nexec %s -0 "$0" "%s" "$@"\n' "${emulator[*]}" "$real" > "$divita"
 chmod +x "$divita"
 
-# The tests of the executor, the runtime and the board: the package's folder and the test, a line each.
+# Prints each test of the crates for boards: the crate's folder and the test.
 tests() {
     python3 -c '
 import json, pathlib, sys
@@ -46,19 +47,19 @@ for line in open(sys.argv[1]):
     message = json.loads(line)
     if message.get("executable") and message["profile"]["test"]:
         folder = pathlib.Path(message["manifest_path"]).parent
-        if folder.name in ("executor", "runtime", "board"):
+        if folder.name in ("executor", "runtime", "video", "console", "board"):
             print(folder, message["executable"])
 ' "$folder/tests.json"
 }
 
-# The same on a newer core, which computes in half precision.
+# A newer core with half precision.
 newer=("${emulator[0]}" -cpu cortex-a76)
 
 failed=0
 while read -r package test; do
     name="$(basename "$package")/$(basename "${test%-*}")"
     start=$SECONDS
-    # A deadlock in the emulator must not hold up whoever waits for the result.
+    # Limit the time: the emulator may deadlock.
     if (cd "$package" && timeout 900 "${emulator[@]}" "$test" < /dev/null) > "$results/tests" 2>&1; then
         echo "$name: $(grep '^test result:' "$results/tests" | cut -d ';' -f 1-3) ($((SECONDS - start)) s emulated)"
     else
@@ -68,7 +69,7 @@ while read -r package test; do
         echo "$name: FAILED on emulated ARM"
         failed=1
     fi
-    # Without half precision its tests pass over it.
+    # Without half precision, the executor's tests skip it.
     case "$name" in
         executor/divita_executor)
             if (cd "$package" && timeout 900 "${newer[@]}" "$test" < /dev/null) > "$results/half" 2>&1; then
@@ -103,7 +104,7 @@ TOLERANCE = 1e-4
 events = [[json.loads(line) for line in open(path)] for path in sys.argv[1:3]]
 names = [[event["event"] for event in run] for run in events]
 if names[0] != names[1]:
-    sys.exit(f"FAILED: {sys.argv[3]} and emulated aarch64 tell different events: {len(names[0])} and {len(names[1])}")
+    sys.exit(f"FAILED: {sys.argv[3]} and emulated aarch64 print different events: {len(names[0])} and {len(names[1])}")
 worst, compared = 0.0, 0
 for ours, theirs in zip(*events):
     for key in ours.keys() | theirs.keys():
@@ -116,7 +117,7 @@ for ours, theirs in zip(*events):
             sys.exit(f"FAILED: {ours['event']}.{key} is {ours.get(key)} on {sys.argv[3]} and {theirs.get(key)} on aarch64")
 final = events[0][-1]
 if final["event"] != "result" or compared == 0:
-    sys.exit("FAILED: there is no result to compare")
+    sys.exit("FAILED: no result to compare")
 verdict = "agree" if worst <= TOLERANCE else "FAILED: differ"
 print(f"{sys.argv[3]} and emulated aarch64 {verdict}: {compared} probabilities, largest difference {worst:.1e} (at most {TOLERANCE:.0e})")
 sys.exit(worst > TOLERANCE)

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# Builds divita and divita-models for boards: with cameras, without GStreamer, and for the C library 2.27 of 2018, so that they run on
-# JetPack 4.6, 5 and 6, Raspberry Pi OS and any newer Linux. Checks that they need no more.
+# Build divita and divita-models for boards: with cameras, without GStreamer, for glibc 2.27 (2018),
+# so that they run on JetPack 4.6, 5 and 6, Raspberry Pi OS and any newer Linux. Check that they
+# need nothing newer.
 #
-#   board/packaging/portable-build.sh [arm64|amd64]             builds
-#   board/packaging/portable-build.sh [arm64|amd64] --install   installs what is missing (a Python environment beside the
-#                                                               build, and as root of a Debian its compilers), then builds
+#   board/packaging/portable-build.sh [arm64|amd64]             build
+#   board/packaging/portable-build.sh [arm64|amd64] --install   first install missing tools: a Python environment
+#                                                               beside the build and, as root on Debian, compilers
 #
-# zig is the C compiler and linker (PyPI: cargo-zigbuild, ziglang); it carries the symbols of every version of the C library. The C++
-# library and the unwinder are linked into the programs.
-# On standard output: the folder of the programs. Exit status: 0 built and checked, 1 something is wrong, 3 it cannot be built here.
+# zig is the C compiler and linker (PyPI: cargo-zigbuild, ziglang). It has the symbols of every
+# glibc. The C++ library and the unwinder are linked into the programs. Prints the folder of the
+# programs.
+# Exit status: 0 success, 1 failure, 3 the programs cannot be built here.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . board/packaging/arm64.sh
@@ -32,7 +34,7 @@ export PATH="$tools/bin:$PATH"
 have_libclang() { compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' > /dev/null || ldconfig -p | grep -q libclang; }
 rustc_for_target() { if [ "$architecture" = arm64 ]; then arm64_rustc; else command -v rustc; fi; }
 
-# What is missing, a line each.
+# Prints what is missing, one per line.
 missing() {
     rustc_for_target > /dev/null || echo "a Rust with the standard library of $target (rustup target add $target, or Debian's ${rust_packages[*]})"
     command -v cargo-zigbuild > /dev/null || echo "cargo-zigbuild and zig (pip install ${python_packages[*]})"
@@ -57,22 +59,23 @@ fi
 
 RUSTC="$(rustc_for_target)"
 export RUSTC CARGO_TARGET_DIR="$folder"
-# The Python that has zig, whichever is first in the path.
+# The Python with zig, whatever is first in the path.
 [ ! -x "$tools/bin/python" ] || export CARGO_ZIGBUILD_PYTHON_PATH="$tools/bin/python"
 say "building for $target and glibc $floor with $("$RUSTC" --version) in $folder"
-# The one place that decides what a board's program can do; with GStreamer it would need that of the board.
+# The only place that sets the features of a board's program. GStreamer would have to be the
+# board's.
 cargo-zigbuild zigbuild --release --locked --target "$target.$floor" --bins --features divita/v4l \
     -p divita -p divita-models >&2
 
 programs="$folder/$target/release"
 for program in divita divita-models; do
     newest="$(objdump -T "$programs/$program" | grep -o 'GLIBC_[0-9.]*' | sort --version-sort --unique | tail -n 1)"
-    say "$program: the newest symbol of the C library that it needs is of $newest"
+    say "$program: needs symbols up to $newest"
     if [ -z "$newest" ] || [ "$(printf 'GLIBC_%s\n%s\n' "$floor" "$newest" | sort --version-sort | tail -n 1)" != "GLIBC_$floor" ]; then
         say "FAILED: $program needs more than glibc $floor"
         exit 1
     fi
-    # The package depends on the C library alone.
+    # The package depends only on the C library.
     others="$(objdump -p "$programs/$program" | awk '$1 == "NEEDED" { print $2 }' | grep -vE '^(lib(c|m|dl|rt|pthread)\.so\.|ld-linux-)' || true)"
     [ -z "$others" ] || { say "FAILED: $program needs libraries that a board may lack: $others"; exit 1; }
 done
