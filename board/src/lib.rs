@@ -1,17 +1,13 @@
-//! Everything of `divita` that touches a device, a file or the operating system.
+//! The program `divita`: sessions that read inputs, observers that report what they find, commands.
 
-mod bundles;
 pub mod command_line;
 mod commands;
 mod config;
-mod executor;
-mod feed;
-mod ladder;
 mod meter;
+mod observers;
+mod options;
 mod output;
 pub mod profile;
-mod progress;
-mod schemes;
-mod service;
+mod session;
 mod signals;
 pub mod thermal;

@@ -103,64 +103,6 @@ pub enum Event {
         /// Number of them.
         frames: u64,
     },
-    /// A live source came, went or changed.
-    Live {
-        /// Time of the stream.
-        at_s: f64,
-        /// What it is now.
-        state: LiveState,
-        /// What is wrong, in a word: absent, gone, stalled, ended, garbage.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        fault: Option<String>,
-        /// What the source said, and what to do.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        message: Option<String>,
-        /// Seconds until it is opened again.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        retry_s: Option<f64>,
-        /// Width of its pictures in pixels.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        width: Option<usize>,
-        /// Height of its pictures in pixels.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        height: Option<usize>,
-        /// Times that it came back so far.
-        reconnects: u64,
-        /// Times that it failed so far.
-        failures: u64,
-        /// Frames that came too fast and were dropped so far.
-        dropped: u64,
-    },
-    /// The working rate changes, from the end of a clip on.
-    Rate {
-        /// Time of the stream.
-        at_s: f64,
-        /// Frames a second from now on.
-        fps: WorkingRate,
-        /// Frames a second until now.
-        from_fps: WorkingRate,
-        /// Why, in a word: behind, hot, room.
-        reason: String,
-        /// Why, and what it costs.
-        message: String,
-    },
-    /// An input failed.
-    Error {
-        /// What was wrong and what to do.
-        message: String,
-    },
-}
-
-/// What a live source is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LiveState {
-    /// Pictures come.
-    Connected,
-    /// Pictures come in another size.
-    Resized,
-    /// It failed, and is opened again after a pause.
-    Waiting,
 }
 
 fn is_zero(count: &u64) -> bool {

@@ -7,9 +7,9 @@ use clap::Args;
 
 use divita_runtime::network::Executor;
 
-use crate::bundles::BundleOption;
 use crate::command_line::Outcome;
 use crate::commands::verify;
+use crate::options::BundleOption;
 use crate::profile::Machine;
 use crate::thermal;
 use divita_console::in_one_line;

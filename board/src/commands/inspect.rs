@@ -8,8 +8,8 @@ use clap::Args;
 use divita_runtime::bundle::{Manifest, Stream, Task};
 use divita_runtime::network::Networks;
 
-use crate::bundles;
 use crate::command_line::Outcome;
+use crate::options::open_bundle;
 use divita_console::{printable, printable_json};
 
 /// What a bundle is: networks, sizes, costs, where its weights come from. Every file is checked on the way, and
@@ -27,7 +27,7 @@ pub struct Inspect {
 impl Inspect {
     /// Opens the bundle and prints its manifest.
     pub fn run(&self) -> Result<Outcome> {
-        let bundle = bundles::open(&self.bundle)?;
+        let bundle = open_bundle(&self.bundle)?;
         Networks::check(&bundle).with_context(|| format!("the bundle {} cannot be used", bundle.path().display()))?;
         let mut out = std::io::stdout();
         if self.json {

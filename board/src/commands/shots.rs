@@ -1,118 +1,69 @@
-//! `divita shots`: only the shots, without networks.
+//! `divita shots`: the shots of a video, without networks.
 
 use std::path::PathBuf;
+use std::slice;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
-use divita_runtime::event::Event;
-use divita_runtime::frame::Timestamp;
+use divita_console::arguments;
+use divita_runtime::sampler::WorkingRate;
+use divita_runtime::segmenter::{Segmentation, SegmenterOptions};
+use divita_runtime::shots::ShotSettings;
 use divita_runtime::shots::transition_network::TransitionNetwork;
-use divita_runtime::shots::{EvidenceDetector, ShotDetector, ShotSettings, ShotTracker};
+use divita_video::Address;
 
 use crate::command_line::Outcome;
-use crate::output::{Format, Sink, csv, jsonl, table};
-use crate::progress::Progress;
-use crate::schemes::SchemesOption;
-use divita_video::AllowedSchemes;
-use divita_video::{Address, FrameSource, SourceError};
+use crate::observers::{Observers, RunInfo};
+use crate::options::{OutputOptions, ReadingOptions, open_bundle};
+use crate::output::Content;
+use crate::session::{self, ShotDetection};
+use crate::signals;
 
-/// The shots of a video: where each begins and ends, and how it begins. No networks are run.
+/// Detect the shots of a video: where each begins and ends, and how it begins. Runs no networks.
 ///
-/// Fades and black belong to no shot, so that one shot may end before the next begins.
+/// Fades and black belong to no shot, so that one shot may end before the next begins. A live input (a camera or a
+/// stream) runs until --duration is over or Ctrl-C or SIGTERM comes.
 #[derive(Args)]
 pub struct Shots {
     /// A video, a folder of numbered pictures, `-` for Y4M on standard input, or a URI
-    #[arg(value_name = "INPUT", value_parser = divita_console::arguments::input_parser())]
+    #[arg(value_name = "INPUT", value_parser = arguments::input_parser())]
     input: Address,
     #[command(flatten)]
-    schemes: SchemesOption,
-    /// Form of the results
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
-    /// Write the results to FILE, which appears in the end, whole
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    output: OutputOptions,
+    #[command(flatten)]
+    reading: ReadingOptions,
+    /// Take the shot detector's weights and thresholds from this bundle [default: those that every bundle without its
+    /// own takes]
+    #[arg(long, value_name = "DIR")]
+    bundle: Option<PathBuf>,
 }
 
 impl Shots {
     /// Returns whether the results go to standard output.
     pub fn prints(&self) -> bool {
-        self.output.is_none()
+        self.output.path().is_none()
     }
 
-    /// Finds the shots.
+    /// Detects the shots.
     pub fn run(&self) -> Result<Outcome> {
-        let mut sink = Sink::open(self.output.as_deref(), std::slice::from_ref(&self.input))?;
-        let input = self.input.shown();
-        match self.format {
-            Format::Table => sink.write(&table::shot_heading(input))?,
-            Format::Csv => sink.write(&csv::shot_heading()?)?,
-            Format::Jsonl => {}
-        }
-        let mut shots = 0;
-        let found = find(&self.input, &self.schemes.allowed(), &mut |event| {
-            shots += usize::from(matches!(event, Event::Shot { .. }));
-            match self.format {
-                Format::Table => sink.write(&table::shot(event)),
-                Format::Csv => sink.write(&csv::line(input, event)?.unwrap_or_default()),
-                Format::Jsonl => sink.write(&jsonl::line(input, event)?),
+        let reading = self.reading.session(signals::listen().context("cannot listen to signals")?);
+        let (shots, transitions) = match &self.bundle {
+            Some(path) => {
+                let bundle = open_bundle(path)?;
+                (bundle.manifest().shots, bundle.transitions().clone())
             }
-        });
-        let outcome = match found? {
-            None => Outcome::Done,
-            Some(error) => {
-                divita_console::say(format_args!("error: {input}: {error}"));
-                if self.format == Format::Jsonl {
-                    sink.write(&jsonl::line(input, &Event::Error { message: error.to_string() })?)?;
-                }
-                Outcome::SomeFailed
-            }
+            None => (ShotSettings::default(), TransitionNetwork::default()),
         };
-        sink.finish_unless_all_failed(outcome == Outcome::SomeFailed && shots == 0)?;
-        Ok(outcome)
+        // Clips have no pictures here, so the rate does not matter: the lowest costs least.
+        let rate = WorkingRate::ALL[0];
+        let options = SegmenterOptions { rate, segmentation: Segmentation::Shot, shots, image: None, video: None };
+        let inputs = slice::from_ref(&self.input);
+        let observers = Observers::start(&RunInfo {
+            inputs,
+            content: Content::Shots,
+            format: self.output.format(),
+            output: self.output.path(),
+        })?;
+        session::run(inputs, &reading, observers, |_| Ok(Box::new(ShotDetection::new(options, transitions.clone()))))
     }
-}
-
-/// Hands `tell` every shot and every loss of `input`; what kept it from being read to its end, if anything did.
-fn find(
-    input: &Address,
-    allowed: &AllowedSchemes,
-    tell: &mut dyn FnMut(&Event) -> Result<()>,
-) -> Result<Option<SourceError>> {
-    let mut source = match allowed.open(input) {
-        Ok(source) => source,
-        Err(error) => return Ok(Some(error)),
-    };
-    let progress = Progress::of(source.info());
-    let mut detector = EvidenceDetector::new(TransitionNetwork::default(), ShotSettings::default());
-    let mut tracker = ShotTracker::default();
-    let (mut last, mut stated) = (None, None);
-    let mut closed = Vec::new();
-    let failure = loop {
-        match source.next_frame() {
-            Ok(Some(frame)) if last.is_some_and(|last| frame.time() <= last) => {}
-            Ok(Some(frame)) => {
-                (last, stated) = (Some(frame.time()), frame.duration());
-                progress.reached(frame.time());
-                let Ok(()) = detector.push(&frame, |verdict| closed.extend(tracker.push(verdict)));
-                closed.drain(..).try_for_each(|shot| tell(&Event::from(&shot)))?;
-            }
-            Ok(None) => break None,
-            Err(error) => break Some(error),
-        }
-        tell_losses(&mut *source, tell)?;
-    };
-    tell_losses(&mut *source, tell)?;
-    let Ok(()) = detector.finish(|verdict| closed.extend(tracker.push(verdict)));
-    if let Some(stated) = stated {
-        tracker.state_last_duration(stated.min(Timestamp::from_secs_f64(ShotSettings::default().gap_s)));
-    }
-    closed.extend(tracker.finish());
-    closed.iter().try_for_each(|shot| tell(&Event::from(shot)))?;
-    Ok(failure)
-}
-
-/// Hands `tell` what `source` has lost since this was last called.
-fn tell_losses(source: &mut dyn FrameSource, tell: &mut dyn FnMut(&Event) -> Result<()>) -> Result<()> {
-    std::iter::from_fn(|| source.take_loss()).try_for_each(|loss| tell(&Event::from(loss)))
 }

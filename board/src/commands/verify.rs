@@ -9,9 +9,9 @@ use divita_runtime::bundle::{Bundle, Task};
 use divita_runtime::golden;
 use divita_runtime::network::Executor;
 
-use crate::bundles;
 use crate::command_line::Outcome;
-use crate::executor::ExecutorOption;
+use crate::options::ExecutorOption;
+use crate::options::open_bundle;
 
 /// Checks a bundle's files and replays its golden input: the networks must give here what they gave where they were built.
 #[derive(Args)]
@@ -27,7 +27,7 @@ pub struct Verify {
 impl Verify {
     /// Replays the bundle and prints the differences.
     pub fn run(&self) -> Result<Outcome> {
-        let bundle = bundles::open(&self.bundle)?;
+        let bundle = open_bundle(&self.bundle)?;
         let passed = replay(&bundle, &self.bundle, self.executor.get()?)?;
         writeln!(
             std::io::stdout(),

@@ -1,50 +1,82 @@
 //! CSV (RFC 4180): one line a result or a shot.
 
 use anyhow::Result;
-use divita_runtime::bundle::Task;
+use divita_runtime::bundle::{Manifest, Task};
 use divita_runtime::event::Event;
 
-/// The line of `event`, none for events that have no place in a table of results or shots.
-pub fn line(source: &str, event: &Event) -> Result<Option<String>> {
-    let fields = match event {
-        Event::Result {
-            probabilities, frames, clips, snippets, duration_s, task, trained, notice, complete, ..
-        } => {
-            let facts = [frames.to_string(), clips.to_string(), snippets.to_string(), duration_s.to_string()];
-            let flags = [trained.to_string(), notice.clone().unwrap_or_default(), complete.to_string()];
-            let task = single_label(*task).map(|task| task.name().to_owned());
-            facts
-                .into_iter()
-                .chain(flags)
-                .chain(task)
-                .chain(probabilities.iter().map(|(_, value)| value.to_string()))
-                .collect()
-        }
-        Event::Shot { index, start_s, end_s, kind, first_frame, frames, .. } => {
-            let kind = format!("{kind:?}").to_lowercase();
-            vec![
-                index.to_string(),
-                start_s.to_string(),
-                end_s.to_string(),
-                kind,
-                first_frame.to_string(),
-                frames.to_string(),
-            ]
-        }
-        _ => return Ok(None),
-    };
-    record(std::iter::once(source.to_owned()).chain(fields)).map(Some)
+use super::{Content, Format, ResultWriter};
+use crate::session::event::SessionEvent;
+
+/// The table's line of this form.
+pub(super) const FORMAT: Format = Format {
+    name: "csv",
+    help: "One line a result, with a heading",
+    writer: |content| match content {
+        Content::Genres(Manifest { labels, task, .. }) => Box::new(Results { labels: labels.clone(), task: *task }),
+        Content::Shots => Box::new(Shots),
+    },
+};
+
+/// Writes a line for each result.
+struct Results {
+    labels: Vec<String>,
+    task: Task,
 }
 
-/// The heading above results of a bundle with these labels and this task. Single-label results have a column more, `task`.
-pub fn result_heading<'a>(labels: impl IntoIterator<Item = &'a str>, task: Task) -> Result<String> {
-    let facts = ["source", "frames", "clips", "snippets", "duration_s", "trained", "notice", "complete"];
-    record(facts.into_iter().chain(single_label(task).map(|_| "task")).chain(labels))
+/// Writes a line for each shot.
+struct Shots;
+
+impl ResultWriter for Results {
+    /// Single-label results have one more column, `task`.
+    fn heading(&self) -> Result<String> {
+        let facts = ["source", "frames", "clips", "snippets", "duration_s", "trained", "notice", "complete"];
+        let task = single_label(self.task).map(|_| "task");
+        record(facts.into_iter().chain(task).chain(self.labels.iter().map(String::as_str)))
+    }
+
+    fn event(&mut self, source: &str, event: &SessionEvent) -> Result<String> {
+        let SessionEvent::Method(Event::Result {
+            probabilities,
+            frames,
+            clips,
+            snippets,
+            duration_s,
+            task,
+            trained,
+            notice,
+            complete,
+            ..
+        }) = event
+        else {
+            return Ok(String::new());
+        };
+        let facts = [frames.to_string(), clips.to_string(), snippets.to_string(), duration_s.to_string()];
+        let flags = [trained.to_string(), notice.clone().unwrap_or_default(), complete.to_string()];
+        let task = single_label(*task).map(|task| task.name().to_owned());
+        let values = probabilities.iter().map(|(_, value)| value.to_string());
+        record([source.to_owned()].into_iter().chain(facts).chain(flags).chain(task).chain(values))
+    }
 }
 
-/// The heading above shots.
-pub fn shot_heading() -> Result<String> {
-    record(["source", "index", "start_s", "end_s", "kind", "first_frame", "frames"])
+impl ResultWriter for Shots {
+    fn heading(&self) -> Result<String> {
+        record(["source", "index", "start_s", "end_s", "kind", "first_frame", "frames"])
+    }
+
+    fn event(&mut self, source: &str, event: &SessionEvent) -> Result<String> {
+        let SessionEvent::Method(Event::Shot { index, start_s, end_s, kind, first_frame, frames, .. }) = event else {
+            return Ok(String::new());
+        };
+        record([
+            source,
+            &index.to_string(),
+            &start_s.to_string(),
+            &end_s.to_string(),
+            &format!("{kind:?}").to_lowercase(),
+            &first_frame.to_string(),
+            &frames.to_string(),
+        ])
+    }
 }
 
 fn single_label(task: Task) -> Option<Task> {

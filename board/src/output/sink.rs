@@ -49,6 +49,9 @@ impl Sink {
 
     /// Writes one result, `text` with its line ends.
     pub fn write(&mut self, text: &str) -> Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
         match self {
             Sink::Standard(out) => {
                 // CSV keeps names as they are, for programs.

@@ -1,17 +1,73 @@
 //! Tables for people.
 
 use std::fmt::Write as _;
+use std::mem;
 
+use anyhow::Result;
+use divita_console::printable;
 use divita_runtime::bundle::Task;
 use divita_runtime::event::Event;
+use divita_video::SourceInfo;
 
-use divita_console::printable;
+use super::{Content, Format, ResultWriter};
+use crate::session::event::{InputEvent, LiveState, SessionEvent};
+
+/// The table's line of this form.
+pub(super) const FORMAT: Format = Format {
+    name: "table",
+    help: "For people",
+    writer: |content| match content {
+        Content::Genres(_) => Box::new(Results { is_live: false }),
+        Content::Shots => Box::new(Shots),
+    },
+};
+
+/// Writes results, and the shots of a live input as they end.
+struct Results {
+    /// Whether the events are those of a live input.
+    is_live: bool,
+}
+
+/// Writes shots.
+struct Shots;
+
+impl ResultWriter for Results {
+    fn event(&mut self, source: &str, event: &SessionEvent) -> Result<String> {
+        let connected = |state: &LiveState| *state == LiveState::Connected;
+        Ok(match event {
+            SessionEvent::Input(InputEvent::Live { state, .. })
+                if connected(state) && !mem::replace(&mut self.is_live, true) =>
+            {
+                shot_heading(source)
+            }
+            SessionEvent::Method(event @ Event::Shot { .. }) if self.is_live => shot(event),
+            SessionEvent::Method(event @ Event::Result { .. }) => {
+                self.is_live = false;
+                result(source, event)
+            }
+            _ => String::new(),
+        })
+    }
+}
+
+impl ResultWriter for Shots {
+    fn opened(&mut self, source: &SourceInfo) -> String {
+        shot_heading(&source.name)
+    }
+
+    fn event(&mut self, _: &str, event: &SessionEvent) -> Result<String> {
+        match event {
+            SessionEvent::Method(event) => Ok(shot(event)),
+            SessionEvent::Input(_) => Ok(String::new()),
+        }
+    }
+}
 
 /// Width of a probability's bar in characters.
 const BAR: usize = 40;
 
-/// The result of one input; empty for other events.
-pub fn result(source: &str, event: &Event) -> String {
+/// Returns the result of one input; an empty text for other events.
+fn result(source: &str, event: &Event) -> String {
     let Event::Result {
         probabilities,
         frames,
@@ -65,8 +121,8 @@ pub fn result(source: &str, event: &Event) -> String {
     text
 }
 
-/// The heading above shots.
-pub fn shot_heading(source: &str) -> String {
+/// Returns the heading above shots.
+fn shot_heading(source: &str) -> String {
     format!(
         "{}\n  {:>5}  {:>10}  {:>10}  {:>9}  {:>11}  {:>7}  begins with\n",
         printable(source),
@@ -79,8 +135,8 @@ pub fn shot_heading(source: &str) -> String {
     )
 }
 
-/// One shot; empty for other events.
-pub fn shot(event: &Event) -> String {
+/// Returns the line of a shot; an empty text for other events.
+fn shot(event: &Event) -> String {
     let Event::Shot { index, start_s, end_s, kind, first_frame, frames, .. } = event else { return String::new() };
     let kind = format!("{kind:?}").to_lowercase();
     let seconds = end_s - start_s;

@@ -13,6 +13,7 @@ pub mod installation;
 pub mod live;
 pub mod mp4;
 pub mod schemes;
+pub mod session;
 pub mod stop;
 pub mod test_pattern;
 mod uri;

@@ -6,46 +6,49 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use clap::Args;
+use divita_console::{arguments, say};
 use divita_runtime::bundle::Bundle;
 use divita_runtime::event::Event;
+use divita_runtime::frame::Frame;
 use divita_runtime::heads::Snippets;
 use divita_runtime::histogram::Histogram;
-use divita_runtime::network::Networks;
+use divita_runtime::network::{Backbones, Networks};
 use divita_runtime::pipeline::{Pipeline, PipelineOptions};
 use divita_runtime::segmenter::{Segment, Segmenter, SegmenterOptions};
+use divita_video::session::{Consumer, Ending, Progress, Session};
+use divita_video::stop::Stop;
+use divita_video::{Address, Loss};
 use serde::Serialize;
 
-use crate::bundles::BundleOption;
 use crate::command_line::Outcome;
-use crate::commands::classify::MethodOptions;
-use crate::executor::ExecutorOption;
 use crate::meter::{cpu_time, peak_memory};
-use crate::schemes::SchemesOption;
-use divita_video::Address;
+use crate::options::{BundleOption, ExecutorOption, MethodOptions, ReadingOptions};
+use crate::session::event::SessionEvent;
+use crate::session::{Classification, Method};
 
-/// What each stage costs here: latencies of every stage, and the CPU time of a whole run beside that of decoding alone.
+/// Measure this machine: the latency of every stage, and the CPU time of a whole run beside decoding alone.
 ///
-/// The input is read five times on one thread: decoded only and classified in turn, twice, of which the better counts, and
-/// stage by stage. With --networks no input is read: each network runs by itself.
+/// Reads the input five times on one thread: decodes and classifies it in turn, twice (the better run counts), then runs
+/// stage by stage. With --networks, reads no input and runs each network by itself.
 #[derive(Args)]
 pub struct Bench {
     /// A video, a folder of numbered pictures, or a URI
-    #[arg(value_name = "INPUT", default_value = "test://?seconds=20&fps=24&size=1280x720", value_parser = divita_console::arguments::input_parser())]
+    #[arg(value_name = "INPUT", default_value = "test://?seconds=20&fps=24&size=1280x720", value_parser = arguments::input_parser())]
     input: Address,
-    #[command(flatten)]
-    schemes: SchemesOption,
     #[command(flatten)]
     bundle: BundleOption,
     #[command(flatten)]
     method: MethodOptions,
     #[command(flatten)]
     executor: ExecutorOption,
-    /// Only the networks, each by itself: the 2D one, the 3D one at every working rate, the heads
+    #[command(flatten)]
+    reading: ReadingOptions,
+    /// Measure only the networks, each by itself: 2D, 3D at every working rate, heads
     #[arg(long, conflicts_with = "input")]
     networks: bool,
-    /// With --networks: how often each network runs
+    /// Number of runs of each network with --networks
     #[arg(long, value_name = "N", default_value = "40")]
     runs: NonZeroUsize,
     /// Print one JSON object
@@ -118,9 +121,9 @@ impl Bench {
         let mut networks = None;
         // In turn, because the machine may be busier in one minute than in the next.
         for pass in 1..=PASSES {
-            divita_console::say(format_args!("decoding {} ({pass} of {PASSES}) ...", self.input));
+            say(format_args!("decoding {} ({pass} of {PASSES}) ...", self.input));
             decode = decode.min(self.decode()?);
-            divita_console::say(format_args!("classifying ({pass} of {PASSES}) ..."));
+            say(format_args!("classifying ({pass} of {PASSES}) ..."));
             // One set of networks at a time, as in `classify`: the peak of memory is measured too.
             drop(networks.take());
             let (prepared, run) = self.classify(&bundle, options)?;
@@ -130,7 +133,7 @@ impl Bench {
             networks = Some(prepared);
         }
         let peak_memory_bytes = peak_memory();
-        divita_console::say(format_args!("stage by stage ..."));
+        say(format_args!("stage by stage ..."));
         let networks = networks.context("nothing was measured")?;
         let stages = self.stages(&bundle, &networks, options)?;
         let figures = Figures {
@@ -162,58 +165,50 @@ impl Bench {
         Ok(Outcome::Done)
     }
 
-    /// Reads the input and does nothing with it: CPU time.
+    /// Gives the whole input to `consumer`.
+    fn read<C: Consumer<Error = Error>>(&self, consumer: &mut C) -> Result<()> {
+        let mut session = Session::open(&self.input, self.reading.session(Stop::default()))?;
+        match session.run(consumer)? {
+            Ending::Failed(error) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the CPU time of decoding the input alone.
     fn decode(&self) -> Result<Duration> {
         let before = cpu_time();
-        let mut source = self.schemes.allowed().open(&self.input)?;
-        while source.next_frame()?.is_some() {}
+        self.read(&mut Decoding)?;
         Ok(cpu_time() - before)
     }
 
     /// Classifies the input as `divita classify --threads 1` does, from the preparation of the networks to the result.
     fn classify(&self, bundle: &Bundle, options: PipelineOptions) -> Result<(Networks, Whole)> {
-        let mut whole = Whole::default();
         let (cpu, prepare) = (cpu_time(), Instant::now());
         let networks =
             Networks::prepare(bundle, &[options.rate], self.executor.get()?).context("the bundle cannot be used")?;
-        whole.prepare = prepare.elapsed();
+        let prepare = prepare.elapsed();
         let run = Instant::now();
-        let mut source = self.schemes.allowed().open(&self.input)?;
-        let mut pipeline = Pipeline::new(bundle, &networks, options)?;
-        while let Some(frame) = source.next_frame()? {
-            pipeline.push(&frame, |_| {})?;
-        }
-        pipeline.finish(true, |event| {
-            if let Event::Result { frames, clips, .. } = event {
-                (whole.frames, whole.clips) = (frames, clips);
-            }
-        })?;
-        (whole.cpu, whole.elapsed) = (cpu_time() - cpu, run.elapsed());
-        Ok((networks, whole))
+        let method = Classification::new(Pipeline::new(bundle, &networks, options)?, false, None);
+        let mut counted = Counted { method, frames: 0, clips: 0 };
+        self.read(&mut counted)?;
+        let Counted { frames, clips, .. } = counted;
+        Ok((networks, Whole { frames, clips, prepare, elapsed: run.elapsed(), cpu: cpu_time() - cpu }))
     }
 
     /// Runs each stage by itself.
     fn stages(&self, bundle: &Bundle, networks: &Networks, options: PipelineOptions) -> Result<Vec<Stage>> {
         let manifest = bundle.manifest();
-        let mut source = self.schemes.allowed().open(&self.input)?;
         let cuts = SegmenterOptions::of(manifest, options.rate, options.segmentation);
-        let mut segmenter = Segmenter::new(cuts, bundle.transitions().clone());
-        let mut backbones = networks.backbones()?;
-        let mut snippets = Snippets::new(networks.heads()?, manifest, None);
-        let [mut decode, mut histogram, mut cut, mut clip, mut heads] = [const { Vec::new() }; 5];
-        let mut segments = Vec::new();
-        loop {
-            let Some(frame) = timed(&mut decode, || source.next_frame())? else { break };
-            timed(&mut histogram, || std::hint::black_box(Histogram::of(&frame)));
-            let Ok(()) = timed(&mut cut, || segmenter.push(&frame, |segment| segments.push(segment)));
-            for segment in segments.drain(..) {
-                if let Segment::Clip(done) = segment {
-                    let features = timed(&mut clip, || backbones.run(&done))?;
-                    timed(&mut heads, || snippets.push(&features).map(<[f32]>::len))?;
-                    segmenter.recycle(done);
-                }
-            }
-        }
+        let mut stages = Stages {
+            segmenter: Segmenter::new(cuts, bundle.transitions().clone()),
+            backbones: networks.backbones()?,
+            snippets: Snippets::new(networks.heads()?, manifest, None),
+            segments: Vec::new(),
+            decoding_since: Instant::now(),
+            times: Default::default(),
+        };
+        self.read(&mut stages)?;
+        let [decode, histogram, cut, clip, heads] = stages.times;
         let named = [
             ("decode, a frame", decode),
             ("histogram, a frame", histogram),
@@ -222,6 +217,89 @@ impl Bench {
             ("heads, a clip", heads),
         ];
         Ok(named.into_iter().filter_map(|(name, times)| Stage::of(name.to_owned(), times)).collect())
+    }
+}
+
+/// Decodes and drops every frame.
+struct Decoding;
+
+impl Consumer for Decoding {
+    type Error = Error;
+
+    fn frame(&mut self, _: &Frame<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &Ending) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Classifies, and keeps the counts of the result.
+struct Counted {
+    method: Classification,
+    frames: u64,
+    clips: usize,
+}
+
+impl Consumer for Counted {
+    type Error = Error;
+
+    fn frame(&mut self, frame: &Frame<'_>) -> Result<()> {
+        self.method.frame(frame, &mut |_| {})
+    }
+
+    fn loss(&mut self, loss: Loss) -> Result<()> {
+        self.method.loss(loss, &mut |_| {});
+        Ok(())
+    }
+
+    fn finish(&mut self, ending: &Ending) -> Result<()> {
+        self.method.finish(ending, &mut |event| {
+            if let SessionEvent::Method(Event::Result { frames, clips, .. }) = event {
+                (self.frames, self.clips) = (frames, clips);
+            }
+        })
+    }
+}
+
+/// Runs the stages one by one, with the time of each run.
+struct Stages {
+    segmenter: Segmenter,
+    backbones: Backbones,
+    snippets: Snippets,
+    segments: Vec<Segment>,
+    /// When the source was asked for the next frame.
+    decoding_since: Instant,
+    /// Of decoding, histogram, histogram to clip, backbones, heads.
+    times: [Vec<Duration>; 5],
+}
+
+impl Consumer for Stages {
+    type Error = Error;
+
+    fn frame(&mut self, frame: &Frame<'_>) -> Result<()> {
+        let [decode, histogram, cut, clip, heads] = &mut self.times;
+        decode.push(self.decoding_since.elapsed());
+        timed(histogram, || std::hint::black_box(Histogram::of(frame)));
+        let Ok(()) = timed(cut, || self.segmenter.push(frame, |segment| self.segments.push(segment)));
+        for segment in self.segments.drain(..) {
+            if let Segment::Clip(done) = segment {
+                let features = timed(clip, || self.backbones.run(&done))?;
+                timed(heads, || self.snippets.push(&features).map(<[f32]>::len))?;
+                self.segmenter.recycle(done);
+            }
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self, _: Progress) -> Result<()> {
+        self.decoding_since = Instant::now();
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &Ending) -> Result<()> {
+        Ok(())
     }
 }
 

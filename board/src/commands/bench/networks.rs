@@ -9,7 +9,7 @@ use divita_runtime::sampler::WorkingRate;
 use serde::Serialize;
 
 use super::{Stage, milliseconds, timed};
-use crate::bundles;
+use crate::options::open_bundle;
 
 /// The figures; milliseconds are wall-clock, on one thread.
 #[derive(Serialize)]
@@ -35,7 +35,7 @@ struct NetworkFigure {
 /// Runs each network of the bundle at `path` `runs` times.
 pub fn measure(path: &std::path::Path, executor: Executor, runs: usize) -> Result<NetworkFigures> {
     let before = Instant::now();
-    let bundle = bundles::open(path)?;
+    let bundle = open_bundle(path)?;
     let manifest = bundle.manifest();
     let mut rates: Vec<WorkingRate> =
         manifest.working_rates.iter().filter_map(|&fps| WorkingRate::new(fps).ok()).collect();

@@ -14,92 +14,105 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::{Duration, Instant};
 
-use divita_runtime::event::{Event, LiveState};
-
-use crate::progress;
+use anyhow::Result;
 use divita_console::printable;
+use divita_runtime::event::Event;
+use divita_video::{Address, SourceInfo};
 
-/// How long a source may take to be opened, and to give its first picture or fail. Longer than any source waits by itself.
+use super::{Observer, RunInfo, Status};
+use crate::session::event::{InputEvent, LiveState, SessionEvent};
+
+/// Maximum time in which a source is opened and gives its first picture or fails. Longer than the
+/// time limit of any source.
 const OPENING: Duration = Duration::from_secs(60);
 
-/// The service manager, or nobody.
+/// Reports to the service manager.
 #[derive(Debug)]
-pub struct Service {
-    manager: Option<Manager>,
-    begun: Instant,
+struct Service {
+    manager: Manager,
+    started: Instant,
     watchdog: Watchdog,
     is_ready: bool,
 }
 
-impl Service {
-    /// Whoever started the program, by its environment.
-    pub fn of_environment() -> Self {
-        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        let manager = set("NOTIFY_SOCKET").and_then(|name| match Manager::at(&name) {
-            Ok(manager) => Some(manager),
-            Err(error) => {
-                log::warn!("NOTIFY_SOCKET={}: {error}; systemd is told nothing", name.display());
-                None
-            }
-        });
-        let text = |name| set(name).and_then(|value| value.into_string().ok());
-        let limit = watchdog_limit(text("WATCHDOG_USEC").as_deref(), text("WATCHDOG_PID").as_deref());
-        Service { manager, begun: Instant::now(), watchdog: Watchdog::new(limit), is_ready: false }
-    }
+/// Starts if the environment names a service manager.
+#[expect(clippy::unnecessary_wraps, reason = "the signature of the table of observers")]
+pub(super) fn start(_: &RunInfo<'_>) -> Result<Option<Box<dyn Observer>>> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let Some(name) = set("NOTIFY_SOCKET") else { return Ok(None) };
+    let manager = match Manager::at(&name) {
+        Ok(manager) => manager,
+        Err(error) => {
+            log::warn!("NOTIFY_SOCKET={}: {error}; systemd is told nothing", name.display());
+            return Ok(None);
+        }
+    };
+    let text = |name| set(name).and_then(|value| value.into_string().ok());
+    let limit = watchdog_limit(text("WATCHDOG_USEC").as_deref(), text("WATCHDOG_PID").as_deref());
+    let watchdog = Watchdog::new(limit);
+    Ok(Some(Box::new(Service { manager, started: Instant::now(), watchdog, is_ready: false })))
+}
 
-    /// The networks are prepared and `input` is listened to. With the first input the service is up.
-    pub fn listening(&mut self, input: &str) {
+impl Observer for Service {
+    /// The service is up once its first input is open.
+    fn opened(&mut self, source: &SourceInfo) -> Result<()> {
         let ready = if self.is_ready { "" } else { "READY=1\n" };
         self.is_ready = true;
-        self.send(&format!("{ready}STATUS={}\n", one_line(input)));
-        self.watchdog.opening(self.begun.elapsed(), Duration::ZERO);
+        self.send(&format!("{ready}STATUS={}\n", one_line(&source.name)));
+        self.watchdog.opening(self.started.elapsed(), Duration::ZERO);
+        Ok(())
     }
 
-    /// What came of `input`: some of it is worth a line of `systemctl status`, some says whether the source is there.
-    pub fn event(&mut self, input: &str, event: &Event) {
+    fn event(&mut self, source: &Address, event: &SessionEvent) -> Result<()> {
         match event {
-            Event::Live { state: LiveState::Waiting, retry_s, .. } => {
-                self.watchdog.opening(self.begun.elapsed(), Duration::from_secs_f64(retry_s.unwrap_or(0.0)));
+            SessionEvent::Input(InputEvent::Live { state: LiveState::Waiting, retry_s, .. }) => {
+                self.watchdog.opening(self.started.elapsed(), Duration::from_secs_f64(retry_s.unwrap_or(0.0)));
             }
-            Event::Live { .. } => self.watchdog.opened(),
+            SessionEvent::Input(InputEvent::Live { .. }) => self.watchdog.opened(),
             _ => {}
         }
         let line = match event {
-            Event::Clip { index, end_s, .. } => Some(format!("{} clips, the last at {end_s:.0} s", index + 1)),
-            event => progress::line(event),
+            SessionEvent::Method(Event::Clip { index, end_s, .. }) => {
+                Some(format!("{} clips, the last at {end_s:.0} s", index + 1))
+            }
+            SessionEvent::Method(_) => None,
+            SessionEvent::Input(event) => event.line(),
         };
         if let Some(line) = line {
-            self.send(&format!("STATUS={}\n", one_line(&format!("{input}: {line}"))));
+            self.send(&format!("STATUS={}\n", one_line(&format!("{source}: {line}"))));
+        }
+        Ok(())
+    }
+
+    fn status(&mut self, status: Status) {
+        match status {
+            Status::Read(_) => {}
+            Status::Processed => self.feed(true),
+            Status::Idle => self.feed(false),
+            Status::Stopping => self.send(STOPPING),
         }
     }
 
-    /// A frame was processed.
-    pub fn processed(&mut self) {
-        self.feed(true);
+    fn finish(self: Box<Self>) -> Result<()> {
+        self.send(STOPPING);
+        Ok(())
     }
+}
 
-    /// The main loop has looked, and nothing has come of the live source.
-    pub fn waited(&mut self) {
-        self.feed(false);
-    }
+/// Message that the program ends.
+const STOPPING: &str = "STOPPING=1\n";
 
-    /// The program comes to its end.
-    pub fn stopping(&self) {
-        self.send("STOPPING=1\n");
-    }
-
+impl Service {
     fn feed(&mut self, processed: bool) {
-        if self.watchdog.is_to_be_fed(self.begun.elapsed(), processed) {
+        if self.watchdog.is_to_be_fed(self.started.elapsed(), processed) {
             self.send("WATCHDOG=1\n");
         }
     }
 
-    /// That nobody listens is no reason to stop.
+    /// Sends a message. A manager that does not listen is no reason to stop.
     fn send(&self, message: &str) {
-        if let Some(manager) = &self.manager
-            && let Err(error) = manager.send(message)
-        {
-            log::debug!("systemd could not be told {message:?}: {error}");
+        if let Err(error) = self.manager.send(message) {
+            log::debug!("cannot send {message:?} to systemd: {error}");
         }
     }
 }

@@ -27,7 +27,7 @@ pub struct BundleOption {
 impl BundleOption {
     /// Opens and checks the bundle, warns where it is untrained, and says what it wants to be said.
     pub fn open(&self) -> Result<Bundle> {
-        let bundle = open(&self.path()?)?;
+        let bundle = open_bundle(&self.path()?)?;
         let (name, notice) = (&bundle.manifest().name, &bundle.manifest().notice);
         if !bundle.manifest().trained {
             divita_console::say(format_args!(
@@ -60,6 +60,6 @@ impl BundleOption {
 }
 
 /// Opens and checks the bundle at `path`; errors name it.
-pub fn open(path: &Path) -> Result<Bundle> {
+pub fn open_bundle(path: &Path) -> Result<Bundle> {
     Bundle::open(path).with_context(|| format!("the bundle {} cannot be used", path.display()))
 }

@@ -1,0 +1,92 @@
+//! The options of the method: working rate, segmentation, borders.
+
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+
+use clap::Args;
+use divita_runtime::bundle::{Borders, Bundle};
+use divita_runtime::pipeline::PipelineOptions;
+use divita_runtime::sampler::WorkingRate;
+use divita_runtime::segmenter::Segmentation;
+
+/// How videos are cut.
+#[derive(Args)]
+pub struct MethodOptions {
+    /// Working rate: frames a second that the networks see, and frames in a clip. Higher is more precise and slower. With `auto` a
+    /// live input begins with what suits the board, steps down where it cannot keep up, and up where it can [default: the lowest
+    /// rate that the bundle's heads were trained at]
+    #[arg(long, value_name = "4|6|8|12|24|auto")]
+    fps: Option<Rate>,
+    /// Clips within shots, or across them (an ablation)
+    #[arg(long, value_name = "shot|seq", default_value = "shot")]
+    segmentation: Segmentation,
+    /// Show the networks frames with the borders of a letterbox or pillarbox, or without [default: as the bundle's data was]
+    #[arg(long, value_name = "keep|crop")]
+    borders: Option<Borders>,
+}
+
+/// A working rate, or whatever can be kept up with.
+#[derive(Clone, Copy, Debug)]
+enum Rate {
+    Fixed(WorkingRate),
+    Auto,
+}
+
+impl FromStr for Rate {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Rate::Auto),
+            text => text.parse().map(Rate::Fixed).map_err(|error| format!("{error}, or auto")),
+        }
+    }
+}
+
+impl MethodOptions {
+    /// The working rates that `bundle` is to be prepared for; at least one.
+    pub fn rates(&self, bundle: &Bundle) -> Vec<WorkingRate> {
+        match self.fps {
+            None => vec![bundle.manifest().default_rate()],
+            Some(Rate::Fixed(rate)) => vec![rate],
+            Some(Rate::Auto) => {
+                bundle.manifest().working_rates.iter().filter_map(|&fps| WorkingRate::new(fps).ok()).collect()
+            }
+        }
+    }
+
+    /// Makes `bundle` see borders as the user says; logs a warning where its data was made in the other way.
+    pub fn set_borders(&self, bundle: &mut Bundle) {
+        let Some(borders) = self.borders else { return };
+        let (name, own) = (&bundle.manifest().name, bundle.manifest().borders());
+        if bundle.manifest().trained && borders != own {
+            log::warn!("bundle \"{name}\": its data was made with --borders {}, not {}", own.name(), borders.name());
+        }
+        bundle.set_borders(borders);
+    }
+
+    /// Returns whether the working rate of a live input follows the load (`--fps auto`).
+    pub fn follows_load(&self) -> bool {
+        matches!(self.fps, Some(Rate::Auto))
+    }
+
+    /// Logs a warning where the user names a rate that the heads of `bundle` were not trained at.
+    pub fn warn_of_untried_rate(&self, bundle: &Bundle) {
+        let manifest = bundle.manifest();
+        if let Some(Rate::Fixed(rate)) = self.fps
+            && manifest.is_untried_at(rate)
+        {
+            let trained = manifest.trained_rates.iter().map(u32::to_string).collect::<Vec<_>>().join(" and ");
+            log::warn!(
+                "bundle \"{}\": its heads were trained at {trained} frames a second, and are untried at {}",
+                manifest.name,
+                rate.fps()
+            );
+        }
+    }
+
+    /// The options for a pipeline of `threads` threads, begun at the highest of `rates`.
+    pub fn pipeline(&self, rates: &[WorkingRate], threads: NonZeroUsize) -> PipelineOptions {
+        let rate = rates.iter().max().copied().unwrap_or_default();
+        PipelineOptions { rate, segmentation: self.segmentation, threads, latest: None }
+    }
+}

@@ -1,0 +1,37 @@
+//! The options of reading inputs: which may be opened, and for how long they are read.
+
+use clap::Args;
+use divita_runtime::frame::Timestamp;
+use divita_video::schemes::parse_scheme;
+use divita_video::session::SessionOptions;
+use divita_video::stop::Stop;
+
+/// The options of reading inputs.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ReadingOptions {
+    /// Stop after this many seconds of each input, and print the result [default: at its end]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    duration: Option<f64>,
+    /// Only open inputs with these schemes, such as `https` or `file,rtsp`; `file` stands for paths and `-` too. For
+    /// programs that pass on inputs of other people [default: all]
+    #[arg(long, value_name = "SCHEME,...", value_delimiter = ',', value_parser = parse_scheme)]
+    schemes: Vec<String>,
+}
+
+impl ReadingOptions {
+    /// Returns the options of a session that ends when `stop` is asked to.
+    #[must_use]
+    pub fn session(&self, stop: Stop) -> SessionOptions {
+        SessionOptions {
+            allowed: self.schemes.clone().into(),
+            until: self.duration.map(Timestamp::from_secs_f64),
+            stop,
+        }
+    }
+}
+
+/// Parses a positive number of seconds.
+fn seconds(text: &str) -> Result<f64, String> {
+    let is_valid = |seconds: &f64| *seconds > 0.0 && *seconds <= 1e9;
+    text.parse().ok().filter(is_valid).ok_or_else(|| "give it in seconds, such as 60 or 2.5".to_owned())
+}

@@ -1,0 +1,65 @@
+//! Classification: the whole method on the frames of one input.
+
+use anyhow::Result;
+use divita_runtime::frame::{Frame, Timestamp};
+use divita_runtime::pipeline::Pipeline;
+use divita_video::Loss;
+use divita_video::session::{Ending, Progress};
+
+use super::event::InputEvent;
+use super::method::{Emit, Method};
+use super::pace::Pace;
+
+/// A pipeline, and the pace of a live input.
+pub struct Classification {
+    /// None once it is finished.
+    pipeline: Option<Pipeline>,
+    pace: Option<Pace>,
+    /// Whether the input is live, so that being told to stop is a regular end.
+    is_live: bool,
+    /// Time of the last frame.
+    last: Timestamp,
+}
+
+impl Classification {
+    /// Classifies with `pipeline`. With `pace` the working rate follows the load.
+    pub fn new(pipeline: Pipeline, is_live: bool, pace: Option<Pace>) -> Self {
+        Classification { pipeline: Some(pipeline), pace, is_live, last: Timestamp::ZERO }
+    }
+}
+
+impl Method for Classification {
+    fn frame(&mut self, frame: &Frame<'_>, emit: Emit<'_>) -> Result<()> {
+        self.last = frame.time();
+        if let Some(pipeline) = &mut self.pipeline {
+            pipeline.push(frame, |event| emit(event.into()))?;
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self, progress: Progress, emit: Emit<'_>) {
+        if let (Some(pace), Some(pipeline)) = (&mut self.pace, &mut self.pipeline)
+            && let Some(step) = pace.step(pipeline, progress)
+        {
+            pipeline.set_rate(step.to);
+            emit(InputEvent::from_step(self.last.as_secs_f64(), step).into());
+        }
+    }
+
+    fn loss(&mut self, loss: Loss, emit: Emit<'_>) {
+        if let Some(pipeline) = &mut self.pipeline {
+            pipeline.lose(loss.at, loss.until, loss.frames, |event| emit(event.into()));
+        }
+    }
+
+    fn finish(&mut self, ending: &Ending, emit: Emit<'_>) -> Result<()> {
+        let Some(pipeline) = self.pipeline.take() else { return Ok(()) };
+        // What was read before an error is worth a result.
+        let complete = match ending {
+            Ending::End | Ending::TimeIsUp => true,
+            Ending::Stopped => self.is_live,
+            _ => false,
+        };
+        Ok(pipeline.finish(complete, |event| emit(event.into()))?)
+    }
+}

@@ -1,0 +1,153 @@
+//! Events of a session: those of the method, and what happens to the input.
+
+use divita_runtime::event::Event;
+use divita_runtime::sampler::WorkingRate;
+use divita_video::live::Change;
+use divita_video::session::SourceChange;
+use serde::Serialize;
+
+use super::ladder::{Move, Reason, paper_muap};
+
+/// An event of a session, in the form that other programs read (`runtime/schema/events.json`).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum SessionEvent {
+    /// What the method found: shots, clips, genres, the result.
+    Method(Event),
+    /// What happened to the input.
+    Input(InputEvent),
+}
+
+/// What happens to an input. Seconds are times of the stream.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum InputEvent {
+    /// A live source connected, failed or changed its size.
+    Live {
+        /// Time of the stream.
+        at_s: f64,
+        /// State from now on.
+        state: LiveState,
+        /// Kind of failure: absent, gone, stalled, ended or garbage.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        fault: Option<String>,
+        /// Message of the source, with what to do.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+        /// Seconds until the source is opened again.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_s: Option<f64>,
+        /// Width of its pictures in pixels.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        width: Option<usize>,
+        /// Height of its pictures in pixels.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        height: Option<usize>,
+        /// Number of reconnections so far.
+        reconnects: u64,
+        /// Number of failures so far.
+        failures: u64,
+        /// Number of dropped frames so far.
+        dropped: u64,
+    },
+    /// The working rate changes from the end of the current clip on.
+    Rate {
+        /// Time of the stream.
+        at_s: f64,
+        /// New rate in frames a second.
+        fps: WorkingRate,
+        /// Old rate in frames a second.
+        from_fps: WorkingRate,
+        /// Reason: behind, hot or room.
+        reason: String,
+        /// Reason and cost, for people.
+        message: String,
+    },
+    /// The input failed.
+    Error {
+        /// What was wrong and what to do.
+        message: String,
+    },
+}
+
+/// State of a live source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LiveState {
+    /// Pictures come.
+    Connected,
+    /// Pictures come in another size.
+    Resized,
+    /// The source failed, and is opened again after a pause.
+    Waiting,
+}
+
+impl From<Event> for SessionEvent {
+    fn from(event: Event) -> Self {
+        SessionEvent::Method(event)
+    }
+}
+
+impl From<InputEvent> for SessionEvent {
+    fn from(event: InputEvent) -> Self {
+        SessionEvent::Input(event)
+    }
+}
+
+impl From<SourceChange> for InputEvent {
+    fn from(change: SourceChange) -> Self {
+        let SourceChange { at, change, message, counters, dropped } = change;
+        let (state, fault, pause, size) = match change {
+            Change::Connected { size } => (LiveState::Connected, None, None, Some(size)),
+            Change::Resized { size } => (LiveState::Resized, None, None, Some(size)),
+            Change::Waiting { fault, pause } => (LiveState::Waiting, Some(fault), Some(pause), None),
+        };
+        InputEvent::Live {
+            at_s: at.as_secs_f64(),
+            state,
+            fault: fault.map(|fault| fault.to_string()),
+            message,
+            retry_s: pause.map(|pause| pause.as_secs_f64()),
+            width: size.map(|size| size.0),
+            height: size.map(|size| size.1),
+            reconnects: counters.reconnects(),
+            failures: counters.failures,
+            dropped,
+        }
+    }
+}
+
+impl InputEvent {
+    /// Returns the event of a step of the working rate at the time `at_s`.
+    pub fn from_step(at_s: f64, step: Move) -> Self {
+        let Move { from, to, reason } = step;
+        let why = match reason {
+            Reason::Behind => "the board falls behind",
+            Reason::Hot => "the board is near its temperature limit",
+            Reason::Room => "the board has had room for a while",
+        };
+        let message = format!(
+            "{why}: {} frames a second instead of {}, of which the paper says {:.1} muAP instead of {:.1} (Swin-3D, Table 7)",
+            to.fps(),
+            from.fps(),
+            paper_muap(to),
+            paper_muap(from)
+        );
+        InputEvent::Rate { at_s, fps: to, from_fps: from, reason: reason.to_string(), message }
+    }
+
+    /// Returns what happened, in words; nothing for an error.
+    pub fn line(&self) -> Option<String> {
+        match self {
+            InputEvent::Live { state: LiveState::Waiting, message, fault, retry_s, .. } => {
+                let what = message.as_deref().or(fault.as_deref()).unwrap_or("it failed");
+                Some(format!("{what}; trying again in {:.1} s", retry_s.unwrap_or(0.0)))
+            }
+            InputEvent::Live { width, height, .. } => {
+                Some(format!("pictures of {}x{}", width.unwrap_or(0), height.unwrap_or(0)))
+            }
+            InputEvent::Rate { message, .. } => Some(message.clone()),
+            InputEvent::Error { .. } => None,
+        }
+    }
+}

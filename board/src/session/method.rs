@@ -1,0 +1,34 @@
+//! What a session runs on the frames of an input: the whole method, or shot detection alone.
+
+use anyhow::Result;
+use divita_runtime::frame::Frame;
+use divita_video::Loss;
+use divita_video::session::{Ending, Progress};
+
+use super::event::SessionEvent;
+
+/// Receives the events of a method.
+pub type Emit<'a> = &'a mut dyn FnMut(SessionEvent);
+
+/// A method: frames in, events out.
+pub trait Method {
+    /// Processes the next frame.
+    ///
+    /// # Errors
+    /// When the input cannot be processed any further.
+    fn frame(&mut self, frame: &Frame<'_>, emit: Emit<'_>) -> Result<()>;
+
+    /// Takes the counters of the session after a frame.
+    fn progress(&mut self, progress: Progress, emit: Emit<'_>) {
+        let _ = (progress, emit);
+    }
+
+    /// Takes a loss: pictures before the next frame that damage cost.
+    fn loss(&mut self, loss: Loss, emit: Emit<'_>);
+
+    /// Processes what is left, and emits the result.
+    ///
+    /// # Errors
+    /// When there is no result.
+    fn finish(&mut self, ending: &Ending, emit: Emit<'_>) -> Result<()>;
+}

@@ -1,0 +1,50 @@
+//! The pace of a live input: its working rate follows the load of the board.
+
+use std::time::{Duration, Instant};
+
+use divita_runtime::pipeline::Pipeline;
+use divita_video::session::Progress;
+
+use super::ladder::{Ladder, Load, Move};
+use crate::thermal;
+
+/// The working rate of a live input, decided anew after each clip.
+pub struct Pace {
+    ladder: Ladder,
+    ignored_zones: &'static [String],
+    started: Instant,
+    clips: usize,
+    /// Time of the clip before, and the counters then.
+    before: (Duration, Progress),
+}
+
+impl Pace {
+    /// Starts at the first rate of `ladder`. The temperature of `ignored_zones` does not count.
+    pub fn new(ladder: Ladder, ignored_zones: &'static [String]) -> Self {
+        Pace { ladder, ignored_zones, started: Instant::now(), clips: 0, before: Default::default() }
+    }
+
+    /// Returns the current step of the ladder.
+    pub fn ladder(&self) -> &Ladder {
+        &self.ladder
+    }
+
+    /// Returns the step that follows from the load since the clip before, once a clip is complete.
+    pub fn step(&mut self, pipeline: &Pipeline, progress: Progress) -> Option<Move> {
+        let clips = pipeline.clips();
+        if clips == self.clips {
+            return None;
+        }
+        let now = self.started.elapsed();
+        let (before, counters) = self.before;
+        let (since, waited) = (now - before, progress.waited - counters.waited);
+        let load = Load {
+            busy: 1.0 - waited.as_secs_f64() / since.as_secs_f64().max(1e-9),
+            dropped: progress.dropped - counters.dropped,
+            degrees_left: thermal::degrees_left(self.ignored_zones),
+        };
+        (self.clips, self.before) = (clips, (now, progress));
+        // A step waits for the end of a clip: the load until then says nothing about the new rate.
+        (pipeline.rate() == self.ladder.rate()).then(|| self.ladder.clip(now, load)).flatten()
+    }
+}
