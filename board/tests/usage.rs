@@ -1,5 +1,5 @@
-//! What the program says of itself: wrong usage and help. That this package has a test of its own is also what makes cargo
-//! build the program anew for the tests of the whole in `tests`.
+//! Tests of wrong usage and help. Because of this test, cargo builds the program for the tests in
+//! `tests` too.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::process::{Command, Output};
@@ -30,7 +30,7 @@ fn every_command_explains_itself() {
         let text = help(&[command, "--help"]);
         let usage = text.lines().find(|line| line.starts_with("Usage: ")).unwrap();
         assert!(usage.contains(&format!("divita {command}")), "{usage}");
-        // It begins by saying what it does, not with the usage.
+        // The help begins with a description, not with the usage.
         assert!(!text.starts_with("Usage"), "{text}");
     }
 }

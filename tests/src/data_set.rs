@@ -1,4 +1,4 @@
-//! A small data set whose labels can be learned: a table, and vectors that tell of the labels through noise.
+//! A small data set with learnable labels: a table, and noisy vectors that depend on the labels.
 
 use std::fs;
 use std::path::Path;
@@ -6,14 +6,14 @@ use std::path::Path;
 use divita_models::representations::Store;
 use serde_json::Map;
 
-/// Videos of the data set.
+/// Number of videos.
 pub const VIDEOS: usize = 150;
-/// Its labels.
+/// The labels.
 pub const LABELS: [&str; 4] = ["fun", "fear", "war", "love"];
-/// Numbers of a vector of the image stream; those of the video stream have four more.
+/// Length of a vector of the image stream. Vectors of the video stream have four more numbers.
 pub const FEATURES: usize = 12;
 
-/// In [0, 1), by a number: as good as random (splitmix64).
+/// Returns a pseudo-random number in [0, 1) from a seed (splitmix64).
 pub fn chance(number: u64) -> f32 {
     let mixed = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -21,22 +21,24 @@ pub fn chance(number: u64) -> f32 {
     ((mixed ^ (mixed >> 31)) >> 40) as f32 / (1u64 << 24) as f32
 }
 
-/// Whether a video has a label.
+/// Returns whether a video has a label.
 pub fn has(video: usize, label: usize) -> bool {
     chance((video * 131 + label * 7 + 5) as u64) < 0.4
 }
 
-/// The one label of a video of [`single_label_data_set`]; each label is that of about a quarter of the videos.
+/// Returns the label of a video of [`single_label_data_set`]. Each label has about a quarter of the
+/// videos.
 pub fn only_label(video: usize) -> usize {
     (chance((video * 61 + 11) as u64) * LABELS.len() as f32) as usize
 }
 
-/// A data set in `folder`: the table `table.csv`, and the stores `image` and `video`. Of the first two labels the image stream tells, of the others the video stream.
+/// Writes a data set into `folder`: the table `table.csv`, and the stores `image` and `video`. The
+/// image stream shows the first two labels, the video stream the others.
 pub fn data_set(folder: &Path) {
     write(folder, has);
 }
 
-/// As [`data_set`], but each video has exactly one label.
+/// Writes a data set like [`data_set`] in which each video has exactly one label.
 pub fn single_label_data_set(folder: &Path) {
     write(folder, |video, label| only_label(video) == label);
 }
@@ -54,7 +56,7 @@ fn write(folder: &Path, has: impl Fn(usize, usize) -> bool) {
             _ => 0,
         };
         table.push_str(&format!("films/v{video}.mp4,{},{part}\n", labels.join(",")));
-        // Some videos are shorter than a snippet, some have several.
+        // Some videos are shorter than a snippet, and some have several.
         let clips = 3 + video % 17;
         for (at, (stream, features)) in [("image", FEATURES), ("video", FEATURES + 4)].into_iter().enumerate() {
             let vector = |clip: usize, feature: usize| {

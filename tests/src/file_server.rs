@@ -1,4 +1,5 @@
-//! A server of the files of a folder over HTTP, with ranges, on this machine only: for tests of downloads.
+//! Serves the files of a folder over HTTP with ranges, on the loopback interface, for tests of
+//! downloads.
 
 use std::{
     collections::HashMap,
@@ -11,18 +12,18 @@ use std::{
     time::Duration,
 };
 
-/// What is done to the next requests of a file.
+/// Fault of the next request of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The connection is closed in the middle of the file.
+    /// Closes the connection in the middle of the file.
     Close,
-    /// In the middle of the file nothing more comes for a minute.
+    /// Sends nothing for a minute in the middle of the file.
     Stall,
 }
 
-/// A server; it runs until the test's program ends.
+/// A server that runs until the test program ends.
 pub struct FileServer {
-    /// Address without a slash at its end.
+    /// Address without a trailing slash.
     pub url: String,
     faults: Arc<Mutex<HashMap<String, Vec<Fault>>>>,
     requests: Arc<Mutex<Vec<Request>>>,
@@ -33,7 +34,7 @@ pub struct FileServer {
 pub struct Request {
     /// Name of the file.
     pub name: String,
-    /// First byte that was asked for.
+    /// First requested byte.
     pub from: u64,
 }
 
@@ -47,19 +48,19 @@ impl FileServer {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (folder, faults, requests) = (folder.clone(), Arc::clone(&faults), Arc::clone(&requests));
-                // Whoever asked may be gone before the answer is whole.
+                // The client may close the connection before the answer is complete.
                 thread::spawn(move || answer(stream, &folder, &faults, &requests));
             }
         });
         server
     }
 
-    /// Does this to the next request of the file `name`, after what was asked for before.
+    /// Adds a fault for the next request of the file `name`, after earlier ones.
     pub fn fault(&self, name: &str, fault: Fault) {
         self.faults.lock().unwrap().entry(name.to_owned()).or_default().push(fault);
     }
 
-    /// The requests so far.
+    /// Returns the requests so far.
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }

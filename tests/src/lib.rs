@@ -1,4 +1,4 @@
-//! What the end-to-end tests share: where the programs, the sample and the test videos are.
+//! Programs, sample, test videos and checks that the end-to-end tests share.
 #![allow(clippy::unwrap_used)]
 
 pub mod data_set;
@@ -11,17 +11,17 @@ use divita_runtime::frame::{Frame, Pixels, Plane, Subsampling};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Root of the project.
+/// Returns the root of the project.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// The bundle that ships.
+/// Returns the folder of the demo bundle.
 pub fn demo_bundle() -> PathBuf {
     root().join("models/bundles/demo")
 }
 
-/// A copy of the bundle that ships, to change.
+/// Copies the demo bundle to a temporary folder.
 pub fn demo_copy() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(demo_bundle()).unwrap() {
@@ -39,13 +39,13 @@ pub fn change_manifest(folder: &Path, change: impl FnOnce(&mut Value)) {
     std::fs::write(&path, serde_json::to_vec(&manifest).unwrap()).unwrap();
 }
 
-/// The sample that ships.
+/// Returns the path of the sample.
 pub fn sample() -> PathBuf {
     root().join("samples/sintel-trailer.mp4")
 }
 
-/// A file of the project's test data, which lies beside the project and is no part of it. Where it is absent, the test
-/// that needs it says so and passes.
+/// Returns a file of the project's test data, which is beside the project. If it is absent, prints
+/// that the test is skipped.
 pub fn shared_data(name: &str) -> Option<PathBuf> {
     let shared = std::env::var_os("DIVITA_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
     let path = shared.join("data").join(name);
@@ -56,25 +56,26 @@ pub fn shared_data(name: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-/// A video of [`shared_data`].
+/// Returns a video of [`shared_data`].
 pub fn shared_video(name: &str) -> Option<PathBuf> {
     shared_data(&format!("video/{name}"))
 }
 
-/// The first frame after each cut of a [`shared_video`], as `cuts.json` beside it says.
+/// Returns the first frame after each cut of a [`shared_video`], from `cuts.json`.
 pub fn known_cuts(video: &Path) -> Vec<u64> {
     let truth = known_boundaries(video);
     truth["cuts"].as_array().unwrap().iter().map(|cut| cut.as_u64().unwrap()).collect()
 }
 
-/// Everything that `cuts.json` says of a [`shared_video`].
+/// Returns the entry of a [`shared_video`] in `cuts.json`.
 pub fn known_boundaries(video: &Path) -> Value {
     let text = std::fs::read_to_string(video.with_file_name("cuts.json")).unwrap();
     let all: Value = serde_json::from_str(&text).unwrap();
     all[video.file_name().unwrap().to_str().unwrap()].clone()
 }
 
-/// `ffmpeg`, whose pictures ours are held against. Where it is not installed, the test that needs it says so and passes.
+/// Returns the command `ffmpeg`, the reference for decoded pictures. If it is not installed, prints
+/// that the test is skipped.
 pub fn ffmpeg() -> Option<Command> {
     let installed = Command::new("ffmpeg").arg("-version").output().is_ok_and(|output| output.status.success());
     if !installed {
@@ -86,7 +87,7 @@ pub fn ffmpeg() -> Option<Command> {
     Some(command)
 }
 
-/// The planes of `frame`, each without padding, one after the other, as `ffmpeg -f rawvideo` writes them.
+/// Returns the planes of `frame` without padding, in the order of `ffmpeg -f rawvideo`.
 pub fn raw_planes(frame: &Frame<'_>) -> Vec<Vec<u8>> {
     let (width, height) = (frame.width(), frame.height());
     let tight = |plane: Plane<'_>, bytes: usize, rows: usize| -> Vec<u8> {
@@ -110,8 +111,8 @@ pub fn raw_planes(frame: &Frame<'_>) -> Vec<Vec<u8>> {
     }
 }
 
-/// The program `name`, which cargo has built beside the tests. It does so because the package of the program has tests of
-/// its own; `cargo test -p divita-tests` alone would run an older one.
+/// Returns the program `name`, which cargo built beside the tests. It builds it because the
+/// program's package has tests too. `cargo test -p divita-tests` would run an older one.
 pub fn program(name: &str) -> Command {
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().and_then(Path::parent).unwrap();
@@ -122,16 +123,16 @@ pub fn program(name: &str) -> Command {
     command
 }
 
-/// `divita` with `arguments`, run to its end.
+/// Runs `divita` with `arguments` to its end.
 pub fn divita(arguments: &[&str]) -> Output {
     program("divita").args(arguments).output().unwrap()
 }
 
-/// Address space that `divita` takes for the bundle that ships and a short input, bytes, rounded up.
+/// Address space of `divita` with the demo bundle and a short input, in bytes, rounded up.
 const OWN_MEMORY: u64 = 150 << 20;
 
-/// `divita` with `arguments`, run with 300 MB of address space beyond its own and killed after a minute, which is far more
-/// than a hostile input may take.
+/// Runs `divita` with `arguments`, with 300 MB of address space beyond its own and for at most a
+/// minute, far more than a hostile input may take.
 pub fn divita_limited(arguments: &[&str]) -> Output {
     let program = program("divita");
     let kilobytes = (OWN_MEMORY + (300 << 20)) / 1024;
@@ -141,24 +142,24 @@ pub fn divita_limited(arguments: &[&str]) -> Output {
     shell.args(["-c", &limits]).arg(program.get_program()).args(arguments).output().unwrap()
 }
 
-/// Standard output of a run that must have succeeded.
+/// Returns the standard output of a run that must have succeeded.
 pub fn stdout(output: &Output) -> String {
     assert!(output.status.success(), "{}", stderr(output));
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// Standard error of a run.
+/// Returns the standard error of a run.
 pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// What every line of `--format jsonl` must fit.
+/// Returns the validator of each line of `--format jsonl`.
 pub fn event_schema() -> jsonschema::Validator {
     let schema = std::fs::read_to_string(root().join("runtime/schema/events.json")).unwrap();
     jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap()
 }
 
-/// What every failure must look like: exit status `status`, one line that begins with `error:` and holds each of
+/// Checks a failure: exit status `status`, one line that begins with `error:` and holds each of
 /// `words`, and no panic.
 pub fn assert_fails(output: &Output, status: i32, words: &[&str]) {
     let stderr = stderr(output);
@@ -171,7 +172,7 @@ pub fn assert_fails(output: &Output, status: i32, words: &[&str]) {
     }
 }
 
-/// The examples of README.md compile.
+/// Compiles the examples of README.md.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;

@@ -1,5 +1,5 @@
-//! Steady state allocates nothing before the networks, and in them only tract does: counted by the allocator itself, over real and synthetic
-//! video.
+//! Counts allocations: none per frame in steady state before the networks, and only tract's in
+//! them, for real and synthetic video.
 #![allow(clippy::unwrap_used)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -19,20 +19,21 @@ thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
 }
 
-// SAFETY: every call goes on to the system's allocator unchanged; counting touches a plain cell of this thread.
+// SAFETY: passes every call on to the system's allocator unchanged. Counting uses a cell of this
+// thread.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller upholds the contract.
         unsafe { System.alloc(layout) }
     }
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller upholds the contract.
         unsafe { System.dealloc(pointer, layout) }
     }
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller upholds the contract.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
@@ -40,7 +41,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Allocations in each frame from `from` on, capture to clip.
+/// Counts the allocations of each frame from `from`, from capture to clip.
 fn allocations(mut source: Box<dyn FrameSource>, rate: u32, from: u64) -> Vec<(u64, u64)> {
     let bundle = Bundle::open(demo_bundle()).unwrap();
     let rate = WorkingRate::new(rate).unwrap();
@@ -77,7 +78,7 @@ fn steady_state_allocates_nothing() {
     for rate in [4, 24] {
         let pattern = source::open("test://?seconds=20&fps=24&size=320x180").unwrap();
         assert_eq!(allocations(pattern, rate, 200), [], "test pattern at {rate}");
-        // A picture a second, each of which stands for many and crosses into the next clip.
+        // One picture a second, held for many samples and into the next clip.
         let slow = source::open("test://?seconds=200&fps=3/2&size=320x180").unwrap();
         assert_eq!(allocations(slow, rate, 100), [], "slow test pattern at {rate}");
         let video = source::open(sample().to_str().unwrap()).unwrap();
@@ -103,7 +104,8 @@ fn the_executor_allocates_nothing() {
     };
     let (short, long) = (run(4), run(24));
     println!("tract's own allocations in a run: {short:?} {long:?}");
-    // What tract allocates around an operator: nothing that grows with the clip or with the layers, of which there are over a hundred.
+    // tract's allocations around an operator: they do not grow with the clip or with the layers
+    // (over 100).
     assert_eq!(short[1..], long[1..]);
     assert!(short[2] <= 8, "{short:?}");
 }

@@ -1,4 +1,5 @@
-//! Bad bundles through the program: nothing of a bundle is used unless all of it is as its manifest says.
+//! Bad bundles in the program: it uses nothing of a bundle unless all of it agrees with the
+//! manifest.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
@@ -7,7 +8,7 @@ use divita_runtime::bundle::FileEntry;
 use divita_tests::{assert_fails, change_manifest as change, demo_bundle, demo_copy as copy, divita, stdout};
 use serde_json::{Value, json};
 
-/// Puts `data` in the place of `name`, with its right sum in the manifest.
+/// Replaces the file `name` with `data`, and its sum in the manifest.
 fn replace(folder: &Path, name: &str, data: &[u8]) {
     std::fs::write(folder.join(name), data).unwrap();
     let entry = serde_json::to_value(FileEntry::of(data)).unwrap();
@@ -65,7 +66,7 @@ fn a_wrong_sum_and_a_wrong_size() {
 
 #[test]
 fn a_wrong_shape() {
-    // The manifest promises what the networks do not give.
+    // The manifest states outputs that the networks do not have.
     let folder = copy();
     change(folder.path(), |manifest| manifest["streams"]["image"]["features"] = json!(512));
     assert_refused(folder.path(), &["image.onnx", "an output", "512"]);
@@ -77,7 +78,7 @@ fn a_wrong_shape() {
         manifest["labels"].as_array_mut().unwrap().pop();
     });
     assert_refused(folder.path(), &["head.onnx", "an output"]);
-    // The networks changed places.
+    // The networks are swapped.
     let folder = copy();
     change(folder.path(), |manifest| manifest["streams"]["image"]["backbone"] = json!("image_head.onnx"));
     assert_refused(folder.path(), &["image_head.onnx", "an input"]);
@@ -176,7 +177,7 @@ fn outputs_that_differ_are_not_verified() {
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("DIFFERENT") && text.contains("NOT verified"), "{text}");
-    // A bundle without golden outputs cannot be verified, and says so.
+    // A bundle without golden outputs cannot be verified.
     change(folder.path(), |manifest| {
         manifest["files"].as_object_mut().unwrap().remove("golden.safetensors");
     });

@@ -1,4 +1,5 @@
-//! Bad and odd inputs through the program: one clear line, a non-zero exit, no panic; and what is good in them is used.
+//! Bad and unusual inputs in the program: one clear line, a non-zero status, no panic. Good parts
+//! are used.
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ fn classify(path: &Path) -> std::process::Output {
     divita(&["classify", "--format", "jsonl", path.to_str().unwrap()])
 }
 
-/// A Y4M of `frames` frames of one grey.
+/// Returns a Y4M with `frames` frames of one grey.
 fn y4m(width: usize, height: usize, frames: usize) -> Vec<u8> {
     let mut data = format!("YUV4MPEG2 W{width} H{height} F4:1 Ip A1:1 C420jpeg\n").into_bytes();
     for _ in 0..frames {
@@ -62,7 +63,7 @@ fn a_truncated_file_is_classified_as_far_as_it_goes() {
 
 #[test]
 fn videos_that_this_build_cannot_read() {
-    // GStreamer reads the others, if it has the decoders.
+    // GStreamer reads the other files if it has the decoders.
     let with_gstreamer = ["audio-only.mp4", "encrypted.mp4"];
     for (name, words) in [
         ("audio-only.mp4", &["no video"][..]),
@@ -131,7 +132,7 @@ fn what_is_not_there() {
     }
 }
 
-/// Other processors than 64-bit ARM never do.
+/// Only 64-bit ARM processors do.
 #[cfg(not(target_arch = "aarch64"))]
 #[test]
 fn half_precision_on_a_processor_that_does_not_compute_in_it() {

@@ -1,4 +1,4 @@
-//! Films with borders through the program: cuts, the active area in shot events, and `--borders`.
+//! Films with borders in the program: cuts, the active area in shot events, and `--borders`.
 #![allow(clippy::unwrap_used)]
 
 use std::io::Write;
@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 const SIZE: (usize, usize) = (320, 180);
 
-/// Writes five shots of 2 s at 25 frames a second, in the window of 160x90 pixels at (80, 46) of a black picture.
+/// Writes five shots of 2 s at 25 frames a second, in the window of 160x90 pixels at (80, 46) of a
+/// black picture.
 fn windowbox(path: &Path) {
     let mut file = std::fs::File::create(path).unwrap();
     file.write_all(b"YUV4MPEG2 W320 H180 F25:1 Ip A1:1 C420jpeg\n").unwrap();
@@ -53,7 +54,7 @@ fn a_picture_without_borders_has_no_active_area_in_its_events() {
     assert!(shots.iter().all(|shot| shot.get("active").is_none()), "{shots:?}");
 }
 
-/// Name and number of each probability of the result.
+/// Returns the name and value of each probability of the result.
 fn result(bundle: &Path, film: &Path, options: &[&str]) -> (Value, String) {
     let mut arguments = vec!["classify", "--bundle", bundle.to_str().unwrap(), "--format", "jsonl"];
     arguments.extend(options);
@@ -85,7 +86,8 @@ fn the_network_crop_follows_the_bundle_and_the_option_overrides_it() {
     });
     assert_eq!(result(bundle.path(), &film, &[]).0, crop);
     assert_eq!(result(bundle.path(), &film, &["--borders", "keep"]).0, keep);
-    // A program that does not know the key would ignore it, so the schema must keep it away.
+    // A program that does not know the key would ignore it, so the schema must exclude that
+    // program.
     change_manifest(bundle.path(), |manifest| manifest["schema"] = json!(2));
     let refused = divita(&["inspect", bundle.path().to_str().unwrap()]);
     assert!(!refused.status.success() && stderr(&refused).contains("need 3"), "{}", stderr(&refused));

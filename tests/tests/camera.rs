@@ -1,5 +1,5 @@
-//! A real V4L2 camera, the kernel's own test driver, in a small virtual machine: frames in their colours, the camera's
-//! faults, and being unplugged and plugged in again while it is being classified.
+//! A V4L2 camera, the kernel's test driver, in a small virtual machine: frames with their colours,
+//! faults of the camera, and reconnection while `divita` classifies it.
 #![cfg(feature = "v4l")]
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -9,21 +9,21 @@ use std::process::Command;
 use divita_tests::{demo_bundle, program, root};
 use serde_json::Value;
 
-/// Exit status of the script where this machine lacks what it takes.
+/// Exit status of the script if this machine lacks a requirement.
 const LACKING: i32 = 77;
 
 /// The test pattern of the driver: bars of three quarters of full brightness, then black.
 const BARS: [[i32; 3]; 8] =
     [[191, 191, 191], [191, 191, 0], [0, 191, 191], [0, 191, 0], [191, 0, 191], [191, 0, 0], [0, 0, 191], [0, 0, 0]];
 
-/// A check of the machine: what it printed, and its exit status.
+/// A check in the virtual machine: its output and exit status.
 struct Check {
     lines: Vec<String>,
     status: i32,
 }
 
 impl Check {
-    /// The lines that begin with `word`, without it.
+    /// Returns the lines that begin with `word`, without `word`.
     fn after(&self, word: &str) -> Vec<&str> {
         self.lines.iter().filter_map(|line| line.strip_prefix(word)?.strip_prefix(' ')).collect()
     }
@@ -40,13 +40,13 @@ impl Check {
         self.after("bar").iter().map(bar).collect()
     }
 
-    /// Presentation times in nanoseconds, of frames that must all be of `layout`.
+    /// Returns presentation times in nanoseconds. All frames must have the layout `layout`.
     fn times(&self, layout: &str) -> Vec<i64> {
         self.after("frame").iter().map(|line| line.strip_prefix(layout).unwrap().trim().parse().unwrap()).collect()
     }
 }
 
-/// Runs the virtual machine; `None`, and a line that says so, where it cannot run here.
+/// Runs the virtual machine. Returns `None` and prints a line if it cannot run here.
 fn machine() -> Option<HashMap<String, Check>> {
     let path = |name: &str| program(name).get_program().to_owned();
     let mut command = Command::new(root().join("tests/vivid-vm/run"));
@@ -75,7 +75,7 @@ fn machine() -> Option<HashMap<String, Check>> {
     Some(checks)
 }
 
-/// Whether colours are the same but for rounding and scaling.
+/// Returns whether colours are equal except for rounding and scaling.
 fn near(found: &[[i32; 3]], expected: &[[i32; 3]]) -> bool {
     found.len() == expected.len()
         && found.iter().flatten().zip(expected.iter().flatten()).all(|(a, b)| (a - b).abs() <= 8)
@@ -112,7 +112,7 @@ fn a_camera_is_listed_read_in_its_colours_and_may_fail() {
         assert!(times.windows(2).all(|pair| pair[0] < pair[1] && pair[1] - pair[0] < 5_000_000_000), "{times:?}");
         assert_eq!(check.after("source")[0].split(' ').take(2).collect::<Vec<_>>(), ["640x360", "live=true"]);
         let expected = BARS.map(|[red, green, blue]| match format {
-            // The driver's luma, by the weights of BT.709.
+            // The driver's luma, with the weights of BT.709.
             "grey" => [(2126 * red + 7152 * green + 722 * blue) / 10_000; 3],
             _ => [red, green, blue],
         });
@@ -130,7 +130,7 @@ fn a_camera_is_listed_read_in_its_colours_and_may_fail() {
     failed("no-camera", "this is no camera");
     failed("busy", "another program is using the camera");
 
-    // Unplugged and plugged in again in the middle: it goes on by itself, and counts what happened.
+    // Unplugged and plugged in again: the program reconnects and counts the failures.
     let interrupted = succeeded("interrupted");
     let events: Vec<Value> = interrupted.lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let states: Vec<&str> = events.iter().filter_map(|event| event["state"].as_str()).collect();

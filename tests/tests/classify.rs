@@ -1,4 +1,4 @@
-//! `divita classify` as people and programs use it.
+//! `divita classify`, as people and programs use it.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -62,7 +62,7 @@ fn every_line_fits_the_schema() {
         kinds.insert(event["event"].as_str().unwrap().to_owned());
     }
     assert_eq!(kinds, ["shot", "clip", "genres", "result", "error"].map(str::to_owned).into());
-    // The schema itself refuses what is no event, so the check above means something.
+    // The schema refuses other objects, so the check above is meaningful.
     let broken = serde_json::json!({"schema": 1, "source": "x", "event": "shot", "index": 0});
     assert!(!validator.is_valid(&broken));
 }
@@ -80,7 +80,7 @@ fn events_agree_with_each_other() {
     assert_eq!(result["snippets"], clips.len().div_ceil(30));
     assert_eq!(result["trained"], true);
     assert_eq!(result["notice"], "trained on synthetic trailers: it knows nothing of films");
-    // The result is the mean over the last provisional probabilities of each snippet.
+    // The result is the mean of the last provisional probabilities of each snippet.
     let ends: Vec<usize> = (0..clips.len()).filter(|at| at % 30 == 29 || *at == clips.len() - 1).collect();
     for (label, probability) in result["probabilities"].as_object().unwrap() {
         let of_snippet = |&at: &usize| genres[at]["probabilities"][label].as_f64().unwrap();
@@ -188,7 +188,7 @@ fn an_output_file_is_there_whole_or_not_at_all() {
     let path = folder.path().join("result.jsonl");
     std::fs::write(&path, "before").unwrap();
     let output = path.to_str().unwrap();
-    // A run that is stopped in the middle leaves the old file.
+    // An interrupted run keeps the old file.
     let mut child = program("divita")
         .args(["classify", "--format", "jsonl", "--output", output, "test://?seconds=3000&size=640x360"])
         .stderr(Stdio::null())
@@ -201,7 +201,7 @@ fn an_output_file_is_there_whole_or_not_at_all() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "before");
     stdout(&divita(&["classify", "--format", "jsonl", "--output", output, "test://?seconds=2&size=64x48"]));
     assert_eq!(events(&std::fs::read_to_string(&path).unwrap()).last().unwrap()["event"], "result");
-    // A link stays one, and the file that it names is replaced.
+    // A link stays, and the file that it names is replaced.
     let link = folder.path().join("link");
     std::os::unix::fs::symlink(&path, &link).unwrap();
     stdout(&divita(&[
@@ -214,7 +214,7 @@ fn an_output_file_is_there_whole_or_not_at_all() {
     ]));
     assert!(link.symlink_metadata().unwrap().is_symlink());
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("source,"));
-    // Nor is an input ever written to, whatever it is called by.
+    // The output never overwrites an input, under any name.
     let video = folder.path().join("video.mp4");
     std::fs::copy(sample(), &video).unwrap();
     std::fs::remove_file(&link).unwrap();
@@ -237,7 +237,7 @@ fn a_full_disk_is_an_error() {
         return;
     }
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    // By its name it is a device, which is written to and not replaced by a file.
+    // The name is a device: it is written to, not replaced.
     let named = divita(&["shots", "test://?seconds=1", "--output", "/dev/full"]);
     assert_fails(&named, 1, &["cannot write the results"]);
     let output = program("divita").args(["shots", "test://?seconds=1"]).stdout(full).output().unwrap();

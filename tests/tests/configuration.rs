@@ -1,4 +1,4 @@
-//! The configuration file through the program.
+//! The configuration file in the program.
 #![allow(clippy::unwrap_used)]
 
 use divita_tests::{assert_fails, divita, stdout};
@@ -48,7 +48,7 @@ fn a_credential_of_systemd_is_the_configuration_where_no_file_is_named() {
         let mut command = divita_tests::program("divita");
         stdout(&command.env("CREDENTIALS_DIRECTORY", folder.path()).args(arguments).output().unwrap())
     };
-    // A service may have other credentials alone.
+    // A service may have only other credentials.
     assert!(run(&["classify", "test://?seconds=3&size=32x32"]).contains("4 frames a second"));
     std::fs::write(folder.path().join("divita.toml"), file).unwrap();
     assert!(run(&["classify"]).contains("\"fps\":8"));

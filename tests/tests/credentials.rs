@@ -1,4 +1,4 @@
-//! Passwords in addresses: none of them in any byte that the programs write, whatever the address and whatever happens.
+//! Passwords in addresses: the programs never print them, for any address and any outcome.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use divita_tests::program;
 
-/// What must not be seen.
+/// Text that must not appear.
 const CANARY: &str = "CANARY";
 
-/// Addresses with a password in every place that one may be in. Nobody listens at port 9.
+/// Addresses with a password in every possible place. Nobody listens at port 9.
 const ADDRESSES: [&str; 30] = [
     "rtsp://user:CANARY@127.0.0.1:9/1",
     "rtsp://user:p@CANARY#w?rd@127.0.0.1:9/1",
@@ -47,7 +47,7 @@ const ADDRESSES: [&str; 30] = [
     "csi://0?password=CANARY",
 ];
 
-/// Runs `command` for a minute at most.
+/// Runs `command` for at most a minute.
 fn run(command: &mut Command) -> Output {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let read = |mut stream: Box<dyn Read + Send>| {
@@ -147,7 +147,7 @@ fn other_commands_and_wrong_command_lines_repeat_no_password() {
     }
 }
 
-/// The process list shows the command line to everybody; it need not hold the address.
+/// The process list shows the command line to everybody. It need not contain the address.
 #[test]
 fn an_address_of_the_configuration_is_in_no_command_line() {
     let folder = tempfile::tempdir().unwrap();

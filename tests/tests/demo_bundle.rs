@@ -1,4 +1,5 @@
-//! The bundle that ships is what it says: small, trained on synthetic trailers, of which it knows the genres, and made for the detector that the program carries.
+//! The demo bundle is as documented: small, trained on synthetic trailers, accurate on them, and
+//! made with the program's shot detector.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -22,7 +23,8 @@ fn it_says_what_it_is_and_has_at_most_eight_megabytes() {
     }
     let bytes: u64 = fs::read_dir(demo_bundle()).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
     assert!(bytes <= 8_000_000, "{bytes} bytes");
-    // The clips that it learned from are those of this detector; with another it is to be trained anew (CONTRIBUTING.md says how).
+    // Its training clips were cut by this detector. Another detector needs new training
+    // (CONTRIBUTING.md).
     assert!(fs::read(demo_bundle().join(SHOTS_FILE)).unwrap() == BUILT_IN);
     assert_eq!(manifest.shots, ShotSettings::default());
 }
@@ -35,7 +37,7 @@ fn it_knows_the_genres_of_synthetic_trailers() {
         let output = program("divita-models").current_dir(folder).args(arguments).output().unwrap();
         stdout(&output)
     };
-    // Of another seed than those that it was trained on.
+    // Another seed than the training data.
     models(&["synth", "--count", "60", "--seconds", "16", "--seed", "77", "--output", "new"]);
     let new = folder.join("new");
     let classified = divita(&["classify", new.to_str().unwrap(), "--format", "csv"]);
@@ -46,7 +48,7 @@ fn it_knows_the_genres_of_synthetic_trailers() {
         let found: Value = serde_json::from_str(&found).unwrap();
         found[0]["mu_ap"].as_f64().unwrap()
     };
-    // Whoever says of each how frequent the genres are, has seen nothing.
+    // The baseline predicts the genre frequencies for each trailer.
     let table = fs::read_to_string(new.join("labels.csv")).unwrap();
     let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split(',').collect()).collect();
     let frequency = |label: usize| rows[1..].iter().filter(|row| row[label] == "1").count() as f64 / 60.0;

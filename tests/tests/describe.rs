@@ -1,4 +1,4 @@
-//! `divita-models describe`: the statistics of data sets, through the program.
+//! `divita-models describe`: statistics of data sets.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -16,8 +16,9 @@ fn json(folder: &Path, arguments: &[&str]) -> Value {
     serde_json::from_str(&stdout(&describe(folder, &[arguments, &["--json"]].concat()))).unwrap()
 }
 
-/// Constants of `pandas.read_csv("mtgc.csv")` with numpy 2: `sum`, `mean`, `bincount` and `corrcoef` of the columns of
-/// genres. The paper (section 4) says cardinality 2.5, density 0.25, and 2 or 3 labels in nearly 70 %.
+/// Constants of `pandas.read_csv("mtgc.csv")` with numpy 2: `sum`, `mean`, `bincount` and
+/// `corrcoef` of the columns of genres. The paper (section 4) states cardinality 2.5, density 0.25,
+/// and 2 or 3 labels in nearly 70 %.
 #[test]
 fn trailers12k_has_the_figures_that_pandas_computes_and_the_paper_states() {
     let Some(table) = shared_data("trailers12k/mtgc.csv") else { return };
@@ -71,7 +72,7 @@ fn clips_and_shots_are_those_of_the_videos_and_of_the_store() {
     assert!(extracted.status.success(), "{}", stderr(&extracted));
     let of_videos = json(folder, &["films/labels.csv", "--videos", "films", "--fps", "24", "--plot", "page.svg"]);
     let of_store = json(folder, &["films/labels.csv", "--store", "store"]);
-    // The clips that are counted are those that `extract` makes.
+    // It counts the clips that `extract` makes.
     assert_eq!(of_videos["clips"], of_store["clips"]);
     assert_eq!((&of_videos["clips"]["per_video"]["count"], &of_videos["missing_videos"]), (&4.into(), &0.into()));
     assert!(of_store["shots"].is_null());
@@ -98,7 +99,7 @@ fn clips_and_shots_are_those_of_the_videos_and_of_the_store() {
     assert_eq!(counted + histogram["beyond"].as_u64().unwrap(), shots as u64);
     let page = fs::read_to_string(folder.join("page.svg")).unwrap();
     assert!(page.contains("Clips per video: mean") && page.contains(&format!("Shot length: {shots} shots")), "{page}");
-    // A table may hold ids alone; a video that is not there, or damaged, is counted.
+    // A table may hold only ids. Missing and damaged videos are counted.
     let ids = fs::read_to_string(folder.join("films/labels.csv")).unwrap().replace(".mp4", "");
     fs::write(folder.join("ids.csv"), format!("{ids}gone,0,0,0,0,1,0,0,0,0,0\n")).unwrap();
     let of_ids = describe(folder, &["ids.csv", "--videos", "films", "--fps", "24", "--json"]);
@@ -126,7 +127,7 @@ fn what_cannot_be_described_is_said() {
     );
     assert_fails(&describe(folder, &["table.csv", "--store", "empty"]), 1, &["empty"]);
     assert_fails(&describe(folder, &["table.csv", "--plot", "nowhere/page.svg"]), 1, &["nowhere/page.svg"]);
-    // A label cannot put markup into the page.
+    // A label cannot add markup to the page.
     let text = stdout(&describe(folder, &["table.csv", "--plot", "page.svg"]));
     assert!(text.contains("2 videos, 3 labels, cardinality 1.5000, density 0.5000"), "{text}");
     let page = fs::read_to_string(folder.join("page.svg")).unwrap();

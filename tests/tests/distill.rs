@@ -1,4 +1,4 @@
-//! `divita-models distill`: heads that learn from better ones, through the program.
+//! `divita-models distill`: heads that learn from better ones.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -13,7 +13,7 @@ fn models(folder: &Path, arguments: &[&str]) -> Output {
     program("divita-models").current_dir(folder).args(arguments).output().unwrap()
 }
 
-/// A data set, and a run of heads over both streams on `table`.
+/// Writes a data set, and trains heads of both streams on `table`.
 fn teacher(folder: &Path, table: &str) {
     let how = ["--image", "image", "--video", "video", "--head", "mean", "--clips", "8", "--rate", "1e-2"];
     let trained = models(folder, &[&["train", table, "--output", "teacher", "--epochs", "40"], &how[..]].concat());
@@ -43,7 +43,7 @@ fn without_its_share_the_teacher_changes_nothing() {
     for file in ["predictions.csv", "epochs.jsonl", "best.safetensors", "last.safetensors"] {
         assert!(read("plain", file) == read("distilled", file), "{file}");
     }
-    // With it, it does; and what was stopped goes on as it began.
+    // With it, it does, and a stopped run resumes with its options.
     let whole = distill(folder, "whole", &["--epochs", "6"]);
     assert!(whole.status.success(), "{}", stderr(&whole));
     for epochs in ["2", "6"] {
@@ -66,7 +66,7 @@ fn what_the_teacher_says_is_what_is_learned() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     data_set(folder);
-    // A teacher that takes every label for its contrary.
+    // A teacher that inverts every label.
     let table = fs::read_to_string(folder.join("table.csv")).unwrap();
     let mut lines = table.lines();
     let mut contrary = format!("{}\n", lines.next().unwrap());
@@ -78,7 +78,7 @@ fn what_the_teacher_says_is_what_is_learned() {
     }
     fs::write(folder.join("contrary.csv"), contrary).unwrap();
     teacher(folder, "contrary.csv");
-    // The validation part, which is judged by the labels, likes the first epochs best: only their last is of interest.
+    // Validation uses the labels and prefers the first epochs. Only the last epoch matters here.
     let how = ["--mix", "1", "--temperature", "1", "--epochs", "40", "--stop-after", "100"];
     let output = distill(folder, "student", &how);
     assert!(area(&output, "teacher") < 0.4 && area(&output, "plain") > 0.6, "{}", stdout(&output));
@@ -101,7 +101,7 @@ fn a_teacher_that_cannot_teach_is_refused() {
     let table = fs::read_to_string(folder.join("table.csv")).unwrap();
     let student = |how: &[&str]| distill(folder, "student", &[&["--epochs", "1"], how].concat());
     assert_fails(&student(&["--mix", "2"]), 1, &["--mix from 0 to 1"]);
-    // It would be judged by what its teacher has seen: a video that was trained on is one of the test part now.
+    // The teacher has seen a test video: a training video moved to the test set.
     let trained_on = table.lines().find(|line| line.contains("/v4.mp4") && line.ends_with(",0")).unwrap();
     let judged = format!("{},2", trained_on.strip_suffix(",0").unwrap());
     fs::write(folder.join("table.csv"), table.replace(trained_on, &judged)).unwrap();

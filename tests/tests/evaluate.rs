@@ -1,4 +1,4 @@
-//! `divita-models evaluate`: predictions scored, through the program.
+//! `divita-models evaluate`: scores of predictions.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 const TABLE: &str = "video,fun,fear,split0,split1\n\
     a.mp4,1,0,2,0\nb.mp4,0,1,2,2\nc.mp4,1,1,2,2\nd.mp4,0,1,1,1\ne.mp4,1,0,1,1\nf.mp4,1,0,0,2\n";
-/// All right but one: that b is no fun is believed less than that a is.
+/// All correct but one: `b` gets a higher probability of fun than `c`.
 const PREDICTED: &str = "source,clips,fear,fun\nx/a.mp4,3,0.1,0.4\nx/b.mp4,3,0.8,0.5\nx/c.mp4,3,0.7,0.9\nx/d.mp4,3,0.6,0.2\nx/e.mp4,3,0.3,0.45\nx/f.mp4,3,0.2,0.8\n";
 
 fn evaluate(folder: &Path, files: &[(&str, &str)], more: &[&str]) -> Output {
@@ -30,13 +30,15 @@ fn predictions_are_scored_on_the_test_part_with_thresholds_of_the_validation_par
         (&values[1]["split"], &first["split"], &first["videos"]),
         (&json!("split1"), &json!("split0"), &json!(3))
     );
-    // By hand: fun of a, b, c: 0.9 true, 0.5 false, 0.4 true. Recall 0 to a half at precision 1, then a half to one from a half to two thirds.
+    // By hand: fun of a, b, c: 0.9 true, 0.5 false, 0.4 true. Recall 0 to a half at precision 1,
+    // then a half to one from a half to two thirds.
     let [fun, fear] = [&first["labels"][0], &first["labels"][1]];
     let area = 0.5 + 0.5 * (0.5 + 2.0 / 3.0) / 2.0;
     assert!((fun["area"].as_f64().unwrap() - area).abs() < 1e-12, "{fun}");
     assert_eq!((&fear["area"], &fun["roc"], &fear["roc"]), (&json!(1.0), &json!(0.5), &json!(1.0)));
     assert!((first["m_ap"].as_f64().unwrap() - (1.0 + area) / 2.0).abs() < 1e-12);
-    // On validation 0.45 is the only fun; on test it takes b and c, and not a: one of two, and one of two found.
+    // On validation 0.45 is the only fun; on test it takes b and c, and not a: one of two, and one
+    // of two found.
     assert_eq!((&fun["threshold"], &fun["f1"]), (&json!(0.45), &json!(0.5)));
     assert_eq!((&fear["threshold"], &fear["f1"]), (&json!(0.6), &json!(1.0)));
     assert_eq!(first["calibration"]["bins"].as_array().unwrap().len(), 10);
@@ -95,7 +97,7 @@ fn what_is_missing_or_wrong_is_said() {
     fails("video,fun\na,0.5\n", "p.csv", "line 2 has no probability in [0, 1] for fear");
     fails("video,fun,fear\na,0.5,1.5\n", "p.csv", "line 2 has no probability in [0, 1] for fear");
     fails("video,fun,fear\na,0.5,0.5\nx/a.mp4,0.5,0.4\n", "p.csv", "line 3: x/a.mp4 is there twice");
-    // One prediction cannot be of two videos.
+    // One prediction cannot be for two videos.
     let two = TABLE.replace("b.mp4", "other/a.mov");
     fs::write(folder.path().join("two.csv"), two).unwrap();
     let mut command = program("divita-models");

@@ -1,4 +1,4 @@
-//! Files that are no MP4 and no Y4M: each is named for what it is, in one line that says what to do.
+//! Files other than MP4 and Y4M: one line names the type and what to do.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -8,7 +8,7 @@ use std::process::Output;
 use divita_tests::{assert_fails, divita, program, sample, stderr, stdout};
 use divita_video::WITH_GSTREAMER;
 
-/// `divita shots` on a file with these bytes.
+/// Runs `divita shots` on a file with these bytes.
 fn shots(name: &str, bytes: &[u8]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
@@ -20,7 +20,7 @@ fn ftyp(brands: &[u8]) -> Vec<u8> {
     [&(8 + brands.len() as u32).to_be_bytes(), b"ftyp".as_slice(), brands].concat()
 }
 
-/// Packets of a transport stream, with nothing in them.
+/// Returns empty packets of a transport stream.
 fn packets(length: usize, first: usize) -> Vec<u8> {
     let mut bytes = vec![0xff; 6 * length];
     (0..6).for_each(|packet| bytes[packet * length + first] = 0x47);
@@ -119,7 +119,7 @@ fn only_allowed_schemes_are_opened() {
     stdout(&divita(&["shots", "--schemes", "file,test", "test://?seconds=2"]));
     let wrong = divita(&["shots", "--schemes", "htps", &film]);
     assert_eq!(wrong.status.code(), Some(2), "{}", stderr(&wrong));
-    // It is an option of the configuration too.
+    // It is also an option of the configuration file.
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("divita.toml");
     fs::write(&config, "[shots]\nschemes = ['https', 'rtsp']\n").unwrap();
@@ -166,7 +166,7 @@ fn a_good_file_stays_when_every_input_failed() {
         stdout(&run(command, &["test://?seconds=3&size=64x36"]));
         assert!(fs::read_to_string(&path).unwrap().contains("\"event\":\"shot\""), "{command}");
     }
-    // One that succeeds is enough, and without a file there is nothing to keep.
+    // One success is enough, and without an old file there is nothing to keep.
     fs::write(&path, "good").unwrap();
     run("classify", &["no/such/film.mp4", "test://?seconds=3&size=64x36"]);
     assert!(fs::read_to_string(&path).unwrap().contains("\"event\":\"result\""));

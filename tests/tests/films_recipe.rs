@@ -1,5 +1,6 @@
-//! `models/recipes/trailers12k.sh`: the whole script against a local server with small archives of the published layout and
-//! seeded stand-in weights, interrupted and resumed, and what it says of damaged files and a full disk.
+//! `models/recipes/trailers12k.sh`: the whole script, with a local server of small archives in the
+//! published layout and seeded weights: interrupted and resumed, with damaged files and a full
+//! disk.
 #![allow(clippy::unwrap_used)]
 
 use std::{
@@ -29,17 +30,17 @@ use divita_tests::{
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Map, Value};
 
-/// Trailers of the stand-in data.
+/// Number of trailers of the stand-in data.
 const TRAILERS: usize = 36;
 const IMAGE_WEIGHTS: &str = "shufflenetv2_x1-5666bf0f80.pth";
 const VIDEO_WEIGHTS: &str = "kinetics_shufflenetv2_1.0x_RGB_16_best.pth";
 
-/// Whether a trailer has a genre.
+/// Returns whether a trailer has a genre.
 fn has(trailer: usize, genre: usize) -> bool {
     chance((trailer * 131 + genre * 7 + 5) as u64) < 0.4
 }
 
-/// A table like mtgc.csv.
+/// Returns a table like mtgc.csv.
 fn table() -> String {
     let mut table = format!("mid,{},split0,split1,split2\n", GENRES.join(","));
     for trailer in 0..TRAILERS {
@@ -50,7 +51,8 @@ fn table() -> String {
     table
 }
 
-/// The archive of a store in `folder`, with the name and the width of `published`, and fewer and shorter trailers.
+/// Writes the archive of a store into `folder`, with the name and width of `published`, but fewer
+/// and shorter trailers.
 fn archive(folder: &Path, published: PublishedStore) {
     let (name, features) = (published.name(), published.kind.backbone.features());
     let store = Store::create_or_open(&folder.join(&name), features, &Map::new()).unwrap();
@@ -82,7 +84,7 @@ fn write_sums(folder: &Path) {
     fs::write(folder.join("MD5SUMS"), lines.concat()).unwrap();
 }
 
-/// A folder with all files that the script asks for, and their sums.
+/// Returns a folder with all files that the script downloads, and their sums.
 fn stand_ins(folder: &Path) {
     fs::create_dir(folder).unwrap();
     for published in [SHUFFLENET_2D, SHUFFLENET_3D, SWIN_3D] {
@@ -96,7 +98,7 @@ fn stand_ins(folder: &Path) {
     write_sums(folder);
 }
 
-/// The script with the files of `base`, working in `dir`, after the shell commands `before`.
+/// Runs the script with the files of `base` in `dir`, after the shell commands `before`.
 fn script(base: &str, dir: &Path, before: &str) -> Command {
     let divita = program("divita");
     let programs = Path::new(divita.get_program()).parent().unwrap().to_owned();
@@ -111,7 +113,7 @@ fn run(base: &str, dir: &Path, before: &str) -> Output {
     script(base, dir, before).output().unwrap()
 }
 
-/// Runs the script until `reached`, then kills it and everything that it started.
+/// Runs the script until `reached`, then kills it and its children.
 fn kill_when(base: &str, dir: &Path, reached: impl Fn() -> bool) {
     let mut child: Child = script(base, dir, "").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let begun = Instant::now();
@@ -125,13 +127,13 @@ fn kill_when(base: &str, dir: &Path, reached: impl Fn() -> bool) {
     assert_eq!(child.wait().unwrap().signal(), Some(9));
 }
 
-/// Hidden names that begin with `.divita-`, of what is being made, in `folder`.
+/// Returns hidden names in `folder` that begin with `.divita-`: unfinished results.
 fn half_made(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
     entries.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(".divita-")).collect()
 }
 
-/// Whether the tools that the script needs are here.
+/// Returns whether the script's tools are installed.
 fn has_curl() -> bool {
     let there = Command::new("curl").arg("--version").output().is_ok_and(|output| output.status.success());
     if !there {
@@ -150,7 +152,8 @@ fn the_script_runs_to_its_end_however_often_it_is_interrupted() {
     stand_ins(&files);
     let server = FileServer::new(&files);
     let (teacher, second) = (SWIN_3D.archive(), SHUFFLENET_3D.archive());
-    // The connection is closed in the middle of one archive, and the download goes on; another never ends.
+    // The connection closes in the middle of one archive, and the download resumes. Another one
+    // stalls.
     server.fault(&SHUFFLENET_2D.archive(), Fault::Close);
     server.fault(&second, Fault::Stall);
     let part = dir.join("downloads").join(format!("{second}.part"));
@@ -160,7 +163,7 @@ fn the_script_runs_to_its_end_however_often_it_is_interrupted() {
     assert!(resumed(&SHUFFLENET_2D.archive()) && !resumed(&second));
     assert!(dir.join("data").join(SHUFFLENET_2D.name()).is_dir());
 
-    // In the middle of the second split's training.
+    // During the training of the second split.
     let run_of_split = dir.join("runs/i_shufflenet_fpc24+k_shufflenet_fps24_fpc24-cat-30-split1/epochs.jsonl");
     kill_when(&server.url, &dir, || run_of_split.exists());
     assert!(resumed(&second), "the download of {second} began anew");
@@ -168,7 +171,7 @@ fn the_script_runs_to_its_end_however_often_it_is_interrupted() {
 
     let output = run(&server.url, &dir, "");
     let said = stdout(&output);
-    // All was there, so only the sums were asked for.
+    // All files exist, so only the sums are requested.
     let asked: Vec<Request> = server.requests().split_off(downloads);
     assert!(asked.iter().all(|request| request.name == "MD5SUMS"), "{asked:?}");
     for words in
@@ -183,7 +186,7 @@ fn the_script_runs_to_its_end_however_often_it_is_interrupted() {
     assert!(half_made(&dir.join("data")).is_empty() && half_made(&dir.join("weights")).is_empty());
     assert!(!dir.join("downloads").join(&teacher).exists(), "the archive is kept");
 
-    // Every result of the bundle says that it is not of the published data.
+    // Every result of the bundle states that it is not from the published data.
     let classified = program("divita")
         .arg("classify")
         .arg(sample())
@@ -201,7 +204,7 @@ fn the_script_runs_to_its_end_however_often_it_is_interrupted() {
         assert!(card.contains(words), "{words:?} is not in {card}");
     }
 
-    // Once more: nothing is trained or fetched again.
+    // Another run trains and downloads nothing.
     let written =
         || fs::metadata(dir.join("runs/distilled-split2/distilled/last.safetensors")).unwrap().modified().unwrap();
     let before = written();
@@ -226,13 +229,13 @@ fn damaged_files_are_named_in_one_line_and_nothing_is_left() {
         assert!(half_made(&dir.join("data")).is_empty() && half_made(&dir.join("downloads")).is_empty());
     };
 
-    // A disk that is full: a file of more than 32 kB cannot be written. The signal of that is ignored.
+    // A full disk: files of more than 32 kB cannot be written. The signal is ignored.
     let full = "trap '' XFSZ; ulimit -f 32;";
     let server = FileServer::new(&files);
     assert_fails(&run(&server.url, &dir, full), 1, &["cannot write", "is the disk full?"]);
     let limited = "trap '' XFSZ; ulimit -f 2;";
     fs::remove_dir_all(&dir).unwrap();
-    // The weights are there, and the archive is only linked: what cannot be written is the store.
+    // The weights exist and the archive is linked. The store cannot be written.
     fs::create_dir_all(dir.join("weights")).unwrap();
     for name in ["shufflenet-2d", "shufflenet-3d"] {
         fs::write(dir.join(format!("weights/{name}.safetensors")), "").unwrap();
@@ -240,7 +243,7 @@ fn damaged_files_are_named_in_one_line_and_nothing_is_left() {
     assert_fails(&run(base, &dir, limited), 1, &["no space left to write", &store, "run again"]);
     nothing_half_made(&dir);
 
-    // A sum that is not the file's.
+    // A wrong sum.
     let sums = fs::read_to_string(files.join("MD5SUMS")).unwrap();
     let found = md5_of_file(&files.join(&archive)).unwrap();
     fs::write(files.join("MD5SUMS"), sums.replace(&found, &"0".repeat(32))).unwrap();
@@ -250,13 +253,13 @@ fn damaged_files_are_named_in_one_line_and_nothing_is_left() {
         assert_eq!(fs::read_dir(dir.join("downloads")).unwrap().count(), 1, "only mtgc.csv is there");
     }
 
-    // An archive that is cut off, with the sum that it has.
+    // A truncated archive with a correct sum.
     fs::write(files.join(&archive), &whole[..whole.len() / 2]).unwrap();
     write_sums(&files);
     assert_fails(&run(base, &dir, ""), 1, &[&archive, "cannot be unpacked", "is truncated"]);
     nothing_half_made(&dir);
 
-    // Without sums in the folder the published ones hold.
+    // Without sums in the folder, the published ones apply.
     fs::remove_file(files.join("MD5SUMS")).unwrap();
     fs::remove_file(dir.join("downloads/mtgc.csv")).unwrap();
     assert_fails(&run(base, &dir, ""), 1, &["mtgc.csv: its MD5 is", "not d730579950345b2c0f9c4a9779bd9d44"]);
@@ -265,7 +268,8 @@ fn damaged_files_are_named_in_one_line_and_nothing_is_left() {
     assert_fails(&run(&server.url, &dir, ""), 1, &["cannot download", "mtgc.csv", "404"]);
 }
 
-/// Not a test: writes the stand-ins into the folder that `DIVITA_STAND_INS` names, to try the script (docs/films.md).
+/// Not a test: writes the stand-ins into the folder `DIVITA_STAND_INS`, to try the script
+/// (docs/films.md).
 #[test]
 #[ignore = "writes files"]
 fn write_stand_ins() {
@@ -297,7 +301,7 @@ fn wrong_options_are_one_clear_line() {
     ] {
         assert_fails(&run(arguments), 1, &[words]);
     }
-    // Before anything large is fetched, it asks for what it cannot fetch.
+    // Before a large download, it asks for the file that it cannot download.
     fs::remove_dir_all(&dir).ok();
     assert_fails(&run(&[path]), 1, &[VIDEO_WEIGHTS, "is missing", "Google Drive", "Efficient-3DCNNs"]);
     let help = stdout(&run(&["--help"]));

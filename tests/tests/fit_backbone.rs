@@ -1,4 +1,4 @@
-//! `divita-models fit-backbone`: networks that learn to see, and what is refused, through the program.
+//! `divita-models fit-backbone`: training of backbones, and refusals.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -11,7 +11,7 @@ use divita_tests::{assert_fails, program, stderr};
 use serde_json::Value;
 
 const VIDEOS: usize = 28;
-/// Width and height.
+/// Width and height of the videos.
 const SIZE: (usize, usize) = (96, 64);
 
 fn is_red(video: usize) -> bool {
@@ -22,7 +22,7 @@ fn is_moving(video: usize) -> bool {
     chance(7 * video as u64 + 3) < 0.5
 }
 
-/// Videos of two seconds, red or blue, which move or stand still, as the table says.
+/// Writes videos of two seconds, red or blue, moving or still, and their table.
 fn data_set(folder: &Path) {
     let mut table = "video,red,moving,split0\n".to_owned();
     for video in 0..VIDEOS {
@@ -56,13 +56,13 @@ fn fit(folder: &Path, network: &str, output: &str, more: &[&str]) -> Command {
     command
 }
 
-/// The figures of the epochs of a run.
+/// Returns the figures of the epochs of a run.
 fn epochs(folder: &Path, run: &str) -> Vec<Value> {
     let lines = fs::read_to_string(folder.join(run).join("epochs.jsonl")).unwrap();
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Runs again what made the run `first`, kills it after its first epoch, resumes it, and compares what is left.
+/// Repeats the run `first`, kills it after its first epoch, resumes it, and compares the results.
 fn kill_and_resume(folder: &Path, network: &str, [first, again]: [&str; 2], how: &[&str]) {
     let mut killed = fit(folder, network, again, how).spawn().unwrap();
     while !folder.join(again).join("last.safetensors").exists() {
@@ -90,12 +90,12 @@ fn a_backbone_learns_to_see_what_the_labels_mean() {
     let figures = epochs(folder, "run");
     let best = figures.iter().rfind(|epoch| epoch["best"] == true).unwrap();
     assert!(best["m_ap"].as_f64().unwrap() > 0.95, "{figures:?}");
-    // The rate rises, and falls to almost nothing.
+    // The learning rate rises, then falls almost to zero.
     let rates: Vec<f64> = figures.iter().map(|epoch| epoch["rate"].as_f64().unwrap()).collect();
     assert!(rates[0] < rates[1], "{rates:?}");
     assert!(rates[1..].is_sorted_by(|one, next| one > next) && rates[7] < 0.1 * rates[1], "{rates:?}");
 
-    // What `extract` makes with it is what a head can learn from.
+    // A head can learn from the vectors that `extract` makes with it.
     let models = |arguments: &[&str]| program("divita-models").current_dir(folder).args(arguments).output().unwrap();
     let weights = ["--network", "shufflenet-3d", "--weights", "run/backbone.safetensors"];
     let made = models(&[&["extract", ".", "--fps", "4", "--store", "store"], &weights[..]].concat());
@@ -106,13 +106,13 @@ fn a_backbone_learns_to_see_what_the_labels_mean() {
     let best = epochs(folder, "head").into_iter().rfind(|epoch| epoch["best"] == true).unwrap();
     assert!(best["m_ap"].as_f64().unwrap() > 0.9, "{best}");
 
-    // What `import` makes of it still says by which split.
+    // `import` keeps the record of the split.
     let imported = models(&["import", "shufflenet-3d", "run/backbone.safetensors", "--output", "imported.safetensors"]);
     assert!(imported.status.success(), "{}", stderr(&imported));
     let imported = fs::read(folder.join("imported.safetensors")).unwrap();
     assert!(String::from_utf8_lossy(&imported[..4096]).contains("split0"));
 
-    // Nothing is to be said where the heads are judged by what the backbone has not seen either, much where not.
+    // No warning if the backbone has not seen the heads' test videos, else a warning.
     assert!(!stderr(&trained).contains("another split"), "{}", stderr(&trained));
     let table = fs::read_to_string(folder.join("table.csv")).unwrap();
     let other = table.lines().enumerate().map(|(at, line)| match (at, line.rsplit_once(',').unwrap()) {
@@ -133,13 +133,13 @@ fn a_backbone_learns_to_see_what_the_labels_mean() {
         assert_eq!(card.contains("; it was fitted by another split, split0 of table.csv"), warned, "{card}");
     }
 
-    // Whoever is killed goes on to the same weights.
+    // A killed run reaches the same weights.
     kill_and_resume(folder, "shufflenet-3d", ["run", "again"], &how);
-    // What is over is left as it is, and videos need not be there any more.
+    // A finished run stays, even without its videos.
     fs::remove_file(folder.join("v1.y4m")).unwrap();
     let over = fit(folder, "shufflenet-3d", "again", &[&how[..], &["--resume"]].concat()).output().unwrap();
     assert!(over.status.success() && stderr(&over).contains("is over"), "{}", stderr(&over));
-    // It has no heads that could be shipped, or teach.
+    // It has no heads for a bundle or a teacher.
     assert_fails(&models(&["build", "--run", "run", "--output", "bundle"]), 1, &["of a run of `fit-backbone`"]);
 }
 
@@ -153,7 +153,7 @@ fn fine_tuning_goes_on_from_the_weights_of_a_file() {
     assert!(fitted.status.success(), "{}", stderr(&fitted));
     let from = "run/backbone.safetensors";
 
-    // One epoch from what has been learned is worth more than one from nothing, and both are the same work.
+    // One epoch from trained weights is better than one from random weights, for the same work.
     let short = ["--epochs", "3", "--rate", "1e-3", "--seed", "4"];
     let tuning = [&short[..], &["--from", from]].concat();
     for (output, how) in [("scratch", &short[..]), ("tuned", &tuning)] {
@@ -165,13 +165,13 @@ fn fine_tuning_goes_on_from_the_weights_of_a_file() {
     assert!(first("tuned", "validation_loss") < first("scratch", "validation_loss"));
     kill_and_resume(folder, "shufflenet-3d", ["tuned", "again"], &tuning);
 
-    // Another file, or none, would be another run.
+    // Another file, or none, is another run.
     let resume = |more: &[&str]| {
         fit(folder, "shufflenet-3d", "tuned", &[&short[..], &["--resume"], more].concat()).output().unwrap()
     };
     assert_fails(&resume(&[]), 1, &["another initial_weights", "null"]);
     assert_fails(&resume(&["--from", "scratch/backbone.safetensors"]), 1, &["another initial_weights"]);
-    // Of another network both names are said.
+    // For another network, the error names both.
     let other = fit(folder, "shufflenet-2d", "new", &["--from", from]).output().unwrap();
     assert_fails(&other, 1, &["run/backbone.safetensors: holds the weights of shufflenet-3d, not of shufflenet-2d"]);
     let absent = fit(folder, "shufflenet-3d", "new", &["--from", "none.safetensors"]).output().unwrap();
@@ -181,7 +181,7 @@ fn fine_tuning_goes_on_from_the_weights_of_a_file() {
     assert_fails(&broken, 1, &["text.safetensors"]);
     assert!(!folder.join("new").exists());
 
-    // The file says what it began with, and that this had been fitted by the same split.
+    // The file names its initial weights, and that these were trained on the same split.
     let file = fs::read(folder.join("tuned/backbone.safetensors")).unwrap();
     let facts = String::from_utf8_lossy(&file[..8192]);
     let sum = divita_models::weights::known_weights::sha256(&fs::read(folder.join(from)).unwrap());
@@ -215,11 +215,11 @@ fn what_cannot_be_fitted_is_said() {
     assert_fails(&fit("shufflenet-2d", "new", &["--videos", "elsewhere"]), 1, &["v1.y4m is not there", "--videos"]);
     fs::write(folder.join("v1.y4m"), "YUV4MPEG2 W96").unwrap();
     assert_fails(&fit("shufflenet-2d", "other", &quick), 1, &["v1.y4m is of no use", "does not start as Y4M"]);
-    // A video of nothing but black has no clip.
+    // A black video has no clip.
     let black = [&b"YUV4MPEG2 W96 H64 F12:1 C420jpeg\nFRAME\n"[..], &[0; 96 * 64], &[128; 96 * 32]].concat();
     fs::write(folder.join("v1.y4m"), black).unwrap();
     assert_fails(&fit("shufflenet-2d", "other", &quick), 1, &["v1.y4m", "it has no clip"]);
     assert_fails(&fit("shufflenet-2d", "other", &["--epochs", "1", "--room", "0"]), 1, &["0.0 GiB", "--kept"]);
-    // No run was begun where the videos could not be read.
+    // No run is started if the videos cannot be read.
     assert!(!folder.join("new").exists() && !folder.join("other").exists());
 }

@@ -1,4 +1,4 @@
-//! GStreamer against the sources that are built in and against ffmpeg: files of many kinds, and files that are no good.
+//! GStreamer against the built-in readers and ffmpeg: files of many formats, and bad files.
 #![cfg(feature = "gstreamer")]
 #![allow(clippy::unwrap_used)]
 
@@ -16,7 +16,7 @@ use divita_runtime::segmenter::Segmentation;
 use divita_tests::{demo_bundle, ffmpeg, root, sample, shared_video};
 use divita_video::{self as source, FrameSource, SourceError};
 
-/// `path`, to be read through GStreamer even where another source could.
+/// Returns the address that reads `path` with GStreamer.
 fn through_gstreamer(path: &Path) -> String {
     let absolute = std::path::absolute(path).unwrap();
     format!("gst://{}", absolute.to_str().unwrap().replace('%', "%25").replace('?', "%3F"))
@@ -26,7 +26,7 @@ fn open(input: &str) -> Box<dyn FrameSource> {
     source::open(input).unwrap_or_else(|error| panic!("{input}: {error}"))
 }
 
-/// The times of all frames up to the end, and how it ended.
+/// Returns the times of all frames, and how the input ended.
 fn times(source: &mut dyn FrameSource) -> (Vec<Timestamp>, Result<(), SourceError>) {
     let mut times = Vec::new();
     loop {
@@ -38,7 +38,7 @@ fn times(source: &mut dyn FrameSource) -> (Vec<Timestamp>, Result<(), SourceErro
     }
 }
 
-/// Everything that the library says of `input`.
+/// Returns all events of `input`.
 fn events(input: &str) -> Vec<Event> {
     let bundle = Bundle::open(demo_bundle()).unwrap();
     let rate = WorkingRate::new(4).unwrap();
@@ -54,7 +54,8 @@ fn events(input: &str) -> Vec<Event> {
     events
 }
 
-/// Two events say the same; GStreamer rounds a time down to the nanosecond where we round to the nearest.
+/// Checks that two events agree. GStreamer rounds times down to the nanosecond; divita rounds to
+/// the nearest.
 fn assert_same(ours: &Event, theirs: &Event) {
     let (ours, theirs) = (serde_json::to_value(ours).unwrap(), serde_json::to_value(theirs).unwrap());
     for (name, value) in ours.as_object().unwrap() {
@@ -65,7 +66,7 @@ fn assert_same(ours: &Event, theirs: &Event) {
     }
 }
 
-/// Holds the results of `video` through GStreamer against those of the built-in source.
+/// Compares the results of `video` with GStreamer and with the built-in reader.
 fn assert_parity(video: &Path) {
     let ours = events(video.to_str().unwrap());
     let theirs = events(&through_gstreamer(video));
@@ -94,8 +95,9 @@ fn assert_parity(video: &Path) {
     }
     println!("{}: {shots} shots, {clips} clips, {results} results, at most {apart} apart", video.display());
     assert!(shots > 5 && clips > 20 && results > 0, "{shots} shots, {clips} clips, {results} results");
-    // OpenH264 errs in some B pictures (it deblocks macroblocks of direct prediction otherwise), by up to 22 of 255 in 700 of the sample's 1253 frames, where ffmpeg's decoder, which GStreamer takes, is exact. Networks that have
-    // learned to see notice that: 2e-3.
+    // OpenH264 errs in some B pictures (deblocking of macroblocks with direct prediction), by up to
+    // 22 of 255 in 700 of the sample's 1253 frames. ffmpeg's decoder, which GStreamer uses, is
+    // exact. Trained networks notice the difference: 2e-3.
     assert!(apart <= 5e-3, "{apart}");
 }
 
@@ -111,7 +113,8 @@ fn the_large_trailer_is_the_same_through_either_source() {
     }
 }
 
-/// One second of moving pictures at 24 a second, written by ffmpeg with `arguments` to `name` in `folder`.
+/// Writes one second of moving pictures at 24 a second with ffmpeg and `arguments` to `name` in
+/// `folder`.
 fn written(folder: &Path, name: &str, arguments: &[&str]) -> Option<PathBuf> {
     let path = folder.join(name);
     let mut command = ffmpeg()?;
@@ -120,7 +123,7 @@ fn written(folder: &Path, name: &str, arguments: &[&str]) -> Option<PathBuf> {
     Some(path)
 }
 
-/// Kinds of files that only GStreamer reads, and how ffmpeg writes them.
+/// Formats that only GStreamer reads, and ffmpeg's options to write them.
 const KINDS: [(&str, &[&str]); 7] = [
     ("h264.mkv", &["-c:v", "libx264", "-bf", "2"]),
     ("vp8.webm", &["-c:v", "libvpx", "-b:v", "1M"]),
@@ -136,7 +139,7 @@ fn files_of_other_kinds_are_read_in_full_and_on_time() {
     let folder = tempfile::tempdir().unwrap();
     for (name, arguments) in KINDS {
         let Some(path) = written(folder.path(), name, arguments) else { return };
-        // As anyone would name it: the built-in source passes it on.
+        // By its plain path: the built-in reader passes it on.
         let mut source = open(path.to_str().unwrap());
         let info = source.info().clone();
         assert_eq!((info.width, info.height, info.live), (320, 180, false), "{name}");
@@ -144,7 +147,7 @@ fn files_of_other_kinds_are_read_in_full_and_on_time() {
         end.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(times.len(), 48, "{name}");
         for (k, time) in times.iter().enumerate() {
-            // Matroska keeps milliseconds, MPEG 90000 parts of a second.
+            // Matroska stores milliseconds, MPEG 1/90000 of a second.
             assert!((time.as_secs_f64() - k as f64 / 24.0).abs() < 1.1e-3, "{name}: frame {k} at {time}");
         }
         assert!(source.next_frame().unwrap().is_none(), "{name}: the end is the end");
@@ -202,7 +205,7 @@ fn the_shape_of_pixels_is_told() {
     for (name, data, shape) in [("square.mp4", film, (1, 1)), ("wide.mp4", wide, (16, 9))] {
         let path = folder.path().join(name);
         std::fs::write(&path, data).unwrap();
-        // Made smaller too: the shape of the pixels is not that of the picture.
+        // Scaled down too: the pixel shape is not the picture's shape.
         for query in ["", "?shorter=32"] {
             let mut source = open(&format!("{}{query}", through_gstreamer(&path)));
             let frame = source.next_frame().unwrap().unwrap();
@@ -216,7 +219,7 @@ fn colour_is_that_of_the_built_in_source() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["baseline.mp4", "bt2020.mp4", "full-range-601.mp4", "avc3.mp4"] {
         let path = root().join("tests/media").join(name);
-        // In Matroska, as the MP4 reader of GStreamer 1.22 passes over the flag for full range.
+        // In Matroska, because the MP4 reader of GStreamer 1.22 ignores the flag for full range.
         let Some(mut copy) = ffmpeg() else { return };
         let matroska = folder.path().join(name).with_extension("mkv");
         assert!(copy.arg("-i").arg(&path).args(["-c", "copy"]).arg(&matroska).status().unwrap().success());
@@ -251,7 +254,7 @@ fn a_pipeline_of_ones_own_is_read() {
     assert!(live.next_frame().unwrap().is_some());
 }
 
-/// Why `input` cannot be opened.
+/// Returns why `input` cannot be opened.
 fn refusal(input: &str) -> SourceError {
     match source::open(input) {
         Ok(_) => panic!("{input} can be opened"),
@@ -286,7 +289,7 @@ fn a_source_that_says_nothing_is_stalled() {
     assert!(begun.elapsed() < Duration::from_secs(5));
 }
 
-/// A small generator of numbers, the same on every run (Knuth's constants).
+/// A small pseudo-random generator, equal on every run (Knuth's constants).
 struct Numbers(u64);
 
 impl Numbers {

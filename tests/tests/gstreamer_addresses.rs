@@ -1,5 +1,5 @@
-//! What GStreamer is made to open: never an address out of a file or an answer, a bounded number of redirections, and servers
-//! with the login of the address.
+//! Addresses that GStreamer opens: never one from a file or an answer, a bounded number of
+//! redirections, and servers with the login of the address.
 #![cfg(feature = "gstreamer")]
 #![allow(clippy::unwrap_used)]
 
@@ -14,7 +14,7 @@ use divita_tests::{divita, sample, stderr, stdout};
 use divita_video::{self as source, SourceError};
 use serde_json::Value;
 
-/// A web server that answers each request as a function says, and keeps the requests.
+/// A web server that answers each request with a function, and records the requests.
 struct Server {
     port: u16,
     requests: Arc<Mutex<Vec<String>>>,
@@ -40,7 +40,7 @@ impl Server {
     }
 }
 
-/// Answers one request, and closes the connection.
+/// Answers one request and closes the connection.
 fn serve(mut stream: TcpStream, kept: &Mutex<Vec<String>>, answer: impl Fn(&str) -> Vec<u8>) {
     let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
     let request: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
@@ -113,7 +113,7 @@ fn a_playlist_from_a_server_is_not_followed() {
                 false => found(kind, playlist(port).as_bytes()),
             }
         });
-        // Some installations take a manifest for a plain text.
+        // Some installations recognise a manifest as plain text.
         let error = refusal(&format!("http://127.0.0.1:{}/film.mp4?stall_s=3", server.port)).to_string();
         assert!(error.contains("list of addresses") || error.contains("text file"), "{error}");
         assert!(server.requests().iter().all(|request| !request.contains("segment")), "{:?}", server.requests());
@@ -133,7 +133,7 @@ fn a_server_that_redirects_without_end_is_given_up() {
     let error = refusal(&format!("http://127.0.0.1:{}/hop0?stall_s=5", server.port));
     let requests = server.requests().len();
     println!("{requests} requests: {error}");
-    // libsoup's own bound is 20; GStreamer tries an address three times.
+    // libsoup's limit is 20. GStreamer tries an address three times.
     assert!((1..=63).contains(&requests), "{requests} requests");
 }
 
@@ -165,7 +165,7 @@ fn a_live_pipeline_is_captured_as_cameras_are() {
     let events: Vec<Value> = stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let kinds: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
     assert_eq!((kinds[0], &events[0]["state"]), ("live", &"connected".into()), "{kinds:?}");
-    // Six seconds of tiny pictures: no board falls behind, and the end of the pipeline is the end.
+    // Six seconds of tiny pictures: no board is too slow, and the end of the pipeline is the end.
     assert!(!kinds.contains(&"rate"), "{}", stderr(&output));
     assert_eq!(kinds.iter().filter(|kind| **kind == "result").count(), 1);
     let second = divita(&["classify", input, input]);

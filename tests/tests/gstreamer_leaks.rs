@@ -1,4 +1,5 @@
-//! Opening and dropping what GStreamer reads leaves nothing behind: the only test of its program, as it counts what all of it has open.
+//! Opening and dropping GStreamer inputs leaks nothing. The only test of its program, because it
+//! counts all open files and threads.
 #![cfg(feature = "gstreamer")]
 #![allow(clippy::unwrap_used)]
 
@@ -11,7 +12,7 @@ fn count(what: &str) -> usize {
     std::fs::read_dir(format!("/proc/self/{what}")).unwrap().count()
 }
 
-/// Opens and drops, halfway through or not at all read, what works and what does not.
+/// Opens and drops good and bad inputs, unread or half read.
 fn once(inputs: &[String]) {
     for input in inputs {
         if let Ok(mut source) = source::open(input) {
@@ -31,11 +32,11 @@ fn a_hundred_sources_leave_no_files_and_no_threads() {
         "gst-launch://videotestsrc is-live=true".to_owned(),
         format!("rtsp://127.0.0.1:{port}/live?stall_s=1"),
     ];
-    // GStreamer keeps some threads for the next to come; they are there after the first few.
+    // GStreamer keeps some threads for reuse. They exist after the first few inputs.
     (0..5).for_each(|_| once(&inputs));
     let (files, threads) = (count("fd"), count("task"));
     (0..50).for_each(|_| once(&inputs));
-    // Threads that end take a moment to be gone.
+    // Ended threads take a moment to disappear.
     let begun = Instant::now();
     while count("task") > threads + 2 && begun.elapsed() < Duration::from_secs(10) {
         std::thread::sleep(Duration::from_millis(100));

@@ -1,5 +1,5 @@
-//! H.264 as recorders and cutters leave it, against ffmpeg: streams without a key frame at their start, damage, changes of
-//! size, start codes in MP4, profiles that cannot be decoded.
+//! H.264 from recorders and cutters, against ffmpeg: streams without a key frame at their start,
+//! damage, changes of size, start codes in MP4, unsupported profiles.
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
@@ -11,10 +11,11 @@ use divita_video::{self as source, Loss, SourceError};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How many frames a film of [`film`] has: ten seconds at 24 frames a second.
+/// Number of frames of [`film`]: ten seconds at 24 frames a second.
 const FRAMES: usize = 240;
 
-/// Writes ten seconds of the sample, small, to `name` in `folder`, coded with `arguments`; nothing without ffmpeg.
+/// Writes ten seconds of the sample, small, to `name` in `folder`, encoded with `arguments`.
+/// Returns `None` without ffmpeg.
 fn film(folder: &Path, name: &str, arguments: &[&str]) -> Option<PathBuf> {
     let path = folder.join(name);
     let mut command = ffmpeg()?;
@@ -34,7 +35,7 @@ fn run(command: &mut Command) {
     assert!(output.status.success(), "{}", stderr(&output));
 }
 
-/// A film in GOPs that later pictures do not cross, one in open GOPs, one that is refreshed by columns.
+/// Films with closed GOPs, with open GOPs, and with intra refresh by columns.
 fn films(folder: &Path) -> Option<[PathBuf; 3]> {
     let coded = |name: &str, parameters: &str| film(folder, name, &["-x264-params", parameters]);
     Some([
@@ -44,7 +45,7 @@ fn films(folder: &Path) -> Option<[PathBuf; 3]> {
     ])
 }
 
-/// What a source gave.
+/// Output of a source.
 struct Played {
     /// Time and planes of each picture.
     pictures: Vec<(Timestamp, Vec<Vec<u8>>)>,
@@ -72,7 +73,7 @@ fn play(path: &Path) -> Played {
     played
 }
 
-/// The pictures of `path` as ffmpeg decodes them, each in one piece, 160x90.
+/// Returns the pictures of `path` as ffmpeg decodes them, 160x90.
 fn reference(path: &Path) -> Vec<Vec<u8>> {
     let mut command = ffmpeg().unwrap();
     command.arg("-i").arg(path).args(["-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-f", "rawvideo", "-"]);
@@ -81,20 +82,21 @@ fn reference(path: &Path) -> Vec<Vec<u8>> {
     output.stdout.chunks_exact(160 * 90 * 3 / 2).map(<[u8]>::to_vec).collect()
 }
 
-/// Mean difference of two pictures' samples.
+/// Returns the mean difference of two pictures' samples.
 fn difference(ours: &[Vec<u8>], theirs: &[u8]) -> f64 {
     let ours = ours.iter().flatten();
     let sum: u64 = ours.zip(theirs).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
     sum as f64 / theirs.len() as f64
 }
 
-/// What ffmpeg finds wrong with `path`; about reference marking, which costs no picture, it complains of good files too.
+/// Returns ffmpeg's errors for `path`, except about reference marking, which it reports for good
+/// files too.
 fn complaints(path: &Path) -> Vec<String> {
     let output = ffmpeg().unwrap().arg("-i").arg(path).args(["-f", "null", "-"]).output().unwrap();
     stderr(&output).lines().filter(|line| !line.contains("mmco")).map(str::to_owned).collect()
 }
 
-/// Where the samples of an MP4 lie that ffmpeg wrote.
+/// Returns the positions of the samples in an MP4 from ffmpeg.
 fn samples(path: &Path) -> Vec<(usize, usize)> {
     let mut command = Command::new("ffprobe");
     command.args(["-v", "error", "-select_streams", "v", "-show_entries", "packet=pos,size", "-of", "csv=p=0"]);
@@ -106,7 +108,7 @@ fn samples(path: &Path) -> Vec<(usize, usize)> {
     lines.lines().map(numbers).map(|fields| (fields[1], fields[0])).collect()
 }
 
-/// Cuts that `divita shots` finds.
+/// Returns the cuts that `divita shots` finds.
 fn cuts(path: &Path) -> Vec<usize> {
     let output = divita(&["shots", "--format", "csv", path.to_str().unwrap()]);
     let lines = stdout(&output);
@@ -148,7 +150,7 @@ fn damage_costs_what_it_must_and_is_told() {
         let places = samples(film);
         for _ in 0..1 + copy % 3 {
             let (position, size) = places[1 + below(places.len() - 1)];
-            // Behind the length and the first bytes of the slice.
+            // After the length and the first bytes of the slice.
             let first = position + 10.min(size - 1);
             data[first..(first + 20).min(position + size)].fill_with(|| below(256) as u8);
         }
@@ -158,7 +160,8 @@ fn damage_costs_what_it_must_and_is_told() {
         decoded += played.pictures.len();
         match played.lost() {
             0 => {
-                // Some damage gives other pictures without breaking a rule; what ffmpeg notices must be told.
+                // Some damage changes pictures without breaking a rule. Damage that ffmpeg notices
+                // must be reported.
                 let same = played.pictures.len() == FRAMES && played.pictures == whole.pictures;
                 silent += usize::from(!same);
                 assert!(same || complaints(&path).is_empty(), "{:?}", complaints(&path));
@@ -210,7 +213,8 @@ fn pictures_after_the_damage_are_those_of_the_whole_film() {
     }
 }
 
-/// The film in `folder`, and after it another half the size, in one stream whose parameter sets change on the way.
+/// Writes a film in `folder`, followed by one of half the size, in one stream with changing
+/// parameter sets.
 fn resized(folder: &Path) -> Option<PathBuf> {
     let first = film(folder, "first.ts", &["-x264-params", "keyint=50:bframes=3"])?;
     let second = folder.join("second.ts");
@@ -268,14 +272,15 @@ fn a_profile_that_cannot_be_decoded_is_named_with_the_command_that_converts() {
     assert_fails(&output, 1, &["High 4:4:4 Predictive", "ffmpeg -i"]);
 }
 
-/// Parameter sets of two sizes in one stream, where OpenH264 reads out of bounds, end in pictures or an error.
+/// Parameter sets of two sizes in one stream, where OpenH264 reads out of bounds, give pictures or
+/// an error.
 #[test]
 fn parameter_sets_of_two_sizes_never_meet_in_one_decoder() {
     let folder: TempDir = tempfile::tempdir().unwrap();
     let Some(path) = resized(folder.path()) else { return };
     let data = std::fs::read(&path).unwrap();
     let places = samples(&path);
-    // The second sequence's first picture in place of one in the middle of the first, where nothing can begin it.
+    // The second sequence's first picture replaces one in the middle of the first sequence.
     let (from, size) = places[FRAMES];
     let mut forged = data.clone();
     let target = places.iter().take(FRAMES).position(|&(_, room)| room > size).unwrap_or(0);

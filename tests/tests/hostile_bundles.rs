@@ -1,5 +1,5 @@
-//! Bundles whose networks ask for memory and time, lead nowhere, or hold what a terminal would obey: each is refused with one
-//! line, by `inspect` as by `classify`, within 300 MB.
+//! Bundles whose networks need too much memory or time, have broken references, or hold control
+//! characters: `inspect` and `classify` refuse each with one line, within 300 MB.
 #![allow(clippy::unwrap_used)]
 
 use std::fs::File;
@@ -10,12 +10,12 @@ use divita_runtime::network::{Executor, SingleNetwork};
 use divita_tests::{assert_fails, change_manifest, demo_bundle, demo_copy, divita_limited};
 use serde_json::json;
 
-/// A field of a protobuf message: its number and its bytes.
+/// Encodes a field of a protobuf message: its number and bytes.
 fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     [&[number << 3 | 2], varint(bytes.len()).as_slice(), bytes].concat()
 }
 
-/// A field of a protobuf message that holds a number.
+/// Encodes a numeric field of a protobuf message.
 fn number(field: u8, value: usize) -> Vec<u8> {
     [&[field << 3], varint(value).as_slice()].concat()
 }
@@ -30,27 +30,27 @@ fn varint(mut value: usize) -> Vec<u8> {
     bytes
 }
 
-/// A node of ONNX with its attributes of one whole number each.
+/// Encodes an ONNX node with integer attributes.
 fn node(kind: &str, inputs: &[&str], outputs: &[&str], attributes: &[(&str, usize)]) -> Vec<u8> {
     let mut node: Vec<u8> = inputs.iter().flat_map(|input| field(1, input.as_bytes())).collect();
     node.extend(outputs.iter().flat_map(|output| field(2, output.as_bytes())));
     node.extend(field(4, kind.as_bytes()));
     for (name, value) in attributes {
         let kind = number(20, 2);
-        // The field's number is above 15, so its key takes two bytes.
+        // The field number is above 15, so its key takes two bytes.
         let kind = [&[0xa0, 0x01], &kind[1..]].concat();
         node.extend(field(5, &[field(1, name.as_bytes()), number(3, *value), kind].concat()));
     }
     field(1, &node)
 }
 
-/// A constant of whole numbers, in one axis.
+/// Encodes a constant of integers with one axis.
 fn constant(name: &str, numbers: &[i64]) -> Vec<u8> {
     let data: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
     field(5, &[number(1, numbers.len()), number(2, 7), field(8, name.as_bytes()), field(9, &data)].concat())
 }
 
-/// A network from `x`, one picture of 224 pixels, to `y`, 1024 features.
+/// Encodes a network from `x`, one picture of 224 pixels, to `y`, 1024 features.
 fn network(nodes: &[Vec<u8>], constants: &[Vec<u8>]) -> Vec<u8> {
     let value = |place: u8, name: &str, lengths: &[usize]| {
         let shape: Vec<u8> = lengths.iter().flat_map(|&length| field(1, &number(1, length))).collect();
@@ -62,7 +62,7 @@ fn network(nodes: &[Vec<u8>], constants: &[Vec<u8>]) -> Vec<u8> {
     [number(1, 8), field(8, &number(2, 17)), field(7, &graph)].concat()
 }
 
-/// The nodes that make `y` of the value `name`, which has at least 1024 elements.
+/// Returns the nodes that compute `y` from the value `name`, which has at least 1024 elements.
 fn tail(name: &str) -> Vec<Vec<u8>> {
     vec![node("Flatten", &[name], &["flat"], &[]), node("Slice", &["flat", "zero", "end", "one"], &["y"], &[])]
 }
@@ -71,7 +71,7 @@ fn tail_constants() -> Vec<Vec<u8>> {
     vec![constant("zero", &[0]), constant("end", &[1024]), constant("one", &[1])]
 }
 
-/// Puts `data` in the place of `name`, with its right sum in the manifest.
+/// Replaces the file `name` with `data`, and its sum in the manifest.
 fn replace(folder: &Path, name: &str, data: &[u8]) {
     std::fs::write(folder.join(name), data).unwrap();
     let entry = serde_json::to_value(FileEntry::of(data)).unwrap();
@@ -85,7 +85,7 @@ fn assert_refused(folder: &Path, words: &[&str]) {
     assert_fails(&divita_limited(&["classify", "--bundle", bundle, "test://?seconds=1"]), 1, &words);
 }
 
-/// The bundle that ships, with this network as its image backbone, is refused.
+/// Checks that the demo bundle with this image backbone is refused.
 fn assert_network_refused(nodes: Vec<Vec<u8>>, constants: Vec<Vec<u8>>, words: &[&str]) {
     let folder = demo_copy();
     replace(folder.path(), "image.onnx", &network(&nodes, &[constants, tail_constants()].concat()));
@@ -147,7 +147,7 @@ fn nodes_without_inputs_and_outputs() {
     assert_network_refused(vec![node("Relu", &["x"], &["z"], &[])], vec![], &["\"y\" is made by no node"]);
 }
 
-/// A node of another kind in the network that our own executor recognises.
+/// A node of another type in a network that the executor recognises.
 #[test]
 fn a_known_network_with_one_node_changed() {
     let whole = std::fs::read(demo_bundle().join("image.onnx")).unwrap();
@@ -161,7 +161,7 @@ fn a_known_network_with_one_node_changed() {
     }
 }
 
-/// Bytes of the networks that our own executor recognises are changed at random: each is refused in words, or runs.
+/// Random changes of bytes in networks that the executor recognises: each is refused or runs.
 #[test]
 fn networks_with_a_few_bytes_changed() {
     let mut numbers = 7_u64;
@@ -177,7 +177,7 @@ fn networks_with_a_few_bytes_changed() {
         let whole = std::fs::read(demo_bundle().join(file)).unwrap();
         for round in 0..150 {
             let mut data = whole.clone();
-            // Nodes come before weights, and every other change is to be one of theirs.
+            // Nodes precede weights, and every other change must hit a node.
             let limit = if round % 2 == 0 { 20_000 } else { whole.len() };
             for _ in 0..1 + round % 4 {
                 data[below(limit)] = below(256) as u8;
@@ -201,7 +201,7 @@ fn files_of_gigabytes() {
     for (name, words) in [("README.md", "bytes together"), ("manifest.json", "at most 1048576")] {
         let folder = demo_copy();
         change_manifest(folder.path(), |manifest| manifest["files"]["README.md"]["size"] = json!(3_u64 << 30));
-        // A sparse file: it takes no room on the disk.
+        // A sparse file takes no space on the disk.
         File::options().write(true).open(folder.path().join(name)).unwrap().set_len(3 << 30).unwrap();
         assert_refused(folder.path(), &[words]);
     }

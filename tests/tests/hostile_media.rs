@@ -1,4 +1,4 @@
-//! Damaged and forged files through the sources: whatever the bytes, an answer in bounded time and memory, and no panic.
+//! Damaged and forged files: for any bytes, an answer in bounded time and memory, and no panic.
 #![allow(clippy::unwrap_used)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -9,7 +9,7 @@ use divita_runtime::frame::Timestamp;
 use divita_tests::{root, sample};
 use divita_video as source;
 
-/// Keeps the bytes that are allocated now, and the most there ever were.
+/// Tracks the allocated bytes and their peak.
 struct Measuring;
 
 static NOW: AtomicUsize = AtomicUsize::new(0);
@@ -19,21 +19,22 @@ fn grown(bytes: usize) {
     MOST.fetch_max(NOW.fetch_add(bytes, Ordering::Relaxed) + bytes, Ordering::Relaxed);
 }
 
-// SAFETY: every call goes on to the system's allocator unchanged; measuring touches two atomic numbers.
+// SAFETY: passes every call on to the system's allocator unchanged. Measuring uses two atomic
+// numbers.
 unsafe impl GlobalAlloc for Measuring {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         grown(layout.size());
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller upholds the contract.
         unsafe { System.alloc(layout) }
     }
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         grown(layout.size());
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller upholds the contract.
         unsafe { System.alloc_zeroed(layout) }
     }
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller upholds the contract.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -41,14 +42,14 @@ unsafe impl GlobalAlloc for Measuring {
 #[global_allocator]
 static ALLOCATOR: Measuring = Measuring;
 
-/// Most that one hostile file of a few kilobytes may make us allocate. OpenH264 takes its own memory from C; what it may be asked for
-/// is bounded by the size of picture that is let through to it.
+/// Maximum allocation for a hostile file of a few kilobytes. OpenH264 allocates in C, bounded by
+/// the maximum picture size.
 const MOST_BYTES: usize = 128 << 20;
 
-/// Frames that no fixture has even when it is damaged: a source that gives more is going round in circles.
+/// More frames than any fixture has, even damaged. A source that gives more is in a loop.
 const MOST_FRAMES: usize = 2000;
 
-/// A small generator of numbers, the same on every run (Knuth's constants).
+/// A small pseudo-random generator, equal on every run (Knuth's constants).
 struct Numbers(u64);
 
 impl Numbers {
@@ -58,7 +59,7 @@ impl Numbers {
     }
 }
 
-/// What became of the files that were tried.
+/// Counts of outcomes.
 #[derive(Debug, Default)]
 struct Outcomes {
     refused: usize,
@@ -67,7 +68,8 @@ struct Outcomes {
 }
 
 impl Outcomes {
-    /// Reads `data` as a file with the ending `ending` to its end, and holds the source to its promises.
+    /// Reads `data` as a file with the extension `ending` to its end, and checks the source's
+    /// contract.
     fn read(&mut self, data: &[u8], ending: &str) {
         let mut file = tempfile::Builder::new().suffix(ending).tempfile().unwrap();
         file.write_all(data).unwrap();
@@ -105,7 +107,8 @@ impl Outcomes {
         assert!(most < MOST_BYTES, "{most} bytes were allocated");
     }
 
-    /// Every outcome was seen, so the mutations are neither too gentle nor too harsh to tell anything.
+    /// Checks that every outcome occurred, so that the mutations are neither too weak nor too
+    /// strong.
     fn report(&self, what: &str) {
         println!("{what}: {self:?}");
         assert!(self.refused > 0 && self.broken_off > 0 && self.read > 0, "{what}: {self:?}");
@@ -116,12 +119,12 @@ fn media(name: &str) -> Vec<u8> {
     std::fs::read(root().join("tests/media").join(name)).unwrap()
 }
 
-/// Where the boxes of an MP4 that are known by `names` keep their contents.
+/// Returns where the contents of the MP4 boxes `names` are.
 fn boxes(data: &[u8], names: &[&[u8; 4]]) -> Vec<usize> {
     (4..data.len() - 4).filter(|&at| names.iter().any(|name| &data[at..at + 4] == *name)).collect()
 }
 
-/// The tests of this file in one, because they share the allocator's numbers.
+/// All tests of this file in one, because they share the allocator's counters.
 #[test]
 fn whatever_the_bytes() {
     bytes_are_changed_at_random();
@@ -157,12 +160,12 @@ fn bytes_are_changed_at_random() {
 
 fn files_are_cut_at_every_length() {
     let mut outcomes = Outcomes::default();
-    // With its index at the end: without its last byte there is none.
+    // Index at the end: without the last byte there is no index.
     let whole = media("baseline.mp4");
     for length in (0..=whole.len()).rev().step_by(7) {
         outcomes.read(&whole[..length], ".mp4");
     }
-    // With its index at the front.
+    // Index at the start.
     let whole = std::fs::read(sample()).unwrap();
     for length in (0..60_000).step_by(1777) {
         outcomes.read(&whole[..length], ".mp4");
@@ -179,7 +182,7 @@ fn sizes_and_counts_are_forged() {
     for name in ["b-frames.mp4", "trimmed.mp4"] {
         let whole = media(name);
         for at in boxes(&whole, &TABLES) {
-            // The box's size, its version and flags, and the numbers after them: counts, times, sizes.
+            // The box's size, version and flags, and the numbers after them: counts, times, sizes.
             for offset in [-4i64, 4, 8, 12, 16, 20, 24] {
                 let Ok(place) = usize::try_from(at as i64 + offset) else { continue };
                 if place + 4 > whole.len() {
@@ -196,8 +199,8 @@ fn sizes_and_counts_are_forged() {
     outcomes.report("sizes forged");
 }
 
-/// One forged number cannot do it, three can: a track whose pictures are all of one length needs no table of lengths, so that a
-/// claim of millions of them takes a dozen bytes.
+/// Three forged numbers claim millions of pictures in a dozen bytes: a track whose pictures have
+/// equal length needs no table of lengths.
 fn one_length_is_claimed_for_millions_of_pictures() {
     let mut outcomes = Outcomes::default();
     let whole = media("b-frames.mp4");
@@ -207,7 +210,8 @@ fn one_length_is_claimed_for_millions_of_pictures() {
         for count in [0u32, 1, 10_000, 0x00ff_ffff, 0xffff_ffff] {
             let mut data = whole.clone();
             let mut forge = |at: usize, value: u32| data[at..at + 4].copy_from_slice(&value.to_be_bytes());
-            // After version and flags: the length of all and their count; after the first entry's first chunk: how many it holds.
+            // After version and flags: length and count. After the first entry's first chunk: its
+            // number of samples.
             forge(sizes + 4, length);
             forge(sizes + 8, count);
             forge(chunks + 12, count);
@@ -231,7 +235,7 @@ fn y4m_is_damaged() {
     }
     for round in 0..800 {
         let mut data = whole.clone();
-        // Half of them in the header, where it hurts.
+        // Half of the changes in the header.
         let limit = if round % 2 == 0 { 66 } else { data.len() };
         for _ in 0..1 + round % 3 {
             let at = numbers.below(limit);

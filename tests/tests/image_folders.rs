@@ -1,4 +1,5 @@
-//! Folders of numbered pictures: their order, their samples, their rate, and what is said of folders that cannot be one film.
+//! Folders of numbered pictures: order, samples, rate, and errors of folders that cannot be one
+//! film.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
@@ -9,7 +10,7 @@ use divita_video::{self as source, FrameSource};
 use image::codecs::{jpeg::JpegEncoder, png::PngEncoder};
 use image::{DynamicImage, ExtendedColorType, GrayImage, ImageEncoder, RgbImage};
 
-/// A picture of `width` x `height` that no other `seed` has.
+/// Returns a picture of `width` x `height` that is unique for `seed`.
 fn picture(width: u32, height: u32, seed: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         image::Rgb([x * 5 + seed, y * 3, (x ^ y) + 40 * seed].map(|code| code as u8))
@@ -27,7 +28,7 @@ fn shots(folder: &Path) -> std::process::Output {
 #[test]
 fn pictures_come_in_the_order_of_their_numbers_with_every_sample() {
     let folder = tempfile::tempdir().unwrap();
-    // Written in another order than they are to be read in; 10 comes before 2 only for those who compare letters.
+    // Written in another order than read. 10 precedes 2 only in alphabetical order.
     for number in [10, 2, 1, 9] {
         picture(37, 21, number).save(folder.path().join(format!("frame{number}.png"))).unwrap();
     }
@@ -36,7 +37,7 @@ fn pictures_come_in_the_order_of_their_numbers_with_every_sample() {
     assert_eq!((source.info().width, source.info().height, source.info().frames), (37, 21, Some(4)));
     for (k, number) in [1, 2, 9, 10].into_iter().enumerate() {
         let frame = source.next_frame().unwrap().unwrap();
-        // 24 a second where nothing is said.
+        // 24 a second by default.
         assert_eq!(frame.time(), Timestamp::from_ticks(k as i64, 24));
         assert_eq!(raw_planes(&frame), [picture(37, 21, number).into_raw()], "picture {number}");
     }
@@ -88,11 +89,11 @@ fn jpeg_is_read_by_what_it_is_and_not_by_its_name() {
     let [rgb] = &raw_planes(&source.next_frame().unwrap().unwrap())[..] else { panic!("one plane") };
     let worst =
         rgb.chunks(3).flat_map(|pixel| [pixel[0].abs_diff(200), pixel[1].abs_diff(60), pixel[2].abs_diff(120)]).max();
-    // JPEG's own rounding.
+    // Rounding of JPEG.
     assert!(worst.unwrap() <= 4, "{worst:?}");
 }
 
-/// EXIF data that states an orientation and nothing else, in the order of bytes that cameras use.
+/// Returns EXIF data with only an orientation, in the byte order of cameras.
 fn exif(orientation: u8) -> Vec<u8> {
     // Big-endian TIFF; one entry at 8: tag 0x112, one 16-bit number; no further directory.
     let mut data = b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
@@ -114,7 +115,7 @@ fn pictures_are_shown_in_the_orientation_that_exif_states() {
             Encoder::Png(encoder) => encoder.write_image(&stored, 16, 8, ExtendedColorType::Rgb8).unwrap(),
         }
     };
-    // Also a number that stands for nothing, data that is cut short, and none.
+    // Also an invalid number, truncated data, and no data.
     let data: Vec<Vec<u8>> = (1..=9).map(exif).chain([exif(6)[..15].to_vec(), Vec::new()]).collect();
     for (at, exif) in data.iter().enumerate() {
         let (mut jpeg, mut png) = (Vec::new(), Vec::new());
@@ -132,7 +133,7 @@ fn pictures_are_shown_in_the_orientation_that_exif_states() {
     }
 }
 
-/// The encoders that write EXIF data.
+/// Encoders that write EXIF data.
 enum Encoder<'a> {
     Jpeg(Box<JpegEncoder<&'a mut Vec<u8>>>),
     Png(PngEncoder<&'a mut Vec<u8>>),
@@ -152,7 +153,8 @@ fn folders_that_are_no_film() {
     assert_fails(&shots(broken.path()), 1, &["2.png"]);
 }
 
-/// A file of some hundred bytes that claims 16384 x 16384 pixels is refused by its header: the body is never given memory.
+/// A file of some hundred bytes that claims 16384 x 16384 pixels is refused by its header, before
+/// any memory for its body.
 #[test]
 fn pictures_that_claim_to_be_huge_are_refused_by_their_header() {
     let side = 16_384u32.to_be_bytes();

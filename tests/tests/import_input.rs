@@ -1,4 +1,5 @@
-//! Preprocessing belongs to weights: `import` records it and holds it against the first batch norm, `extract` and `build` follow it.
+//! Preprocessing belongs to weights: `import` records it and compares it with the first batch norm;
+//! `extract` and `build` use it.
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
@@ -28,7 +29,8 @@ fn models(folder: &Path, arguments: &[&str]) -> Output {
     program("divita-models").current_dir(folder).args(arguments).output().unwrap()
 }
 
-/// Clips of three frames that the check has not seen: of the sample, and photographs that stand still.
+/// Returns clips of three frames that the check has not seen: of the sample, and of still
+/// photographs.
 fn clips(size: usize) -> Vec<[Picture; 3]> {
     let mut preprocessor = Preprocessor::new(&StreamInput::new(size, size, [0.0; 3], [1.0; 3]));
     let mut clips = Vec::new();
@@ -43,7 +45,7 @@ fn clips(size: usize) -> Vec<[Picture; 3]> {
         number += 1;
         if three.len() == 3 {
             let three: [Picture; 3] = std::mem::take(&mut three).try_into().unwrap();
-            // Night and titles on black are darker than what networks are trained on.
+            // Night scenes and titles on black are darker than training data.
             let mean = three[0].data().iter().map(|&code| f64::from(code)).sum::<f64>() / three[0].data().len() as f64;
             if mean > 50.0 {
                 clips.push(three);
@@ -57,13 +59,14 @@ fn clips(size: usize) -> Vec<[Picture; 3]> {
         let frame = Frame::new(Pixels::Rgb8(plane), width, height, Timestamp::ZERO).unwrap();
         let mut picture = Picture::black(size, size);
         preprocessor.make(&frame, &mut picture);
-        // As many as the film has: photographs are as bright as what networks are trained on.
+        // As many as of the film: photographs are as bright as training data.
         clips.extend((0..8).map(|_| [picture.clone(), picture.clone(), picture.clone()]));
     }
     clips
 }
 
-/// Sets the first batch norm of the 3D ShuffleNet to what its convolution makes of `clips` under `input`.
+/// Sets the first batch norm of the 3D ShuffleNet to the statistics of its convolution on `clips`
+/// with `input`.
 fn fit_batch_norm(weights: &mut Weights, clips: &[[Picture; 3]], input: &StreamInput) {
     let kernel = weights.0["conv1.0.weight"].clone();
     let [channels, size] = [kernel.shape[0], input.size];
@@ -109,7 +112,7 @@ fn the_normalisation_that_a_3d_network_was_trained_with_is_found_whichever_it_is
                 "{} declared as {declared}: best {} {fit:?}, declared {:?}",
                 known.name, best.name, check.declared
             );
-            // (x - 127) / 128 and (x - 127.5) / 127.5 are one to whoever looks at statistics.
+            // (x - 127) / 128 and (x - 127.5) / 127.5 have equal statistics.
             let alike = [best.name, known.name].iter().all(|name| ["signed", "tf-lite"].contains(name));
             assert!(best.name == known.name || alike, "{}: {:?}", known.name, check.known);
             if declared.std[0] < 0.5 * right.std[0] || declared.std[0] > 2.0 * right.std[0] {
@@ -146,7 +149,7 @@ fn real_weights_of_efficientnet_lite0_name_their_own_preprocessing() {
     assert!(!stderr(&plain).contains("does not fit"), "{}", stderr(&plain));
     assert!(stderr(&plain).contains("is the published file"), "{}", stderr(&plain));
     assert_eq!(input(), own);
-    // Among nine candidates its own is the best, or one that nothing tells from it: (x - 127.5) / 127.5.
+    // Its own is the best of nine candidates, or the indistinguishable (x - 127.5) / 127.5.
     let listed: Vec<String> =
         stderr(&plain).lines().filter(|line| line.contains("(best)")).map(|line| line.trim().to_owned()).collect();
     assert!(listed.iter().any(|line| line.contains("tf-lite")), "{}", stderr(&plain));
@@ -156,7 +159,7 @@ fn real_weights_of_efficientnet_lite0_name_their_own_preprocessing() {
         assert!(stderr(&warned).contains("does not fit these weights"), "{wrong}: {}", stderr(&warned));
         assert_ne!(input(), own, "what is declared is kept, whatever fits");
     }
-    // From a wrong start, auto finds it.
+    // `auto` finds it from a wrong start.
     assert!(import(&["--input", "auto"]).status.success());
     assert_eq!(input(), own);
 }
@@ -178,7 +181,7 @@ fn options_state_a_preprocessing_and_the_file_carries_it_to_the_store() {
         stderr(&imported)
             .contains("whole frames stretched to 112x112, RGB, 0 to 255 minus (114.7748, 107.7354, 99.475)")
     );
-    // The same import gives the same bytes, so that a store made with the one can be built with the other.
+    // The same import gives the same bytes, so a store made with one file matches the other.
     assert!(
         import(
             "b.safetensors",
@@ -189,7 +192,7 @@ fn options_state_a_preprocessing_and_the_file_carries_it_to_the_store() {
     );
     let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
     assert!(read("a.safetensors") == read("b.safetensors"));
-    // What is imported again keeps what it says.
+    // A second import keeps the record.
     let again = models(folder, &["import", "shufflenet-3d", "a.safetensors", "--output", "c.safetensors"]);
     assert!(stderr(&again).contains("0 to 255 minus (114.7748"), "{}", stderr(&again));
     for (options, words) in [
@@ -216,7 +219,7 @@ fn options_state_a_preprocessing_and_the_file_carries_it_to_the_store() {
     // A store never mixes two.
     assert!(import("e.safetensors", &["--input", "imagenet"]).status.success());
     assert_fails(&extract("e.safetensors"), 1, &["store.zarr"]);
-    // The published 3D ShuffleNet is known by its name, since no one states its sum.
+    // The published 3D ShuffleNet is known by its name, because its sum is not published.
     let known = "kinetics_shufflenetv2_1.0x_RGB_16_best.pth";
     std::fs::copy(folder.join("source.safetensors"), folder.join(known)).unwrap();
     let imported = models(folder, &["import", "shufflenet-3d", known, "--output", "k.safetensors"]);

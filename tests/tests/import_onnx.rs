@@ -1,4 +1,4 @@
-//! `divita-models import-onnx`: feature extractors that torch exported, from the file to a bundle that classifies, through the programs.
+//! `divita-models import-onnx`: feature extractors exported by torch, from the file to a bundle.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -28,7 +28,7 @@ fn import(folder: &Path, name: &str, output: &str, more: &[&str]) -> Output {
     run("divita-models", folder, &arguments)
 }
 
-/// Frame `time` of the clip in `models/tests/make_exported.py`.
+/// Returns frame `time` of the clip in `models/tests/make_exported.py`.
 fn frame(size: usize, time: usize) -> Picture {
     let length = 3 * size * size;
     let code = |i: usize| (((time * length + i) as u32).wrapping_mul(2_654_435_761).wrapping_add(12_345) >> 24) as u8;
@@ -135,12 +135,12 @@ fn what_is_no_feature_extractor_is_refused_in_one_line() {
     refused("picture.onnx", &["--input", "auto"], &["--input auto"]);
     refused("vectors.json", &[], &["vectors.json", "is no ONNX file"]);
     refused("absent.onnx", &[], &["absent.onnx", "cannot be read"]);
-    // The first half of a file, and a file of nothing but a header.
+    // The first half of a file, and a file with only a header.
     let whole = fs::read(exported("picture.onnx")).unwrap();
     fs::write(folder.join("half.onnx"), &whole[..whole.len() / 2]).unwrap();
     let half = run("divita-models", folder, &["import-onnx", "half.onnx", "--output", "out.onnx"]);
     assert_fails(&half, 1, &["half.onnx", "is no ONNX file"]);
-    // What was not imported says nothing of its preprocessing.
+    // A file that was not imported has no preprocessing.
     let file = exported("picture.onnx");
     let extract = ["extract", "films", "--weights", file.to_str().unwrap(), "--store", "store"];
     fs::create_dir(folder.join("films")).unwrap();

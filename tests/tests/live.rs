@@ -1,4 +1,5 @@
-//! Live inputs: the program on a camera that comes and goes, signals, a result over the latest snippets, and ten thousand failures.
+//! Live inputs: a camera that fails and returns, signals, results over the latest snippets, and ten
+//! thousand failures.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -31,7 +32,7 @@ fn of<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
 
 #[test]
 fn an_input_that_ends_again_and_again_is_one_result() {
-    // Two seconds of a camera, half a second and a second of none between.
+    // Two seconds of pictures, with pauses of half a second and a second between.
     let input = "test://?live=1&seconds=2&size=64x36";
     let output = stdout(&divita(&["classify", input, "--duration", "7", "--format", "jsonl"]));
     let events = lines(&output);
@@ -61,7 +62,7 @@ fn a_live_table_prints_each_shot_as_it_ends_and_no_warning_of_a_connection() {
     command.args(["classify", "test://?live=1&seconds=600&size=64x36"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    // While the input goes on: its name, the heading, the first two shots.
+    // While the input runs: its name, the heading, the first two shots.
     let first: Vec<String> = lines.by_ref().take(4).map(Result::unwrap).collect();
     signal(&child, "TERM");
     assert!(first[0].starts_with("test://") && first[1].contains("start s"), "{first:?}");
@@ -78,7 +79,7 @@ fn an_address_that_makes_no_sense_is_not_tried_again() {
     assert_fails(&divita(&["classify", "test://?live=1&colour=red", "--duration", "5"]), 1, &["colour=red"]);
 }
 
-/// The program on an input that does not end, once its first clip is there.
+/// Starts the program on an endless input, and waits for the first clip.
 fn begun(arguments: &[&str]) -> (Child, Vec<String>, impl BufRead + use<>) {
     let mut command: Command = program("divita");
     command.args(["classify", "--format", "jsonl"]).args(arguments);
@@ -105,7 +106,7 @@ fn a_signal_is_answered_with_a_result_within_two_seconds() {
         std::io::Read::read_to_string(&mut reader, &mut rest).unwrap();
         let status = child.wait().unwrap();
         assert!(sent.elapsed() < Duration::from_secs(2), "{:?}", sent.elapsed());
-        // What has an end was not read to it.
+        // A file was not read to its end.
         assert_eq!(status.code(), Some(i32::from(!complete)), "{name}");
         let events = lines(&rest);
         let results = of(&events, "result");
@@ -138,12 +139,12 @@ fn signal(child: &Child, name: &str) {
 
 #[test]
 fn a_board_that_is_too_slow_steps_down_and_says_why() {
-    // Of networks that were prepared at full speed, so that it does not begin behind.
+    // After preparation at full speed, so that the program does not start behind.
     let input = "test://?live=1&seconds=600&fps=24&size=1280x720";
     let (mut child, mut text, mut reader) =
         begun(&["--fps", "auto", "--profile", "jetson-orin-nano", "--threads", "1", "--duration", "120", input]);
-    // A slow board: this one with a fiftieth of its time until it has stepped down. Some machines need so long to wake up that no
-    // clip is done in that, so the share grows by a fiftieth every ten seconds.
+    // A slow board: this machine with a fiftieth of its time until the rate steps down. Some
+    // machines wake up too slowly for any clip, so the share grows by a fiftieth every ten seconds.
     let slowed = Instant::now();
     let stepped = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -198,7 +199,8 @@ fn a_camera_that_is_absent_is_waited_for() {
     assert_eq!(waiting, 2);
 }
 
-/// Fails in every way in turn, after no, one or two frames; holds a file and a buffer while it is open.
+/// A source that fails in every way in turn, after no, one or two frames. Holds a file and a buffer
+/// while open.
 struct Failing {
     inner: TestPatternSource,
     _file: fs::File,
@@ -229,7 +231,7 @@ fn open_files() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-/// Bytes of memory that this process holds for itself.
+/// Returns the private memory of this process in bytes.
 fn resident() -> u64 {
     let text = fs::read_to_string("/proc/self/smaps_rollup").unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix("Anonymous:")).unwrap();
@@ -244,7 +246,7 @@ fn ten_thousand_failures_leave_nothing_behind() {
         if attempt % 5 == 0 {
             return Err(SourceError::Gone { reason: "absent".to_owned() });
         }
-        // Every seventh time in another size.
+        // Another size every seventh time.
         let size = if attempt % 7 == 0 { "size=48x32" } else { "size=64x36" };
         let inner = TestPatternSource::new("test", TestPattern::from_query(Some(size))?);
         let file = fs::File::open("/dev/null").map_err(|source| SourceError::Io { doing: "open it", source })?;
@@ -281,7 +283,7 @@ fn ten_thousand_failures_leave_nothing_behind() {
     drop(live);
 }
 
-/// The probabilities of the last provisional event and of the result.
+/// Returns the probabilities of the last provisional event and of the result.
 fn classified(latest: Option<usize>) -> (Vec<f32>, Vec<f32>) {
     let bundle = Bundle::open(demo_bundle()).unwrap();
     let rate = WorkingRate::new(4).unwrap();

@@ -1,4 +1,4 @@
-//! The man pages and shell completions that packages install: every command of both programs has its page and is completed.
+//! Man pages and shell completions of the packages: they cover every command of both programs.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -10,11 +10,11 @@ use divita_tests::{program, stdout};
 
 const PROGRAMS: [&str; 2] = ["divita", "divita-models"];
 
-/// The commands of a program, as its --help lists them.
+/// Returns the commands of a program, from its --help.
 fn commands(name: &str) -> Vec<String> {
     let help = stdout(&program(name).arg("--help").output().unwrap());
     let list = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    // What is indented further goes on with the line before.
+    // Deeper indentation continues the previous line.
     let names = list.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     let names = names.filter_map(|line| line.split_whitespace().next()).filter(|&name| name != "help");
     let names: Vec<String> = names.map(str::to_owned).collect();
@@ -43,7 +43,7 @@ fn every_command_has_its_page() {
     for page in pages {
         let text = fs::read_to_string(folder.path().join("man").join(&page)).unwrap();
         let about = text.lines().skip_while(|line| *line != ".SH NAME").nth(1).unwrap();
-        // What `apropos` shows.
+        // The line that `apropos` shows.
         assert!(about.contains("\\- ") && about.len() > 30, "{page}: {about}");
     }
 }
@@ -70,7 +70,7 @@ fn shells_complete_every_command() {
                 assert!(text.contains(&command), "{file} has no {command}");
             }
         }
-        // What bash itself makes of `NAME <tab>`.
+        // bash's completion of `NAME <tab>`.
         let file = completions.join(format!("bash/{name}.bash"));
         let script = format!(
             "source '{}' && COMP_WORDS=({name} '') COMP_CWORD=1 && f=$(complete -p {name} | sed 's/.*-F \\([^ ]*\\).*/\\1/') \

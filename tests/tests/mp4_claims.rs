@@ -1,4 +1,4 @@
-//! MP4 files of a few kilobytes on the disk whose tables claim gigabytes: they are refused, or read, within 300 MB and in
+//! MP4 files of a few kilobytes whose tables claim gigabytes: refused or read within 300 MB and in
 //! moments.
 #![allow(clippy::unwrap_used)]
 
@@ -16,7 +16,7 @@ fn numbers(numbers: &[u32]) -> Vec<u8> {
     numbers.iter().flat_map(|number| number.to_be_bytes()).collect()
 }
 
-/// The boxes in `contents`, with those of `tables` in the place of the ones of their names, and no edit list.
+/// Replaces boxes in `contents` with those of `tables`, and removes the edit list.
 fn rebuilt(contents: &[u8], tables: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
     let (mut made, mut rest) = (Vec::new(), contents);
     while rest.len() >= 8 {
@@ -35,7 +35,7 @@ fn rebuilt(contents: &[u8], tables: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
     made
 }
 
-/// A file of `length` bytes, all zeros but its index, with these tables.
+/// Writes a file of `length` zero bytes with an index of these tables.
 fn sparse(tables: &[(&[u8; 4], Vec<u8>)], length: u64) -> tempfile::NamedTempFile {
     let whole = std::fs::read(root().join("tests/media/baseline.mp4")).unwrap();
     let place = whole.windows(4).position(|name| name == b"moov").unwrap();

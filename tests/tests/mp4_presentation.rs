@@ -1,4 +1,5 @@
-//! What an MP4 says of its presentation in boxes that few writers use: compact sizes, matrices, colour, disabled tracks, boxes in any order.
+//! Rare boxes of MP4: compact sizes, matrices, colour, disabled tracks, edit lists, any order of
+//! boxes.
 #![allow(clippy::unwrap_used)]
 
 use std::path::PathBuf;
@@ -7,17 +8,17 @@ use divita_runtime::frame::{Colour, Matrix, Orientation, Range, SampleAspect, Ti
 use divita_tests::{divita, raw_planes, root};
 use divita_video as source;
 
-/// A fixture whose index is at its end, so that editing it moves no picture.
+/// A fixture with its index at the end, so that editing moves no picture.
 fn fixture() -> Vec<u8> {
     media("b-frames.mp4")
 }
 
-/// The file `name` of the fixtures.
+/// Reads the fixture `name`.
 fn media(name: &str) -> Vec<u8> {
     std::fs::read(root().join("tests/media").join(name)).unwrap()
 }
 
-/// Where the box at `path` starts and ends in `data`.
+/// Returns the start and end of the box at `path` in `data`.
 fn find(data: &[u8], path: &[&[u8; 4]]) -> (usize, usize) {
     let (mut start, mut end) = (0, data.len());
     for name in path {
@@ -25,7 +26,8 @@ fn find(data: &[u8], path: &[&[u8; 4]]) -> (usize, usize) {
         (start, end) = loop {
             let size = u32::from_be_bytes(data[at..at + 4].try_into().unwrap()) as usize;
             if &data[at + 4..at + 8] == *name {
-                // A sample description has eight bytes before its entries, an entry seventy-eight before its boxes.
+                // A sample description has 8 bytes before its entries, an entry 78 bytes before its
+                // boxes.
                 let before = match *name {
                     b"stsd" => 16,
                     b"avc1" => 86,
@@ -40,12 +42,12 @@ fn find(data: &[u8], path: &[&[u8; 4]]) -> (usize, usize) {
     (start, end)
 }
 
-/// The fixture with the contents of the box at `path` changed, and the sizes of all boxes around it.
+/// Changes the contents of the box at `path` in the fixture, and the sizes of its parents.
 fn edited(path: &[&[u8; 4]], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     edited_in(&fixture(), path, change)
 }
 
-/// The file `data` with the contents of the box at `path` changed, and the sizes of all boxes around it.
+/// Changes the contents of the box at `path` in `data`, and the sizes of its parents.
 fn edited_in(data: &[u8], path: &[&[u8; 4]], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let (start, end) = find(data, path);
     let mut contents = data[start..end].to_vec();
@@ -68,7 +70,7 @@ fn edited_in(data: &[u8], path: &[&[u8; 4]], change: impl FnOnce(&mut Vec<u8>)) 
     out
 }
 
-/// Writes `data` to a file of its own; the folder keeps it.
+/// Writes `data` to a file. The returned folder keeps it alive.
 fn written(data: &[u8]) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("film.mp4");
@@ -76,7 +78,7 @@ fn written(data: &[u8]) -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-/// What is seen of `data`: the time of each frame, and the turn and the colour of the first.
+/// Returns the time of each frame of `data`, and orientation and colour of the first.
 fn seen(data: &[u8]) -> (Vec<Timestamp>, Orientation, Colour) {
     let (_folder, path) = written(data);
     let mut source = source::open(path.to_str().unwrap()).unwrap();
@@ -95,7 +97,7 @@ const STBL: [&[u8; 4]; 5] = [b"moov", b"trak", b"mdia", b"minf", b"stbl"];
 fn compact_sizes_give_the_same_pictures() {
     let plain = seen(&fixture());
     let data = edited(&STBL, |stbl| {
-        // In place of stsz comes stz2 with 16 bits a size, and what that saves as a free box.
+        // stz2 with 16 bits a size replaces stsz, and a free box fills the rest.
         let at = stbl.windows(4).position(|name| name == b"stsz").unwrap() - 4;
         let size = u32::from_be_bytes(stbl[at..at + 4].try_into().unwrap()) as usize;
         let sizes: Vec<u8> = stbl[at + 20..at + size].chunks(4).flat_map(|size| [size[2], size[3]]).collect();
@@ -116,7 +118,7 @@ fn any_box_may_come_first() {
     let plain = seen(&fixture());
     for name in [b"uuid", b"udta", b"sidx", b"emsg"] {
         let first = [&24u32.to_be_bytes()[..], name, &[7; 16]].concat();
-        // The pictures move, and with them what the index says of where they are.
+        // The pictures move, and their positions in the index too.
         let mut data = fixture();
         let (start, end) = find(&data, &[&STBL[..], &[b"stco"]].concat());
         for at in (start + 8..end).step_by(4) {
@@ -163,7 +165,7 @@ fn colour_that_only_the_container_states_is_heeded() {
     assert_eq!(full, Colour { matrix: Matrix::Bt709, range: Range::Full });
     let old = seen(&with(b"nclc\0\x01\0\x01\0\x09")).2;
     assert_eq!(old, Colour { matrix: Matrix::Bt2020, range: Range::Limited });
-    // A profile for printers, and a box that is cut short, say nothing.
+    // A printer's profile and a truncated box have no effect.
     for nothing in [&b"prof\0\0\0\0"[..], b"nclx\0\x01", b"nclx\0\x01\0\x01\0\x02\0"] {
         assert_eq!(seen(&with(nothing)).2, untagged, "{}", nothing.escape_ascii());
     }
@@ -178,7 +180,7 @@ fn a_track_that_is_not_enabled_is_taken_only_where_no_other_is() {
     let mut alone = fixture();
     disabled(&mut alone, &[b"moov", b"trak", b"tkhd"]);
     assert_eq!(seen(&alone).0, seen(&fixture()).0);
-    // The same track twice: the first turned and not enabled, the second as it is.
+    // The same track twice: the first rotated and disabled, the second unchanged.
     let twice = edited(&[b"moov"], |moov| {
         let at = moov.windows(4).position(|name| name == b"trak").unwrap() - 4;
         let size = u32::from_be_bytes(moov[at..at + 4].try_into().unwrap()) as usize;
@@ -215,10 +217,10 @@ const MATRICES: [[i32; 4]; 8] = [
 #[test]
 fn mirrored_and_transposed_matrices_are_those_of_exif() {
     const QUARTER: [i32; 4] = [0, 1 << 16, -1 << 16, 0];
-    // What each becomes where the movie is turned by a quarter too.
+    // The result if the movie is rotated by a quarter too.
     let turned = [6, 7, 8, 5, 2, 3, 4, 1].map(|number| Orientation::ALL[number - 1]);
     for (at, matrix) in MATRICES.into_iter().enumerate() {
-        // A matrix may scale as well: what is shown is of no fixed size.
+        // A matrix may also scale, because the shown size is not fixed.
         for scale in [1 << 16, 1 << 15, 3 << 16] {
             let scaled = matrix.map(|entry| entry * scale);
             let track = edited(&[b"moov", b"trak", b"tkhd"], |tkhd| set_matrix(tkhd, 40, scaled));
@@ -229,7 +231,7 @@ fn mirrored_and_transposed_matrices_are_those_of_exif() {
             assert_eq!(seen(&both).1, turned[at], "{scaled:?}");
         }
     }
-    // One that shears, or is nothing, does not undo the other.
+    // A shearing or zero matrix does not cancel the other one.
     for senseless in [[0; 4], [1 << 16, 1 << 15, 0, 1 << 16]] {
         let movie = edited(&[b"moov", b"mvhd"], |mvhd| set_matrix(mvhd, 36, senseless));
         assert_eq!(seen(&movie).1, Orientation::Upright);
@@ -238,18 +240,18 @@ fn mirrored_and_transposed_matrices_are_those_of_exif() {
     }
 }
 
-/// The shape of the pixels of the first frame of `data`.
+/// Returns the pixel shape of the first frame of `data`.
 fn sample_aspect(data: &[u8]) -> SampleAspect {
     let (_folder, path) = written(data);
     let mut source = source::open(path.to_str().unwrap()).unwrap();
     source.next_frame().unwrap().unwrap().sample_aspect()
 }
 
-/// `data` with a box `name` added to its sample entry.
+/// Adds a box `name` to the sample entry of `data`.
 fn with_box(data: &[u8], name: &[u8; 4], contents: &[u8]) -> Vec<u8> {
     let path = [&STBL[..], &[b"stsd", b"avc1"]].concat();
     edited_in(data, &path, |entry| {
-        // Players take the first of a kind, so the box of the fixture goes away.
+        // Players use the first box of a type, so the fixture's box is removed.
         if let Some(at) = entry.windows(4).position(|found| found == name) {
             let size = u32::from_be_bytes(entry[at - 4..at].try_into().unwrap()) as usize;
             entry.drain(at - 4..at - 4 + size);
@@ -269,7 +271,7 @@ fn the_container_states_the_shape_of_pixels() {
     for senseless in [pasp(0, 0), pasp(1, 0), pasp(1000, 1), vec![0; 3]] {
         assert_eq!(sample_aspect(&with_box(&fixture(), b"pasp", &senseless)), SampleAspect::SQUARE);
     }
-    // Without pasp, by the size in the header of the track; with both, by pasp.
+    // Without pasp, the size in the track header applies; with both, pasp.
     let header = |tkhd: &mut Vec<u8>| {
         let width = u32::from_be_bytes(tkhd[76..80].try_into().unwrap());
         tkhd[76..80].copy_from_slice(&(2 * width).to_be_bytes());
@@ -285,14 +287,14 @@ fn the_container_states_the_shape_of_pixels() {
 
 #[test]
 fn what_the_stream_says_of_colour_comes_before_what_the_container_says() {
-    // The stream says full range and BT.601.
+    // The stream states full range and BT.601.
     let stated = Colour { matrix: Matrix::Bt601, range: Range::Full };
     let film = media("full-range-601.mp4");
     assert_eq!(seen(&film).2, stated);
     for colr in [&b"nclx\0\x01\0\x01\0\x09\0"[..], b"nclc\0\x01\0\x01\0\x01"] {
         assert_eq!(seen(&with_box(&film, b"colr", colr)).2, stated, "{}", colr.escape_ascii());
     }
-    // The stream says BT.2020 and limited range.
+    // The stream states BT.2020 and limited range.
     let stated = Colour { matrix: Matrix::Bt2020, range: Range::Limited };
     let film = media("bt2020.mp4");
     assert_eq!(seen(&with_box(&film, b"colr", b"nclx\0\x01\0\x01\0\x01\x80")).2, stated);
@@ -309,9 +311,10 @@ fn a_colour_profile_hides_no_colour() {
     assert_eq!(seen(&data).2, Colour { matrix: Matrix::Bt709, range: Range::Full });
 }
 
-/// The fixture with an edit list of these entries: milliseconds, media time in frames or -1, and speed in quarters.
+/// Returns the fixture with an edit list: milliseconds, media time in frames or -1, speed in
+/// quarters.
 fn with_edits(entries: &[(u32, i32, i32)]) -> Vec<u8> {
-    // The media ticks 24 x 512 times a second, and its first picture is at 1024.
+    // The media timescale is 24 x 512 a second, and the first picture is at 1024.
     edited(&[b"moov", b"trak", b"edts", b"elst"], |elst| {
         elst.truncate(4);
         elst.extend((entries.len() as u32).to_be_bytes());
@@ -324,7 +327,7 @@ fn with_edits(entries: &[(u32, i32, i32)]) -> Vec<u8> {
     })
 }
 
-/// Milliseconds and samples of each picture of `data`.
+/// Returns milliseconds and samples of each picture of `data`.
 fn pictures(data: &[u8]) -> Vec<(i64, Vec<Vec<u8>>)> {
     let (_folder, path) = written(data);
     let mut source = source::open(path.to_str().unwrap()).unwrap();
@@ -332,7 +335,7 @@ fn pictures(data: &[u8]) -> Vec<(i64, Vec<Vec<u8>>)> {
     while let Some(frame) = source.next_frame().unwrap() {
         pictures.push((frame.time().as_nanos() / 1_000_000, raw_planes(&frame)));
     }
-    // What the index promises is what comes.
+    // The index states the actual number.
     assert_eq!(source.info().frames, Some(pictures.len() as u64));
     pictures
 }
@@ -341,17 +344,17 @@ fn pictures(data: &[u8]) -> Vec<(i64, Vec<Vec<u8>>)> {
 fn edits_show_the_pictures_that_they_name_when_they_say() {
     let plain: Vec<_> = pictures(&fixture()).into_iter().map(|(_, picture)| picture).collect();
     assert_eq!(plain.len(), 36);
-    // Entries of a list, and the frames that it shows with the first frame's and the last frame's milliseconds.
+    // Entries of a list, shown frames, and milliseconds of the first and last frame.
     type Entries<'a> = &'a [(u32, i32, i32)];
     type Parts<'a> = &'a [(std::ops::Range<usize>, i64, i64)];
     let lists: [(Entries<'_>, Parts<'_>); 6] = [
         // A pause in the middle.
         (&[(500, 0, 4), (250, -1, 4), (1000, 12, 4)], &[(0..12, 0, 458), (12..36, 750, 1708)]),
-        // Slow motion in the middle, and the end at double speed.
+        // Slow motion in the middle, then double speed.
         (&[(500, 0, 4), (2000, 12, 1), (250, 24, 8)], &[(0..12, 0, 458), (12..24, 500, 2333), (24..36, 2500, 2729)]),
-        // A picture is held for a second before its part goes on.
+        // A picture is held for a second before its part continues.
         (&[(500, 0, 4), (1000, 12, 0), (500, 12, 4)], &[(0..12, 0, 458), (12..13, 500, 500), (13..24, 1541, 1958)]),
-        // Parts in another order: the second begins between key frames.
+        // Parts in another order; the second begins between key frames.
         (&[(500, 24, 4), (500, 5, 4)], &[(24..36, 0, 458), (5..17, 500, 958)]),
         // The same part three times, after a pause.
         (
@@ -380,7 +383,7 @@ fn an_edit_list_without_end_is_refused_at_once() {
     let (_folder, path) = written(&with_edits(&vec![(1500, 0, 4); 100_000]));
     match source::open(path.to_str().unwrap()).map(|_| ()) {
         Err(refusal) => assert!(refusal.to_string().contains("over and over"), "{refusal}"),
-        // GStreamer reads what the built-in source does not.
+        // GStreamer reads what the built-in reader does not.
         Ok(()) if cfg!(feature = "gstreamer") => {}
         Ok(()) => panic!("it is played"),
     }

@@ -1,4 +1,4 @@
-//! Where results go: a closed output, links of other users, and what a killed program leaves.
+//! Output files: a closed output, links of other users, and files after a kill.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -19,7 +19,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// `divita` with its standard output redirected by a shell.
+/// Runs `divita` with its standard output redirected by a shell.
 fn redirected(redirection: &str, arguments: &[&str]) -> Output {
     let mut shell = Command::new("sh");
     shell.current_dir(root()).env_remove("DIVITA_BUNDLE").env_remove("RUST_LOG").stdin(Stdio::null());
@@ -51,7 +51,7 @@ fn a_killed_program_leaves_nothing_behind() {
     let mut command = program("divita");
     let arguments = ["classify", "--format", "jsonl", "test://?live=1&size=32x32", "--output", path.to_str().unwrap()];
     let mut child = command.args(arguments).stderr(Stdio::null()).spawn().unwrap();
-    // An unnamed file shows in the process's own list.
+    // The process's list of open files shows an unnamed file.
     let opened = || {
         let files = fs::read_dir(format!("/proc/{}/fd", child.id())).into_iter().flatten().flatten();
         files.filter_map(|file| fs::read_link(file.path()).ok()).any(|file| file.starts_with(folder.path()))
@@ -90,7 +90,7 @@ fn a_link_of_another_user_in_a_shared_folder_is_not_followed() {
     }
     assert_fails(&run(), 1, &["another user made in a shared folder"]);
     assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
-    // One's own link stays a link.
+    // The user's own link stays a link.
     lchown(&link, Some(0), None).unwrap();
     stdout(&run());
     assert!(link.is_symlink() && fs::read_to_string(&victim).unwrap().contains("frames a second"));
@@ -113,14 +113,14 @@ fn control_characters_of_names_do_not_reach_the_terminal() {
     let output = divita(&["classify", name]);
     assert_fails(&output, 1, &["a\\u{1b}[31m"]);
     assert!(!obeyed(&output.stderr));
-    // What a bundle says of itself.
+    // Text from the bundle.
     let bundle = demo_copy();
     divita_tests::change_manifest(bundle.path(), |manifest| manifest["licence"] = "MIT\u{1b}]0;title\u{7}".into());
     let output = divita(&["inspect", bundle.path().to_str().unwrap()]);
     assert!(stdout(&output).contains("MIT\\u{1b}]0;title\\u{7}"));
 }
 
-/// A build that was killed between moving the old bundle away and putting the new one in its place.
+/// A build killed between removing the old bundle and renaming the new one.
 #[test]
 fn a_build_clears_up_after_one_that_was_killed() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! A person's own labelled videos through the program: class folders, `video,label` and JSON Lines, from the table to
-//! trained heads; and what is said of bad tables and odd files.
+//! A user's labelled videos: class folders, `video,label` and JSON Lines, from the table to
+//! trained heads, and errors of bad tables and unusual files.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -21,8 +21,8 @@ fn done(output: Output) -> String {
     stderr(&output)
 }
 
-/// Twenty synthetic trailers in `folder`/films, each in the folder of one class, and every fifth also in that of another,
-/// beside files that are not videos.
+/// Writes twenty synthetic trailers into `folder`/films, each into one class folder, every fifth
+/// also into another, beside files that are not videos.
 fn class_folders(folder: &Path) {
     done(models(folder, &["synth", "--count", "20", "--seconds", "3", "--size", "96x64", "--output", "made"]));
     for class in CLASSES {
@@ -67,7 +67,8 @@ fn class_folders_become_a_trained_and_evaluated_run() {
     assert_eq!(evaluated[0]["videos"], test);
     assert!(evaluated[0]["mu_ap"].as_f64().unwrap() > 0.0, "{evaluated}");
 
-    // A backbone learns from the same table, and what a bundle says of the folder is evaluated on it, copies too.
+    // A backbone learns from the same table, and a bundle's predictions for the folder are
+    // evaluated, copies too.
     let fit = ["fit-backbone", "shufflenet-2d", "films.csv", "--videos", "films", "--output", "fit"];
     done(models(folder, &[&fit[..], &["--epochs", "1", "--kept", "2", "--clips", "1", "--shrink", "4"]].concat()));
     let mut classify = program("divita");

@@ -1,4 +1,5 @@
-//! `models/recipes/own-videos.sh`: from class folders to a verified bundle in one command, killed and run again.
+//! `models/recipes/own-videos.sh`: from class folders to a verified bundle in one command, killed
+//! and run again.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -11,7 +12,7 @@ use divita_tests::{assert_fails, program, root, stderr, stdout};
 
 const QUICK: [&str; 8] = ["--fps", "4", "--backbone-epochs", "1", "--epochs", "2", "--ratios", "60,20,20"];
 
-/// The script with `arguments`, in `folder`.
+/// Runs the script with `arguments` in `folder`.
 fn recipe(folder: &Path, arguments: &[&str]) -> Command {
     let divita = program("divita");
     let programs = Path::new(divita.get_program()).parent().unwrap();
@@ -26,7 +27,7 @@ fn run(folder: &Path, arguments: &[&str]) -> Output {
     recipe(folder, arguments).output().unwrap()
 }
 
-/// Twenty synthetic trailers in `folder`/films, half of them in either class folder.
+/// Writes twenty synthetic trailers into `folder`/films, half of them into each class folder.
 fn class_folders(folder: &Path) {
     let synth = ["synth", "--count", "20", "--seconds", "2", "--size", "96x64", "--output", "made"];
     let made = program("divita-models").current_dir(folder).args(synth).output().unwrap();
@@ -45,7 +46,7 @@ fn class_folders_become_a_verified_bundle_though_the_script_is_killed() {
     let folder = folder.path();
     class_folders(folder);
     let arguments = [&QUICK[..], &["films", "results"]].concat();
-    // Killed with all of its programs while a backbone is trained.
+    // Killed with its children during the training of a backbone.
     let mut script = recipe(folder, &arguments).process_group(0).stderr(std::process::Stdio::null()).spawn().unwrap();
     while !folder.join("results/image-backbone/recipe.json").exists() {
         assert!(script.try_wait().unwrap().is_none(), "the script ended before it was killed");
@@ -68,7 +69,7 @@ fn class_folders_become_a_verified_bundle_though_the_script_is_killed() {
     let classified = stdout(&classify.output().unwrap());
     assert!(classified.contains("fun") && classified.contains("war"), "{classified}");
 
-    // Again, nothing is made anew; other options are refused.
+    // A second run repeats nothing. Other options are refused.
     let written = || fs::metadata(folder.join("results/run/best.safetensors")).unwrap().modified().unwrap();
     let before = written();
     let again = run(folder, &arguments);
@@ -76,7 +77,7 @@ fn class_folders_become_a_verified_bundle_though_the_script_is_killed() {
     let other = run(folder, &[&arguments[..], &["--seed", "2"]].concat());
     assert_fails(&other, 1, &["results was begun with other options (seed 1;seed 2;)"]);
 
-    // With given weights and a table: one stream, nothing is fitted.
+    // With weights and a table: one stream, no training of backbones.
     let mut table = "video,label\n".to_owned();
     for number in 0..20 {
         let class = ["fun", "war"][number % 2];

@@ -1,4 +1,4 @@
-//! The files of the package for the service: what they limit, and who may read them.
+//! The service's files in the package: limits and permissions.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
@@ -18,8 +18,8 @@ fn the_unit_limits_what_the_service_takes_and_dumps() {
     }
 }
 
-/// What the shell of the unit's line `key` prints or does, with `/etc/divita` and `/run/divita` below `folder`, and `echo` in the
-/// place of divita.
+/// Runs the shell command of the unit's line `key`, with `/etc/divita` and `/run/divita` below
+/// `folder`, and `echo` instead of divita. Returns its output.
 fn run_line(key: &str, folder: &Path, credentials: Option<&str>) -> String {
     let unit = packaging("divita.service");
     let line = unit.lines().find_map(|line| line.strip_prefix(key)).unwrap();
@@ -41,12 +41,12 @@ fn the_service_finds_its_configuration_with_every_systemd() {
     }
     std::fs::write(folder.path().join("etc/divita/divita.toml"), "fps = 4\n").unwrap();
     let copy = folder.path().join("run/divita/divita.toml");
-    // From version 247 on systemd hands it over.
+    // systemd 247 and newer hands the file over.
     assert_eq!(run_line("ExecStartPre=", folder.path(), Some("/run/credentials/divita.service")), "");
     assert!(!copy.exists());
     let started = run_line("ExecStart=", folder.path(), Some("/run/credentials/divita.service"));
     assert_eq!(started, "--config /run/credentials/divita.service/divita.toml classify\n");
-    // Before, root copies it.
+    // With older versions, root copies the file.
     assert_eq!(run_line("ExecStartPre=", folder.path(), None), "");
     assert_eq!(std::fs::read_to_string(&copy).unwrap(), "fps = 4\n");
     let started = run_line("ExecStart=", folder.path(), None);
@@ -57,7 +57,7 @@ fn the_service_finds_its_configuration_with_every_systemd() {
 fn systemd_understands_the_unit() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("divita.service");
-    // The programs and pages that it names need not be installed here.
+    // The unit's programs and pages need not be installed here.
     let unit = packaging("divita.service").replace("/usr/bin/divita", "/bin/true");
     let unit: Vec<&str> = unit.lines().filter(|line| !line.starts_with("Documentation=")).collect();
     std::fs::write(&path, unit.join("\n")).unwrap();
@@ -66,7 +66,7 @@ fn systemd_understands_the_unit() {
         return;
     };
     let said = String::from_utf8_lossy(&output.stderr);
-    // Units of the machine that runs the test may have faults of their own.
+    // Ignore faults of other units.
     let faults: Vec<&str> = said.lines().filter(|line| line.contains("divita")).collect();
     assert!(faults.is_empty(), "{faults:?}");
 }

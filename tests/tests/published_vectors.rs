@@ -1,4 +1,4 @@
-//! From stores in the published layout to a bundle with imported weights, through the programs.
+//! From stores in the published layout to a bundle with imported weights.
 #![allow(clippy::unwrap_used)]
 
 use std::{env, fs, path::Path, process::Command, process::Output};
@@ -19,19 +19,19 @@ fn models(folder: &Path, arguments: &[&str]) -> Output {
     program("divita-models").current_dir(folder).args(arguments).output().unwrap()
 }
 
-/// A run that must succeed; what it logged.
+/// Runs a command that must succeed. Returns its log.
 fn done(folder: &Path, arguments: &[&str]) -> String {
     let output = models(folder, arguments);
     assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
     stderr(&output)
 }
 
-/// A checkpoint of seeded weights, named as torch's data parallelism names them.
+/// Writes a checkpoint of seeded weights, with the names of torch's data parallelism.
 fn checkpoint(folder: &Path, name: &str, weights: &Weights) {
     write_safetensors(&[("module", weights)], &[], &folder.join(name)).unwrap();
 }
 
-/// Weights of both ShuffleNets and of a ResNet, imported.
+/// Imports weights of both ShuffleNets and a ResNet.
 fn import_all(folder: &Path) {
     checkpoint(folder, "2d.pth", &seeded(&shufflenet_2d(), 5, "image"));
     checkpoint(folder, "3d.pth", &seeded(&shufflenet_3d(1), 5, "video"));
@@ -45,7 +45,7 @@ const TRAIN: [&str; 9] = ["train", "mtgc.csv", "--epochs", "2", "--output", "run
 const BUILD: [&str; 5] = ["build", "--run", "run", "--output", "bundle"];
 const WEIGHTS: [&str; 4] = ["--image-weights", "2d.safetensors", "--video-weights", "3d.safetensors"];
 
-/// What the recipe of the run says of a stream's vectors.
+/// Returns the recipe's entry for a stream's vectors.
 fn attributes(folder: &Path, stream: &str) -> Value {
     let recipe: Value = serde_json::from_slice(&fs::read(folder.join("run/recipe.json")).unwrap()).unwrap();
     recipe["streams"][stream]["attributes"].clone()
@@ -89,7 +89,7 @@ fn heads_on_stores_that_python_wrote_build_into_a_bundle() {
         assert!(card.contains(words), "{words:?} is not in {card}");
     }
 
-    // The archive that Python wrote holds the same; with another sum than the published one, the user has to ask for it.
+    // Python's archive holds the same. A sum other than the published one needs an option.
     let archive = format!("archives/{image}.tar.gz");
     let (how, sum) = (["unpack", &archive, "--output", "unpacked"], md5_of_file(&folder.join(&archive)).unwrap());
     assert_fails(&models(folder, &how), 1, &[&archive, &sum, SHUFFLENET_2D.md5]);
@@ -99,12 +99,12 @@ fn heads_on_stores_that_python_wrote_build_into_a_bundle() {
     let ids = stores[1].ids().unwrap();
     assert_eq!((ids.len(), stores[0].ids().unwrap()), (24, ids.clone()));
     assert!(ids.iter().all(|id| stores[0].read(id).unwrap() == stores[1].read(id).unwrap()));
-    // Once more it says that all is well; with another sum, that it is another archive.
+    // A second run reports success; with another sum, another archive.
     assert!(done(folder, &[&how[..], &["--md5", &sum]].concat()).contains("unpacked already, and verified"));
     assert_fails(&models(folder, &how), 1, &["was unpacked from an archive with MD5", &sum]);
 }
 
-/// A data set like the published one whose vectors have `features` numbers, in a folder of its own.
+/// Writes a data set like the published one, with vectors of `features` numbers.
 fn data_set(folder: &Path, features: usize) {
     fs::create_dir_all(folder).unwrap();
     let mut table = format!("mid,{},split0\n", GENRES.join(","));
@@ -146,14 +146,14 @@ fn weights_of_another_network_or_width_are_refused_and_both_are_named() {
     let refused = build(folder, &["--image-weights", "wide.pth"]);
     assert_fails(&refused, 1, &["not the weights of shufflenet-2d", "[2048", "instead of [1024"]);
 
-    // Vectors of another width under the published name are not the published ones, and no ShuffleNet made them.
+    // Vectors of another width under the published name are not the published ones.
     let narrow = folder.join("narrow");
     data_set(&narrow, 768);
     let said = done(&narrow, &[&TRAIN[..], &[&image]].concat());
     assert!(said.contains("vectors of 768 numbers instead of 1024: it is not the published store"), "{said}");
     let refused = build(&narrow, &["--image-weights", "../2d.safetensors"]);
     assert_fails(&refused, 1, &["have 768 features", "shufflenet-2d have 1024"]);
-    // Under a name of their own they do not say what they are.
+    // Under another name, their origin is unknown.
     let unnamed = folder.join("unnamed");
     data_set(&unnamed, 1024);
     fs::rename(unnamed.join(&image), unnamed.join("mine.zarr")).unwrap();
@@ -161,7 +161,7 @@ fn weights_of_another_network_or_width_are_refused_and_both_are_named() {
     let refused = build(&unnamed, &["--image-weights", "../2d.safetensors"]);
     assert_fails(&refused, 1, &["image stream (1024 features) do not say which network made them"]);
 
-    // The right ones are built in, and `compare` knows the paper's row.
+    // The right weights are accepted, and `compare` knows the paper's row.
     done(folder, &[&BUILD[..], &["--image-weights", "2d.safetensors"]].concat());
     let compared = stdout(&models(folder, &["compare", "run"]));
     assert!(compared.contains("paper, ShuffleNet-2D") && compared.contains("71.14 ± 0.68"), "{compared}");

@@ -1,5 +1,5 @@
-//! Networks with the weights that others have published: do they see what they are known to see? The files are not part of the
-//! project; `divita-models import --list` says where they are.
+//! Networks with published weights give the known predictions. The files are not part of the
+//! project; `divita-models import --list` states where they are.
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
@@ -22,7 +22,8 @@ use divita_runtime::{
 use divita_tests::{known_cuts, root, shared_video};
 use divita_video as source;
 
-/// The weights of `graph` in the published file called `name`. Where it is absent, the test that needs it says so and passes.
+/// Reads the weights of `graph` from the published file `name`. If it is absent, prints that the
+/// test is skipped.
 fn published(name: &str, graph: &Graph) -> Option<Weights> {
     const FOLDER: &str = "DIVITA_PUBLISHED_WEIGHTS";
     let path = std::env::var_os(FOLDER).map(|folder| PathBuf::from(folder).join(name)).filter(|path| path.is_file());
@@ -33,7 +34,7 @@ fn published(name: &str, graph: &Graph) -> Option<Weights> {
     Some(import::map(graph, checkpoint::read(&path).unwrap()).unwrap().weights)
 }
 
-/// The shots that TransNet V2 sees.
+/// Returns the shots that TransNet V2 finds.
 fn shots(video: &Path, network: &mut Session) -> Vec<Shot> {
     let mut source = source::open(video.to_str().unwrap()).unwrap();
     let mut detector = TransnetDetector::new(network, ShotSettings::default().gap_s);
@@ -61,7 +62,7 @@ fn transnet_finds_the_known_cuts() {
             assert!(shots.iter().any(|shot| near(shot.first_frame, cut)), "{name}: no shot begins at {cut}");
             assert!(shots.iter().any(|shot| near(shot.first_frame + shot.frames, cut)), "{name}: none ends at {cut}");
         }
-        // Bikes has nothing else; Sintel has seven fades between its shots and titles besides.
+        // Bikes has nothing else. Sintel also has seven fades between shots and titles.
         let others = shots.len() - 1 - count;
         assert!(others <= if name == "bikes.mp4" { 0 } else { 7 }, "{name}: {others} shots more than there are cuts");
     }
@@ -75,7 +76,8 @@ fn efficientnet_names_what_photographs_show() {
     let onnx = onnx::encode(&graph, &weights, Precision::F32).unwrap();
     let mut network = Session::tract(&onnx, [shape]).unwrap();
     let input = Backbone::EfficientnetLite0.input();
-    // ImageNet's classes: tabby, tiger cat, Persian, Siamese and Egyptian cat; espresso; missile, projectile.
+    // ImageNet's classes: tabby, tiger cat, Persian, Siamese and Egyptian cat; espresso; missile,
+    // projectile.
     for (name, right) in [("cat", 281..=285), ("espresso", 967..=967), ("rocket", 657..=657)] {
         let path = root().join(format!("tests/media/photographs/{name}.jpg"));
         let photograph = image::open(path).unwrap().into_rgb8();

@@ -1,4 +1,4 @@
-//! Working rates through the programs: which one is the default, and what is said of one that heads were not trained at.
+//! Working rates: the default, and the warning for a rate that the heads were not trained at.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 const INPUT: &str = "test://?seconds=2&size=64x48";
 
-/// The rate of the result, and what was said beside it, of `divita classify` with the bundle in `folder`.
+/// Runs `divita classify` with the bundle in `folder`. Returns the rate of the result and the
+/// messages.
 fn classified(folder: &Path, more: &[&str]) -> (u64, String) {
     let bundle = folder.to_str().unwrap();
     let output = divita(&[&["classify", "--bundle", bundle, "--format", "jsonl", INPUT], more].concat());
@@ -49,7 +50,7 @@ fn a_rate_that_the_heads_were_not_trained_at_is_warned_of() {
         let warning = "its heads were trained at 4 and 8 frames a second, and are untried at 12";
         assert_eq!(said.contains(warning), warned, "{said}");
     }
-    // Whoever follows the board takes what comes.
+    // `--fps auto` gives no warning.
     let (_, said) = classified(folder.path(), &["--fps", "auto"]);
     assert!(!said.contains("were trained at"), "{said}");
     let inspected = stdout(&divita(&["inspect", folder.path().to_str().unwrap()]));
@@ -66,7 +67,7 @@ fn extract_and_fit_backbone_share_one_default_and_print_it() {
     assert!(stderr(&extracted).contains("working rate: 4 frames a second (--fps)"), "{}", stderr(&extracted));
     let attributes = std::fs::read(folder.path().join("store/.zattrs")).unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&attributes).unwrap()["fps"], 4);
-    // It is said before anything can fail.
+    // The rate is printed before any failure.
     let fitted = models(&["fit-backbone", "shufflenet-2d", "none.csv", "--output", "run"]);
     assert!(stderr(&fitted).contains("working rate: 4 frames a second (--fps)"), "{}", stderr(&fitted));
 }

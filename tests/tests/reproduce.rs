@@ -1,4 +1,4 @@
-//! `divita-models reproduce`: the paper's tables on small stores of the published layout, through the program.
+//! `divita-models reproduce`: the paper's tables on small stores of the published layout.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -15,7 +15,7 @@ fn reproduce(folder: &Path, more: &[&str]) -> Output {
     command.args(["--splits", "split0,split1"]).args(more).output().unwrap()
 }
 
-/// A folder as Trailers12k is published, but small: a table with two splits, and two of the six stores.
+/// Writes a small folder like Trailers12k: a table with two splits, and two of the six stores.
 fn published(folder: &Path) {
     let to = folder.join("trailers12k");
     fs::create_dir(&to).unwrap();
@@ -63,7 +63,7 @@ fn what_can_be_run_is_and_of_the_rest_it_says_why_not() {
     // Figure 10 has the paper's eight points and our two, in both panels.
     let figure = fs::read_to_string(folder.join("figure10.svg")).unwrap();
     assert_eq!((figure.matches(", paper: muAP").count(), figure.matches(", here: muAP").count()), (16, 4));
-    // The same run stands in several tables, and its figures are those of the runs of both splits.
+    // The same run is in several tables, with the figures of both splits.
     assert_eq!(row(9, "I, Transformer")["here"], row(11, "DIViTA Swin-2D")["here"]);
     let of = |split: &str| -> f64 {
         let results = fs::read(folder.join(format!("runs/i_swin_fpc24-cat-30-{split}/results.json"))).unwrap();
@@ -74,7 +74,7 @@ fn what_can_be_run_is_and_of_the_rest_it_says_why_not() {
     assert!((here["mean"].as_f64().unwrap() - (one + other) / 2.0).abs() < 1e-9);
     assert!((here["standard_deviation"].as_f64().unwrap() - (one - other).abs() / 2f64.sqrt()).abs() < 1e-9);
 
-    // The other methods, on stores of their own.
+    // Other methods, on other stores.
     fs::rename(
         folder.join("trailers12k/trailers_i_swin_fpc24.zarr"),
         folder.join("trailers12k/trailers_i_resnet_fpc24.zarr"),
@@ -93,7 +93,7 @@ fn what_can_be_run_is_and_of_the_rest_it_says_why_not() {
         assert!(lines[at + 2].contains("vectors of ResNet-50"), "{others}");
     }
 
-    // A store of another network is not what its name says.
+    // A store of another network does not match its name.
     let store = folder.join("trailers12k/trailers_k_shufflenet_fps24_fpc24.zarr/.zattrs");
     let published = fs::read_to_string(&store).unwrap();
     for (fact, words) in [
@@ -107,7 +107,7 @@ fn what_can_be_run_is_and_of_the_rest_it_says_why_not() {
     }
     fs::write(&store, published).unwrap();
 
-    // Again, and nothing is trained anew; this time as a table.
+    // A second run trains nothing, and prints a table.
     let written =
         || fs::metadata(folder.join("runs/i_swin_fpc24-gru-30-split0/last.safetensors")).unwrap().modified().unwrap();
     let before = written();
@@ -135,13 +135,13 @@ fn archives_are_held_to_the_published_sums() {
     // RFC 1321 has the sum of "abc".
     let words = ["zarr.tar.gz: its MD5 is 900150983cd24fb0d6963f7d28e17f72", "not d544acb0", "fetch it again"];
     assert_fails(&reproduce(folder, &["--tables", "10"]), 1, &words);
-    // A store that was unpacked here remembers its archive, which is not read again.
+    // An unpacked store records its archive, which is not read again.
     let mark = r#"{"archive": "trailers_i_swin_fpc24.zarr.tar.gz", "md5": "900150983cd24fb0d6963f7d28e17f72"}"#;
     fs::write(store.join(".divita-source.json"), mark).unwrap();
     let rows = stdout(&reproduce(folder, &["--tables", "10", "--rows", "Swin-2D", "--json"]));
     let rows: Vec<Value> = serde_json::from_str(&rows).unwrap();
     assert_eq!((rows.len(), &rows[0]["row"], &rows[0]["data"]), (1, &json!("Swin-2D"), &json!("not-published")));
-    // Where there is only the archive, it is unpacked first.
+    // If only the archive exists, it is unpacked first.
     fs::remove_dir_all(&store).unwrap();
     assert_fails(&reproduce(folder, &["--tables", "10"]), 1, &["trailers_i_swin_fpc24.zarr.tar.gz cannot be unpacked"]);
     assert!(!store.exists());

@@ -1,4 +1,5 @@
-//! A camera on the network: an RTSP server on the loopback interface, over TCP and UDP, joined late, killed, absent, opened again and again.
+//! A network camera: an RTSP server on the loopback interface, over TCP and UDP, joined late,
+//! killed, absent, opened repeatedly.
 #![cfg(feature = "gstreamer")]
 #![allow(clippy::unwrap_used)]
 
@@ -12,7 +13,7 @@ use divita_tests::{program, raw_planes, root, sample};
 use divita_video::{self as source, FrameSource, SourceError};
 use serde_json::Value;
 
-/// What the server's program says when it lacks something.
+/// Output of the server's program if it lacks a requirement.
 const SKIP: i32 = 77;
 
 /// A server, killed when it goes out of scope.
@@ -22,12 +23,12 @@ struct Server {
 }
 
 impl Server {
-    /// Serves `video`; none, and it says so, where the server cannot run.
+    /// Serves `video`. Returns `None` and prints a line if the server cannot run.
     fn start(video: &Path) -> Option<Self> {
         Server::start_at(video, 0)
     }
 
-    /// The same, at `port`, or at a free one for 0.
+    /// Serves `video` at `port`, or at a free port for 0.
     fn start_at(video: &Path, port: u16) -> Option<Self> {
         let mut command = Command::new("/usr/bin/python3");
         command.arg(root().join("tests/rtsp/server.py")).arg(video).arg(port.to_string());
@@ -66,14 +67,14 @@ fn open(input: &str) -> Box<dyn FrameSource> {
     source::open(input).unwrap_or_else(|error| panic!("{input}: {error}"))
 }
 
-/// How much the luma of a picture varies, in code values: nearly nothing where a picture is one grey.
+/// Returns the variation of a picture's luma in code values: nearly 0 for one grey.
 fn contrast(frame: &Frame<'_>) -> f64 {
     let luma = &raw_planes(frame)[0];
     let mean = luma.iter().map(|&code| f64::from(code)).sum::<f64>() / luma.len() as f64;
     (luma.iter().map(|&code| (f64::from(code) - mean).powi(2)).sum::<f64>() / luma.len() as f64).sqrt()
 }
 
-/// Looks at `source` for `seconds`: the times of its frames, and the greatest contrast.
+/// Reads `source` for `seconds`. Returns the times of its frames and the greatest contrast.
 fn watch(source: &mut dyn FrameSource, seconds: f64) -> (Vec<Timestamp>, f64) {
     let begun = Instant::now();
     let (mut times, mut most) = (Vec::new(), 0.0f64);
@@ -88,7 +89,7 @@ fn watch(source: &mut dyn FrameSource, seconds: f64) -> (Vec<Timestamp>, f64) {
 #[test]
 fn a_stream_is_watched_over_tcp_and_udp_from_the_middle() {
     let Some(server) = Server::start(&sample()) else { return };
-    // The first client starts the broadcast; those after it come in while it runs.
+    // The first client starts the broadcast. Later ones join it.
     let mut first = open(&server.input("transport=tcp"));
     assert!(first.info().live && first.info().duration.is_none());
     watch(&mut *first, 2.3);
@@ -99,7 +100,8 @@ fn a_stream_is_watched_over_tcp_and_udp_from_the_middle() {
         let (times, contrast) = watch(&mut *late, 3.0);
         assert_eq!(times[0], Timestamp::ZERO);
         assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{transport}: {times:?}");
-        // 24 a second; what was decoded at once after joining, and what a busy machine drops, is the rest.
+        // 24 a second, give or take frames decoded at once after joining and frames that a busy
+        // machine drops.
         let length = times.last().unwrap().as_secs_f64();
         assert!((1.5..6.0).contains(&length) && times.len() > 30, "{transport}: {} frames in {length} s", times.len());
         assert!(contrast > 10.0, "{transport}: grey pictures, contrast {contrast}");
@@ -134,7 +136,7 @@ fn a_server_that_dies_is_noticed_within_the_stall_time() {
 
 #[test]
 fn an_absent_server_is_told_in_one_line() {
-    // A port that was free a moment ago.
+    // A port that was just free.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let begun = Instant::now();
     let Err(error) = source::open(format!("rtsp://me:secret@127.0.0.1:{port}/live")) else { panic!("it opened") };
@@ -162,7 +164,8 @@ fn a_path_that_the_server_has_not_is_told() {
     assert!(error.to_string().to_lowercase().contains("not found"), "{error}");
 }
 
-/// The program on a server that is killed three times and comes back each time: one result, and every change is told.
+/// A server that is killed three times and returns each time: one result, and an event for every
+/// change.
 fn survives_restarts(transport: &str) {
     let Some(mut server) = Server::start(&sample()) else { return };
     let port = server.port;

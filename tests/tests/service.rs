@@ -1,4 +1,4 @@
-//! The program as a service: what it tells systemd, through a socket of ours in the place of systemd's.
+//! The program as a service: its messages to systemd, through a socket of the test.
 #![allow(clippy::unwrap_used)]
 
 use std::os::unix::net::UnixDatagram;
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use divita_tests::program;
 
-/// What the watchdog is said to allow: long enough that a busy machine does not fail the test.
+/// Limit of the watchdog: long enough for a busy machine.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// The program under a service manager that only listens.
+/// The program with a service manager that only listens.
 struct Service {
     program: Child,
     socket: UnixDatagram,
@@ -29,7 +29,7 @@ impl Service {
         Service { program: command.spawn().unwrap(), socket, _folder: folder }
     }
 
-    /// The lines that come within `time`, each with the seconds since now.
+    /// Returns the lines of the next `time`, each with its seconds from now.
     fn lines(&self, time: Duration) -> Vec<(f64, String)> {
         let begun = Instant::now();
         let mut lines = Vec::new();
@@ -43,7 +43,7 @@ impl Service {
         lines
     }
 
-    /// Waits for the line `wanted`; the lines before it.
+    /// Waits for the line `wanted`. Returns the lines before it.
     fn wait_for(&self, wanted: &str) -> Vec<String> {
         let begun = Instant::now();
         let mut before = Vec::new();
@@ -63,7 +63,7 @@ impl Service {
         assert!(Command::new("kill").args([&format!("-{name}"), &process]).status().unwrap().success());
     }
 
-    /// Tells it to stop, and waits for its end; what it said meanwhile.
+    /// Stops the program and waits for its end. Returns its lines until then.
     fn stop(mut self) -> Vec<String> {
         self.signal("TERM");
         assert!(self.program.wait().unwrap().success());
@@ -71,7 +71,7 @@ impl Service {
     }
 }
 
-/// A failed test leaves no program behind.
+/// Kills the program, so that a failed test leaves none.
 impl Drop for Service {
     fn drop(&mut self) {
         let _ = self.program.kill();
@@ -79,7 +79,7 @@ impl Drop for Service {
     }
 }
 
-/// The times at which the watchdog was fed.
+/// Returns the times of the watchdog's triggers.
 fn fed(lines: &[(f64, String)]) -> Vec<f64> {
     lines.iter().filter(|(_, line)| line == "WATCHDOG=1").map(|&(time, _)| time).collect()
 }
@@ -91,7 +91,7 @@ fn it_is_ready_then_alive_then_stopping() {
     assert!(before.is_empty(), "{before:?}");
     let lines = service.lines(3 * LIMIT);
     let fed = fed(&lines);
-    // Four times in its limit, and not at every frame.
+    // Four times within the limit, not at every frame.
     assert!((7..=13).contains(&fed.len()), "{fed:?}");
     assert!(fed.windows(2).all(|pair| pair[1] - pair[0] < LIMIT.as_secs_f64()), "{fed:?}");
     assert!(lines.iter().any(|(_, line)| line.starts_with("STATUS=test://") && line.contains("clips")), "{lines:?}");
@@ -102,7 +102,7 @@ fn it_is_ready_then_alive_then_stopping() {
 
 #[test]
 fn a_source_that_is_away_feeds_the_watchdog() {
-    // A tenth of a second of pictures, then ever longer pauses: one, two, four seconds.
+    // A tenth of a second of pictures, then growing pauses: one, two, four seconds.
     let service = Service::start(&["test://?live=1&seconds=0.1&size=64x36"]);
     service.wait_for("READY=1");
     let lines = service.lines(Duration::from_secs(7));
@@ -117,7 +117,7 @@ fn a_program_that_hangs_does_not_feed_it() {
     let service = Service::start(&["test://?live=1&seconds=600&size=64x36"]);
     service.wait_for("WATCHDOG=1");
     service.signal("STOP");
-    // What was on its way may still come.
+    // Messages in flight may still arrive.
     service.lines(Duration::from_millis(100));
     assert!(service.lines(2 * LIMIT).is_empty());
     service.signal("CONT");

@@ -1,4 +1,4 @@
-//! `divita-models shots`: detectors scored on videos whose transitions are known, through the program.
+//! `divita-models shots`: scores of detectors on videos with known transitions.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::Output;
 use divita_tests::{assert_fails, demo_bundle, known_cuts, program, sample, shared_video, stdout};
 use serde_json::{Value, json};
 
-/// A folder with a copy of `video`, and beside it its truth.
+/// Returns a folder with a copy of `video` and its truth.
 fn folder(video: &Path, truth: &Value) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join(video.file_name().unwrap());
@@ -20,7 +20,7 @@ fn shots(folder: &Path, more: &[&str]) -> Output {
     program("divita-models").arg("shots").arg(folder).args(more).output().unwrap()
 }
 
-/// What is said of each detector.
+/// Returns the scores of each detector.
 fn scored<const N: usize>(folder: &Path, more: &[&str]) -> [Value; N] {
     let values: Vec<Value> = serde_json::from_str(&stdout(&shots(folder, &[more, &["--json"]].concat()))).unwrap();
     values.try_into().unwrap()
@@ -34,7 +34,7 @@ fn cuts(firsts: &[u64]) -> Vec<Value> {
 fn the_detector_of_the_edge_is_scored_on_real_cuts() {
     let Some(video) = shared_video("bikes.mp4") else { return };
     let mut known = known_cuts(&video);
-    // One that is not there, so that a miss is seen.
+    // A transition that does not exist, to count a miss.
     known.insert(0, 10);
     let folder = folder(&video, &json!({"frames": 250, "transitions": cuts(&known)}));
     let sheet = folder.path().join("sheet");
@@ -47,7 +47,7 @@ fn the_detector_of_the_edge_is_scored_on_real_cuts() {
     let page = std::fs::read_to_string(sheet.join("index.html")).unwrap();
     assert!(page.contains("Missed: 1") && page.contains("False alarms: 0"));
     assert!(page.contains("frame 10, 0.400 s, cut</p>"), "the transition is named: {page}");
-    // Four frames on either side, each of them there.
+    // Four frames on each side, all present.
     for frame in 6..14 {
         let picture = image::open(sheet.join(format!("0-{frame}.jpg"))).unwrap();
         assert_eq!((picture.width(), picture.height()), (128, 72));
@@ -76,7 +76,7 @@ fn thresholds_that_find_the_cuts_are_the_best() {
 
 #[test]
 fn what_another_program_found_is_scored_as_by_hand() {
-    // 10 is off by one, 50 by three; 130 falls into the dissolve, and 200 is nothing.
+    // 10 is off by one, 50 by three; 130 is inside the dissolve, and 200 is nothing.
     let truth = json!({
         "transitions": [{"last": 9, "first": 10}, {"last": 49, "first": 50}, {"last": 119, "first": 140, "how": "dissolve"}],
         "disturbances": [{"kind": "flash", "first": 198, "last": 201}], "disturbing": true,
@@ -87,7 +87,7 @@ fn what_another_program_found_is_scored_as_by_hand() {
     let path = folder.path().join("found.json");
     std::fs::write(&path, found.to_string()).unwrap();
     let path = path.to_str().unwrap();
-    // Twice, as two detectors are.
+    // Two detectors.
     let [result, again] = scored(folder.path(), &["--found", path, "--found", path]);
     assert_eq!(result, again);
     let counts = |kind: &str| ["true", "found", "false"].map(|count| result["score"][kind][count].as_u64().unwrap());
@@ -141,7 +141,7 @@ fn clips_by_true_shots_hold_one_shot_each_and_others_are_measured_by_them() {
     let Some(video) = shared_video("bikes.mp4") else { return };
     let known = known_cuts(&video);
     let folder = folder(&video, &json!({"frames": 250, "transitions": cuts(&known)}));
-    // One cut is missed: its shot goes on into the next.
+    // One cut is missed: its shot continues into the next.
     let (all, some) = (json!(cuts(&known)), json!(cuts(&known[1..])));
     let found = [("all", all), ("some", some)].map(|(name, transitions)| {
         let path = folder.path().join(format!("{name}.json"));
@@ -169,7 +169,7 @@ fn clips_by_true_shots_hold_one_shot_each_and_others_are_measured_by_them() {
         assert_eq!(rows[same]["clips"], rows[0]["clips"]);
     }
     let clips = |row: usize| figure(row, "clips");
-    // One clip in the middle of which the cut is.
+    // One clip contains the cut.
     assert!((figure(3, "of_two_shots") * clips(3) - 1.0).abs() < 1e-9, "{result}");
     assert!(figure(1, "of_two_shots") * clips(1) > 1.5 && figure(1, "video_distance") > figure(3, "video_distance"));
     assert!(figure(3, "video_distance") > 0.0 && figure(3, "image_distance") > 0.0, "{result}");

@@ -1,11 +1,11 @@
-//! Shots of real videos against their known cuts, through the program.
+//! Shots of real videos against their known cuts.
 #![allow(clippy::unwrap_used)]
 
 use divita_tests::{divita, ffmpeg, known_boundaries, known_cuts, shared_video, stdout};
 use divita_video::test_pattern::TestPattern;
 use serde_json::Value;
 
-/// (first frame, frames, kind) of each shot.
+/// Returns (first frame, frames, kind) of each shot.
 fn shots(path: &std::path::Path) -> Vec<(u64, u64, String)> {
     let output = stdout(&divita(&["shots", "--format", "jsonl", path.to_str().unwrap()]));
     let shot = |line: &str| {
@@ -40,7 +40,7 @@ fn the_cuts_of_bikes_are_exact() {
 fn a_video_without_cuts_is_one_shot() {
     let Some(video) = shared_video("bikes.mp4") else { return };
     let folder = tempfile::tempdir().unwrap();
-    // The shots of bikes, each alone.
+    // Each shot of bikes alone.
     for (at, cut) in known_cuts(&video).windows(2).enumerate() {
         let path = folder.path().join(format!("{at}.y4m"));
         let Some(mut command) = ffmpeg() else { return };
@@ -57,11 +57,12 @@ fn the_cuts_of_the_sintel_trailer_are_found() {
     let Some(video) = shared_video("sintel_trailer-720p.mp4") else { return };
     let (truth, cuts) = (known_boundaries(&video), known_cuts(&video));
     let shots = shots(&video);
-    // A boundary: the first frame of a shot, or the first after it.
+    // A boundary: the first frame of a shot, or the first frame after it.
     let boundaries: Vec<u64> = shots.iter().flat_map(|&(first, frames, _)| [first, first + frames]).collect();
     let found = cuts.iter().filter(|&&cut| boundaries.iter().any(|boundary| boundary.abs_diff(cut) <= 1)).count();
     assert_eq!(found, cuts.len(), "{cuts:?} in {boundaries:?}");
-    // A fade reaches the black run beside it, so every boundary by a fade is where the detector leaves a transition.
+    // A fade reaches the adjacent black frames, so every boundary at a fade is where the detector
+    // leaves a transition.
     let black = |frame: u64| {
         truth["black_runs"].as_array().unwrap().iter().any(|run| {
             let (first, last) = (run[0].as_u64().unwrap(), run[1].as_u64().unwrap());
@@ -72,7 +73,8 @@ fn the_cuts_of_the_sintel_trailer_are_found() {
     let near_a_cut = |frame: u64| cuts.iter().any(|&cut| frame.abs_diff(cut) <= 1);
     let others: Vec<u64> = opened_by_cut.filter(|&frame| !near_a_cut(frame)).collect();
     assert!(others.is_empty(), "false cuts at {others:?}");
-    // Gradual transitions that the list of cuts does not name, as one sees them in the pictures: into grey and out of it, a dissolve, and one to the title.
+    // Gradual transitions that are not in the list of cuts, found by eye: to grey and from it, a
+    // dissolve, and one to the title.
     let gradual = |frame: u64| [110..=134, 824..=870, 936..=1016].iter().any(|frames| frames.contains(&frame));
     let known = |frame: u64| near_a_cut(frame) || black(frame) || gradual(frame);
     let stray: Vec<u64> = boundaries.iter().copied().filter(|&at| !known(at)).collect();

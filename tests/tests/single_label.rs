@@ -1,4 +1,5 @@
-//! `--single-label` from the table to the result: training, evaluation, the bundle, and every output of `divita`, through the programs.
+//! `--single-label` from the table to the result: training, evaluation, bundle, and every output of
+//! `divita`.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -32,7 +33,7 @@ fn json_lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Each video of a run's predictions with its probabilities.
+/// Returns each video of a run's predictions with its probabilities.
 fn predictions(folder: &Path, run: &str) -> Vec<(String, Vec<f64>)> {
     let text = fs::read_to_string(folder.join(run).join("predictions.csv")).unwrap();
     let row = |line: &str| {
@@ -59,11 +60,12 @@ fn heads_learn_which_label_a_video_has() {
     }
     let (image, fused) = (scores("image-run"), scores("fused"));
     let top_1 = |scores: &Value| scores["top_1"].as_f64().unwrap();
-    // The image stream cannot tell the last two labels apart; both streams together tell all four.
+    // The image stream cannot distinguish the last two labels. Both streams together distinguish
+    // all four.
     assert!(top_1(&image) < 0.9 && top_1(&fused) > 0.9, "{image} {fused}");
     assert!(fused["top_3"].as_f64().unwrap() >= top_1(&fused));
 
-    // The confusion matrix counts each test video under its true label and its most probable one.
+    // The confusion matrix counts each test video by its true and its most probable label.
     let rows = predictions(folder, "fused");
     let mut confusion = vec![vec![0u64; LABELS.len()]; LABELS.len()];
     for (video, probabilities) in &rows {
@@ -88,17 +90,17 @@ fn heads_learn_which_label_a_video_has() {
         assert!(text.contains(words), "{words:?} is not in {text}");
     }
 
-    // The run says what it is of; the figures of each epoch hold top-1, and those of the best are of the lowest loss.
+    // The run records its task. Each epoch has top-1, and the best epoch has the lowest loss.
     assert_eq!(read_json(&folder.join("fused/recipe.json"))["recipe"]["task"], "single-label");
     let epochs = json_lines(&fs::read_to_string(folder.join("fused/epochs.jsonl")).unwrap());
     assert!(epochs.iter().all(|epoch| epoch["top_1"].is_f64() && epoch["mu_ap"].is_f64()));
-    // Of four labels a guess costs ln 4.
+    // A guess among four labels costs ln 4.
     let loss = |epoch: &Value| epoch["validation_loss"].as_f64().unwrap();
     assert!((loss(&epochs[0]) - 4f64.ln()).abs() < 0.3 && loss(&epochs[59]) < 0.7, "{epochs:?}");
     assert!(read_json(&folder.join("fused/results.json"))["test"][0]["top_1"].as_f64() == Some(top_1(&fused)));
     assert!(fs::read_to_string(folder.join("fused/curves.svg")).unwrap().contains("top-1"));
 
-    // It goes on as what it is.
+    // It resumes with its task.
     let more = ["--epochs", "61", "--resume"];
     let single = [&FUSED[..], &quick[..3], &["--rate", "5e-3"], &more].concat();
     assert_done(&train(folder, "fused", &single));
@@ -165,7 +167,7 @@ fn a_teacher_and_its_pupil_have_one_task() {
     assert_fails(&distill("other", &[]), 1, &["the teacher was trained single-label", "would be multi-label"]);
 }
 
-/// All of a folder, into another.
+/// Copies a folder.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -174,7 +176,8 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A bundle in `folder`, of heads that were trained single-label on vectors of the sample; its run is `run`.
+/// Builds a bundle in `folder` with single-label heads trained on vectors of the sample. Its run is
+/// `run`.
 fn bundle(folder: &Path) {
     let sample = sample();
     for (stream, network, seed) in [("image", "shufflenet-2d", "5"), ("video", "shufflenet-3d", "6")] {
@@ -190,7 +193,7 @@ fn bundle(folder: &Path) {
     assert_done(&models(folder, &["build", "--run", "run", "--output", "bundle", "--precision", "f32"]));
 }
 
-/// The sum of an event's probabilities.
+/// Returns the sum of an event's probabilities.
 fn sum(event: &Value) -> f64 {
     event["probabilities"].as_object().unwrap().values().map(|value| value.as_f64().unwrap()).sum()
 }
@@ -221,7 +224,7 @@ fn a_single_label_bundle_says_so_everywhere_and_its_probabilities_sum_to_one() {
     said.iter().for_each(|event| assert!((sum(event) - 1.0).abs() < 1e-5, "{event}"));
     let result = events.iter().find(|event| event["event"] == "result").unwrap();
     assert_eq!(result["task"], "single-label");
-    // What the board says of a video is what training said of it.
+    // `divita` and training give the same probabilities for a video.
     let trained = predictions(folder, "run");
     let (_, trained) = trained.iter().find(|(video, _)| video.starts_with("sintel")).unwrap();
     for (label, trained) in ["fun", "fear", "war"].into_iter().zip(trained) {
@@ -237,7 +240,8 @@ fn a_single_label_bundle_says_so_everywhere_and_its_probabilities_sum_to_one() {
     assert_eq!(line[8], "single-label");
     assert!((line[9..].iter().map(|cell| cell.parse::<f64>().unwrap()).sum::<f64>() - 1.0).abs() < 1e-5);
 
-    // An older program would take sigmoids: the manifest must not claim to be for it. Nor is one label a choice.
+    // An older program would apply sigmoids, so the manifest must exclude it. One label is no
+    // choice.
     for (key, value, words) in [
         ("schema", json!(1), &["schema: 1", "need 2"][..]),
         ("task", json!("ranking"), &["manifest.json: unknown variant `ranking`", "`single-label`"]),
@@ -250,7 +254,7 @@ fn a_single_label_bundle_says_so_everywhere_and_its_probabilities_sum_to_one() {
     }
 }
 
-/// Videos of two seconds, red, green or blue, each of which is its label.
+/// Writes videos of two seconds, red, green or blue, with the colour as label.
 fn coloured_videos(folder: &Path) {
     let (width, height) = (96, 64);
     let mut table = "video,red,green,blue,split0\n".to_owned();

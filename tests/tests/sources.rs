@@ -12,7 +12,7 @@ use divita_tests::{ffmpeg, raw_planes, root, sample, shared_video};
 use divita_video::{self as source, FrameSource, SourceInfo};
 use serde_json::Value;
 
-/// What make.sh was told to make: file, width, height, frames, frames a second.
+/// Fixtures of make.sh: file, width, height, frames, frames a second.
 const PLAYABLE: [(&str, usize, usize, u64, f64); 11] = [
     ("avc3.mp4", 96, 64, 36, 24.0),
     ("b-frames.mp4", 96, 64, 36, 24.0),
@@ -24,7 +24,7 @@ const PLAYABLE: [(&str, usize, usize, u64, f64); 11] = [
     ("rotated-180.mov", 96, 64, 10, 25.0),
     ("rotated-270.mov", 96, 64, 10, 25.0),
     ("trimmed.mp4", 96, 64, 14, 24.0),
-    // Of variable rate: the mean of 25 steps from 0.033 s to 1.968267 s.
+    // Variable rate: the mean of 25 steps from 0.033 s to 1.968267 s.
     ("variable-rate.mp4", 64, 48, 26, 25.0 / (1.968_267 - 0.033)),
 ];
 
@@ -36,7 +36,7 @@ fn open(path: &Path) -> Box<dyn FrameSource> {
     source::open(path.to_str().unwrap()).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// What `path` says of itself, and the times of all its frames.
+/// Returns the properties of `path` and the times of all frames.
 fn times(path: &Path) -> (SourceInfo, Vec<Timestamp>) {
     let mut source = open(path);
     let info = source.info().clone();
@@ -48,7 +48,7 @@ fn times(path: &Path) -> (SourceInfo, Vec<Timestamp>) {
     (info, times)
 }
 
-/// The times that ffprobe gave when the fixture was made, in microseconds, which is all it prints.
+/// Returns the times from ffprobe when the fixture was made, in microseconds, its precision.
 fn probed_micros(path: &Path) -> Vec<i64> {
     let text = std::fs::read_to_string(path.with_extension("json")).unwrap();
     let frames: Value = serde_json::from_str(&text).unwrap();
@@ -68,7 +68,7 @@ fn times_are_those_of_ffprobe() {
         let probed = probed_micros(&path);
         assert_eq!((times.len(), probed.len() as u64), (probed.len(), frames), "{name}");
         for (k, (time, probed)) in times.iter().zip(&probed).enumerate() {
-            // Half a microsecond is what ffprobe rounds away, a nanosecond what we do.
+            // ffprobe rounds by half a microsecond, divita by a nanosecond.
             let off = time.as_nanos().abs_diff(probed * 1000);
             assert!(off <= 501, "frame {k} of {name}: {} ns, ffprobe says {probed} us", time.as_nanos());
         }
@@ -106,7 +106,8 @@ fn what_a_source_says_of_itself_is_true() {
 
 #[test]
 fn parameter_sets_may_lie_in_the_samples_alone() {
-    // avc3 as cameras write it: the description counts no parameter sets, so the first sample must bring them.
+    // avc3 as cameras write it: the description has no parameter sets, so the first sample must
+    // hold them.
     let mut data = std::fs::read(media("avc3.mp4")).unwrap();
     let avcc = data.windows(4).position(|name| name == b"avcC").unwrap() + 4;
     assert_eq!(data[avcc + 5], 0xe1, "one sequence parameter set");
@@ -126,7 +127,7 @@ fn parameter_sets_may_lie_in_the_samples_alone() {
     assert_eq!(frames, 36);
 }
 
-/// Pictures that ffmpeg decodes, as they come.
+/// Pictures that ffmpeg decodes, one by one.
 struct Reference {
     child: Child,
     pictures: ChildStdout,
@@ -140,26 +141,26 @@ impl Reference {
         Reference { child, pictures }
     }
 
-    /// The decoded planes of `path`, one picture for each that is shown, as stored.
+    /// Starts ffmpeg for the decoded planes of `path`, one picture for each shown one, as stored.
     fn planes(mut ffmpeg: Command, path: &Path) -> Self {
         ffmpeg.arg("-noautorotate").arg("-i").arg(path);
-        // No pixel format is asked for: a conversion, of range for one, would hide what is decoded.
+        // No pixel format: a conversion, for example of range, would hide the decoded values.
         Self::start(ffmpeg.args(["-map", "0:v:0", "-fps_mode", "passthrough", "-f", "rawvideo", "-"]))
     }
 
-    /// `path` as it is to be seen, in RGB, converted as exactly as ffmpeg can.
+    /// Starts ffmpeg for the shown pictures of `path`, in RGB, converted as exactly as possible.
     fn rgb(mut ffmpeg: Command, path: &Path) -> Self {
         let exact = "scale=flags=bicubic+full_chroma_int+full_chroma_inp+accurate_rnd,format=rgb24";
         ffmpeg.arg("-i").arg(path).args(["-map", "0:v:0", "-fps_mode", "passthrough", "-vf", exact]);
         Self::start(ffmpeg.args(["-f", "rawvideo", "-"]))
     }
 
-    /// Fills `samples` with the next of them.
+    /// Fills `samples` with the next picture.
     fn read(&mut self, samples: &mut [u8]) {
         self.pictures.read_exact(samples).unwrap();
     }
 
-    /// Nothing is left over, and ffmpeg found nothing to complain about.
+    /// Checks that no picture is left and that ffmpeg printed no error.
     fn finish(mut self) {
         assert_eq!(self.pictures.read(&mut [0]).unwrap(), 0, "ffmpeg decodes more pictures");
         assert!(self.child.wait().unwrap().success());
@@ -168,13 +169,13 @@ impl Reference {
 
 impl Drop for Reference {
     fn drop(&mut self) {
-        // A test that stops half way leaves no process behind; after `finish` there is none to end.
+        // A failed test leaves no process. After `finish` there is none to end.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Peak signal-to-noise ratio in dB, infinite where nothing differs.
+/// Returns the peak signal-to-noise ratio in dB, infinite if nothing differs.
 fn psnr(a: &[u8], b: &[u8]) -> f64 {
     assert_eq!(a.len(), b.len());
     if a == b {
@@ -184,8 +185,8 @@ fn psnr(a: &[u8], b: &[u8]) -> f64 {
     10.0 * (255.0 * 255.0 * a.len() as f64 / squares as f64).log10()
 }
 
-/// Holds each picture of `path` against ffmpeg's, 50 dB being the least for each plane. Returns their times, or nothing
-/// without ffmpeg.
+/// Compares each picture of `path` with ffmpeg's, at least 50 dB for each plane. Returns their
+/// times, or `None` without ffmpeg.
 fn compare_pictures(path: &Path) -> Option<Vec<Timestamp>> {
     let mut reference = Reference::planes(ffmpeg()?, path);
     let mut source = open(path);
@@ -231,7 +232,8 @@ fn pictures_of_the_fixtures_are_those_of_ffmpeg() {
     }
 }
 
-/// Compares the pictures of `path`, of `frames` frames at exactly `rate` a second, the first at zero.
+/// Compares the pictures of `path`, of `frames` frames at exactly `rate` a second, the first at
+/// zero.
 fn whole_film(path: &Path, frames: i64, rate: u64) {
     let decoded = compare_pictures(path);
     let times = decoded.unwrap_or_else(|| times(path).1);
@@ -255,10 +257,10 @@ fn all_frames_of_the_sample_are_those_of_ffmpeg() {
     whole_film(&sample(), 1253, 24);
 }
 
-/// Side of the small pictures, in pixels.
+/// Side of the small pictures in pixels.
 const SIDE: usize = 16;
 
-/// The middle of a picture as a network would see it: upright, 8-bit RGB.
+/// Returns the middle of a picture like a network's input: upright, 8-bit RGB.
 fn small(frame: &Frame<'_>) -> Picture {
     let input = StreamInput::new(SIDE, SIDE, [0.0; 3], [1.0; 3]);
     let mut picture = Picture::black(SIDE, SIDE);
@@ -266,14 +268,15 @@ fn small(frame: &Frame<'_>) -> Picture {
     picture
 }
 
-/// Mean absolute difference of two small pictures, in code values.
+/// Returns the mean absolute difference of two small pictures in code values.
 fn difference(a: &Picture, b: &Picture) -> f64 {
     let sum: u64 = a.data().iter().zip(b.data()).map(|(&a, &b)| u64::from(a.abs_diff(b))).sum();
     sum as f64 / a.data().len() as f64
 }
 
-/// How far, on average, the pictures of `path` are from ffmpeg's RGB ones when each is taken as `variants` say; one mean for
-/// each variant. Both go through the same filter, so what differs is only the turn and the colour. At most `limit` pictures.
+/// Returns the mean distance of the pictures of `path` from ffmpeg's RGB pictures for each of
+/// `variants`. Both use the same filter, so only orientation and colour differ. At most `limit`
+/// pictures.
 fn differences<const N: usize>(
     path: &Path,
     limit: usize,
@@ -317,21 +320,22 @@ fn rotated_pictures_stand_as_ffmpeg_shows_them() {
         let Some(found) = found else { return };
         println!("{name}: off by {found:.2?} code values for {TURNS:?}");
         for (candidate, off) in TURNS.iter().zip(found) {
-            // The other turns put other colours into most places.
+            // Other orientations give other colours in most places.
             assert_eq!(off < 3.0, *candidate == turn, "{name}: {candidate:?} is off by {off:.2}");
             assert!(!(3.0..=15.0).contains(&off), "{name}: {candidate:?} is off by {off:.2}, which tells nothing");
         }
     }
 }
 
-/// Every colour that the runtime knows.
+/// Returns every colour of the runtime.
 fn colours() -> [Colour; 6] {
     let all = |range| [Matrix::Bt601, Matrix::Bt709, Matrix::Bt2020].map(|matrix| Colour { matrix, range });
     let ([a, b, c], [d, e, f]) = (all(Range::Limited), all(Range::Full));
     [a, b, c, d, e, f]
 }
 
-/// `path` is in `colour`, as its stream says or its size implies, and in it becomes ffmpeg's RGB; in any other it does not.
+/// Checks that `path` has the colour `colour`, by its stream or its size, and matches ffmpeg's RGB
+/// only with it.
 fn colour_is(path: &Path, matrix: Matrix, range: Range) {
     let truth = Colour { matrix, range };
     let name = path.file_name().unwrap().to_str().unwrap();
@@ -355,7 +359,7 @@ fn colours_are_those_of_ffmpeg() {
     colour_is(&media("bt2020.mp4"), Matrix::Bt2020, Range::Limited);
 }
 
-/// The first frame of `path` is of `matrix` and limited range.
+/// Checks that the first frame of `path` has `matrix` and limited range.
 fn is_of(path: &Path, matrix: Matrix) {
     let colour = open(path).next_frame().unwrap().unwrap().colour();
     assert_eq!(colour, Colour { matrix, range: Range::Limited }, "{}", path.display());
@@ -364,7 +368,7 @@ fn is_of(path: &Path, matrix: Matrix) {
 #[test]
 fn an_untagged_film_is_in_the_colours_of_its_size() {
     is_of(&media("b-frames.mp4"), Matrix::Bt601);
-    // 360 lines would be taken for BT.601, if the stream did not say BT.709.
+    // 360 lines mean BT.601, unless the stream states BT.709.
     is_of(&sample(), Matrix::Bt709);
     let Some(path) = shared_video("sintel_trailer-720p.mp4") else { return };
     is_of(&path, Matrix::Bt709);

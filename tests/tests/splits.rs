@@ -1,4 +1,4 @@
-//! `divita-models split`: a data set parted, through the program.
+//! `divita-models split`: splits of a data set.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use divita_tests::{assert_fails, program, shared_data, stdout};
 use serde_json::Value;
 
-/// What is said of each split of a table.
+/// Returns the report of each split of a table.
 fn split(table: &Path, more: &[&str]) -> Vec<Value> {
     let output = program("divita-models").arg("split").arg(table).args(more).arg("--json").output().unwrap();
     serde_json::from_str(&stdout(&output)).unwrap()
@@ -30,7 +30,7 @@ fn new_splits_of_the_real_labels_are_as_alike_as_the_published_one() {
             assert!((made[part].as_f64().unwrap() - size).abs() <= 60.0, "{made}");
         }
     }
-    // Splits differ, and the file holds what was said of them.
+    // Splits differ, and the file matches the report.
     assert_ne!(splits[3]["ld"], splits[4]["ld"]);
     for (read, made) in split(&path, &[]).iter().zip(&splits[3..]) {
         assert_eq!([&read["train"], &read["ld"], &read["lpd"]], [&made["train"], &made["ld"], &made["lpd"]]);

@@ -1,4 +1,5 @@
-//! SIGTERM ends the program whatever it waits for: a silent or blocked pipe, a reader that does not read, work.
+//! SIGTERM ends the program in any wait: a silent or blocked pipe, an output that nobody reads,
+//! work.
 #![allow(clippy::unwrap_used)]
 
 use std::fs::File;
@@ -12,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use divita_tests::{program, sample};
 
-/// How long a stopped program is waited for. It has two seconds; the rest is for a busy machine. Without what is tested here it
-/// would wait for ever.
+/// Timeout for a stopped program. It has two seconds; the rest is for a busy machine. Without the
+/// tested code it would wait forever.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn classify(input: &Path) -> Command {
@@ -22,7 +23,7 @@ fn classify(input: &Path) -> Command {
     command
 }
 
-/// Waits until the program listens to signals: what a signal does, the kernel says.
+/// Waits until the program handles signals, according to the kernel.
 fn wait_until_it_listens(child: &mut Child) {
     const SIGTERM_BIT: u64 = 1 << 14;
     let status = format!("/proc/{}/status", child.id());
@@ -39,8 +40,8 @@ fn wait_until_it_listens(child: &mut Child) {
     }
 }
 
-/// Sends SIGTERM once the program listens, and has had time to come to where it blocks; returns its exit status (none where the
-/// signal ended it), and what it wrote to standard error.
+/// Sends SIGTERM once the program handles signals and blocks. Returns its exit status (`None` if
+/// the signal ended it) and its standard error.
 fn stop(mut child: Child) -> (Option<i32>, String) {
     wait_until_it_listens(&mut child);
     thread::sleep(Duration::from_millis(1500));
@@ -64,7 +65,7 @@ fn stop(mut child: Child) -> (Option<i32>, String) {
     (status.code(), stderr)
 }
 
-/// A Y4M stream of `frames` small pictures.
+/// Returns a Y4M stream of `frames` small pictures.
 fn y4m(frames: usize) -> Vec<u8> {
     let mut stream = b"YUV4MPEG2 W64 H64 F25:1 C420jpeg\n".to_vec();
     for k in 0..frames {
@@ -74,7 +75,7 @@ fn y4m(frames: usize) -> Vec<u8> {
     stream
 }
 
-/// The write end of a pipe that takes nothing more, and the end to keep open.
+/// Returns the write end of a full pipe, and the read end to keep open.
 fn full_pipe() -> (OwnedFd, UnixStream) {
     let (mut full, kept) = UnixStream::pair().unwrap();
     full.set_nonblocking(true).unwrap();
@@ -103,7 +104,7 @@ fn a_silent_standard_input_does_not_hold_it() {
 fn what_came_before_the_silence_is_classified() {
     let mut child = classify(Path::new("-")).stdin(Stdio::piped()).spawn().unwrap();
     let mut silent = child.stdin.take().unwrap();
-    // Two seconds and a half, and half a picture.
+    // Two and a half seconds, and half a picture.
     let stream = y4m(63);
     silent.write_all(&stream[..stream.len() - 3000]).unwrap();
     let mut out = child.stdout.take().unwrap();
@@ -130,7 +131,7 @@ fn a_pipe_with_a_writer_is_read_to_its_end() {
     let path = folder.path().join("film.y4m");
     assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
     let child = classify(&path).spawn().unwrap();
-    // Opening it waits for the reader.
+    // Opening waits for a reader.
     let mut writer = File::create(&path).unwrap();
     let stream = y4m(60);
     for part in stream.chunks(5000) {
@@ -150,7 +151,7 @@ fn results_that_nobody_reads_do_not_hold_it() {
     std::fs::write(&film, y4m(50)).unwrap();
     let (full, _kept) = full_pipe();
     let child = classify(&film).stdout(full).spawn().unwrap();
-    // Nothing can be finished: the signal's own effect ends it.
+    // Nothing can be finished: the signal's default action ends the program.
     let (status, stderr) = stop(child);
     assert_eq!(status, None, "{stderr}");
     assert!(stderr.contains("error: stopped before it had finished"), "{stderr}");

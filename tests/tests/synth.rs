@@ -1,4 +1,4 @@
-//! `divita-models synth`: a data set of synthetic trailers, through the program.
+//! `divita-models synth`: a data set of synthetic trailers.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -32,14 +32,14 @@ fn trailers_are_those_of_their_seed_and_their_truth_is_true() {
         assert_eq!(genres, labels);
         assert_eq!(truth["synthetic"], Value::Bool(true));
     }
-    // The shot detector, which has never seen such, finds the cuts where the truth has them.
+    // The shot detector, not trained on such videos, finds the true cuts.
     let mut shots = program("divita-models");
     let scored = shots.current_dir(folder).args(["shots", "one", "--json"]).output().unwrap();
     let scored: Vec<Value> = serde_json::from_str(&stdout(&scored)).unwrap();
     let cuts = &scored[0]["score"]["cuts"];
     assert!(cuts["true"].as_u64().unwrap() > 20 && cuts["f1"].as_f64().unwrap() > 0.85, "{cuts}");
 
-    // What is there is left; what is missing is made again, the same.
+    // Existing files stay, and missing files are made again with the same bytes.
     let video = folder.join("one/synthetic-00003.mp4");
     let bytes = fs::read(&video).unwrap();
     let other = folder.join("one/synthetic-00004.mp4");
@@ -49,7 +49,7 @@ fn trailers_are_those_of_their_seed_and_their_truth_is_true() {
     assert!(synth(folder, "one", &["--count", "10", "--seed", "7"]).status.success());
     assert!(fs::read(&video).unwrap() == bytes);
     assert_eq!(fs::metadata(&other).unwrap().modified().unwrap(), time);
-    // More of the same seed begin with these; another seed is another data set.
+    // A larger set of the same seed begins with these. Another seed gives another data set.
     assert!(synth(folder, "two", &["--count", "4", "--seed", "7"]).status.success());
     assert!(fs::read(folder.join("two/synthetic-00003.mp4")).unwrap() == bytes);
     assert_fails(&synth(folder, "one", &["--count", "10", "--seed", "8"]), 1, &["of another seed, size or length"]);

@@ -1,4 +1,4 @@
-//! `divita-models train`: heads that learn, runs that go on, and what is refused, through the program.
+//! `divita-models train`: heads that learn, runs that resume, and refusals.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -52,14 +52,14 @@ fn heads_learn_what_each_stream_tells_and_fusion_all_of_it() {
     assert!(image[0] > 0.9 && image[1] > 0.9 && image[2] < 0.8 && image[3] < 0.8, "{image:?}");
     assert!(video[2] > 0.9 && video[3] > 0.9 && video[0] < 0.8 && video[1] < 0.8, "{video:?}");
     assert!(fusion.iter().all(|area| *area > 0.9), "{fusion:?}");
-    // Each other head learns it too.
+    // Every other head learns too.
     for head in ["cat", "gru", "conv"] {
         let output = train(folder, head, &["--image", "image", "--head", head, "--epochs", "25", "--rate", "2e-3"]);
         assert!(output.status.success(), "{}", stderr(&output));
         let areas = areas(head);
         assert!(areas[0] > 0.9 && areas[1] > 0.9, "{head}: {areas:?}");
     }
-    // A line of figures an epoch, and the plot of them.
+    // A line of figures per epoch, and their plot.
     let lines = fs::read_to_string(folder.join("f/epochs.jsonl")).unwrap();
     let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines[1]["epoch"], json!(2));
@@ -84,7 +84,7 @@ fn a_run_that_is_killed_ten_times_comes_to_the_same_weights() {
         let mut run = command(folder, "killed", &more).stderr(std::process::Stdio::null()).spawn().unwrap();
         tries += 1;
         if kills < 10 {
-            // Somewhere between the start and the end of a few epochs.
+            // At some moment within a few epochs.
             std::thread::sleep(Duration::from_millis(40 + (chance(tries) * 400.0) as u64));
             run.kill().unwrap();
             let ended = run.wait().unwrap();
@@ -125,7 +125,7 @@ fn a_loss_that_is_no_number_stops_and_what_was_good_is_kept() {
     let bad = train(folder, "run", &[&how[..], &["--epochs", "4", "--resume"]].concat());
     assert_fails(&bad, 1, &["the loss of step", "of epoch 3 is NaN", "is kept"]);
     assert_eq!(fs::read(folder.join("run/last.safetensors")).unwrap(), last);
-    // The same of a video that is not trained on.
+    // The same for a video outside the training set.
     fs::remove_dir_all(folder.join("image/v2")).unwrap();
     fs::remove_dir_all(folder.join("image/v5")).unwrap();
     Store::open(&folder.join("image")).unwrap().write("v5", 3, &[0.5; 3 * FEATURES]).unwrap();
@@ -161,7 +161,7 @@ fn what_cannot_be_trained_is_said() {
     fs::remove_dir_all(folder.join("image/v7")).unwrap();
     assert_fails(&train(folder, "new", &how), 1, &["1 of 150 videos have no vectors", "the first is v7", "extract"]);
     assert!(!folder.join("new").exists(), "a run that cannot be is begun");
-    // A file that is cut off is no reason to begin anew unseen.
+    // A truncated file must not restart the run silently.
     let last = folder.join("run/last.safetensors");
     let bytes = fs::read(&last).unwrap();
     fs::write(&last, &bytes[..bytes.len() / 2]).unwrap();
@@ -170,7 +170,7 @@ fn what_cannot_be_trained_is_said() {
     assert_fails(&train(folder, "run", &with(&["--resume"])), 1, &["cannot read", "last.safetensors"]);
 }
 
-/// All of a folder, into another.
+/// Copies a folder.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -211,7 +211,7 @@ fn a_bundle_of_a_run_gives_what_the_run_predicted() {
     let said = stderr(&built);
     assert!(said.contains("the cost of 12 frames a second is not measured for heads trained at 4"), "{said}");
     assert!(stderr(&trained).contains("working rate: 4 frames a second, that of the representations"));
-    // Backbones that were drawn at random are nothing that was trained.
+    // Random backbones are not trained.
     assert_eq!(manifest["trained"], json!(false));
     let card = fs::read_to_string(folder.join("bundle/README.md")).unwrap();
     for words in [
@@ -228,7 +228,7 @@ fn a_bundle_of_a_run_gives_what_the_run_predicted() {
     let verified = program("divita").args(["verify"]).arg(folder.join("bundle")).output().unwrap();
     assert!(verified.status.success(), "{}", stderr(&verified));
 
-    // What the board says of a video is what training said of it.
+    // `divita` and training give the same probabilities for a video.
     let classify = program("divita")
         .arg("classify")
         .arg(&sample)
@@ -249,7 +249,7 @@ fn a_bundle_of_a_run_gives_what_the_run_predicted() {
         assert!((said - predicted).abs() < 1e-3, "{label}: {said} {predicted}");
     }
 
-    // Another file of weights, streams that do not say what made them, and a run that is not over.
+    // Other weights, streams of unknown origin, and an unfinished run.
     let imported = divita_models::weights::seed::seeded(&divita_models::networks::shufflenet_2d(), 9, "image");
     divita_models::weights::write_safetensors(&[("", &imported)], &[], &folder.join("other.safetensors")).unwrap();
     let build = |more: &[&str]| models(&[&["build", "--output", "new"], more].concat());
@@ -265,7 +265,7 @@ fn a_bundle_of_a_run_gives_what_the_run_predicted() {
     assert!(!folder.join("new").exists());
 }
 
-/// The store `from` once more as `to`, with other numbers by `change`, and what it says of itself.
+/// Copies the store `from` to `to`, with numbers changed by `change` and other attributes.
 fn copy_store(folder: &Path, [from, to]: [&str; 2], change: impl Fn(f32) -> f32, said: Value) {
     let from = Store::open(&folder.join(from)).unwrap();
     let to = Store::create_or_open(&folder.join(to), from.num_features(), said.as_object().unwrap()).unwrap();
@@ -283,7 +283,7 @@ fn heads_for_two_rates_learn_from_both() {
     data_set(folder);
     let said = |fps: u32| json!({"fps": fps, "network": "swin-2d", "weights": "SHA-256 1"});
     copy_store(folder, ["image", "image-4"], |value| value, said(4));
-    // Who has learned from the other alone would call all of these the contrary.
+    // Heads trained only on the other store would invert all of these.
     copy_store(folder, ["image", "image-8"], |value| 1.0 - value, said(8));
     let quick = ["--head", "conv", "--epochs", "40", "--rate", "5e-3"];
     let learned = |run: &str, stores: &[&str]| {
@@ -295,7 +295,7 @@ fn heads_for_two_rates_learn_from_both() {
     let both = learned("both", &["--image", "image-8", "--image", "image-4"]);
     assert_eq!(both.len(), 2);
     assert!(both.iter().all(|area| *area > 0.6), "{both:?}");
-    // What is written is of the lowest rate, and of each other one beside it.
+    // Predictions of the lowest rate, and of each other rate in its own file.
     let area = |file: &str| -> f64 {
         let mut evaluate = program("divita-models");
         evaluate.current_dir(folder).args([
@@ -313,7 +313,7 @@ fn heads_for_two_rates_learn_from_both() {
     let recipe: Value = serde_json::from_slice(&fs::read(folder.join("both/recipe.json")).unwrap()).unwrap();
     assert_eq!(recipe["streams"]["image"]["attributes"]["fps"], json!([4, 8]));
 
-    // Stores that do not belong together.
+    // Stores that do not match.
     copy_store(folder, ["video", "video-4"], |value| value, json!({"fps": 4}));
     copy_store(folder, ["video", "video-8"], |value| value, json!({"fps": 8}));
     copy_store(
@@ -350,7 +350,7 @@ fn vectors_that_do_not_say_what_made_them_give_no_bundle() {
         1,
         &["image stream (12 features) do not say which network made them", "extract"],
     );
-    // What is another network at each rate cannot serve them all.
+    // Different networks at each rate cannot serve all rates.
     let swin = json!({"network": "swin-3d", "weights": "seeded, untrained: 1", "fps": 8, "segmentation": "shot"});
     let store = Store::create_or_open(&folder.join("swin"), SWIN_FEATURES, swin.as_object().unwrap()).unwrap();
     for video in 0..VIDEOS {

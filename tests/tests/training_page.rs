@@ -1,5 +1,5 @@
-//! Runs the commands of docs/training.md, "From nothing to a trained bundle", on a data set too small
-//! to learn from.
+//! Runs the commands of docs/training.md, "From nothing to a trained bundle", on a data set too
+//! small to learn from.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;

@@ -1,4 +1,5 @@
-//! Y4M against the pictures it was made from: from a file, a named pipe and standard input, in every layout, and cut short.
+//! Y4M against its original pictures: from a file, a named pipe and standard input, in every
+//! layout, and truncated.
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ struct Kept {
     planes: Vec<Vec<u8>>,
 }
 
-/// All frames of `source`, and how it ended.
+/// Returns all frames of `source`, and how it ended.
 fn all(source: &mut dyn FrameSource) -> (Vec<Kept>, Result<(), SourceError>) {
     let mut kept = Vec::new();
     loop {
@@ -36,7 +37,7 @@ fn all(source: &mut dyn FrameSource) -> (Vec<Kept>, Result<(), SourceError>) {
     }
 }
 
-/// All frames of `input`, which must be whole.
+/// Returns all frames of `input`, which must be complete.
 fn frames(input: &Path) -> Vec<Kept> {
     let mut source = source::open(input.to_str().unwrap()).unwrap();
     let (frames, end) = all(source.as_mut());
@@ -48,7 +49,7 @@ fn media(name: &str) -> PathBuf {
     root().join("tests/media").join(name)
 }
 
-/// ffmpeg about to write the pictures of `video` to its standard output as Y4M, in `layout` where one is given.
+/// Returns the ffmpeg command that writes `video` to standard output as Y4M, in `layout` if given.
 fn to_y4m(mut ffmpeg: Command, video: &Path, layout: Option<&str>) -> Command {
     ffmpeg.arg("-i").arg(video);
     if let Some(layout) = layout {
@@ -58,7 +59,7 @@ fn to_y4m(mut ffmpeg: Command, video: &Path, layout: Option<&str>) -> Command {
     ffmpeg
 }
 
-/// What a run printed, an object a line, without the name of its input.
+/// Returns the objects that a run printed, without the name of the input.
 fn without_source(text: &str) -> Vec<Value> {
     let event = |line: &str| {
         let mut event: Value = serde_json::from_str(line).unwrap();
@@ -71,7 +72,8 @@ fn without_source(text: &str) -> Vec<Value> {
 #[test]
 fn a_file_and_a_pipe_give_the_frames_of_the_mp4_they_were_made_from() {
     let folder = tempfile::tempdir().unwrap();
-    // The second is in full range, which Y4M states in an extension, and its size is no multiple of 16.
+    // The second has full range, which Y4M states in an extension, and its size is no multiple of
+    // 16.
     for name in ["b-frames.mp4", "full-range-601.mp4"] {
         let expected = frames(&media(name));
         let Some(command) = ffmpeg() else { return };
@@ -126,7 +128,7 @@ fn a_named_pipe_is_read_as_a_stream() {
         let path = path.clone();
         move || std::fs::write(path, y4m).unwrap()
     });
-    // Its name promises an MP4, and it can be neither wound back nor measured.
+    // Its name suggests an MP4, and it is neither seekable nor of known length.
     let mut source = source::open(path.to_str().unwrap()).unwrap();
     assert_eq!(source.info().frames, None);
     let (read, end) = all(source.as_mut());
@@ -135,7 +137,7 @@ fn a_named_pipe_is_read_as_a_stream() {
     assert_eq!(read.into_iter().map(|frame| frame.planes).collect::<Vec<_>>(), planes);
 }
 
-/// A Y4M of `count` frames whose planes have `sizes` bytes each, and these planes; no two are alike.
+/// Returns a Y4M of `count` frames with planes of `sizes` bytes, and these planes, all different.
 fn drawn(header: &str, sizes: &[usize], count: usize) -> (Vec<u8>, Vec<Vec<Vec<u8>>>) {
     let mut data = format!("YUV4MPEG2 {header}\n").into_bytes();
     let mut code = 0u8;
@@ -166,7 +168,7 @@ fn every_layout_gives_its_planes_at_odd_sizes_too() {
         let (luma, half, quarter) =
             (width * height, width.div_ceil(2) * height, width.div_ceil(2) * height.div_ceil(2));
         for (layout, sizes) in [
-            // Without a layout it is 4:2:0.
+            // The default layout is 4:2:0.
             ("", vec![luma, quarter, quarter]),
             (" C420", vec![luma, quarter, quarter]),
             (" C420jpeg", vec![luma, quarter, quarter]),
@@ -206,7 +208,8 @@ fn layouts_that_ffmpeg_writes_keep_the_luma_of_the_film() {
         for (frame, expected) in read.iter().zip(&film) {
             let sizes: Vec<usize> = frame.planes[1..].iter().map(Vec::len).collect();
             assert_eq!(sizes, if chroma == 0 { vec![] } else { vec![chroma; 2] }, "{layout}");
-            // Grey is converted to full range, and its header may say so or not; its luma is then another.
+            // Grey is converted to full range, whether or not its header states that. Its luma then
+            // differs.
             if chroma > 0 {
                 assert_eq!(frame.planes[0], expected.planes[0], "{layout} at {}", frame.time);
             }
@@ -220,7 +223,8 @@ fn a_cut_file_gives_its_whole_frames_and_then_says_where_it_ends() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cut.y4m");
     let (whole, planes) = drawn("W5 H3 F2:1", &[15, 6, 6], 4);
-    // Every place in the last frame, from its last sample to the second letter of the line before it.
+    // Every position in the last frame, from its last sample to the second letter of its header
+    // line.
     for missing in 1..b"FRAME\n".len() + 27 {
         std::fs::write(&path, &whole[..whole.len() - missing]).unwrap();
         let mut source = source::open(path.to_str().unwrap()).unwrap();
@@ -231,7 +235,7 @@ fn a_cut_file_gives_its_whole_frames_and_then_says_where_it_ends() {
         assert!(error.contains("it is cut short: its pictures end after 1.000 s"), "{error}");
         assert!(source.next_frame().unwrap().is_none(), "nothing follows an error");
     }
-    // Without the whole last frame nothing tells that there was one.
+    // Without the whole last frame, nothing shows that it existed.
     std::fs::write(&path, &whole[..whole.len() - b"FRAME\n".len() - 27]).unwrap();
     assert_eq!(frames(&path).len(), 3);
 }
@@ -241,7 +245,7 @@ fn a_lost_place_between_frames_is_damage() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("damaged.y4m");
     let (mut data, _) = drawn("W5 H3 F2:1", &[15, 6, 6], 3);
-    // One byte too many in the first frame: the line before the second is not where it should be.
+    // An extra byte in the first frame moves the header line of the second.
     let first = data.windows(6).position(|line| line == b"FRAME\n").unwrap() + 6;
     data.insert(first, 0);
     std::fs::write(&path, data).unwrap();
@@ -258,7 +262,7 @@ fn the_test_pattern_is_the_same_every_time_and_as_y4m() {
     let first = frames(Path::new(INPUT));
     assert_eq!(first.len(), 150);
     assert_eq!(first, frames(Path::new(INPUT)));
-    // Frames that differ from one another, or being equal would say little.
+    // All frames differ, so that equality is meaningful.
     assert!(first.windows(2).all(|pair| pair[0].planes != pair[1].planes));
     let mut y4m = b"YUV4MPEG2 W53 H31 F30000:1001 Ip C420jpeg\n".to_vec();
     for frame in &first {

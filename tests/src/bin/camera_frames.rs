@@ -1,4 +1,5 @@
-//! `camera_frames URI COUNT [PNG]`: reads frames from a source and prints what they show, for the test in a virtual machine.
+//! `camera_frames URI COUNT [PNG]`: reads frames from a source and prints their properties, for the
+//! test in a virtual machine.
 #![allow(clippy::unwrap_used)]
 
 use std::process::ExitCode;
@@ -7,7 +8,7 @@ use divita_runtime::frame::Pixels;
 use divita_runtime::preprocess::{Picture, Preprocessor};
 use divita_video::{self as source, FrameSource, SourceError};
 
-/// Size of the pictures that are looked at.
+/// Size of the examined pictures.
 const SIZE: (usize, usize) = (320, 180);
 
 /// Bars of the test pattern.
@@ -25,8 +26,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints size, rate, and of each frame layout and time; of the last one the colours of the bars, left to right. Writes it as
-/// `png`.
+/// Prints size, rate, layout and time of each frame, and the colours of the bars of the last one,
+/// left to right. Writes the last frame as `png`.
 fn show(source: &mut dyn FrameSource, count: usize, png: Option<&String>) -> Result<(), SourceError> {
     let info = source.info();
     println!("source {}x{} live={} rate={:?}", info.width, info.height, info.live, info.frame_rate);
@@ -55,7 +56,8 @@ fn show(source: &mut dyn FrameSource, count: usize, png: Option<&String>) -> Res
     Ok(())
 }
 
-/// The mean of the middle of a bar, in the lower part of the picture, which no text is written on.
+/// Returns the mean colour in the middle of a bar, in the lower part of the picture, which has no
+/// text.
 fn bar_mean(channel: &[u8], bar: usize) -> u32 {
     let middle = (2 * bar + 1) * SIZE.0 / (2 * BARS);
     let rows = SIZE.1 * 3 / 4..SIZE.1 * 7 / 8;
