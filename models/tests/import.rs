@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use divita_models::{
-    networks::{Head, LABELS},
+    networks::{
+        LABELS,
+        heads::{CAT, MEAN},
+    },
     weights::{Tensor, Weights, checkpoint, seed::seeded, write_safetensors},
 };
 use tempfile::TempDir;
@@ -62,7 +65,7 @@ fn counter() -> Tensor {
 
 #[test]
 fn a_head_of_a_training_run_is_found_whatever_it_is_wrapped_in() {
-    let weights = seeded(&Head::Cat.graph(96, LABELS), 3, "head");
+    let weights = seeded(&CAT.graph(96, LABELS), 3, "head");
     let mut kept = weights.clone();
     kept.0.insert("bn.num_batches_tracked".to_owned(), counter());
     let optimizer = Weights([("0.exp_avg".to_owned(), counter())].into());
@@ -79,7 +82,7 @@ fn a_head_of_a_training_run_is_found_whatever_it_is_wrapped_in() {
 
 #[test]
 fn another_network_is_refused_by_name() {
-    let head = seeded(&Head::Mean.graph(64, LABELS), 3, "head");
+    let head = seeded(&MEAN.graph(64, LABELS), 3, "head");
     let files = Files::new("head.safetensors", &[("", &head)]);
     files
         .refused("cat", &["14 missing (cam.1.weight", "1 of another shape (cls.weight [10, 64] instead of [10, 128])"]);
@@ -94,14 +97,14 @@ fn another_network_is_refused_by_name() {
 
 #[test]
 fn a_file_that_is_named_like_a_published_one_must_be_it() {
-    let head = seeded(&Head::Mean.graph(64, LABELS), 3, "head");
+    let head = seeded(&MEAN.graph(64, LABELS), 3, "head");
     let files = Files::new("swin_t-704ceda3.pth", &[("", &head)]);
     files.refused("swin-2d", &["SHA-256 begins with", "instead of 704ceda3", "fetch it again"]);
 }
 
 #[test]
 fn what_cannot_be_read_or_written_is_one_line() {
-    let head = seeded(&Head::Mean.graph(64, LABELS), 3, "head");
+    let head = seeded(&MEAN.graph(64, LABELS), 3, "head");
     let mut files = Files::new("head.pth", &[("", &head)]);
     files.output = files.checkpoint.join("below/a/file");
     files.refused("mean", &["cannot write"]);

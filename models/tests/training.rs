@@ -16,6 +16,7 @@ use divita_models::{
     networks::{
         Head, efficientnet_lite0,
         graph::{Graph, WeightSpec},
+        heads::{CAT, HEADS},
         shufflenet_2d, shufflenet_3d,
     },
     representations::Store,
@@ -119,7 +120,7 @@ fn head(head: Head, device: &Device) -> Differentiable {
 #[test]
 fn steps_are_those_of_torch() {
     let device = device();
-    for kind in Head::ALL {
+    for kind in HEADS {
         let reference = &references()[kind.name()];
         let mut network = head(kind, &device);
         let mut optimizer = AdamW::new(DECAY);
@@ -210,7 +211,7 @@ fn softmax_cross_entropy_and_its_gradient_are_those_of_numpy() {
 #[test]
 fn what_is_not_trained_is_what_tract_makes() {
     let device = device();
-    let heads = Head::ALL.map(|head| head.graph(FEATURES, LABELS));
+    let heads = HEADS.map(|head| head.graph(FEATURES, LABELS));
     for graph in heads.into_iter().chain([shufflenet_2d(), shufflenet_3d(4), efficientnet_lite0()]) {
         let weights = seeded(&graph, 3, graph.name);
         let shape = graph.input_shape().to_vec();
@@ -261,7 +262,7 @@ fn a_network_of_pictures_learns_to_tell_them_apart() {
 
 #[test]
 fn training_begins_with_norms_that_change_nothing() {
-    let graph = Head::Cat.graph(FEATURES, LABELS);
+    let graph = CAT.graph(FEATURES, LABELS);
     let weights = initial(&graph, 1, "image");
     assert!(weights == initial(&graph, 1, "image") && weights != initial(&graph, 1, "video"));
     for (name, tensor) in &weights.0 {
@@ -358,10 +359,10 @@ fn heads_trained_side_by_side_get_what_they_get_one_after_the_other() {
     let targets = Tensor::<1>::from_floats(targets.as_slice(), &device).reshape([VIDEOS, LABELS]);
 
     let names = ["image", "video"].map(str::to_owned);
-    let graphs = features.map(|features| Head::Cat.over(CLIPS, features, LABELS));
+    let graphs = features.map(|features| CAT.over(CLIPS, features, LABELS));
     let weights = [0, 1].map(|at| initial(&graphs[at], 1, &names[at]));
     let vectors = || ClipVectors::new(stores.clone(), &videos, Room::new(0));
-    let mut fusion = Fusion::new(vectors(), Head::Cat, CLIPS, LABELS, &names, &weights, &device).unwrap();
+    let mut fusion = Fusion::new(vectors(), CAT, CLIPS, LABELS, &names, &weights, &device).unwrap();
     let mut random = ChaCha8Rng::seed_from_u64(6);
     let mut loss = |logits| Ok(binary_cross_entropy(logits, targets.clone()));
     let (value, gradients) = fusion.gradients(&snippets, CLIPS, &device, &mut random, &mut loss).unwrap();
@@ -445,7 +446,7 @@ fn no_more_vectors_are_kept_than_there_is_room_for() {
 #[test]
 fn dropout_leaves_out_its_share_and_makes_up_for_it() {
     let device = device();
-    let graph = Head::Cat.graph(FEATURES, LABELS);
+    let graph = CAT.graph(FEATURES, LABELS);
     let weights = initial(&graph, 1, "image");
     let (vectors, _) = batch(0, &device);
     let run = |seed: Option<u64>| -> Vec<f32> {

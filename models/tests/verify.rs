@@ -4,7 +4,7 @@
 use std::process::{Command, Output};
 
 use divita_models::{
-    networks::{Head, LABELS},
+    networks::{LABELS, heads::MEAN},
     weights::{Tensor, Weights, seed::seeded, write_safetensors},
 };
 
@@ -18,7 +18,7 @@ fn outputs_that_differ_are_a_failure() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (weights, vectors, onnx) = (path("weights"), path("vectors"), path("mean.onnx"));
-    write_safetensors(&[("", &seeded(&Head::Mean.graph(64, LABELS), 5, "mean"))], &[], weights.as_ref()).unwrap();
+    write_safetensors(&[("", &seeded(&MEAN.graph(64, LABELS), 5, "mean"))], &[], weights.as_ref()).unwrap();
     let wrong = Weights([("mean".to_owned(), Tensor { shape: vec![1, 10], data: vec![0.5; 10] })].into());
     write_safetensors(&[("", &wrong)], &[], vectors.as_ref()).unwrap();
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use divita_models::{
-    networks::zoo::Backbone,
+    networks::{EFFICIENTNET_LITE0, SHUFFLENET_3D},
     weights::{
         Tensor, Weights,
         facts::{self, Facts},
@@ -96,7 +96,7 @@ fn fit_batch_norm(weights: &mut Weights, clips: &[[Picture; 3]], input: &StreamI
 
 #[test]
 fn the_normalisation_that_a_3d_network_was_trained_with_is_found_whichever_it_is() {
-    let backbone = Backbone::Shufflenet3d;
+    let backbone = SHUFFLENET_3D;
     let graph = backbone.graph(1);
     let clips = clips(backbone.input().size);
     let names = ["imagenet", "kinetics", "zero-one", "signed", "activitynet-255", "zero-255"];
@@ -144,7 +144,7 @@ fn real_weights_of_efficientnet_lite0_name_their_own_preprocessing() {
         let checkpoint = divita_models::weights::checkpoint::read(&folder.path().join("out.safetensors")).unwrap();
         Facts::of(&checkpoint).unwrap().input.unwrap()
     };
-    let own = Backbone::EfficientnetLite0.input();
+    let own = EFFICIENTNET_LITE0.input();
     let plain = import(&[]);
     assert!(!stderr(&plain).contains("does not fit"), "{}", stderr(&plain));
     assert!(stderr(&plain).contains("is the published file"), "{}", stderr(&plain));
@@ -168,7 +168,7 @@ fn real_weights_of_efficientnet_lite0_name_their_own_preprocessing() {
 fn options_state_a_preprocessing_and_the_file_carries_it_to_the_store() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let graph = Backbone::Shufflenet3d.graph(1);
+    let graph = SHUFFLENET_3D.graph(1);
     let facts = Facts { network: graph.name.to_owned(), source_sha256: None, input: None, fitted: None };
     facts::write(&seeded(&graph, 3, "video"), &facts, &folder.join("source.safetensors")).unwrap();
     let import = |output: &str, more: &[&str]| {

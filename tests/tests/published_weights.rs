@@ -10,7 +10,7 @@ use divita_models::{
         session::{Device, Session},
     },
     extraction::transnet_detector::TransnetDetector,
-    networks::{efficientnet_lite0_classifier, graph::Graph, transnet, zoo::Backbone},
+    networks::{EFFICIENTNET_LITE0, efficientnet_lite0_classifier, graph::Graph, transnet},
     weights::{Weights, checkpoint, import},
 };
 use divita_runtime::{
@@ -75,7 +75,7 @@ fn efficientnet_names_what_photographs_show() {
     let shape = graph.shape(graph.inputs[0].1);
     let onnx = onnx::encode(&graph, &weights, Precision::F32).unwrap();
     let mut network = Session::tract(&onnx, [shape]).unwrap();
-    let input = Backbone::EfficientnetLite0.input();
+    let input = EFFICIENTNET_LITE0.input();
     // ImageNet's classes: tabby, tiger cat, Persian, Siamese and Egyptian cat; espresso; missile,
     // projectile.
     for (name, right) in [("cat", 281..=285), ("espresso", 967..=967), ("rocket", 657..=657)] {

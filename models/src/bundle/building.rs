@@ -172,7 +172,7 @@ fn write_files(options: &BuildOptions, contents: &Contents, folder: &Path) -> Re
 
 /// Whether the ONNX file `bytes` makes in tract what the network makes in burn, whose description it was written from.
 fn verify(network: &BundleNetwork, bytes: &[u8], precision: Precision) -> Result<(), Error> {
-    let inputs = preprocessed_inputs(&network.graph, network.input);
+    let inputs = preprocessed_inputs(&network.graph, network.backbone, network.input);
     let found = Session::tract(bytes, inputs.iter().map(|(shape, _)| shape.as_slice()))?.run(inputs.clone())?;
     let device = Device::flex();
     let mut reference = Differentiable::new(network.graph.clone(), &network.weights, &device.clone().autodiff())?;

@@ -9,11 +9,7 @@ use divita_runtime::{
 
 use crate::{
     engines::frozen_backbone::{FrozenBackbone, FrozenNetwork},
-    networks::{
-        cost,
-        graph::Graph,
-        zoo::{Backbone, NETWORKS},
-    },
+    networks::{Backbone, cost, graph::Graph, zoo::NETWORKS},
     weights::Weights,
 };
 
@@ -71,6 +67,8 @@ pub struct BundleNetwork {
     pub graph: Graph,
     /// Its weights, batch norm unfolded.
     pub weights: Weights,
+    /// The backbone; none for a head.
+    pub backbone: Option<Backbone>,
     /// How frames become its input; none for a head.
     pub input: Option<StreamInput>,
 }
@@ -92,6 +90,7 @@ impl Contents {
             let backbone = match &stream.backbone.network {
                 FrozenNetwork::Described { backbone, weights } => Some(BundleNetwork {
                     name,
+                    backbone: Some(*backbone),
                     graph: backbone.graph(1),
                     weights: weights.clone(),
                     input: Some(stream.backbone.input),
@@ -99,7 +98,7 @@ impl Contents {
                 FrozenNetwork::Onnx(_) => None,
             };
             let (graph, weights) = (stream.head.clone(), stream.head_weights.clone());
-            let head = BundleNetwork { name: head, graph, weights, input: None };
+            let head = BundleNetwork { name: head, graph, weights, backbone: None, input: None };
             backbone.into_iter().chain([head])
         };
         self.streams.iter().flat_map(of).collect()

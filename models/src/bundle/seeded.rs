@@ -7,7 +7,7 @@ use divita_runtime::bundle::{GENRES, Provenance, Task};
 use super::contents::{BundleNetwork, Contents, StreamContents, WORKING_RATES, names};
 use crate::{
     engines::frozen_backbone::FrozenBackbone,
-    networks::{SNIPPET_CLIPS, zoo::Backbone},
+    networks::{Backbone, SHUFFLENET_2D, SHUFFLENET_3D, SNIPPET_CLIPS},
     weights::seed::seeded,
 };
 
@@ -25,7 +25,7 @@ impl Contents {
             }
         };
         Contents {
-            streams: [Backbone::Shufflenet2d, Backbone::Shufflenet3d].map(stream).into(),
+            streams: [SHUFFLENET_2D, SHUFFLENET_3D].map(stream).into(),
             labels: GENRES.map(str::to_owned).to_vec(),
             task: Task::MultiLabel,
             snippet_clips: SNIPPET_CLIPS,

@@ -21,7 +21,7 @@ use crate::{
         backbone_file::{BackboneFile, BackboneFileError},
         frozen_backbone::FrozenBackbone,
     },
-    networks::zoo::Backbone,
+    networks::{Backbone, zoo::BACKBONES},
     representations::published_stores::{NOT_PUBLISHED, PUBLISHED, PublishedFact},
     training::{
         Distillation, Schedule,
@@ -72,7 +72,7 @@ pub enum TrainedBundleError {
     /// The weights are of another network than the one that made the vectors.
     #[error(
         "{}: it holds weights of {} ({} features), but the {stream} stream's vectors were made by {} ({} features): give weights of {} with --{stream}-weights",
-        path.display(), name(*found), found.features(), name(*wanted), wanted.features(), name(*wanted)
+        path.display(), found.name(), found.features(), wanted.name(), wanted.features(), wanted.name()
     )]
     OtherNetwork {
         /// The file.
@@ -143,11 +143,6 @@ pub enum TrainedBundleError {
     /// A file of weights cannot be used.
     #[error(transparent)]
     File(#[from] BackboneFileError),
-}
-
-/// Name of a network.
-fn name(backbone: Backbone) -> &'static str {
-    backbone.graph(1).name
 }
 
 /// What the vectors of a stream say of themselves.
@@ -279,7 +274,7 @@ struct ReadyBackbone {
 fn network_of(path: &Path) -> Option<Backbone> {
     let fits = |backbone: &Backbone| BackboneFile::read(path, Some(*backbone)).is_ok();
     let named = BackboneFile::read(path, None).ok().and_then(|file| file.frozen.described());
-    named.or_else(|| Backbone::ALL.into_iter().find(fits))
+    named.or_else(|| BACKBONES.into_iter().find(fits))
 }
 
 /// The backbone in the file at `path`, which must be `wanted` where that is known.
@@ -301,7 +296,7 @@ fn backbone(
     vectors: &Vectors,
     file: Option<&PathBuf>,
 ) -> Result<ReadyBackbone, TrainedBundleError> {
-    let described = Backbone::called(network);
+    let described = Backbone::from_name(network);
     let unknown = |fact| {
         let num_features = vectors.num_features;
         TrainedBundleError::Unknown { stream: stream.to_owned(), fact, num_features }

@@ -103,7 +103,7 @@ impl Variant {
     fn paper(&self) -> Option<(&'static str, [Figure; 4])> {
         let recipe = &self.runs.first()?.recipe;
         let same = |kind: Option<StoreKind>, stream: &str| {
-            let network = |kind: StoreKind| kind.backbone.graph(1).name;
+            let network = |kind: StoreKind| kind.backbone.name();
             let found = recipe.streams.get(stream).map(|vectors| vectors.attributes.get("network"));
             found.map(|network| network.and_then(Value::as_str)) == kind.map(|kind| Some(network(kind)))
         };

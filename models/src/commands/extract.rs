@@ -19,7 +19,7 @@ use divita_models::{
         extractor::{Detector, Extractor},
         transnet_detector::TransnetDetector,
     },
-    networks::{transnet, zoo::Backbone},
+    networks::{Backbone, transnet},
     representations::{Error, Store, is_id},
     weights::{
         checkpoint,
@@ -51,7 +51,7 @@ pub struct Extract {
     #[arg(long)]
     no_recurse: bool,
     /// The backbone (default: the one that the file of weights names)
-    #[arg(long, value_parser = backbone, required_unless_present = "weights")]
+    #[arg(long, required_unless_present = "weights")]
     network: Option<Backbone>,
     /// Weights that `import`, `import-onnx` or `fit-backbone` wrote; frames are preprocessed as the file says
     #[arg(long, value_name = "FILE", required_unless_present = "seed")]
@@ -104,12 +104,6 @@ impl FromStr for Shard {
             _ => Err("give it as K/N with K from 1 to N, such as 3/8".to_owned()),
         }
     }
-}
-
-pub(super) fn backbone(name: &str) -> Result<Backbone, String> {
-    let names: Vec<&str> = Backbone::ALL.iter().map(|backbone| backbone.graph(1).name).collect();
-    let at = names.iter().position(|one| *one == name);
-    at.map(|at| Backbone::ALL[at]).ok_or_else(|| format!("choose one of {}", names.join(", ")))
 }
 
 impl Extract {
@@ -190,7 +184,7 @@ impl Extract {
             }
             (None, Some(network)) => {
                 let seed = self.seed.unwrap_or_default();
-                let frozen = FrozenBackbone::seeded(network, seed, network.graph(1).name);
+                let frozen = FrozenBackbone::seeded(network, seed, network.name());
                 Ok((frozen, format!("{SEEDED}{seed}"), None))
             }
             (None, None) => bail!("give --network and --seed, or --weights"),

@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::Args;
 use divita_models::{
     dataset::video_clips::DEFAULT_RATE,
-    networks::zoo::Backbone,
+    networks::{Backbone, zoo::BACKBONES},
     training::{
         BackboneClassifier, Begin, ClipPictures, Cutting, Recipe, Schedule, Trainer,
         run_folder::{BackboneRecipe, Results, RunFolder},
@@ -21,7 +21,6 @@ use divita_runtime::{bundle::Borders, sampler::WorkingRate, segmenter::Segmentat
 
 use super::{
     data_set::{DataSet, DataSetArgs},
-    extract::backbone,
     initial_weights::InitialWeights,
     training_run::{DeviceArgs, best_epoch, check_rate, run_epochs},
 };
@@ -113,9 +112,9 @@ pub struct FitBackbone {
 
 /// Those that a processor can train in minutes.
 fn trainable(name: &str) -> Result<Backbone, String> {
-    let networks = [Backbone::Shufflenet2d, Backbone::Shufflenet3d, Backbone::EfficientnetLite0];
-    let chosen = backbone(name).ok().filter(|backbone| networks.contains(backbone));
-    chosen.ok_or_else(|| format!("choose one of {}", networks.map(|network| network.graph(1).name).join(", ")))
+    let trainable = || BACKBONES.into_iter().filter(|backbone| backbone.is_trainable());
+    let names = || trainable().map(Backbone::name).collect::<Vec<_>>().join(", ");
+    trainable().find(|backbone| backbone.name() == name).ok_or_else(|| format!("choose one of {}", names()))
 }
 
 fn shrink(text: &str) -> Result<usize, &'static str> {
@@ -135,7 +134,7 @@ impl FitBackbone {
         let cutting = self.cutting(initial.as_ref());
         let recipe = self.recipe(rate);
         let described = BackboneRecipe {
-            network: graph.name.to_owned(),
+            network: self.network.name().to_owned(),
             labels: data.table.labels.clone(),
             split: self.data.split.clone(),
             videos: data.rows_sum(),

@@ -6,8 +6,9 @@ use anyhow::{Context, bail};
 use clap::Args;
 use divita_models::{
     networks::{
+        Backbone,
         graph::Graph,
-        zoo::{self, Backbone},
+        zoo::{self},
     },
     weights::{
         checkpoint::{self, Checkpoint},
@@ -84,7 +85,7 @@ impl Import {
         if mapping.outside > 0 {
             log::info!("{} tensors of the training run beside the network are left out", mapping.outside);
         }
-        let input = match Backbone::called(&network) {
+        let input = match Backbone::from_name(&network) {
             Some(backbone) => {
                 let usual = backbone.input();
                 let said = said.and_then(|facts| facts.input);

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::bail;
 use divita_models::{
     engines::{backbone_file::BackboneFile, frozen_backbone::FrozenNetwork},
-    networks::zoo::Backbone,
+    networks::Backbone,
     weights::{
         Weights,
         facts::SUM,

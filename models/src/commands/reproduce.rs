@@ -204,11 +204,8 @@ fn folder_name(heads: &Heads, split: &str) -> String {
 fn other_than(made: StoreKind, attributes: &Map<String, Value>) -> Option<String> {
     let store = made.store();
     let segmentation = if made.seq { "seq" } else { "shot" };
-    let wanted = [
-        ("network", json!(made.backbone.graph(1).name)),
-        ("fps", json!(made.fps)),
-        ("segmentation", json!(segmentation)),
-    ];
+    let wanted =
+        [("network", json!(made.backbone.name())), ("fps", json!(made.fps)), ("segmentation", json!(segmentation))];
     for (fact, wanted) in wanted {
         if let Some(found) = attributes.get(fact).filter(|found| **found != wanted) {
             return Some(format!("{store} is not what its name says: its {fact} is {found}, not {wanted}"));
@@ -223,7 +220,7 @@ fn lacking(made: StoreKind) -> String {
     let StoreKind { backbone, fps, .. } = made;
     let segmentation = if made.seq { " --segmentation seq" } else { "" };
     let published = if made.published().is_some() { "is published; or make it" } else { "is not published; make it" };
-    let network = backbone.graph(1).name;
+    let network = backbone.name();
     let store = made.store();
     format!(
         "{store} {published} of the trailers: `divita-models extract TRAILERS --network {network} --weights FILE --fps {fps}{segmentation} --store {store}`"

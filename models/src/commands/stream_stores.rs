@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::bail;
-use divita_models::{bundle::trained_bundle::INPUT, networks::zoo::Backbone, representations::Store};
+use divita_models::{bundle::trained_bundle::INPUT, networks::Backbone, representations::Store};
 use serde_json::Value;
 
 /// The names of the streams that are given, and their stores at each rate, from the lowest.
@@ -41,7 +41,7 @@ fn of_stream(stream: &str, paths: &[PathBuf]) -> anyhow::Result<BTreeMap<Option<
     for path in paths {
         let store = Store::open(path)?;
         let text = |fact: &str| store.attributes().get(fact).and_then(Value::as_str);
-        let described = || text("network").and_then(Backbone::called).map(|backbone| backbone.stream().as_str());
+        let described = || text("network").and_then(Backbone::from_name).map(|backbone| backbone.stream().as_str());
         if let (Some(its), Some(network)) =
             (text("stream").or_else(described).filter(|its| *its != stream), text("network"))
         {

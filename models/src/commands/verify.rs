@@ -12,7 +12,7 @@ use divita_models::{
         reference_input::preprocessed_inputs,
         session::{Device, ORT_LIBRARY, Session},
     },
-    networks::zoo,
+    networks::{Backbone, zoo},
     weights::{checkpoint, facts::Facts, seed::seeded},
 };
 
@@ -77,7 +77,7 @@ impl Verify {
         if let Some(input) = input {
             log::info!("preprocessing: {input}");
         }
-        let inputs = preprocessed_inputs(&graph, input);
+        let inputs = preprocessed_inputs(&graph, Backbone::from_name(network), input);
         let single = onnx::encode(&graph, &weights, Precision::F32)?;
         let half = onnx::encode(&graph, &weights, Precision::F16)?;
         let shapes = || inputs.iter().map(|(shape, _)| shape.as_slice());

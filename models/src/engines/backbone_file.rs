@@ -12,7 +12,7 @@ use super::{
     onnx_backbone::{self, OnnxBackbone, OnnxBackboneError},
 };
 use crate::{
-    networks::{graph::Graph, zoo::Backbone},
+    networks::{Backbone, graph::Graph},
     weights::{
         checkpoint::{self, Checkpoint, CheckpointError},
         facts::{Facts, SUM},
@@ -89,7 +89,7 @@ impl BackboneFile {
         if onnx_backbone::is_onnx(path) {
             let (onnx, from) = OnnxBackbone::read(path)?;
             let found = onnx.facts.network.clone();
-            if let Some(wanted) = network.map(|network| network.graph(1).name.to_owned()) {
+            if let Some(wanted) = network.map(|network| network.name().to_owned()) {
                 return Err(BackboneFileError::OtherNetwork { path: path.to_owned(), found, wanted });
             }
             let (input, source) = (onnx.facts.input, onnx.facts.source_sha256.clone());
@@ -99,7 +99,7 @@ impl BackboneFile {
         let checkpoint = checkpoint::read(path)?;
         let facts = Facts::of(&checkpoint);
         let named = facts.as_ref().map(|facts| facts.network.as_str());
-        let Some(backbone) = network.or_else(|| Backbone::called(named?)) else {
+        let Some(backbone) = network.or_else(|| Backbone::from_name(named?)) else {
             return Err(BackboneFileError::Unnamed(path.to_owned()));
         };
         BackboneFile::of(backbone, checkpoint, path)
@@ -110,15 +110,16 @@ impl BackboneFile {
         let graph = backbone.graph(1);
         let facts = Facts::of(&checkpoint);
         // A file that `fit-backbone` made from nothing does not name its network.
-        let named = facts.as_ref().map(|facts| facts.network.as_str()).or_else(|| import::backbone_of(&checkpoint));
-        if let Some(found) = named.filter(|named| *named != graph.name).map(str::to_owned) {
-            let wanted = graph.name.to_owned();
+        let named = facts.as_ref().map(|facts| facts.network.as_str());
+        let named = named.or_else(|| import::backbone_of(&checkpoint).map(Backbone::name));
+        if let Some(found) = named.filter(|named| *named != backbone.name()).map(str::to_owned) {
+            let wanted = backbone.name().to_owned();
             return Err(BackboneFileError::OtherNetwork { path: path.to_owned(), found, wanted });
         }
         let input = facts.as_ref().and_then(|facts| facts.input).unwrap_or(backbone.input());
         if input.size != backbone.input().size {
             let (found, wanted) = (input.size, backbone.input().size);
-            return Err(BackboneFileError::Size { path: path.to_owned(), network: graph.name, found, wanted });
+            return Err(BackboneFileError::Size { path: path.to_owned(), network: backbone.name(), found, wanted });
         }
         let fitted = match facts.as_ref().and_then(|facts| facts.fitted.clone()) {
             Some(fitted) => Some(fitted).filter(Fitted::is_plain),

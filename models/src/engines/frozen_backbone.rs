@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Error,
-    networks::{cost, zoo::Backbone},
+    networks::{Backbone, cost},
     weights::{Weights, seed::seeded},
 };
 
@@ -47,7 +47,7 @@ impl FrozenBackbone {
     #[must_use]
     pub fn name(&self) -> &str {
         match &self.network {
-            FrozenNetwork::Described { backbone, .. } => backbone.graph(1).name,
+            FrozenNetwork::Described { backbone, .. } => backbone.name(),
             FrozenNetwork::Onnx(onnx) => &onnx.facts.network,
         }
     }

@@ -28,7 +28,7 @@ use tract_onnx::{
 
 use super::session::Session;
 use crate::{
-    networks::zoo::Backbone,
+    networks::Backbone,
     weights::{facts::SUM, known_weights::sha256},
 };
 
@@ -172,7 +172,7 @@ impl OnnxBackbone {
         if !is_plain(&import.network) {
             return Err(unfit(path, "its name is no plain word: give --name letters, digits, '.', '_', '-' or '+'"));
         }
-        if Backbone::called(&import.network).is_some() {
+        if Backbone::from_name(&import.network).is_some() {
             let reason = format!("{} is the name of a network of this tool: choose another --name", import.network);
             return Err(unfit(path, reason));
         }

@@ -2,7 +2,7 @@
 
 use divita_runtime::bundle::StreamInput;
 
-use crate::networks::{graph::Graph, zoo::Backbone};
+use crate::networks::{Backbone, graph::Graph};
 
 /// One input of a network: shape and elements.
 pub type Input = (Vec<usize>, Vec<f32>);
@@ -25,12 +25,12 @@ pub fn reference_inputs(graph: &Graph) -> Vec<Input> {
     graph.inputs.iter().map(input).collect()
 }
 
-/// The same inputs for weights whose preprocessing is `input`: the values that the same pixels have under it, where it is
-/// not the usual one of the network. Values of the size that the weights know show errors at their true size.
+/// Returns the same inputs for weights of `backbone` whose preprocessing is `input`: the values that the same pixels have
+/// under it, where it is not the publisher's. Values of the size that the weights know show errors at their true size.
 #[must_use]
-pub fn preprocessed_inputs(graph: &Graph, input: Option<StreamInput>) -> Vec<Input> {
+pub fn preprocessed_inputs(graph: &Graph, backbone: Option<Backbone>, input: Option<StreamInput>) -> Vec<Input> {
     let mut inputs = reference_inputs(graph);
-    let usual = Backbone::called(graph.name).map(Backbone::input);
+    let usual = backbone.map(Backbone::input);
     if let (Some(usual), Some(input), [(shape, data)]) = (usual, input, &mut inputs[..])
         && (usual.mean, usual.std) != (input.mean, input.std)
     {

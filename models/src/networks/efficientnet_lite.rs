@@ -1,10 +1,28 @@
 //! EfficientNet-Lite0: EfficientNet-B0 (Tan 2019) without squeeze and excitation, with ReLU6.
 
+use divita_runtime::{bundle::StreamInput, network::StreamName};
+
 use super::{
-    IMAGE_SIZE,
+    backbone::Backbone,
     graph::{Graph, Value},
+    input_sizes::IMAGE_SIZE,
     op::Conv,
 };
+
+/// EfficientNet-Lite0 on the keyframe.
+pub const EFFICIENTNET_LITE0: Backbone = Backbone {
+    name: "efficientnet-lite0",
+    features: EFFICIENTNET_LITE_FEATURES,
+    stream: StreamName::Image,
+    graph: |_| efficientnet_lite0(),
+    input: normalisation,
+    is_trainable: true,
+};
+
+/// (code - 127) / 128, as TensorFlow normalises.
+fn normalisation() -> StreamInput {
+    StreamInput::new(IMAGE_SIZE, 256, [127.0 / 255.0; 3], [128.0 / 255.0; 3])
+}
 
 /// Length of the vector that the network makes.
 pub const EFFICIENTNET_LITE_FEATURES: usize = 1280;

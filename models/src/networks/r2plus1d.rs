@@ -1,12 +1,30 @@
 //! R(2+1)D-18 (Tran 2018) as a feature extractor without its classifier: each 3D convolution is one over the picture and one
 //! over time.
 
+use divita_runtime::{bundle::StreamInput, network::StreamName};
+
 use super::{
-    VIDEO_SIZE,
+    backbone::Backbone,
     blocks::{conv_norm, conv_norm_relu, residual},
     graph::{Graph, Value},
+    input_sizes::VIDEO_SIZE,
     op::Conv,
 };
+
+/// R(2+1)D-18 on all frames.
+pub const R2PLUS1D: Backbone = Backbone {
+    name: "r2plus1d",
+    features: R2PLUS1D_FEATURES,
+    stream: StreamName::Video,
+    graph: r2plus1d,
+    input: kinetics,
+    is_trainable: false,
+};
+
+/// Kinetics' statistics, as torchvision normalises with them.
+fn kinetics() -> StreamInput {
+    StreamInput::new(VIDEO_SIZE, 128, [0.43216, 0.394666, 0.37645], [0.22803, 0.22145, 0.216989])
+}
 
 /// Length of the vector that the network makes.
 pub const R2PLUS1D_FEATURES: usize = 512;

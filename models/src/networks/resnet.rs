@@ -1,11 +1,24 @@
 //! ResNet-50 (He 2016) as a feature extractor without its classifier, with the stride in the 3x3 convolutions, as torchvision
 //! has it.
 
+use divita_runtime::network::StreamName;
+
 use super::{
-    IMAGE_SIZE,
+    backbone::Backbone,
     blocks::{conv_norm, conv_norm_relu, residual},
     graph::{Graph, Value},
+    input_sizes::{IMAGE_SIZE, imagenet},
     op::Conv,
+};
+
+/// ResNet-50 on the keyframe.
+pub const RESNET: Backbone = Backbone {
+    name: "resnet",
+    features: RESNET_FEATURES,
+    stream: StreamName::Image,
+    graph: |_| resnet(),
+    input: || imagenet(256),
+    is_trainable: false,
 };
 
 /// Length of the vector that the network makes.

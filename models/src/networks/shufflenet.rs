@@ -2,11 +2,40 @@
 //!
 //! The two differ in the number of axes, in the stride of the stem, which keeps time, and in the names of their weights.
 
+use divita_runtime::{bundle::StreamInput, network::StreamName};
+
 use super::{
-    IMAGE_SIZE, VIDEO_SIZE, blocks,
+    backbone::Backbone,
+    blocks,
     graph::{Graph, Value},
+    input_sizes::{IMAGE_SIZE, VIDEO_SIZE, imagenet},
     op::Conv,
 };
+
+/// ShuffleNet V2 on the keyframe.
+pub const SHUFFLENET_2D: Backbone = Backbone {
+    name: "shufflenet-2d",
+    features: SHUFFLENET_FEATURES,
+    stream: StreamName::Image,
+    graph: |_| shufflenet_2d(),
+    input: || imagenet(256),
+    is_trainable: true,
+};
+
+/// 3D ShuffleNet V2 on all frames.
+pub const SHUFFLENET_3D: Backbone = Backbone {
+    name: "shufflenet-3d",
+    features: SHUFFLENET_FEATURES,
+    stream: StreamName::Video,
+    graph: shufflenet_3d,
+    input: kinetics,
+    is_trainable: true,
+};
+
+/// Kinetics' statistics, as Efficient-3DCNNs normalises with them.
+fn kinetics() -> StreamInput {
+    StreamInput::new(VIDEO_SIZE, VIDEO_SIZE, [0.43387, 0.40455, 0.37761], [0.15199, 0.14856, 0.15698])
+}
 
 /// Length of the vector that either network makes (b in the paper).
 pub const SHUFFLENET_FEATURES: usize = 1024;

@@ -4,10 +4,33 @@
 //! Tokens are rows of (1, tokens, channels) in the order of the grid; whatever moves them (windows, merging) is a pick by
 //! constant indices, because the shapes are known.
 
+use divita_runtime::network::StreamName;
+
 use super::{
-    IMAGE_SIZE,
+    backbone::Backbone,
     graph::{Graph, Value},
+    input_sizes::{IMAGE_SIZE, imagenet},
     op::{Conv, Windows},
+};
+
+/// Swin-T on the keyframe.
+pub const SWIN_2D: Backbone = Backbone {
+    name: "swin-2d",
+    features: SWIN_FEATURES,
+    stream: StreamName::Image,
+    graph: |_| swin_2d(),
+    input: || imagenet(232),
+    is_trainable: false,
+};
+
+/// Video Swin-T on all frames.
+pub const SWIN_3D: Backbone = Backbone {
+    name: "swin-3d",
+    features: SWIN_FEATURES,
+    stream: StreamName::Video,
+    graph: swin_3d,
+    input: || imagenet(256),
+    is_trainable: false,
 };
 
 /// Length of the vector that either network makes.

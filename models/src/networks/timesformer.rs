@@ -4,10 +4,23 @@
 //! attends to those of its place in all frames, then to those of its frame; the class token takes part in the second, once a frame, and
 //! becomes the mean of what it gets. The vector is the class token's. It is a method that the paper compares with (Table 11).
 
+use divita_runtime::network::StreamName;
+
 use super::{
-    IMAGE_SIZE,
+    backbone::Backbone,
     graph::{Graph, Value},
+    input_sizes::{IMAGE_SIZE, imagenet},
     op::Conv,
+};
+
+/// TimeSformer on all frames, normalised like torchvision's ViT-B/16, from which its training begins.
+pub const TIMESFORMER: Backbone = Backbone {
+    name: "timesformer",
+    features: TIMESFORMER_FEATURES,
+    stream: StreamName::Video,
+    graph: timesformer,
+    input: || imagenet(256),
+    is_trainable: false,
 };
 
 /// Length of the vector that the network makes.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::SourceMark;
-use crate::networks::zoo::Backbone;
+use crate::networks::{self, Backbone};
 
 /// Where the files are published.
 pub const RECORD: &str = "https://zenodo.org/record/5716410";
@@ -87,30 +87,30 @@ const fn published(
 /// ShuffleNet V2 on keyframes.
 pub const SHUFFLENET_2D: PublishedStore = published(
     "i_shufflenet",
-    Backbone::Shufflenet2d,
+    networks::SHUFFLENET_2D,
     "15eac938134322e8e6c611f844ef3d32",
     "ShuffleNet V2 x1.0, ImageNet-1K",
 );
 /// 3D ShuffleNet V2.
 pub const SHUFFLENET_3D: PublishedStore = published(
     "k_shufflenet",
-    Backbone::Shufflenet3d,
+    networks::SHUFFLENET_3D,
     "cbf2016ad294c50b75baaf8e25c7aaaf",
     "3D ShuffleNet V2 x1.0, Kinetics",
 );
 /// ResNet-50 on keyframes.
 pub const RESNET: PublishedStore =
-    published("i_resnet", Backbone::Resnet, "ed284507adcd04d067ba48a1ceab1b3d", "ResNet-50, ImageNet-1K");
+    published("i_resnet", networks::RESNET, "ed284507adcd04d067ba48a1ceab1b3d", "ResNet-50, ImageNet-1K");
 /// R(2+1)D.
 pub const R2PLUS1D: PublishedStore =
-    published("k_r2plus1d", Backbone::R2plus1d, "90897c9508790e67aab3c3b8c69ce668", "R(2+1)D, Kinetics");
+    published("k_r2plus1d", networks::R2PLUS1D, "90897c9508790e67aab3c3b8c69ce668", "R(2+1)D, Kinetics");
 /// Swin on keyframes.
 pub const SWIN_2D: PublishedStore =
-    published("i_swin", Backbone::Swin2d, "d544acb04179bc723d46c88adfa43aa0", "Swin-T, ImageNet-1K");
+    published("i_swin", networks::SWIN_2D, "d544acb04179bc723d46c88adfa43aa0", "Swin-T, ImageNet-1K");
 /// Video Swin.
 pub const SWIN_3D: PublishedStore = published(
     "ik_swin",
-    Backbone::Swin3d,
+    networks::SWIN_3D,
     "e4f57101c465b6426bc3d9909ba36bdb",
     "Video Swin-T, ImageNet-1K and Kinetics-400",
 );
@@ -210,7 +210,7 @@ impl PublishedStore {
             _ => format!("{PUBLISHED}{}; the sum of the weights is not published", self.pretraining),
         };
         let attributes = [
-            ("network", Value::from(self.kind.backbone.graph(1).name)),
+            ("network", Value::from(self.kind.backbone.name())),
             ("weights", weights.into()),
             ("fps", self.kind.fps.into()),
             ("segmentation", "shot".into()),

@@ -10,7 +10,7 @@ use super::{
     snippets::Snippet,
 };
 use crate::{
-    networks::{Head, graph::Graph},
+    networks::{graph::Graph, heads::MEAN},
     weights::{Weights, seed::initial},
 };
 
@@ -40,7 +40,7 @@ impl BackboneClassifier {
         device: &Device,
     ) -> Result<BackboneClassifier, crate::Error> {
         // How many clips there are decides no weight.
-        let graphs = [backbone, Head::Mean.over(1, features, labels)];
+        let graphs = [backbone, MEAN.over(1, features, labels)];
         let of = |at: usize, graph: Graph| -> Result<(String, Differentiable), crate::Error> {
             let name = Self::NETWORKS[at];
             let network = match weights {

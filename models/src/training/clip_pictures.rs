@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     dataset::video_clips::{each_clip, segmenter_options},
     extraction::extractor::ExtractError,
-    networks::zoo::Backbone,
+    networks::Backbone,
     parallel::for_each,
 };
 

@@ -2,7 +2,7 @@
 
 use super::published_results::{Figure, Row, Setting};
 use crate::{
-    networks::zoo::{Backbone, NETWORKS},
+    networks::{Backbone, zoo::NETWORKS},
     plot::{Anchor, Area, COLOURS, Page, Scale, text_width},
 };
 

@@ -3,7 +3,7 @@
 //! The figures are those of "DIViTA" as published: means and standard deviations over the test parts of the three splits of Trailers12k, in percent.
 
 use crate::{
-    networks::{Head, SNIPPET_CLIPS, zoo::Backbone},
+    networks::{self, Head, SNIPPET_CLIPS},
     representations::published_stores::{self, StoreKind},
 };
 
@@ -61,7 +61,7 @@ const R2PLUS1D: StoreKind = published_stores::R2PLUS1D.kind;
 const SWIN_2D: StoreKind = published_stores::SWIN_2D.kind;
 const SWIN_3D: StoreKind = published_stores::SWIN_3D.kind;
 /// Clips of as many frames as the network has learned places in time.
-const TIMESFORMER: StoreKind = StoreKind { by: "i_timesformer", backbone: Backbone::Timesformer, fps: 8, seq: false };
+const TIMESFORMER: StoreKind = StoreKind { by: "i_timesformer", backbone: networks::TIMESFORMER, fps: 8, seq: false };
 
 /// What is said of the two heads among the other methods.
 const CTT_MMC_A: &str =
@@ -73,7 +73,7 @@ const LONG_CLIPS: Setting = Setting::Missing("clips are of 4, 6, 8, 12 or 24 fra
 
 /// The Clip Aggregation Transformer on one stream.
 const fn image(made: StoreKind) -> Setting {
-    Setting::Heads(Heads { head: Head::Cat, clips: SNIPPET_CLIPS, image: Some(made), video: None })
+    Setting::Heads(Heads { head: networks::heads::CAT, clips: SNIPPET_CLIPS, image: Some(made), video: None })
 }
 
 const fn video(made: StoreKind) -> Setting {
@@ -81,7 +81,7 @@ const fn video(made: StoreKind) -> Setting {
 }
 
 const fn with_clips(made: StoreKind, clips: usize) -> Setting {
-    Setting::Heads(Heads { head: Head::Cat, clips, image: None, video: Some(made) })
+    Setting::Heads(Heads { head: networks::heads::CAT, clips, image: None, video: Some(made) })
 }
 
 const fn with_head(head: Head, image: Option<StoreKind>, video: Option<StoreKind>) -> Setting {
@@ -142,26 +142,26 @@ pub const ROWS: &[Row] = &[
     row(
         9,
         "I, GRU",
-        with_head(Head::Gru, Some(SWIN_2D), None),
+        with_head(networks::heads::GRU, Some(SWIN_2D), None),
         [(71.43, 2.14), (65.24, 1.49), (69.93, 1.59), (76.22, 2.88)],
     ),
     row(
         9,
         "I, Conv",
-        with_head(Head::Conv, Some(SWIN_2D), None),
+        with_head(networks::heads::CONV, Some(SWIN_2D), None),
         [(72.13, 2.01), (66.88, 1.44), (70.89, 1.31), (77.03, 2.78)],
     ),
     row(9, "I, Transformer", image(SWIN_2D), SWIN_2D_FIGURES),
     row(
         9,
         "IK, GRU",
-        with_head(Head::Gru, None, Some(SWIN_3D)),
+        with_head(networks::heads::GRU, None, Some(SWIN_3D)),
         [(74.21, 0.97), (68.28, 1.03), (72.67, 0.69), (78.95, 0.66)],
     ),
     row(
         9,
         "IK, Conv",
-        with_head(Head::Conv, None, Some(SWIN_3D)),
+        with_head(networks::heads::CONV, None, Some(SWIN_3D)),
         [(74.40, 0.98), (69.19, 1.12), (73.04, 1.02), (79.30, 1.03)],
     ),
     row(9, "IK, Transformer", video(SWIN_3D), SWIN_3D_FIGURES),
@@ -170,7 +170,7 @@ pub const ROWS: &[Row] = &[
     row(
         10,
         "ShuffleNet-F",
-        with_head(Head::Cat, Some(SHUFFLENET_2D), Some(SHUFFLENET_3D)),
+        with_head(networks::heads::CAT, Some(SHUFFLENET_2D), Some(SHUFFLENET_3D)),
         [(72.11, 0.56), (67.08, 0.37), (71.42, 0.41), (76.66, 0.73)],
     ),
     row(10, "ResNet", image(RESNET), [(71.42, 0.59), (66.63, 0.36), (70.64, 0.34), (76.41, 0.38)]),
@@ -178,7 +178,7 @@ pub const ROWS: &[Row] = &[
     row(
         10,
         "ResNet-F",
-        with_head(Head::Cat, Some(RESNET), Some(R2PLUS1D)),
+        with_head(networks::heads::CAT, Some(RESNET), Some(R2PLUS1D)),
         [(73.28, 0.66), (68.03, 0.63), (72.14, 0.72), (77.76, 0.44)],
     ),
     row(10, "Swin-2D", image(SWIN_2D), SWIN_2D_FIGURES),
@@ -186,21 +186,21 @@ pub const ROWS: &[Row] = &[
     row(
         11,
         "CTT-MMC-A",
-        with_head(Head::CttMmcA, Some(RESNET), None),
+        with_head(networks::heads::CTT_MMC_A, Some(RESNET), None),
         [(69.27, 2.87), (65.37, 1.61), (68.93, 2.09), (75.09, 3.01)],
     )
     .but(CTT_MMC_A),
     row(
         11,
         "fastVideo",
-        with_head(Head::FastVideo, Some(RESNET), None),
+        with_head(networks::heads::FASTVIDEO, Some(RESNET), None),
         [(68.21, 0.73), (61.19, 0.53), (65.86, 0.57), (74.68, 0.68)],
     )
     .but(FAST_VIDEO),
     row(
         11,
         "TimeSformer",
-        with_head(Head::Mean, None, Some(TIMESFORMER)),
+        with_head(networks::heads::MEAN, None, Some(TIMESFORMER)),
         [(64.98, 1.16), (59.00, 1.07), (63.26, 0.92), (70.77, 0.94)],
     )
     .but(

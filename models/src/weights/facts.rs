@@ -15,7 +15,7 @@ use super::{
     fitted::{Fitted, RUN},
     write_safetensors,
 };
-use crate::networks::zoo::Backbone;
+use crate::networks::Backbone;
 
 /// The fact of a safetensors file that holds [`Facts`] as JSON. It is one fact because safetensors writes several in any
 /// order, and the same weights are to give the same bytes.
@@ -60,7 +60,7 @@ impl Facts {
 /// # Errors
 /// [`crate::Error::Json`], and those of [`write_safetensors`].
 pub fn write(weights: &Weights, facts: &Facts, path: &Path) -> Result<(), crate::Error> {
-    let usual = Backbone::called(&facts.network).map(Backbone::input);
+    let usual = Backbone::from_name(&facts.network).map(Backbone::input);
     let fact = match facts {
         Facts { source_sha256: None, input, fitted: Some(fitted), .. } if *input == usual => (RUN, fitted.fact()?),
         facts => (FACTS, serde_json::to_string(facts)?),

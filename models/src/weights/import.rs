@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Tensor, Weights, checkpoint::Checkpoint, inflation};
 use crate::{
     Error,
-    networks::{graph::Graph, zoo::Backbone},
+    networks::{Backbone, graph::Graph, zoo::BACKBONES},
 };
 
 /// Last parts of the names of tensors that no network here needs: counters, and what follows from the shapes.
@@ -53,7 +53,7 @@ pub fn prefix(graph: &Graph, checkpoint: &Checkpoint) -> String {
 /// classifier nor a counter; it names them.
 pub fn map(graph: &Graph, mut checkpoint: Checkpoint) -> Result<Mapping, Error> {
     let mut inflated = false;
-    if graph.name == "timesformer" {
+    if inflation::is_inflatable(graph) {
         (checkpoint, inflated) = inflation::inflate(graph, checkpoint);
     }
     let prefix = prefix(graph, &checkpoint);
@@ -84,15 +84,16 @@ pub fn map(graph: &Graph, mut checkpoint: Checkpoint) -> Result<Mapping, Error> 
     Ok(Mapping { weights, prefix, not_needed, outside, inflated })
 }
 
-/// Returns the name of the backbone whose weights `checkpoint` holds, by their names and shapes; `None` where it is of none.
+/// Returns the backbone whose weights `checkpoint` holds, by their names and shapes; `None` where no backbone fits.
 #[must_use]
-pub fn backbone_of(checkpoint: &Checkpoint) -> Option<&'static str> {
-    let holds = |graph: &Graph| {
-        let prefix = prefix(graph, checkpoint);
+pub fn backbone_of(checkpoint: &Checkpoint) -> Option<Backbone> {
+    let holds = |backbone: &Backbone| {
+        let graph = backbone.graph(1);
+        let prefix = prefix(&graph, checkpoint);
         let shape = |name: &str| checkpoint.tensors.get(&format!("{prefix}{name}")).map(|tensor| &tensor.shape);
         graph.weights().iter().all(|spec| shape(&spec.name) == Some(&spec.shape))
     };
-    Backbone::ALL.iter().map(|backbone| backbone.graph(1)).find(holds).map(|graph| graph.name)
+    BACKBONES.into_iter().find(holds)
 }
 
 /// Length of the vectors that the head in `checkpoint` reads: that of its batch norm.

@@ -31,6 +31,12 @@ const TORCHVISION: [(&str, &str); 13] = [
     (".mlp.3.", ".mlp.fc2."),
 ];
 
+/// Returns whether the weights of `graph` can be made from those of a picture transformer: whether it learns places in time.
+#[must_use]
+pub fn is_inflatable(graph: &Graph) -> bool {
+    graph.weights().iter().any(|spec| spec.name == TIMES)
+}
+
 /// The checkpoint with all that TimeSformer, described by `graph`, has; and whether it was one of pictures. That of another network is left as it is, for the
 /// mapping to name what it lacks. What is made has the shapes of the graph, whatever the checkpoint says of its own.
 #[must_use]

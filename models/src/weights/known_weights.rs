@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn published_files_have_the_usual_preprocessing_of_their_network_but_for_the_3d_shufflenet() {
         for known in KNOWN_WEIGHTS {
-            let Some(backbone) = zoo::Backbone::called(known.network) else { continue };
+            let Some(backbone) = crate::networks::Backbone::from_name(known.network) else { continue };
             let (usual, input) = (backbone.input(), known.input(backbone.input()));
             match known.network {
                 "shufflenet-3d" => {

@@ -11,7 +11,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use divita_models::{
-    networks::{Head, LABELS},
+    networks::{LABELS, heads::CAT},
     representations::Store,
     weights::{seed::seeded, write_safetensors},
 };
@@ -228,7 +228,7 @@ fn a_detector_has_its_own_weights_and_no_others() {
     let [folder, store, other] = ["videos", "store", "cat.safetensors"].map(|name| place.path().join(name));
     fs::create_dir(&folder).unwrap();
     video(&folder.join("a.y4m"), 1, 3);
-    write_safetensors(&[("", &seeded(&Head::Cat.graph(64, LABELS), 5, "cat"))], &[], &other).unwrap();
+    write_safetensors(&[("", &seeded(&CAT.graph(64, LABELS), 5, "cat"))], &[], &other).unwrap();
     let other = other.to_str().unwrap();
     for (more, status, words) in [
         (&["--detector", "transnetv2"][..], 2, "--detector-weights"),

@@ -9,7 +9,12 @@ use divita_models::{
         onnx::{Precision, encode},
         reference_input::reference_inputs,
     },
-    networks::{Head, LABELS, graph::Graph, shufflenet_3d},
+    networks::{
+        LABELS,
+        graph::Graph,
+        heads::{CAT, HEADS},
+        shufflenet_3d,
+    },
     weights::seed::seeded,
 };
 use divita_runtime::network::{Executor, Instructions, NetworkError, SingleNetwork};
@@ -59,7 +64,7 @@ fn recognised_networks_agree_with_tract_whatever_the_instructions() {
 
 #[test]
 fn single_precision_is_recognised_too() {
-    let graph = Head::Cat.graph(64, LABELS);
+    let graph = CAT.graph(64, LABELS);
     let onnx = encode(&graph, &seeded(&graph, SEED, "cat"), Precision::F32).unwrap();
     let (fused, found, expected) = both(&onnx, &graph);
     assert!(fused);
@@ -85,7 +90,7 @@ impl log::Log for Log {
 fn other_networks_are_left_to_tract_and_the_log_says_so() {
     log::set_logger(&Log).unwrap();
     log::set_max_level(log::LevelFilter::Info);
-    for graph in Head::ALL.into_iter().filter(|head| *head != Head::Cat).map(|head| head.graph(64, LABELS)) {
+    for graph in HEADS.into_iter().filter(|head| *head != CAT).map(|head| head.graph(64, LABELS)) {
         let onnx = encode(&graph, &seeded(&graph, SEED, graph.name), Precision::F16).unwrap();
         let (fused, found, expected) = both(&onnx, &graph);
         assert!(!fused, "{}", graph.name);

@@ -8,7 +8,9 @@ use divita_models::{
         session::Session,
     },
     networks::{
-        Head, LABELS, Proportions, SWIN_FEATURES, VitProportions, efficientnet_lite0_classifier, graph::Graph,
+        LABELS, Proportions, SWIN_FEATURES, VitProportions, efficientnet_lite0_classifier,
+        graph::Graph,
+        heads::{CONV, CTT_MMC_A, FASTVIDEO, GRU, MEAN},
         r2plus1d, resnet, shufflenet_3d, swin_2d, swin_3d_of, timesformer_of, transnet,
     },
     weights::{Weights, seed::seeded, write_safetensors},
@@ -90,11 +92,11 @@ pub fn host_cases() -> Vec<Case> {
         Case::new("swin2d", swin_2d()),
         Case::new("lite0", efficientnet_lite0_classifier()),
         Case::new("transnetv2", transnet()),
-        Case::new("gru", Head::Gru.graph(SWIN_FEATURES, LABELS)),
-        Case::new("conv", Head::Conv.graph(SWIN_FEATURES, LABELS)),
-        Case::new("mean", Head::Mean.graph(SWIN_FEATURES, LABELS)),
-        Case::new("ctt-mmc-a", Head::CttMmcA.graph(SWIN_FEATURES, LABELS)),
-        Case::new("fastvideo", Head::FastVideo.graph(SWIN_FEATURES, LABELS)),
+        Case::new("gru", GRU.graph(SWIN_FEATURES, LABELS)),
+        Case::new("conv", CONV.graph(SWIN_FEATURES, LABELS)),
+        Case::new("mean", MEAN.graph(SWIN_FEATURES, LABELS)),
+        Case::new("ctt-mmc-a", CTT_MMC_A.graph(SWIN_FEATURES, LABELS)),
+        Case::new("fastvideo", FASTVIDEO.graph(SWIN_FEATURES, LABELS)),
     ];
     let weights = seeded(&small_swin_3d(24), SEED, "swin3d");
     let frames = |f| Case { name: format!("swin3d.f{f}"), graph: small_swin_3d(f), weights: weights.clone() };
