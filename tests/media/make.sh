@@ -1,11 +1,12 @@
 #!/bin/sh
-# Makes the fixtures of this folder from ffmpeg's own test pictures, and records beside each playable one what ffprobe says its
-# frames' presentation times are. Needs ffmpeg with libx264, libx265 and its MPEG-4 and AAC encoders; run it in this folder.
+# Make the fixtures of this folder from ffmpeg's test pictures. Record beside each playable one the
+# presentation times of its frames, from ffprobe. Needs ffmpeg with libx264, libx265 and its MPEG-4 and
+# AAC encoders. Run it in this folder.
 set -eu
 
 make() { ffmpeg -nostdin -v error -y -fflags +bitexact "$@"; }
 
-# Presentation times, in seconds, of the frames that are shown.
+# Records the presentation times of the shown frames, in seconds.
 record() {
     ffprobe -v error -select_streams v:0 -show_entries frame=pts_time -of json "$1" > "${1%.*}.json"
 }
@@ -15,22 +16,22 @@ pattern() { echo "testsrc2=size=$1:rate=$2:duration=$3"; }
 exact="-flags:v +bitexact -map_metadata -1"
 h264="-c:v libx264 -preset veryslow -crf 40 -pix_fmt yuv420p $exact"
 
-# B frames, so that the first picture is shown later than it is decoded; the edit list takes that back to zero.
+# B frames: the first picture is shown later than decoded, and the edit list shifts it back to zero.
 make -f lavfi -i "$(pattern 96x64 24 1.5)" $h264 -bf 3 -g 12 b-frames.mp4
 record b-frames.mp4
 
-# The same, with the index at the end and as MOV, to be shown a quarter turn clockwise, half a turn, and a quarter turn
-# counter-clockwise. Only a copied track keeps its turn.
+# The same as MOV with the index at the end, rotated by a quarter clockwise, a half, and a quarter
+# counter-clockwise. Only a copied track keeps its rotation.
 upright=$(mktemp --suffix=.mov)
 make -f lavfi -i "$(pattern 96x64 25 0.4)" $h264 "$upright"
 for turn in 90 180 270; do
-    # This ffmpeg counts turns the other way round.
+    # This ffmpeg counts rotations in the other direction.
     make -i "$upright" -c copy $exact -metadata:s:v:0 rotate=$((360 - turn)) rotated-$turn.mov
     record rotated-$turn.mov
 done
 rm "$upright"
 
-# Colours that no conversion has to clip, whether it is done before a picture is made smaller or after.
+# Colours that no conversion clips, before or after scaling.
 muted=eq=saturation=0.5:contrast=0.6
 
 # Full range, BT.601, and a size that needs cropping.
@@ -38,7 +39,7 @@ make -f lavfi -i "$(pattern 50x38 30 0.3)" -vf $muted,scale=out_range=full $h264
     -color_primaries smpte170m -color_trc smpte170m full-range-601.mp4
 record full-range-601.mp4
 
-# BT.2020, which no size is taken to be in unless the stream says so.
+# BT.2020, which no size implies: only the stream states it.
 make -f lavfi -i "$(pattern 64x48 24 0.25)" -vf $muted,scale=out_color_matrix=bt2020 $h264 -colorspace bt2020nc \
     -color_primaries bt2020 -color_trc bt2020-10 bt2020.mp4
 record bt2020.mp4
@@ -52,20 +53,20 @@ record variable-rate.mp4
 make -f lavfi -i "$(pattern 64x48 24 0.5)" $h264 -profile:v baseline -slices 2 baseline.mp4
 record baseline.mp4
 
-# The pictures start half a second after the file does: an empty edit first.
+# The pictures start half a second after the file: an empty edit first.
 make -f lavfi -i "$(pattern 64x48 24 0.5)" -f lavfi -i "sine=duration=1" -filter:v "setpts=PTS+0.5/TB" $h264 -bf 2 \
     -c:a aac -b:a 16k -flags:a +bitexact delayed.mp4
 record delayed.mp4
 
-# Cut without encoding again: it starts between two key frames, and the edit list hides what is only needed to decode.
+# Cut without encoding: starts between two key frames, and the edit list hides the frames before.
 make -ss 0.75 -i b-frames.mp4 -c copy -t 0.5 -map_metadata -1 trimmed.mp4
 record trimmed.mp4
 
-# Parameter sets in the samples, before each key frame, and not only in the description.
+# Parameter sets in the samples before each key frame, not only in the description.
 make -i b-frames.mp4 -c copy -tag:v avc3 -bsf:v h264_mp4toannexb -map_metadata -1 avc3.mp4
 record avc3.mp4
 
-# What cannot be played, and must be refused in words.
+# Files that cannot be played and must be refused with a reason.
 make -f lavfi -i "sine=duration=0.2" -c:a aac -b:a 16k -flags:a +bitexact audio-only.mp4
 make -f lavfi -i "$(pattern 64x48 24 0.1)" -c:v libx265 -x265-params log-level=error:info=0 -crf 40 -tag:v hvc1 $exact hevc.mp4
 make -f lavfi -i "$(pattern 64x48 24 0.1)" -c:v mpeg4 -q:v 20 $exact mpeg4.mp4

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Serves a file over RTSP on the loopback interface, over and over, to all who come as one broadcast: who comes late joins in the middle.
+"""Serves a file over RTSP on the loopback interface, in a loop, as one broadcast. Late clients join it.
 
     server.py VIDEO [PORT]
 
-Prints the port it listens on, a free one if none is given, and runs until it is killed. Needs Debian's python3-gi, gir1.2-gst-rtsp-server-1.0 and
-gstreamer1.0-plugins-good. The exit status is 77 where these are absent.
+Prints its port, a free one by default, and runs until it is killed. Needs Debian's python3-gi,
+gir1.2-gst-rtsp-server-1.0 and gstreamer1.0-plugins-good. The exit status is 77 if these are absent.
 """
 
 import sys
@@ -21,7 +21,7 @@ except (ImportError, ValueError) as error:
 
 
 class Broadcast(GstRtspServer.RTSPMediaFactory):
-    """The file as it is, not encoded again; at its end it is started anew by who comes next."""
+    """The file without encoding. After its end, the next client starts it again."""
 
     def __init__(self, video):
         super().__init__()
