@@ -19,12 +19,12 @@ const SIZES: [(usize, usize); 2] = [(1280, 720), (1920, 1080)];
 
 fn histogram(criterion: &mut Criterion) {
     let film = Film::new();
-    let (a, b) = (Histogram::of(&film.frame(0)), Histogram::of(&film.frame(30)));
+    let (a, b) = (Histogram::from_frame(&film.frame(0)), Histogram::from_frame(&film.frame(30)));
     let mut group = criterion.benchmark_group("histogram");
     for (width, height) in SIZES {
         let film = Film::with_size(width, height);
         group.bench_function(format!("of a {width}x{height} frame"), |bencher| {
-            bencher.iter(|| Histogram::of(black_box(&film.frame(7))));
+            bencher.iter(|| Histogram::from_frame(black_box(&film.frame(7))));
         });
     }
     group.bench_function("distance of two", |bencher| bencher.iter(|| black_box(&a).distance(black_box(&b))));
@@ -53,7 +53,7 @@ fn clips(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("segmenter");
     group.throughput(Throughput::Elements(Film::RATE));
     for fps in [4, 24] {
-        let options = SegmenterOptions::of(bundle.manifest(), rate(fps), Segmentation::Shot);
+        let options = SegmenterOptions::from_manifest(bundle.manifest(), rate(fps), Segmentation::Shot);
         let (mut segmenter, mut index, mut done) =
             (Segmenter::new(options, bundle.transitions().clone()), 0, Vec::new());
         group.bench_function(BenchmarkId::new("shots, sampling, resize, clips: a second of video", fps), |bencher| {

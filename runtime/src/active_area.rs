@@ -1,8 +1,9 @@
-//! The active picture area of a stream: where its frames show picture, without the borders of a letterbox, pillarbox or windowbox.
+//! The active picture area of a stream: the picture without the borders of a letterbox, pillarbox
+//! or windowbox.
 //!
-//! Borders are known once they have stood for a third of a second at two sides that face each other, or for five seconds at
-//! one side alone, with the picture beginning sharply after them. Dark frames say nothing. The area grows again with the first
-//! frame whose picture reaches into a border; a logo or subtitles do not.
+//! Borders are known after a third of a second at two opposite sides, or after five seconds at one
+//! side alone, if the picture begins sharply after them. Dark frames are ignored. The area grows
+//! with the first frame whose picture reaches into a border. A logo or subtitles do not count.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,21 +12,21 @@ use crate::frame::{Frame, Timestamp};
 use crate::histogram::{GRID, Histogram};
 use crate::thumbnail::{LumaSamples, Thumbnail};
 
-/// A part of a picture, in pixels as stored.
+/// A part of a picture, in stored pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Area {
-    /// Pixels left of it.
+    /// Pixels to its left.
     pub x: usize,
     /// Pixels above it.
     pub y: usize,
-    /// Its width.
+    /// Width in pixels.
     pub width: usize,
-    /// Its height.
+    /// Height in pixels.
     pub height: usize,
 }
 
 impl Area {
-    /// Returns the part that is in both areas; None where they have none in common.
+    /// Returns the part that both areas share, or `None` if there is none.
     #[must_use]
     pub fn common(self, other: Area) -> Option<Area> {
         let across = shared((self.x, self.width), (other.x, other.width))?;
@@ -33,7 +34,7 @@ impl Area {
         Some(Area { x: across.0, y: down.0, width: across.1, height: down.1 })
     }
 
-    /// Returns the same part of the picture of `from` pixels scaled to `to` pixels, within even pixels.
+    /// Scales the part from a picture of `from` pixels to one of `to` pixels, within even pixels.
     pub(crate) fn scaled(self, from: (usize, usize), to: (usize, usize)) -> Area {
         let scale = |start: usize, length: usize, from: usize, to: usize| {
             let first = (start * to).div_ceil(from).next_multiple_of(2);
@@ -46,25 +47,26 @@ impl Area {
     }
 }
 
-/// Start and length of what two stretches share.
+/// Returns start and length of the part that two ranges share.
 fn shared(one: (usize, usize), other: (usize, usize)) -> Option<(usize, usize)> {
     let start = one.0.max(other.0);
     let end = (one.0 + one.1).min(other.0 + other.1);
     (end > start).then(|| (start, end - start))
 }
 
-/// Lines of a border in the thumbnail, at least: what is thinner disturbs nobody.
+/// Narrowest border in thumbnail lines. Narrower ones have no effect on results.
 const FEWEST: usize = 2;
-/// Frames after which borders at two sides that face each other are known. The shot detector waits as long for its evidence.
+/// Number of frames after which borders at two opposite sides are known. The shot detector waits
+/// equally long for its evidence.
 const FRAMES: usize = 8;
-/// The same in seconds, where at least so many frames came in them.
+/// The same in seconds, with at least this number of frames.
 const SECONDS: (f64, usize) = (1.0 / 3.0, 3);
-/// Frames and seconds after which a border at one side alone is known.
+/// Seconds and frames after which a border at one side alone is known.
 const ALONE: (f64, usize) = (5.0, 24);
-/// Frames with borders after which none is taken on trust.
+/// Number of frames with borders after which unproved borders are no longer assumed.
 const TRUSTED: usize = 3;
 
-/// A border that may be one.
+/// A possible border.
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
     lines: usize,
@@ -76,11 +78,11 @@ struct Candidate {
 /// The border at one side.
 #[derive(Clone, Copy, Debug, Default)]
 struct Border {
-    /// Lines of the thumbnail.
+    /// Width in thumbnail lines.
     lines: usize,
-    /// Pixels.
+    /// Width in pixels.
     pixels: usize,
-    /// Whether it was proved without one at the side that faces it.
+    /// Whether it was found without a border at the opposite side.
     alone: bool,
     candidate: Option<Candidate>,
 }
@@ -90,43 +92,45 @@ impl Border {
         Border { lines, pixels, ..Border::default() }
     }
 
-    /// Whether the candidate has stood for `seconds` in at least `frames` frames, up to `now`.
+    /// Returns whether the candidate has lasted for `seconds` and at least `frames` frames, up to
+    /// `now`.
     fn stood(&self, now: Timestamp, (seconds, frames): (f64, usize)) -> bool {
         self.candidate
             .is_some_and(|candidate| candidate.frames >= frames && now.since(candidate.since).as_secs_f64() >= seconds)
     }
 
-    /// Whether the candidate is good where the other side has a border too.
+    /// Returns whether the candidate is accepted if the opposite side has a border too.
     fn settled(&self, now: Timestamp) -> bool {
         self.stood(now, SECONDS) || self.stood(now, (0.0, FRAMES))
     }
 }
 
-/// Follows the active picture area of one stream. Allocates nothing.
+/// Tracks the active picture area of one stream. Allocates nothing.
 #[derive(Debug, Default)]
 pub struct ActiveArea {
     size: (usize, usize),
-    /// By [`Side`].
+    /// Indexed by [`Side`].
     borders: [Border; 4],
-    /// Frames that showed borders so far.
+    /// Number of frames that showed borders.
     bordered: usize,
 }
 
 impl ActiveArea {
-    /// Takes the next frame. Pictures smaller than 128 x 72 pixels have no borders.
+    /// Processes the next frame. Pictures smaller than 128 x 72 pixels have no borders.
     pub fn push(&mut self, frame: &Frame<'_>) {
         let mut thumbnail = Thumbnail::EMPTY;
-        Histogram::of_rows(frame, |row| thumbnail.keep(row));
+        Histogram::from_frame_with_rows(frame, |row| thumbnail.keep(row));
         self.observe(frame, &thumbnail.luma);
     }
 
-    /// Returns the area; None where the picture has no borders.
+    /// Returns the area, or `None` if the picture has no borders.
     #[must_use]
     pub fn area(&self) -> Option<Area> {
         self.within(self.borders.map(|border| border.pixels))
     }
 
-    /// Returns the area as the first frames of a stream show it, before they prove it; [`ActiveArea::area`] afterwards.
+    /// Returns the area that the first frames of a stream suggest before it is proved, and
+    /// [`ActiveArea::area`] afterwards.
     #[must_use]
     pub fn likely(&self) -> Option<Area> {
         if self.bordered > TRUSTED {
@@ -144,14 +148,15 @@ impl ActiveArea {
         self.within(pixels)
     }
 
-    /// The area between borders of as many pixels.
+    /// Returns the area between borders of these widths in pixels.
     fn within(&self, [top, bottom, left, right]: [usize; 4]) -> Option<Area> {
         let (width, height) = self.size;
         let area = Area { x: left, y: top, width: width - left - right, height: height - top - bottom };
         (top + bottom + left + right > 0).then_some(area)
     }
 
-    /// Takes the next frame and its luma. Where this changes the area: how many frames, this one included, show the new one.
+    /// Processes the next frame and its luma. If the area changes, returns the number of frames,
+    /// this one included, that show the new one.
     pub(crate) fn observe(&mut self, frame: &Frame<'_>, luma: &LumaSamples) -> Option<usize> {
         let (size, before) = ((frame.width(), frame.height()), self.area());
         if size != self.size {
@@ -178,11 +183,11 @@ impl ActiveArea {
         (self.area() != before).then_some(frames)
     }
 
-    /// What one side of the frame says.
+    /// Processes one side of the frame.
     fn look(&mut self, side: Side, frame: &Frame<'_>, luma: &LumaSamples, edges: &Edges) {
         let Edge { lines, sharp, .. } = edges[side as usize];
         let border = &mut self.borders[side as usize];
-        // The line at the edge may be half border, and counts as one or the other.
+        // The line at the edge may be half border, and counts as either.
         if lines + 1 < border.lines {
             *border = Border::default();
             if sharp && lines >= FEWEST {
@@ -204,12 +209,12 @@ impl ActiveArea {
                 }
             }
         } else {
-            // The picture is dark at its edge; a candidate is refuted by picture outside of it alone.
+            // The picture is dark at its edge. Only picture outside a candidate refutes it.
             border.candidate = border.candidate.filter(|candidate| candidate.lines <= lines + 1);
         }
     }
 
-    /// Forgets the border at `side` where the one facing it is gone and the frame does not show it.
+    /// Forgets the border at `side` if the opposite one is gone and the frame does not show it.
     fn drop_lone(&mut self, side: Side, facing: Side, edges: &Edges) {
         let (lines, edge) = (self.borders[side as usize].lines, edges[side as usize]);
         let shown = edge.sharp && edge.lines + 1 >= lines;
@@ -218,7 +223,8 @@ impl ActiveArea {
         }
     }
 
-    /// Makes borders of the candidates at two sides that have stood long enough; how many frames the youngest has stood.
+    /// Turns the candidates at two sides that have lasted long enough into borders. Returns the
+    /// number of frames that the younger one has lasted.
     fn settle(&mut self, pair: [Side; 2], now: Timestamp) -> usize {
         let [one, other] = pair.map(|side| self.borders[side as usize]);
         let mut frames = usize::MAX;
@@ -245,8 +251,9 @@ impl ActiveArea {
     }
 }
 
-/// Pixels of the border at `side`, rounded up to even ones: between the last line of the thumbnail that is border and the
-/// first that is picture, each row or column of the frame is looked at.
+/// Returns the width of the border at `side` in pixels, rounded up to an even number. Looks at each
+/// row or column of the frame between the last border line and the first picture line of the
+/// thumbnail.
 fn pixels(side: Side, frame: &Frame<'_>, luma: &LumaSamples, edges: &Edges) -> usize {
     let (size, edge) = ((frame.width(), frame.height()), edges[side as usize]);
     let span = span(luma, edges, side);
@@ -254,11 +261,11 @@ fn pixels(side: Side, frame: &Frame<'_>, luma: &LumaSamples, edges: &Edges) -> u
         Side::Top | Side::Bottom => ((GRID.1, size.1), (GRID.0, size.0)),
         Side::Left | Side::Right => ((GRID.0, size.0), (GRID.1, size.1)),
     };
-    // The middle of a line of the thumbnail, in pixels from the side.
+    // The middle of a thumbnail line, in pixels from the side.
     let middle = |line: usize, (count, pixels): (usize, usize)| (2 * line + 1) * pixels / (2 * count);
     let (first, last) = (middle(edge.lines - 1, lines) & !1, middle(edge.lines + 1, lines));
     let (begin, end) = (middle(span.start, across), middle(span.end - 1, across));
-    // A part of a frame begins with an even pixel.
+    // A part of a frame starts at an even pixel.
     let start = match side {
         Side::Top | Side::Left => first,
         Side::Bottom | Side::Right => (lines.1 - last - 1) & !1,
@@ -273,7 +280,7 @@ fn pixels(side: Side, frame: &Frame<'_>, luma: &LumaSamples, edges: &Edges) -> u
         Side::Left | Side::Right => Area { x: start, y: begin, width: depth, height: length },
     };
     let mut near = Thumbnail::EMPTY;
-    Histogram::of_rows(&frame.crop(strip), |row| near.keep(row));
+    Histogram::from_frame_with_rows(&frame.crop(strip), |row| near.keep(row));
     let near = &near.luma;
     let (columns, rows) = near.size();
     let (count, along) = match side {

@@ -1,7 +1,9 @@
-//! Borders of one picture: how many lines at each side of its thumbnail are border, and whether the picture begins sharply after them.
+//! Borders of one picture: how many thumbnail lines at each side are border, and whether the
+//! picture begins sharply after them.
 //!
-//! A border line is dark but for a few samples, such as a logo or subtitles. Its level is that of the outermost line, so that
-//! the borders may be dark grey or noisy. A picture that is dark itself says nothing.
+//! A border line is dark, apart from a few samples such as a logo or subtitles. Its level is that
+//! of the outermost line, so borders may be dark grey or noisy. Pictures that are dark themselves
+//! are ignored.
 
 use std::ops::Range;
 
@@ -17,44 +19,47 @@ pub(crate) enum Side {
 }
 
 impl Side {
-    /// All of them; each stands at its number.
+    /// All sides, each at the index of its number.
     pub const ALL: [Side; 4] = [Side::Top, Side::Bottom, Side::Left, Side::Right];
 
-    /// Sides that face each other.
+    /// Opposite sides.
     pub const PAIRS: [[Side; 2]; 2] = [[Side::Top, Side::Bottom], [Side::Left, Side::Right]];
 }
 
-/// What is measured at one side.
+/// Measurement at one side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Edge {
-    /// Border lines.
+    /// Number of border lines.
     pub lines: usize,
-    /// Whether most of the first line of the picture is brighter than the border.
+    /// Whether most of the first picture line is brighter than the border.
     pub sharp: bool,
-    /// Luma up to which a sample looks like the border.
+    /// Largest luma of a border sample.
     pub threshold: u8,
 }
 
-/// The borders of one picture, by [`Side`].
+/// The borders of one picture, indexed by [`Side`].
 pub(crate) type Edges = [Edge; 4];
 
-/// Luma, of 255, of the brightest border.
+/// Luma of the brightest border, of 255.
 const DARKEST_PICTURE: u8 = 48;
-/// Share of a line's samples that its level leaves out, as a logo may be among them.
+/// Share of a line's samples that determine its level. The others may belong to a logo.
 const LEVEL: (usize, usize) = (85, 100);
-/// How much brighter than the border a sample of the picture is, in luma of 255: more than coding and noise make of black.
+/// Difference of luma between a picture sample and the border, of 255: more than coding and noise
+/// add to black.
 const BRIGHTER: u8 = 12;
-/// Share of the samples of a border line that are brighter, at most, before it is known how far the picture reaches along the line.
+/// Largest share of brighter samples in a border line, before the extent of the picture along the
+/// line is known.
 const FEW: f32 = 0.1;
-/// The same afterwards: subtitles fill about a quarter of the lines that they cover.
+/// The same afterwards. Subtitles fill about a quarter of the lines that they cover.
 pub(crate) const SOME: f32 = 0.35;
-/// The same in a border that is known.
+/// The same in a known border.
 const HALF: f32 = 0.5;
-/// Share of the samples of the picture's first line that are brighter than the border, at least.
+/// Smallest share of samples in the first picture line that are brighter than the border.
 pub(crate) const MOST: f32 = 0.6;
 
-/// Measures the borders of a picture of which `known` lines at each side are known to be border. None where what is brighter
-/// than the borders is less than a quarter of the picture's width or height.
+/// Measures the borders of a picture. `known` is the number of known border lines at each side.
+/// Returns `None` if the samples brighter than the borders span less than a quarter of the
+/// picture's width or height.
 pub(crate) fn measure(luma: &LumaSamples, known: [usize; 4]) -> Option<Edges> {
     let (across, down) = luma.size();
     let mut edges = Side::ALL.map(|side| Edge { threshold: threshold(luma, side), ..Edge::default() });
@@ -100,7 +105,8 @@ pub(crate) fn measure(luma: &LumaSamples, known: [usize; 4]) -> Option<Edges> {
     Some(edges)
 }
 
-/// Whether most of what is between the borders is brighter than they are, as text on black is not.
+/// Returns whether most samples between the borders are brighter than the borders. Text on black is
+/// not.
 fn is_picture(luma: &LumaSamples, edges: &Edges) -> bool {
     let bordered = edges.iter().filter(|edge| edge.lines > 0);
     let Some(threshold) = bordered.map(|edge| edge.threshold).min() else { return false };
@@ -110,7 +116,7 @@ fn is_picture(luma: &LumaSamples, edges: &Edges) -> bool {
     2 * lit >= columns.len() * rows.len()
 }
 
-/// The samples of the lines at `side` that lie between the borders at their ends.
+/// Returns the samples of the lines at `side` between the borders at the line ends.
 pub(crate) fn span(luma: &LumaSamples, edges: &Edges, side: Side) -> Range<usize> {
     let (across, down) = luma.size();
     let [top, bottom, left, right] = edges.map(|edge| edge.lines);
@@ -120,7 +126,7 @@ pub(crate) fn span(luma: &LumaSamples, edges: &Edges, side: Side) -> Range<usize
     }
 }
 
-/// Luma up to which a sample looks like the border at `side`; 0 where no border is there.
+/// Returns the largest luma of a border sample at `side`, 0 if there is no border.
 fn threshold(luma: &LumaSamples, side: Side) -> u8 {
     let (across, down) = luma.size();
     let length = match side {
@@ -138,13 +144,14 @@ fn threshold(luma: &LumaSamples, side: Side) -> u8 {
     level.filter(|&level| level <= usize::from(DARKEST_PICTURE)).map_or(0, |level| level as u8 + BRIGHTER)
 }
 
-/// Share of the samples `span` of line `line`, counted from `side`, that are brighter than `threshold`.
+/// Returns the share of samples in `span` of line `line`, counted from `side`, that are brighter
+/// than `threshold`.
 pub(crate) fn brighter(luma: &LumaSamples, side: Side, line: usize, span: &Range<usize>, threshold: u8) -> f32 {
     let count = span.clone().filter(|&at| sample(luma, side, line, at) > threshold).count();
     count as f32 / span.len().max(1) as f32
 }
 
-/// Sample `at` of line `line`, counted from `side`.
+/// Returns sample `at` of line `line`, counted from `side`.
 fn sample(luma: &LumaSamples, side: Side, line: usize, at: usize) -> u8 {
     let (across, down) = luma.size();
     match side {

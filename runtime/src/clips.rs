@@ -1,29 +1,31 @@
-//! Clips: f samples of one shot at a time, the last clip of a shot filled up with black (paper, sections 5 and 7.1).
+//! Clips: f samples of one shot each. Black fills the last clip of a shot (paper, sections 5 and
+//! 7.1).
 
 use crate::frame::Timestamp;
 use crate::keyframe::{ColourHistogram, keyframe};
 use crate::preprocess::Picture;
 use crate::sampler::WorkingRate;
 
-/// One sampled frame as the networks see it. Buffers are reused from one sample to the next.
+/// One sampled frame as input of the networks. Buffers are reused from sample to sample.
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
     /// Presentation time of the frame.
     pub time: Timestamp,
-    /// Intervals of the working rate that it stands for: more than one where the picture stood still.
+    /// Number of intervals of the working rate that the sample stands for. More than one if the
+    /// picture was held.
     pub times: u32,
-    /// Working rate at which it was taken.
+    /// Working rate of the sample.
     pub rate: WorkingRate,
-    /// The picture for the image stream, where there is one.
+    /// The picture for the image stream, if there is one.
     pub image: Option<Picture>,
-    /// The picture for the video stream, where there is one.
+    /// The picture for the video stream, if there is one.
     pub video: Option<Picture>,
     /// Colour histogram of the picture, for the choice of the keyframe.
     pub(crate) histogram: ColourHistogram,
 }
 
 impl Sample {
-    /// Makes this sample a copy of `other` that stands for `times` intervals, in the buffers it has.
+    /// Copies `other` into this sample's buffers, for `times` intervals.
     fn copy_from(&mut self, other: &Sample, times: u32) {
         (self.time, self.times, self.rate) = (other.time, times, other.rate);
         self.image.clone_from(&other.image);
@@ -35,7 +37,7 @@ impl Sample {
 /// A clip: f consecutive samples of one shot, one second at the working rate.
 #[derive(Clone, Debug, Default)]
 pub struct Clip {
-    /// Position among the stream's clips, from 0.
+    /// Index among the stream's clips, from 0.
     pub index: usize,
     /// Index of its shot.
     pub shot: usize,
@@ -45,31 +47,32 @@ pub struct Clip {
     pub content: usize,
     /// Time of the first sample.
     pub start: Timestamp,
-    /// When the clip after it begins, or its shot ends; black frames are not counted.
+    /// Time at which the next clip begins or the shot ends. Black frames do not count.
     pub end: Timestamp,
     samples: Vec<Sample>,
     keyframe: usize,
 }
 
 impl Clip {
-    /// The content samples in order, each standing for [`Sample::times`] frames of the clip.
+    /// Returns the samples in order, without padding. Each stands for [`Sample::times`] frames of
+    /// the clip.
     pub fn samples(&self) -> &[Sample] {
         &self.samples
     }
 
-    /// The frame that stands for the clip in the image stream: always content.
+    /// Returns the frame for the image stream. It is never padding.
     pub fn keyframe(&self) -> &Sample {
         &self.samples[self.keyframe]
     }
 
-    /// The pictures of the video stream, each as often as it stands in the clip.
+    /// Returns the pictures for the video stream, each repeated [`Sample::times`] times.
     pub fn pictures(&self) -> impl Iterator<Item = &Picture> {
         self.samples.iter().flat_map(|sample| {
             sample.video.iter().flat_map(|picture| std::iter::repeat_n(picture, sample.times as usize))
         })
     }
 
-    /// Black frames at the end.
+    /// Returns the number of black frames at the end.
     pub fn padded(&self) -> usize {
         self.frames - self.content
     }
@@ -86,12 +89,12 @@ pub(crate) struct ClipAssembler {
 }
 
 impl ClipAssembler {
-    /// An assembler at the start of a stream.
+    /// Returns an assembler at the start of a stream.
     pub fn new(rate: WorkingRate) -> Self {
         ClipAssembler { rate, clip: Clip::default(), clips: 0, spare_samples: Vec::new(), spare_clips: Vec::new() }
     }
 
-    /// A sample to fill, with the buffers of one that is no longer needed.
+    /// Returns a sample to fill. It reuses the buffers of an old one.
     pub fn spare_sample(&mut self) -> Sample {
         self.spare_samples.pop().unwrap_or_default()
     }
@@ -101,24 +104,24 @@ impl ClipAssembler {
         self.spare_samples.push(sample);
     }
 
-    /// Takes back a clip whose networks have run.
+    /// Takes back a clip that was processed.
     pub fn recycle(&mut self, mut clip: Clip) {
         self.spare_samples.append(&mut clip.samples);
         self.spare_clips.push(clip);
     }
 
-    /// Clips completed.
+    /// Returns the number of complete clips.
     pub fn clips(&self) -> usize {
         self.clips
     }
 
-    /// Frames of content in the clip that is being filled.
+    /// Returns the number of frames in the current clip.
     pub fn content(&self) -> usize {
         self.clip.content
     }
 
-    /// Adds a sample of shot `shot` that is seen until `until`; hands out every clip that this completes. A sample of another
-    /// working rate begins a clip.
+    /// Adds a sample of shot `shot` that is shown until `until`, and passes every clip that becomes
+    /// complete to `clip`. A sample with a new working rate starts a clip.
     pub fn push(&mut self, mut sample: Sample, until: Timestamp, shot: usize, clip: &mut impl FnMut(Clip)) {
         if sample.rate != self.rate {
             self.close(clip);
@@ -139,7 +142,7 @@ impl ClipAssembler {
                 clip(self.complete());
                 return;
             }
-            // A picture that stood still past the end of the clip goes on in the next.
+            // A picture that is held past the end of the clip continues in the next clip.
             let boundary = sample.time.towards(until, room, sample.times);
             let mut part = self.spare_sample();
             part.copy_from(&sample, room);
@@ -149,7 +152,7 @@ impl ClipAssembler {
         }
     }
 
-    /// Ends the shot: fills its last clip up with black and hands it out.
+    /// Ends the shot: pads its last clip with black and passes it to `clip`.
     pub fn close(&mut self, clip: &mut impl FnMut(Clip)) {
         if self.clip.content > 0 {
             clip(self.complete());
@@ -167,7 +170,7 @@ impl ClipAssembler {
         self.clip.content = 0;
         (done.index, done.frames) = (self.clips, self.rate.clip_frames());
         self.clips += 1;
-        // A clip that is handed out has content, so there is a keyframe.
+        // A complete clip has samples, so there is a keyframe.
         done.keyframe = keyframe(done.samples.iter().map(|sample| (&sample.histogram, sample.times))).unwrap_or(0);
         done
     }

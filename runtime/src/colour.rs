@@ -1,8 +1,8 @@
-//! Colour: what YCbCr samples mean in red, green and blue, for the matrices and ranges of video.
+//! Colour: converts YCbCr samples to red, green and blue, for the matrices and ranges of video.
 
 use crate::frame::{Colour, Matrix, Range};
 
-/// Turns one Y'CbCr triple of code values (0 to 255, fractions allowed) into R'G'B' of 0 to 255.
+/// Converts one Y'CbCr triple of code values (0 to 255, fractions allowed) to R'G'B' of 0 to 255.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ToRgb {
     luma_scale: f32,
@@ -14,7 +14,8 @@ pub(crate) struct ToRgb {
 }
 
 impl ToRgb {
-    /// The conversion for `colour`: luma weights of the ITU-R recommendation, 219 and 224 steps in limited range.
+    /// Returns the conversion for `colour`: luma weights of the ITU-R recommendation, 219 and 224
+    /// steps in limited range.
     pub fn new(colour: Colour) -> Self {
         let (kr, kb) = match colour.matrix {
             Matrix::Bt601 => (0.299, 0.114),
@@ -36,25 +37,26 @@ impl ToRgb {
         }
     }
 
-    /// R'G'B' of one triple, unclamped.
+    /// Returns R'G'B' of one triple, unclamped.
     #[inline(always)]
     pub fn rgb(&self, y: f32, u: f32, v: f32) -> [f32; 3] {
         let (y, u, v) = (self.luma(y), u - 128.0, v - 128.0);
         [y + self.red_from_v * v, y - self.green_from_u * u - self.green_from_v * v, y + self.blue_from_u * u]
     }
 
-    /// Full-range luma of a luma code value, unclamped.
+    /// Returns the full-range luma of a luma code value, unclamped.
     #[inline(always)]
     pub fn luma(&self, y: f32) -> f32 {
         (y - self.luma_black) * self.luma_scale
     }
 }
 
-/// The code value nearest to `value`, clamped to 0 to 255. Half up is half to even but for exact halves, which no network sees.
+/// Returns the code value nearest to `value`, clamped to 0 to 255. Exact halves round up or down,
+/// and the difference has no effect on a network.
 #[inline(always)]
 pub(crate) fn to_code(value: f32) -> u8 {
-    // From 2^23 on a float has no fraction, so that adding this rounds, and leaves the whole number in the lowest bits. `as` would do,
-    // but the compiler makes no vector code of it.
+    // From 2^23 on a float has no fraction, so adding this constant rounds and leaves the integer
+    // in the lowest bits. The compiler does not vectorise `as`.
     const WHOLE: f32 = 8_388_608.0;
     let value = (value + 0.5).clamp(0.0, 255.0);
     let nearest = value + WHOLE;
@@ -62,7 +64,8 @@ pub(crate) fn to_code(value: f32) -> u8 {
     (nearest.to_bits() - u32::from(above)) as u8
 }
 
-/// Y'CbCr of BT.709 in full range, for statistics of RGB pictures; integers, 16 fractional bits.
+/// Returns Y'CbCr of BT.709 in full range, for statistics of RGB pictures. Computes with integers
+/// of 16 fractional bits.
 #[inline(always)]
 pub(crate) fn rgb_to_ycc([r, g, b]: [u8; 3]) -> [u8; 3] {
     let (r, g, b) = (i32::from(r), i32::from(g), i32::from(b));
@@ -76,9 +79,10 @@ pub(crate) fn rgb_to_ycc([r, g, b]: [u8; 3]) -> [u8; 3] {
 mod tests {
     use super::*;
 
-    /// BT.709 and BT.601 code values of the primaries, from the recommendations' 75 % and 100 % bars.
+    /// BT.709 and BT.601 code values of the primaries, from the recommendations' 75 % and 100 %
+    /// bars.
     #[test]
-    fn primaries_come_back() {
+    fn primaries_convert_to_their_colours() {
         let to_rgb = |matrix, range, [y, u, v]: [u8; 3]| {
             ToRgb::new(Colour { matrix, range }).rgb(y.into(), u.into(), v.into()).map(to_code)
         };
@@ -94,7 +98,7 @@ mod tests {
     #[test]
     fn codes_are_rounded_half_up_and_clamped() {
         let near = |bits: u32| (0..1 << 22).map(move |at| f32::from_bits(bits.wrapping_add(at << 8)));
-        // Every 256th float there is, and all around the halves.
+        // Every 256th float, and all around the halves.
         let halves = (0..=256).flat_map(|code| {
             let half = (code as f32 - 0.5).to_bits();
             (half - 5..=half + 5).map(f32::from_bits)
@@ -107,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn statistics_of_rgb_are_those_of_its_yuv() {
+    fn statistics_of_rgb_equal_those_of_its_yuv() {
         for rgb in [[0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255], [12, 200, 90]] {
             let [y, u, v] = rgb_to_ycc(rgb);
             let back =

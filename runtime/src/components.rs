@@ -1,15 +1,16 @@
-//! Components: where the samples of luma, chroma or red, green and blue lie in a frame's planes, whatever its format.
+//! Components: the positions of the samples of luma, chroma or red, green and blue in a frame's
+//! planes, for every format.
 
 use crate::frame::{Frame, Pixels, Plane};
 
 /// One component of a frame inside an interleaved plane.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Component<'a> {
-    /// The plane that holds it.
+    /// The plane that contains it.
     pub plane: Plane<'a>,
     /// Samples in a row.
     pub width: usize,
-    /// Rows.
+    /// Number of rows.
     pub height: usize,
     /// Bytes from a sample to its right neighbour.
     pub step: usize,
@@ -18,20 +19,20 @@ pub(crate) struct Component<'a> {
 }
 
 impl<'a> Component<'a> {
-    /// Bytes of a row up to and with its last sample.
+    /// Returns the bytes of a row, up to and including its last sample.
     #[inline]
     pub fn row_bytes(&self) -> usize {
         self.offset + (self.width - 1) * self.step + 1
     }
 
-    /// Row `y`, from the plane's left edge.
+    /// Returns row `y`, from the plane's left edge.
     #[inline]
     pub fn row(&self, y: usize) -> &'a [u8] {
         self.plane.row(y, self.row_bytes())
     }
 }
 
-/// The components of a frame: either YCbCr or RGB, or luma alone.
+/// The components of a frame: YCbCr, RGB, or luma alone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Components<'a> {
     /// Luma, blue difference, red difference.
@@ -43,8 +44,8 @@ pub(crate) enum Components<'a> {
 }
 
 impl<'a> Components<'a> {
-    /// The components of `frame`.
-    pub fn of(frame: &Frame<'a>) -> Self {
+    /// Returns the components of `frame`.
+    pub fn from_frame(frame: &Frame<'a>) -> Self {
         let (width, height) = (frame.width(), frame.height());
         let component = |plane, width, height, step, offset| Component { plane, width, height, step, offset };
         match frame.pixels() {
@@ -82,7 +83,7 @@ impl<'a> Components<'a> {
         }
     }
 
-    /// The components in order.
+    /// Returns the components in order.
     pub fn as_slice(&self) -> &[Component<'a>] {
         match self {
             Components::Yuv(three) | Components::Rgb(three) => three,

@@ -1,4 +1,4 @@
-//! Events: what the pipeline says while a stream runs, in the form that other programs read (`runtime/schema/events.json`).
+//! Events of the pipeline, in the form that other programs read (`runtime/schema/events.json`).
 
 use std::sync::Arc;
 
@@ -12,86 +12,90 @@ use crate::sampler::WorkingRate;
 use crate::segmenter::Segmentation;
 use crate::shots::{Shot, ShotKind};
 
-/// Version of the events' form; a name is never given another meaning within a version.
+/// Version of the event schema. A name keeps its meaning within a version.
 pub const EVENT_SCHEMA: u32 = 1;
 
 /// One event. Seconds are presentation times of the source.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Event {
-    /// A shot closed; its clips came before.
+    /// A shot ended. Its clips were emitted before.
     Shot {
-        /// Position among the shots, from 0.
+        /// Index among the shots, from 0.
         index: usize,
         /// Time of its first frame.
         start_s: f64,
-        /// Time of the first frame after it; at the end of the stream or before a pause, when its last frame is over.
+        /// Time of the first frame after it. At the end of the stream or before a pause: the time
+        /// at which its last frame ends.
         end_s: f64,
         /// How it began.
         kind: ShotKind,
         /// Index of its first frame among the decoded frames, from 0.
         first_frame: u64,
-        /// Decoded frames in it.
+        /// Number of decoded frames in it.
         frames: u64,
-        /// The part of the picture inside its borders, in pixels as stored; in JSON only where the picture has borders.
+        /// The picture inside its borders, in stored pixels. JSON has it only if the picture has
+        /// borders.
         #[serde(skip_serializing_if = "Option::is_none")]
         active: Option<Area>,
     },
-    /// The networks have seen a clip.
+    /// The networks processed a clip.
     Clip {
-        /// Position among the clips, from 0.
+        /// Index among the clips, from 0.
         index: usize,
-        /// Its shot's index.
+        /// Index of its shot.
         shot: usize,
         /// Time of its first frame.
         start_s: f64,
-        /// When the next clip of its shot begins, or its shot ends.
+        /// Time at which the next clip of its shot begins, or its shot ends.
         end_s: f64,
-        /// Time of the frame that stands for it in the image stream.
+        /// Time of its keyframe, the frame for the image stream.
         keyframe_s: f64,
-        /// Black frames at its end.
+        /// Number of black frames at its end.
         padded: usize,
     },
-    /// Provisional probabilities after a clip, over the snippet it falls in.
+    /// Provisional probabilities after a clip, over the clip's snippet.
     Genres {
         /// End of the clip.
         at_s: f64,
         /// Genre probabilities.
         probabilities: Probabilities,
     },
-    /// The end: the mean over the snippets.
+    /// The end of the stream: the mean over the snippets.
     Result {
         /// Genre probabilities.
         probabilities: Probabilities,
-        /// Decoded frames.
+        /// Number of decoded frames.
         frames: u64,
-        /// Shots.
+        /// Number of shots.
         shots: usize,
-        /// Clips.
+        /// Number of clips.
         clips: usize,
-        /// Snippets that the probabilities are a mean over.
+        /// Number of snippets that the probabilities average.
         snippets: usize,
-        /// Time at which the last frame is over.
+        /// Time at which the last frame ends.
         duration_s: f64,
-        /// Working rate in frames a second, at the end.
+        /// Working rate at the end, in frames per second.
         fps: WorkingRate,
         /// Whether clips respect shots.
         segmentation: Segmentation,
         /// Name of the bundle.
         bundle: String,
-        /// How the labels' logits became probabilities; in JSON only where it is single-label.
+        /// How logits became probabilities. JSON has it only for single-label bundles.
         #[serde(skip_serializing_if = "Task::is_multi_label")]
         task: Task,
-        /// Whether the weights were learned. Where false the probabilities mean nothing.
+        /// Whether the weights were trained. If not, the probabilities mean nothing.
         trained: bool,
-        /// What the bundle wants to be said with its results.
+        /// The bundle's notice about its results.
         #[serde(skip_serializing_if = "Option::is_none")]
         notice: Option<String>,
-        /// Pictures that damage cost, in all [`Event::Lost`] together; in JSON only where there are any.
+        /// Number of frames lost to damage, the sum of all [`Event::Lost`]. JSON has it only if it
+        /// is not 0.
         #[serde(skip_serializing_if = "is_zero")]
         lost_frames: u64,
-        /// Whether the source was read to its end, or a live one as long as was asked, and nothing was lost; where false an error
-        /// event follows, pictures were lost, or the program was told to stop.
+        /// Whether the source was read to its end, or a live source for the requested time, and no
+        /// frame was lost. If false, an error event follows, frames were lost, or the program was
+        /// stopped.
         complete: bool,
     },
     /// Damage cost pictures: they could not be decoded, or only with errors.
@@ -136,8 +140,8 @@ impl From<&Clip> for Event {
     }
 }
 
-/// A probability in [0, 1] for each label, in the bundle's order. Several may be high at once, unless the bundle is
-/// single-label: then they sum to 1.
+/// A probability in [0, 1] for each label, in the bundle's order. The probabilities of a
+/// single-label bundle sum to 1. Otherwise several can be high at once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Probabilities {
     labels: Arc<[String]>,
@@ -145,17 +149,18 @@ pub struct Probabilities {
 }
 
 impl Probabilities {
-    /// `values` for `labels`, as many of one as of the other.
+    /// Returns probabilities of `labels`. Both have the same length.
     pub(crate) fn new(labels: Arc<[String]>, values: Vec<f32>) -> Self {
         Probabilities { labels, values }
     }
 
-    /// Labels and their probabilities, in the bundle's order.
+    /// Returns labels and their probabilities, in the bundle's order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, f32)> {
         self.labels.iter().map(String::as_str).zip(self.values.iter().copied())
     }
 
-    /// Labels and their probabilities, the likeliest first, equals in the bundle's order.
+    /// Returns labels and their probabilities, the most probable first. Equal ones stay in the
+    /// bundle's order.
     pub fn ranked(&self) -> Vec<(&str, f32)> {
         let mut all: Vec<_> = self.iter().collect();
         all.sort_by(|a, b| b.1.total_cmp(&a.1));

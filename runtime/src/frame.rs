@@ -1,4 +1,5 @@
-//! A frame: one decoded picture, borrowed from whoever decoded it, with its presentation time and the meaning of its samples.
+//! A frame: one decoded picture, borrowed from its decoder, with its presentation time and the
+//! meaning of its samples.
 
 use std::fmt;
 
@@ -11,7 +12,8 @@ const NANOS: i128 = 1_000_000_000;
 
 /// A presentation time, or the distance between two, in nanoseconds.
 ///
-/// Times come from the container or the camera and never from counting frames, so variable rates and gaps are ordinary.
+/// Times come from the container or the camera, never from counting frames. Variable frame rates
+/// and gaps are normal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -19,50 +21,52 @@ impl Timestamp {
     /// The start of the stream.
     pub const ZERO: Timestamp = Timestamp(0);
 
-    /// A time in nanoseconds.
+    /// Returns a time in nanoseconds.
     pub const fn from_nanos(nanos: i64) -> Self {
         Timestamp(nanos)
     }
 
-    /// A time in milliseconds; saturates instead of wrapping.
+    /// Returns a time in milliseconds. Saturates on overflow.
     pub const fn from_millis(millis: i64) -> Self {
         Timestamp(millis.saturating_mul(1_000_000))
     }
 
-    /// `ticks` of a clock that ticks `per_second` times a second, rounded to the nearest nanosecond; saturates instead of
-    /// wrapping, and reads a clock of zero ticks a second as one of one tick, so that no container can make it panic.
+    /// Returns the time of `ticks` of a clock with `per_second` ticks per second, rounded to the
+    /// nearest nanosecond. Saturates on overflow. Treats 0 ticks per second as 1, so that no
+    /// container can cause a panic.
     pub fn from_ticks(ticks: i64, per_second: u64) -> Self {
         let per_second = i128::from(per_second.max(1));
         let nanos = (i128::from(ticks) * NANOS + per_second / 2).div_euclid(per_second);
         Timestamp(nanos.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
     }
 
-    /// `seconds` rounded to the nearest nanosecond; not-a-number is read as zero.
+    /// Returns a time in seconds, rounded to the nearest nanosecond. NaN becomes zero.
     pub fn from_secs_f64(seconds: f64) -> Self {
         Timestamp((seconds * 1e9).round() as i64)
     }
 
-    /// The time in nanoseconds.
+    /// Returns the time in nanoseconds.
     pub const fn as_nanos(self) -> i64 {
         self.0
     }
 
-    /// The time in seconds.
+    /// Returns the time in seconds.
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e9
     }
 
-    /// This time moved later by `other`, saturating.
+    /// Returns this time plus `other`. Saturates on overflow.
     pub const fn plus(self, other: Timestamp) -> Self {
         Timestamp(self.0.saturating_add(other.0))
     }
 
-    /// The distance from `earlier` to this time, saturating; negative when `earlier` is later.
+    /// Returns the distance from `earlier` to this time. It is negative if `earlier` is later.
+    /// Saturates on overflow.
     pub const fn since(self, earlier: Timestamp) -> Self {
         Timestamp(self.0.saturating_sub(earlier.0))
     }
 
-    /// The moment `part` of `whole` on the way from here to `end`; `end` where `whole` is 0.
+    /// Returns the time `part` of `whole` of the way from here to `end`, or `end` if `whole` is 0.
     pub fn towards(self, end: Timestamp, part: u32, whole: u32) -> Self {
         let way = i128::from(end.since(self).as_nanos()) * i128::from(part);
         way.checked_div(whole.into()).map_or(end, |way| self.plus(Timestamp::from_nanos(way as i64)))
@@ -75,28 +79,30 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// One plane of 8-bit samples: `stride` bytes from the start of a row to the start of the next.
+/// One plane of 8-bit samples, with `stride` bytes from the start of a row to the start of the
+/// next.
 #[derive(Clone, Copy)]
 pub struct Plane<'a> {
-    /// The samples; the last row may end right after its last sample.
+    /// The samples. The last row may end right after its last sample.
     pub data: &'a [u8],
     /// Bytes from one row to the next, at least the bytes of a row.
     pub stride: usize,
 }
 
 impl<'a> Plane<'a> {
-    /// Row `y`, of `bytes` bytes. Panics outside the plane; [`Frame::new`] has checked every row of a frame's planes.
+    /// Returns the first `bytes` bytes of row `y`. Panics outside the plane. [`Frame::new`] has
+    /// checked every row of a frame's planes.
     #[inline]
     pub(crate) fn row(&self, y: usize, bytes: usize) -> &'a [u8] {
         &self.data[y * self.stride..][..bytes]
     }
 
-    /// The plane from row `y` and byte `x` of each row on.
+    /// Returns the plane from row `y` and from byte `x` of each row on.
     fn from(&self, x: usize, y: usize) -> Self {
         Plane { data: self.data.get(y * self.stride + x..).unwrap_or_default(), stride: self.stride }
     }
 
-    /// Whether the plane holds `rows` rows of `bytes` bytes.
+    /// Returns whether the plane has `rows` rows of `bytes` bytes.
     fn holds(&self, rows: usize, bytes: usize) -> bool {
         self.stride >= bytes
             && rows
@@ -113,20 +119,21 @@ impl fmt::Debug for Plane<'_> {
     }
 }
 
-/// How much coarser than luma the chroma planes of a planar picture are.
+/// How much smaller than luma the chroma planes of a planar picture are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Subsampling {
     /// 4:2:0, halved in both directions.
     #[default]
     Both,
-    /// 4:2:2, halved across.
+    /// 4:2:2, half the width.
     Across,
-    /// 4:4:4, not halved.
+    /// 4:4:4, full size.
     None,
 }
 
 impl Subsampling {
-    /// Right shifts that take a luma width and height to the chroma plane's (rounding up).
+    /// Returns the right shifts from luma width and height to those of the chroma planes (rounded
+    /// up).
     pub(crate) fn shifts(self) -> (usize, usize) {
         match self {
             Subsampling::Both => (1, 1),
@@ -139,7 +146,7 @@ impl Subsampling {
 /// The samples of a picture, 8 bits each.
 #[derive(Clone, Copy, Debug)]
 pub enum Pixels<'a> {
-    /// Luma and two chroma planes (I420 when [`Subsampling::Both`]).
+    /// Luma and two chroma planes (I420 if [`Subsampling::Both`]).
     Planar {
         /// Luma, (height, width).
         y: Plane<'a>,
@@ -150,40 +157,41 @@ pub enum Pixels<'a> {
         /// Size of `u` and `v`.
         subsampling: Subsampling,
     },
-    /// Luma, and one plane of U and V in turn at half the size in both directions.
+    /// Luma, and one plane with alternating U and V at half the width and height.
     Nv12 {
         /// Luma, (height, width).
         y: Plane<'a>,
         /// (ceil(height / 2), ceil(width / 2), 2).
         uv: Plane<'a>,
     },
-    /// Packed 4:2:2: Y0 U Y1 V; an odd width still stores whole pairs.
+    /// Packed 4:2:2: Y0 U Y1 V. An odd width is stored as whole pairs.
     Yuyv(Plane<'a>),
     /// Red, green, blue, (height, width, 3), full range.
     Rgb8(Plane<'a>),
-    /// Luma alone, (height, width).
+    /// Luma only, (height, width).
     Grey(Plane<'a>),
 }
 
-/// Which red, green and blue a luma and two colour differences stand for.
+/// The matrix from luma and colour differences to red, green and blue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Matrix {
-    /// ITU-R BT.601: standard definition, and JPEG.
+    /// ITU-R BT.601: standard definition and JPEG.
     Bt601,
     /// ITU-R BT.709: high definition.
     Bt709,
-    /// ITU-R BT.2020, constant luminance excluded.
+    /// ITU-R BT.2020 with non-constant luminance.
     Bt2020,
 }
 
 impl Matrix {
-    /// What players assume when a stream does not say: BT.709 from 720 lines (or 1280 columns) up, BT.601 below.
+    /// Returns the matrix that players assume if a stream does not state it: BT.709 from 720 lines
+    /// or 1280 columns, BT.601 below.
     pub fn assumed_for(width: usize, height: usize) -> Self {
         if height >= 720 || width >= 1280 { Matrix::Bt709 } else { Matrix::Bt601 }
     }
 }
 
-/// Which code values stand for black and white.
+/// The code values of black and white.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Range {
     /// Luma 16 to 235, chroma 16 to 240.
@@ -192,34 +200,35 @@ pub enum Range {
     Full,
 }
 
-/// How the samples of a picture become colour.
+/// How samples become colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Colour {
-    /// Matrix of the YUV formats; RGB ignores it.
+    /// Matrix of YUV formats. RGB ignores it.
     pub matrix: Matrix,
-    /// Range of the YUV and grey formats; RGB is always full.
+    /// Range of YUV and grey formats. RGB is always full range.
     pub range: Range,
 }
 
-/// How a stored picture is turned and mirrored for display: the eight orientations of EXIF, in the order of their numbers.
+/// How a stored picture is rotated and mirrored for display: the eight orientations of EXIF, in the
+/// order of their numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Orientation {
     /// Stored upright.
     #[default]
     Upright,
-    /// Left and right change places.
+    /// Mirrored left to right.
     FlipHorizontal,
-    /// Half a turn.
+    /// Rotated by 180 degrees.
     Rotate180,
-    /// Top and bottom change places.
+    /// Mirrored top to bottom.
     FlipVertical,
     /// Mirrored along the diagonal from the upper left: rows become columns.
     Transpose,
-    /// A quarter turn clockwise.
+    /// Rotated by 90 degrees clockwise.
     Rotate90,
     /// Mirrored along the diagonal from the upper right.
     Transverse,
-    /// A quarter turn counter-clockwise.
+    /// Rotated by 90 degrees counter-clockwise.
     Rotate270,
 }
 
@@ -236,8 +245,9 @@ impl Orientation {
         Orientation::Rotate270,
     ];
 
-    /// Returns the orientation that moves the point (x, y) to (a x + c y, b x + d y), y downwards, for the signs of
-    /// `[a, b, c, d]`. `None` if an axis of the picture does not become an axis of the display.
+    /// Returns the orientation that maps the point (x, y) to (a x + c y, b x + d y), y downwards,
+    /// for the signs of `[a, b, c, d]`. Returns `None` if an axis of the picture does not map to an
+    /// axis of the display.
     pub fn from_matrix(matrix: [i64; 4]) -> Option<Self> {
         Some(match matrix.map(i64::signum) {
             [1, 0, 0, 1] => Orientation::Upright,
@@ -252,14 +262,14 @@ impl Orientation {
         })
     }
 
-    /// Returns whether width and height change places.
+    /// Returns whether width and height are swapped.
     pub fn swaps_sides(self) -> bool {
         use Orientation::{Rotate90, Rotate270, Transpose, Transverse};
         matches!(self, Transpose | Rotate90 | Transverse | Rotate270)
     }
 }
 
-/// The shape of a stored pixel, width to height: 16:15 is a little wider than high.
+/// The shape of a stored pixel, width to height. 16:15 is slightly wider than high.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SampleAspect {
     width: u32,
@@ -270,16 +280,17 @@ impl SampleAspect {
     /// Square pixels.
     pub const SQUARE: SampleAspect = SampleAspect { width: 1, height: 1 };
 
-    /// Largest ratio of the sides in either direction. Real ratios are below 4; what is above this is a writer's mistake.
+    /// Largest ratio of the sides in either direction. Real ratios are below 4. Larger ones are
+    /// errors of the encoder.
     const MAX_RATIO: u64 = 16;
 
-    /// Returns the shape `width`:`height`. `None` if a side is 0 or one is over 16 times the other.
+    /// Returns the shape `width`:`height`, or `None` if a side is 0 or over 16 times the other.
     pub fn new(width: u32, height: u32) -> Option<Self> {
         let (short, long) = (u64::from(width.min(height)), u64::from(width.max(height)));
         (short > 0 && long <= Self::MAX_RATIO * short).then_some(SampleAspect { width, height })
     }
 
-    /// Returns the width in heights, from 1/16 to 16.
+    /// Returns width divided by height, from 1/16 to 16.
     pub fn ratio(self) -> f64 {
         f64::from(self.width) / f64::from(self.height)
     }
@@ -291,31 +302,32 @@ impl Default for SampleAspect {
     }
 }
 
-/// A picture that cannot be what it says it is.
+/// A picture with an impossible size or too few samples.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// No pixels, or a side longer than [`Frame::MAX_SIDE`].
-    #[error("a picture of {width}x{height} is outside 1x1 to {max}x{max}", max = Frame::MAX_SIDE)]
+    /// The picture has no pixels, or a side longer than [`Frame::MAX_SIDE`].
+    #[error("a picture of {width}x{height} is not between 1x1 and {max}x{max}", max = Frame::MAX_SIDE)]
     Size {
         /// Width in pixels.
         width: usize,
         /// Height in pixels.
         height: usize,
     },
-    /// A plane is shorter than the picture's size needs, or its stride is shorter than a row.
-    #[error("a {width}x{height} picture needs more samples than its {plane} plane holds")]
+    /// A plane has fewer samples than the picture, or its stride is shorter than a row.
+    #[error("the {plane} plane has too few samples for a {width}x{height} picture")]
     ShortPlane {
         /// Width in pixels.
         width: usize,
         /// Height in pixels.
         height: usize,
-        /// Which plane.
+        /// Name of the plane.
         plane: &'static str,
     },
 }
 
-/// One decoded picture with its presentation time. It borrows its samples; no stage of the runtime copies a full picture.
+/// One decoded picture with its presentation time. It borrows its samples. No stage of the runtime
+/// copies a full-size picture.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
     pixels: Pixels<'a>,
@@ -329,15 +341,18 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Longest side of a picture, in pixels: 16K, twice what any camera or trailer uses today.
+    /// Longest side of a picture in pixels: 16K, twice the largest side of today's cameras and
+    /// trailers.
     pub const MAX_SIDE: usize = 16_384;
 
-    /// A picture of `width` x `height` pixels as stored, shown at `time`, in limited-range colour by the size's usual
-    /// matrix, upright, with square pixels. Change the last three with [`Frame::with_colour`], [`Frame::with_orientation`]
-    /// and [`Frame::with_sample_aspect`].
+    /// Returns a picture of `width` x `height` stored pixels, shown at `time`. It is upright, has
+    /// square pixels, and its colour is of limited range with the usual matrix for its size.
+    /// [`Frame::with_colour`], [`Frame::with_orientation`] and [`Frame::with_sample_aspect`] change
+    /// this.
     ///
     /// # Errors
-    /// When the size is out of bounds or a plane does not hold it; every later access relies on this check.
+    /// Returns an error if the size is out of bounds or a plane has too few samples. Every later
+    /// access relies on this check.
     pub fn new(pixels: Pixels<'a>, width: usize, height: usize, time: Timestamp) -> Result<Self, FrameError> {
         if width == 0 || height == 0 || width > Self::MAX_SIDE || height > Self::MAX_SIDE {
             return Err(FrameError::Size { width, height });
@@ -367,36 +382,36 @@ impl<'a> Frame<'a> {
         Ok(Frame { pixels, width, height, time, colour, orientation, sample_aspect, duration: None })
     }
 
-    /// The same picture, its samples meant in `colour`.
+    /// Sets the meaning of the samples.
     #[must_use]
     pub fn with_colour(mut self, colour: Colour) -> Self {
         self.colour = colour;
         self
     }
 
-    /// The same picture, to be shown in `orientation`.
+    /// Sets the orientation for display.
     #[must_use]
     pub fn with_orientation(mut self, orientation: Orientation) -> Self {
         self.orientation = orientation;
         self
     }
 
-    /// The same picture, its stored pixels of shape `aspect`.
+    /// Sets the shape of stored pixels.
     #[must_use]
     pub fn with_sample_aspect(mut self, aspect: SampleAspect) -> Self {
         self.sample_aspect = aspect;
         self
     }
 
-    /// The same picture, shown for `duration` if no other follows.
+    /// Sets how long the picture is shown if no other picture follows.
     #[must_use]
     pub fn with_duration(mut self, duration: Timestamp) -> Self {
         self.duration = Some(duration);
         self
     }
 
-    /// Returns the part of the picture in `area`; copies nothing. Left and top are rounded down to even pixels, so that
-    /// chroma samples stay whole, and what reaches beyond the picture is left out.
+    /// Returns the part of the picture in `area` without a copy. Left and top are rounded down to
+    /// even pixels, so that chroma samples stay whole. The area is clipped to the picture.
     #[must_use]
     pub fn crop(mut self, area: Area) -> Self {
         let (x, y) = (area.x.min(self.width - 1) & !1, area.y.min(self.height - 1) & !1);
@@ -416,42 +431,43 @@ impl<'a> Frame<'a> {
         self
     }
 
-    /// The samples.
+    /// Returns the samples.
     pub fn pixels(&self) -> Pixels<'a> {
         self.pixels
     }
 
-    /// Width in pixels, as stored (before orientation and sample aspect).
+    /// Returns the width in stored pixels (before orientation and sample aspect).
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Height in pixels, as stored (before orientation and sample aspect).
+    /// Returns the height in stored pixels (before orientation and sample aspect).
     pub fn height(&self) -> usize {
         self.height
     }
 
-    /// Presentation time.
+    /// Returns the presentation time.
     pub fn time(&self) -> Timestamp {
         self.time
     }
 
-    /// How the samples become colour.
+    /// Returns how samples become colours.
     pub fn colour(&self) -> Colour {
         self.colour
     }
 
-    /// How the picture is turned and mirrored for display.
+    /// Returns how the picture is rotated and mirrored for display.
     pub fn orientation(&self) -> Orientation {
         self.orientation
     }
 
-    /// How long the picture is shown if no other follows; `None` if its source does not say.
+    /// Returns how long the picture is shown if no other picture follows, or `None` if its source
+    /// does not state it.
     pub fn duration(&self) -> Option<Timestamp> {
         self.duration
     }
 
-    /// The shape of a stored pixel.
+    /// Returns the shape of a stored pixel.
     pub fn sample_aspect(&self) -> SampleAspect {
         self.sample_aspect
     }
@@ -471,7 +487,7 @@ mod tests {
     }
 
     #[test]
-    fn orientations_are_known_by_their_matrix_and_not_by_its_scale() {
+    fn orientations_follow_the_signs_of_a_matrix() {
         let matrices = [
             [1, 0, 0, 1],
             [-1, 0, 0, 1],
@@ -492,7 +508,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pixel_has_a_sane_shape() {
+    fn pixel_shapes_are_limited() {
         assert_eq!(SampleAspect::new(16, 1).map(SampleAspect::ratio), Some(16.0));
         assert_eq!(SampleAspect::new(1, 16).map(SampleAspect::ratio), Some(1.0 / 16.0));
         for (width, height) in [(0, 0), (0, 1), (1, 0), (17, 1), (1, 17), (u32::MAX, 1)] {
@@ -501,13 +517,13 @@ mod tests {
     }
 
     #[test]
-    fn a_plane_must_hold_its_picture() {
+    fn a_plane_with_too_few_samples_is_refused() {
         let data = [0u8; 12];
         let grey = |width, height, stride| {
             Frame::new(Pixels::Grey(Plane { data: &data, stride }), width, height, Timestamp::ZERO).map(|_| ())
         };
         assert_eq!(grey(3, 4, 3), Ok(()));
-        // The last row of a padded plane may stop at its last sample.
+        // The last row of a padded plane may end at its last sample.
         assert_eq!(grey(2, 3, 5), Ok(()));
         assert!(matches!(grey(3, 3, 5), Err(FrameError::ShortPlane { .. })));
         assert!(matches!(grey(4, 2, 3), Err(FrameError::ShortPlane { .. })));
@@ -516,7 +532,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_picture_has_its_samples_in_every_format() {
+    fn a_crop_has_the_samples_of_the_picture_in_every_format() {
         use crate::components::Components;
         let data: Vec<u8> = (0..400).map(|at| (at * 7 % 251) as u8).collect();
         let plane = |stride| Plane { data: &data, stride };
@@ -530,7 +546,7 @@ mod tests {
             let whole = Frame::new(pixels, width, height, Timestamp::ZERO).expect("the planes hold it");
             let part = whole.crop(area);
             Frame::new(part.pixels(), 7, 2, Timestamp::ZERO).expect("the planes hold the part");
-            let (whole, part) = (Components::of(&whole), Components::of(&part));
+            let (whole, part) = (Components::from_frame(&whole), Components::from_frame(&part));
             for (whole, part) in whole.as_slice().iter().zip(part.as_slice()) {
                 let (x, y) = (2 * whole.width / width, 4 * whole.height / height);
                 let sample = |row: &[u8], offset: usize, step: usize, at: usize| row[offset + at * step];

@@ -1,5 +1,5 @@
-//! Golden outputs: a fixed input that travels with a bundle and what its networks made of it where it was built, so that a
-//! board can be shown to compute the same.
+//! Golden outputs: a fixed input in a bundle, and the outputs of its networks on the computer that
+//! built the bundle. They show whether a board computes the same.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,19 +8,21 @@ use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, View, serialize};
 use thiserror::Error;
 
 use crate::bundle::{Bundle, GOLDEN_FILE};
+use crate::executor::Executor;
 use crate::heads::Snippets;
-use crate::network::{Executor, NetworkError, Networks};
+use crate::network::{NetworkError, Networks};
 use crate::preprocess::Picture;
 use crate::sampler::WorkingRate;
 
-/// Largest difference of a feature, relative to the largest of its vector, and of a probability, that counts as equal in single precision:
-/// what different orders of summation on different processors leave, with room.
+/// Largest difference that counts as equal in single precision: of a feature relative to the
+/// largest of its vector, and of a probability. Processors that sum in different orders stay well
+/// below it.
 const TOLERANCE: f32 = 1e-3;
 
-/// The same for backbones in half precision, whose every sum is rounded to 11 bits.
+/// The same for backbones in half precision, which round every sum to 11 bits.
 const HALF_TOLERANCE: f32 = 1e-2;
 
-/// Names inside the file.
+/// Names of tensors in the file.
 const IMAGE_INPUT: &str = "image.input";
 const IMAGE_FEATURES: &str = "image.features";
 const VIDEO_INPUT: &str = "video.input";
@@ -31,16 +33,16 @@ const PROBABILITIES: &str = "probabilities";
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum GoldenError {
-    /// The bundle has none.
-    #[error("the bundle has no {GOLDEN_FILE}, so there is nothing to verify it against; build it anew")]
+    /// The bundle contains no golden outputs.
+    #[error("the bundle has no {GOLDEN_FILE} to compare with; rebuild the bundle")]
     Absent,
     /// The file cannot be read.
-    #[error("{GOLDEN_FILE} cannot be read ({0}); build the bundle anew")]
+    #[error("cannot read {GOLDEN_FILE}: {0}; rebuild the bundle")]
     Format(#[from] SafeTensorError),
-    /// The file does not fit the networks.
-    #[error("{GOLDEN_FILE} has no fitting {0}; build the bundle anew")]
+    /// The file does not match the networks.
+    #[error("{GOLDEN_FILE} has no tensor {0} of the right shape; rebuild the bundle")]
     Tensor(&'static str),
-    /// A network cannot be prepared or run.
+    /// A network cannot be prepared or fails.
     #[error(transparent)]
     Network(#[from] NetworkError),
 }
@@ -48,40 +50,40 @@ pub enum GoldenError {
 /// One comparison of a replay.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    /// What was compared.
+    /// Name of the compared output.
     pub name: &'static str,
-    /// Values compared.
+    /// Number of compared values.
     pub values: usize,
-    /// Largest difference, relative to the largest expected magnitude where that is above one.
+    /// Largest difference, relative to the largest expected magnitude if that is above 1.
     pub worst: f32,
-    /// The largest difference that counts as equal: 1e-3, or 1e-2 in half precision.
+    /// Largest difference that counts as equal: 1e-3, or 1e-2 in half precision.
     pub tolerance: f32,
 }
 
 impl Comparison {
-    /// Whether the difference is small enough; never true for a difference that is not a number.
+    /// Returns whether the difference is small enough. A NaN is not.
     pub fn passes(&self) -> bool {
         self.worst <= self.tolerance
     }
 }
 
-/// What the networks gave here beside what they gave where the bundle was built.
+/// Comparison of this processor's outputs with the golden ones.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Replay {
-    /// Features and probabilities.
+    /// Comparisons of features and probabilities.
     pub comparisons: Vec<Comparison>,
-    /// Whether the most probable label is the same one.
+    /// Whether the most probable label is the same.
     pub same_top: bool,
 }
 
 impl Replay {
-    /// Whether nothing is different.
+    /// Returns whether all comparisons pass and the most probable label is the same.
     pub fn passes(&self) -> bool {
         self.same_top && self.comparisons.iter().all(Comparison::passes)
     }
 }
 
-/// A tensor of the file, (shape) and little-endian bytes.
+/// A tensor of the file: shape and little-endian bytes.
 struct Entry {
     dtype: Dtype,
     shape: Vec<usize>,
@@ -103,27 +105,28 @@ impl View for &Entry {
     }
 }
 
-/// The fixed input: a keyframe and the frames of a clip, none for an absent stream.
+/// The fixed input: a keyframe and the frames of a clip. Absent streams have none.
 struct Input {
     image: Option<Picture>,
     video: Vec<Picture>,
 }
 
-/// What the networks make of an input.
+/// Outputs of the networks.
 struct Output {
     image: Vec<f32>,
     video: Vec<f32>,
     probabilities: Vec<f32>,
 }
 
-/// Records golden outputs of `bundle` at `rate`: the contents of [`GOLDEN_FILE`].
+/// Records golden outputs of `bundle` at `rate` and returns the contents of [`GOLDEN_FILE`].
 ///
-/// Stock tract computes them: an executor of our own is held against something else.
+/// Stock tract computes them, so that divita's executor is compared with an independent one.
 ///
-/// The input is smooth waves of colour that move, made of whole numbers only: any machine makes the same.
+/// The input is smooth moving waves of colour. They are computed with integers, so every machine
+/// has the same input.
 ///
 /// # Errors
-/// When a network cannot be prepared or run.
+/// Returns an error if a network cannot be prepared or fails.
 pub fn record(bundle: &Bundle, rate: WorkingRate) -> Result<Vec<u8>, GoldenError> {
     let streams = &bundle.manifest().streams;
     let input = Input {
@@ -153,10 +156,12 @@ pub fn record(bundle: &Bundle, rate: WorkingRate) -> Result<Vec<u8>, GoldenError
     Ok(serialize(&entries, None)?)
 }
 
-/// Runs the networks of `bundle` on its golden input by `executor` and compares with what they gave where it was built.
+/// Runs the networks of `bundle` on its golden input with `executor` and compares the outputs with
+/// the golden ones.
 ///
 /// # Errors
-/// When there are no golden outputs, or a network cannot be prepared or run. A difference is no error: see [`Replay::passes`].
+/// Returns an error if there are no golden outputs, or if a network cannot be prepared or fails. A
+/// difference is no error: see [`Replay::passes`].
 pub fn replay(bundle: &Bundle, executor: Executor) -> Result<Replay, GoldenError> {
     let golden = SafeTensors::deserialize(bundle.file(GOLDEN_FILE).ok_or(GoldenError::Absent)?)?;
     let streams = &bundle.manifest().streams;
@@ -190,7 +195,7 @@ pub fn replay(bundle: &Bundle, executor: Executor) -> Result<Replay, GoldenError
         let expected = floats(&golden, name).filter(|expected| expected.len() == values.len());
         let expected = expected.ok_or(GoldenError::Tensor(name))?;
         let scale = expected.iter().fold(1.0f32, |scale, value| scale.max(value.abs()));
-        // `f32::max` would pass over what is not a number.
+        // `f32::max` would ignore NaN.
         let difference = values.iter().zip(&expected).map(|(a, b)| (a - b).abs() / scale);
         let worst = difference.fold(0.0, |worst, d| if d > worst || d.is_nan() { d } else { worst });
         replay.comparisons.push(Comparison { name, values: values.len(), worst, tolerance });
@@ -201,7 +206,7 @@ pub fn replay(bundle: &Bundle, executor: Executor) -> Result<Replay, GoldenError
     Ok(replay)
 }
 
-/// Where the largest of `values` is.
+/// Returns the index of the largest of `values`.
 fn top(values: &[f32]) -> Option<usize> {
     (0..values.len()).max_by(|&a, &b| values[a].total_cmp(&values[b]))
 }
@@ -223,7 +228,7 @@ fn run(bundle: &Bundle, rate: WorkingRate, input: &Input, executor: Executor) ->
     Ok(Output { image: features.image, video: features.video, probabilities })
 }
 
-/// Triangle waves of three periods, one a channel, moved by `time`.
+/// Returns triangle waves of three periods, one for each channel, shifted by `time`.
 fn waves(size: usize, time: usize) -> Picture {
     let wave = |at: usize, period: usize| (at % period).abs_diff(period / 2) * 510 / period;
     let pixel = |channel: usize, y: usize, x: usize| {
@@ -239,7 +244,7 @@ fn waves(size: usize, time: usize) -> Picture {
     Picture::from_planar(size, size, picture).unwrap_or_else(|| Picture::black(size, size))
 }
 
-/// The pictures of tensor `name`, each (3, size, size).
+/// Returns the pictures of tensor `name`, each (3, size, size).
 fn pictures(golden: &SafeTensors<'_>, name: &'static str, size: usize) -> Result<Vec<Picture>, GoldenError> {
     let tensor = golden.tensor(name).ok().filter(|tensor| tensor.dtype() == Dtype::U8);
     let data = tensor.as_ref().map_or(&[][..], |tensor| tensor.data());
@@ -250,7 +255,7 @@ fn pictures(golden: &SafeTensors<'_>, name: &'static str, size: usize) -> Result
     Ok(chunks.filter_map(|chunk| Picture::from_planar(size, size, chunk.to_vec())).collect())
 }
 
-/// The values of tensor `name`.
+/// Returns the values of tensor `name`.
 fn floats(golden: &SafeTensors<'_>, name: &str) -> Option<Vec<f32>> {
     let tensor = golden.tensor(name).ok().filter(|tensor| tensor.dtype() == Dtype::F32)?;
     Some(tensor.data().chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect())

@@ -1,5 +1,6 @@
-//! Snippets and late fusion: the vectors of c clips at a time through the heads, logits averaged over the streams, the
-//! sigmoid (or, of a single-label bundle, the softmax), and the genre-wise mean over snippets (paper, section 5).
+//! Snippets and late fusion. The heads process the vectors of c clips at a time. Logits are
+//! averaged over the streams. The sigmoid (or the softmax for single-label bundles) gives
+//! probabilities, which are averaged over snippets (paper, section 5).
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -9,28 +10,28 @@ use ndarray::Array2;
 use crate::bundle::{Manifest, Task};
 use crate::network::{Features, Head, NetworkError};
 
-/// One stream's window: the vectors of the snippet's clips so far, (snippet_clips, b), zero where no clip is yet.
+/// One stream's snippet: the vectors of its clips, (snippet_clips, b). Missing clips are zero.
 struct Window {
     head: Head,
     features: Array2<f32>,
 }
 
-/// Collects clips into snippets and turns them into probabilities.
+/// Collects clips into snippets and computes probabilities.
 pub struct Snippets {
     windows: Vec<Window>,
     task: Task,
     clips: usize,
     filled: usize,
-    /// Of the snippet that is being filled, as if the stream ended here, (labels).
+    /// Probabilities (labels) of the current snippet as if the stream ended here.
     current: Vec<f32>,
-    /// Of the full snippets, oldest first, (labels) each: all of them, or as many as count.
+    /// Probabilities (labels) of the full snippets that count, oldest first.
     past: VecDeque<Vec<f32>>,
     latest: Option<NonZeroUsize>,
 }
 
 impl Snippets {
-    /// Snippets through `heads`, those of `manifest`'s bundle, to probabilities of its labels. The result is a mean over the
-    /// `latest`, or over all of them.
+    /// Returns snippets for `heads` and the labels of `manifest`. The result averages the `latest`
+    /// snippets, or all.
     pub fn new(heads: Vec<Head>, manifest: &Manifest, latest: Option<NonZeroUsize>) -> Self {
         let (clips, labels) = (manifest.snippet_clips, manifest.labels.len());
         let window = |head: Head| Window { features: Array2::zeros((clips, head.features())), head };
@@ -45,11 +46,11 @@ impl Snippets {
         }
     }
 
-    /// Adds the next clip. The provisional probabilities (labels): those of the snippet it falls in, zero vectors
-    /// standing for the clips to come.
+    /// Adds the next clip. Returns the provisional probabilities (labels) of its snippet. Zero
+    /// vectors stand for the missing clips.
     ///
     /// # Errors
-    /// When a head fails.
+    /// Returns an error if a head fails, or if a probability is not finite.
     pub fn push(&mut self, features: &Features) -> Result<&[f32], NetworkError> {
         if self.filled == self.clips {
             self.close();
@@ -57,7 +58,7 @@ impl Snippets {
         let streams = self.windows.len() as f32;
         self.current.fill(0.0);
         for Window { head, features: window } in &mut self.windows {
-            let row = features.of(head.stream());
+            let row = features.stream(head.stream());
             window.row_mut(self.filled).iter_mut().zip(row).for_each(|(to, from)| *to = *from);
             if let Some(snippet) = window.as_slice() {
                 head.add_logits(snippet, &mut self.current)?;
@@ -75,8 +76,8 @@ impl Snippets {
         Ok(&self.current)
     }
 
-    /// The probabilities (labels) of everything that counts: the genre-wise mean over the snippets, the one that is not full
-    /// padded with zero vectors. None before the first clip.
+    /// Returns the probabilities (labels): the mean over the snippets that count. Zero vectors pad
+    /// the last snippet. Returns `None` before the first clip.
     pub fn result(&self) -> Option<Vec<f32>> {
         let count = self.count();
         let open = (self.filled > 0).then_some(&self.current);
@@ -87,13 +88,13 @@ impl Snippets {
         (count > 0).then(|| (0..self.current.len()).map(mean).collect())
     }
 
-    /// Snippets that the result is a mean over, the one that is being filled included.
+    /// Returns the number of snippets that the result averages, the current one included.
     pub fn count(&self) -> usize {
         self.past.len() + usize::from(self.filled > 0)
     }
 
     fn close(&mut self) {
-        // The one that is being filled counts too.
+        // The current snippet counts too.
         let full = self.latest.is_some_and(|latest| self.past.len() + 1 >= latest.get());
         let mut values = if full { self.past.pop_front() } else { None }.unwrap_or_default();
         values.clone_from(&self.current);
@@ -107,13 +108,14 @@ impl Snippets {
     }
 }
 
-/// The logistic function, in double precision: the last bit of the result is then that of the logit.
+/// Returns the logistic function, computed in double precision so that the last bit depends only on
+/// the logit.
 fn sigmoid(logit: f32) -> f32 {
     (1.0 / (1.0 + (-f64::from(logit)).exp())) as f32
 }
 
-/// Replaces logits by their softmax. In double precision, and relative to the largest logit, so that no exponential
-/// overflows. A logit that is no number makes all probabilities no number.
+/// Replaces logits by their softmax. Computes in double precision and relative to the largest
+/// logit, so that no exponential overflows. A NaN logit makes all probabilities NaN.
 fn softmax(logits: &mut [f32]) {
     let largest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
     let exponential = |logit: f32| (f64::from(logit) - largest).exp();
@@ -132,19 +134,19 @@ mod tests {
 
     #[test]
     fn softmax_sums_to_one_and_ignores_a_common_offset() {
-        // By hand: exp(0), exp(ln 2), exp(ln 5) over their sum 8.
+        // Computed by hand: exp(0), exp(ln 2), exp(ln 5) over their sum 8.
         let logits = [0.0, 2.0f32.ln(), 5.0f32.ln()];
         let wanted = [0.125, 0.25, 0.625];
         for offset in [0.0, -90.0, 90.0, 1000.0] {
             let found = softmax_of(logits.map(|logit| logit + offset));
             assert!((found.iter().sum::<f32>() - 1.0).abs() < 1e-6, "{found:?}");
-            // An offset of 1000 leaves a logit 4 decimals.
+            // With an offset of 1000, a logit keeps 4 decimals.
             assert!(found.iter().zip(&wanted).all(|(found, wanted)| (found - wanted).abs() < 1e-4), "{found:?}");
         }
     }
 
     #[test]
-    fn softmax_of_extreme_logits_is_finite_and_of_no_numbers_is_none() {
+    fn softmax_of_extreme_logits_is_finite_and_of_nan_is_not() {
         assert_eq!(softmax_of([f32::MAX, f32::MIN, 0.0]), [1.0, 0.0, 0.0]);
         assert_eq!(softmax_of([f32::MIN, f32::MIN]), [0.5, 0.5]);
         for bad in [[f32::NAN, 0.0], [0.0, f32::NAN], [f32::INFINITY, 0.0], [f32::NEG_INFINITY; 2]] {

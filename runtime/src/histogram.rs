@@ -1,10 +1,12 @@
-//! The histogram that the shot detector sees: counts of luma by block and of chroma, over a subsampled grid of a frame.
+//! The histogram for the shot detector: counts of luma in blocks, and of chroma, on a subsampled
+//! grid of a frame.
 
 use crate::colour::{ToRgb, rgb_to_ycc, to_code};
 use crate::components::{Component, Components};
 use crate::frame::Frame;
 
-/// Blocks across and down; luma is counted in each, so that a cut between pictures of equal brightness is still seen.
+/// Blocks per row and column. Luma is counted in each, so that a cut between pictures of equal
+/// brightness is visible.
 pub const BLOCKS: usize = 4;
 
 /// Bins of luma in a block, 16 code values each.
@@ -13,14 +15,15 @@ pub const LUMA_BINS: usize = 16;
 /// Bins of each colour difference, 8 code values each.
 pub const CHROMA_BINS: usize = 32;
 
-/// Samples of luma across and down at most; beyond it more samples change the counts too little to matter.
+/// Largest number of luma samples per row and column. More samples hardly change the counts.
 pub(crate) const GRID: (usize, usize) = (128, 72);
 
-/// Samples of each colour difference across and down at most: colours change over larger areas than brightness does.
+/// Largest number of samples of each colour difference per row and column. Colours change over
+/// larger areas than brightness.
 pub(crate) const CHROMA_GRID: (usize, usize) = (64, 36);
 
-/// Counts over grids of at most 128 x 72 positions of luma and 64 x 36 of chroma of one frame. Luma is brought to full range first, so that the same
-/// picture gives the same counts in either range.
+/// Counts of one frame on grids of at most 128 x 72 positions of luma and 64 x 36 of chroma. Luma
+/// is converted to full range first, so that the same picture has the same counts in either range.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
     luma: [[u16; LUMA_BINS]; BLOCKS * BLOCKS],
@@ -34,17 +37,17 @@ pub struct Histogram {
 
 /// A row of one of the grids.
 pub(crate) enum Row<'a> {
-    /// Its number, and luma in full range.
+    /// Its index, and luma in full range.
     Luma(usize, &'a [u8]),
-    /// Its number, and both colour differences.
+    /// Its index, and both colour differences.
     Chroma(usize, &'a [u8], &'a [u8]),
 }
 
-/// Luma from which a sample is too bright to be part of a black frame.
+/// Luma from which a sample is too bright for a black frame.
 const BRIGHT: u8 = 32;
 
-/// Sets of counts that neighbouring samples go to in turn. Neighbours are often alike, and a count that was just
-/// written is slow to be read again.
+/// Sets of counts that neighbouring samples use in turn. Neighbours are often equal, and a count
+/// that was just written is slow to read.
 const TURNS: usize = 4;
 
 /// Counts of code values in `BINS` bins.
@@ -67,18 +70,19 @@ impl<const BINS: usize> Counts<BINS> {
         }
     }
 
-    /// All of them.
+    /// Returns the sums over all sets.
     fn sum(&self) -> [u16; BINS] {
         std::array::from_fn(|bin| self.0.iter().map(|counts| counts[bin]).sum())
     }
 }
 
-/// Full-range luma of each code value.
+/// Returns the full-range luma of each code value.
 fn full_range(to_rgb: &ToRgb) -> [u8; 256] {
     std::array::from_fn(|code| to_code(to_rgb.luma(code as f32)))
 }
 
-/// Where in the rows of a component the samples of a grid of `across` columns lie, in bytes from their start; of RGB that of red.
+/// Returns the positions of a grid with `across` columns in the rows of a component, in bytes from
+/// their start. For RGB, they are the positions of red.
 fn columns<const N: usize>(component: &Component<'_>, width: usize, across: usize) -> [usize; N] {
     let mut columns = [0; N];
     for (gx, column) in columns.iter_mut().enumerate().take(across) {
@@ -88,30 +92,32 @@ fn columns<const N: usize>(component: &Component<'_>, width: usize, across: usiz
     columns
 }
 
-/// The middle of cell `at` of `cells` that cover `size` pixels: no side of the picture is favoured.
+/// Returns the middle of cell `at` of `cells` cells that cover `size` pixels, so that no side of
+/// the picture is favoured.
 fn middle(at: usize, cells: usize, size: usize) -> usize {
     (2 * at + 1) * size / (2 * cells)
 }
 
-/// Row `y` of RGB pixels, of which `red` is the first component.
+/// Returns row `y` of RGB pixels, of which `red` is the first component.
 fn pixels<'a>(red: &Component<'a>, y: usize) -> &'a [u8] {
     red.plane.row(y, red.width * red.step)
 }
 
-/// The bytes of `row` at `columns`.
+/// Copies the bytes of `row` at `columns`.
 fn gather(row: &[u8], columns: &[usize], codes: &mut [u8]) {
     codes.iter_mut().zip(columns).for_each(|(code, &at)| *code = row[at]);
 }
 
 impl Histogram {
-    /// Counts `frame`, reading its planes where they are. Allocates nothing.
-    pub fn of(frame: &Frame<'_>) -> Self {
-        Histogram::of_rows(frame, |_| {})
+    /// Counts `frame`, read from its planes without a copy. Allocates nothing.
+    pub fn from_frame(frame: &Frame<'_>) -> Self {
+        Histogram::from_frame_with_rows(frame, |_| {})
     }
 
-    /// Counts `frame`; `row` gets the rows of the grid of luma in their order, then those of the grid of chroma.
-    pub(crate) fn of_rows(frame: &Frame<'_>, mut row: impl FnMut(Row<'_>)) -> Self {
-        let (size, components) = ((frame.width(), frame.height()), Components::of(frame));
+    /// Counts `frame`. Passes the rows of the luma grid, and then those of the chroma grid, to
+    /// `row`.
+    pub(crate) fn from_frame_with_rows(frame: &Frame<'_>, mut row: impl FnMut(Row<'_>)) -> Self {
+        let (size, components) = ((frame.width(), frame.height()), Components::from_frame(frame));
         let mut histogram = Histogram::default();
         histogram.count_luma(&components, size, &full_range(&ToRgb::new(frame.colour())), &mut row);
         histogram.count_chroma(&components, size, &mut row);
@@ -144,7 +150,7 @@ impl Histogram {
             }
             let block_row = gy * BLOCKS / down;
             for (block, counts) in blocks[block_row * BLOCKS..][..BLOCKS].iter_mut().enumerate() {
-                // Those of the columns gx for which gx * BLOCKS / across is `block`.
+                // The columns gx with gx * BLOCKS / across equal to `block`.
                 let column = |block: usize| (block * across).div_ceil(BLOCKS);
                 counts.count(&luma[column(block)..column(block + 1)]);
             }
@@ -164,7 +170,7 @@ impl Histogram {
     ) {
         let (across, down) = (width.min(CHROMA_GRID.0), height.min(CHROMA_GRID.1));
         let pieces = components.as_slice();
-        // Grey has one component, and RGB one plane.
+        // Grey has one component, and RGB has one plane.
         let [first, second] = [pieces.len().min(2) - 1, pieces.len() - 1].map(|at| &pieces[at]);
         let places: [[usize; CHROMA_GRID.0]; 2] = [first, second].map(|piece| columns(piece, width, across));
         let (mut u_counts, mut v_counts) = (Counts::<CHROMA_BINS>::NONE, Counts::<CHROMA_BINS>::NONE);
@@ -194,7 +200,7 @@ impl Histogram {
         (self.u, self.v) = (u_counts.sum(), v_counts.sum());
     }
 
-    /// The same of the picture in shades of grey.
+    /// Returns the counts of the same picture in grey.
     pub fn without_colour(mut self) -> Self {
         for counts in [&mut self.u, &mut self.v] {
             *counts = [0; CHROMA_BINS];
@@ -203,22 +209,24 @@ impl Histogram {
         self
     }
 
-    /// Mean luma, 0 (black) to 255 (white).
+    /// Returns the mean luma, 0 (black) to 255 (white).
     pub fn mean_luma(&self) -> f32 {
         self.luma_sum as f32 / self.samples.max(1) as f32
     }
 
-    /// Share of the samples in [0, 1] that no black frame has: luma 32 and above.
+    /// Returns the share of samples, in [0, 1], that are too bright for a black frame: luma 32 and
+    /// above.
     pub fn bright_share(&self) -> f32 {
         self.bright as f32 / self.samples.max(1) as f32
     }
 
-    /// How unlike two frames are, in [0, 1]: half the sum of absolute differences of the normalised counts, the mean of
-    /// luma (by block) and of the two colour differences, luma counting twice.
+    /// Returns how different two frames are, in [0, 1]: half the sum of absolute differences of the
+    /// normalised counts, averaged over luma (by block) and the two colour differences. Luma counts
+    /// twice.
     #[inline(always)]
     pub fn distance(&self, other: &Histogram) -> f32 {
         let difference = |a: &[u16], b: &[u16], n: u32, m: u32| -> f32 {
-            // Frames of one stream have the same grid, so that the counts compare as they are, in whole numbers.
+            // Frames of one stream have the same grid, so their counts are compared as integers.
             if n == m {
                 let sum: u32 = a.iter().zip(b).map(|(&a, &b)| u32::from(a.abs_diff(b))).sum();
                 return sum as f32 / (2 * n.max(1)) as f32;
@@ -239,11 +247,11 @@ mod tests {
     use super::*;
     use crate::frame::{Pixels, Plane, Subsampling, Timestamp};
 
-    /// The counts of `frame` in plain code, a position at a time.
+    /// Returns the counts of `frame`, computed with simple code for each position.
     fn plain(frame: &Frame<'_>) -> Histogram {
         let (width, height) = (frame.width(), frame.height());
-        let (components, to_rgb) = (Components::of(frame), ToRgb::new(frame.colour()));
-        // Luma, u and v in the middle of a cell of a grid.
+        let (components, to_rgb) = (Components::from_frame(frame), ToRgb::new(frame.colour()));
+        // Luma, u and v in the middle of a grid cell.
         let codes = |(gx, gy): (usize, usize), (across, down): (usize, usize)| {
             let (x, y) = ((2 * gx + 1) * width / (2 * across), (2 * gy + 1) * height / (2 * down));
             let pieces = components.as_slice().iter().map(|component| {
@@ -281,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_those_of_plain_code() {
+    fn counts_equal_those_of_plain_code() {
         let data: Vec<u8> = (0..400_000u32).map(|at| at.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
         for (width, height) in
             [(1usize, 1usize), (2, 3), (3, 5), (7, 2), (63, 35), (65, 37), (127, 71), (128, 72), (129, 73), (301, 205)]
@@ -297,7 +305,7 @@ mod tests {
                 Pixels::Grey(y),
             ] {
                 let frame = Frame::new(pixels, width, height, Timestamp::ZERO).expect("the planes hold it");
-                assert_eq!(Histogram::of(&frame), plain(&frame), "{width}x{height}");
+                assert_eq!(Histogram::from_frame(&frame), plain(&frame), "{width}x{height}");
             }
         }
     }

@@ -1,15 +1,16 @@
-//! What a backbone is given: pictures, normalised, in the shape of its input.
+//! The input of a backbone: normalised pictures in its shape.
 
 use crate::bundle::{Channels, StreamInput};
 use crate::preprocess::Picture;
 
 /// Writes the input of an image backbone, (1, 3, size, size), into `data`.
 pub fn fill_picture(picture: &Picture, input: &StreamInput, data: &mut [f32]) {
-    Tables::of(input).normalise(picture, data, input.size * input.size);
+    Tables::new(input).normalise(picture, data, input.size * input.size);
 }
 
-/// Writes the input of a video backbone, (1, 3, f, size, size), into `data`: of a clip of `frames` frames every
-/// `input.stride`-th, f = `input.frames(frames)` of them. Where there are fewer pictures than frames, black follows.
+/// Writes the input of a video backbone, (1, 3, f, size, size), into `data`. From a clip of
+/// `frames` frames it takes every `input.stride`-th, which gives f = `input.frames(frames)` frames.
+/// Black replaces missing pictures.
 pub fn fill_clip<'a>(
     pictures: impl Iterator<Item = &'a Picture>,
     frames: usize,
@@ -17,7 +18,7 @@ pub fn fill_clip<'a>(
     data: &mut [f32],
 ) {
     let plane = input.size * input.size;
-    let tables = Tables::of(input);
+    let tables = Tables::new(input);
     let mut pictures = pictures.take(frames).step_by(input.stride).fuse();
     let frames = input.frames(frames);
     for time in 0..frames {
@@ -36,7 +37,7 @@ struct Tables {
 }
 
 impl Tables {
-    fn of(input: &StreamInput) -> Self {
+    fn new(input: &StreamInput) -> Self {
         let channels = std::array::from_fn(|k| {
             let channel = match input.channels {
                 Channels::Rgb => k,
@@ -47,7 +48,7 @@ impl Tables {
         Tables { channels }
     }
 
-    /// Normalises `picture`: channel k goes to the values of its size from `k * stride` on.
+    /// Normalises `picture`. Channel k starts at `k * stride`.
     fn normalise(&self, picture: &Picture, data: &mut [f32], stride: usize) {
         for (k, (channel, values)) in self.channels.iter().enumerate() {
             for (value, &code) in data[k * stride..].iter_mut().zip(picture.channel(*channel)) {
@@ -56,7 +57,7 @@ impl Tables {
         }
     }
 
-    /// The same for a black picture of `plane` pixels.
+    /// Writes a black picture of `plane` pixels.
     fn black(&self, plane: usize, data: &mut [f32], stride: usize) {
         for (k, (_, values)) in self.channels.iter().enumerate() {
             data[k * stride..][..plane].fill(values[0]);
@@ -69,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_normalised_to_the_bit_and_what_is_missing_is_black() {
+    fn values_are_normalised_bit_by_bit_and_missing_frames_are_black() {
         let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
         for (channels, order) in [(Channels::Rgb, [0, 1, 2]), (Channels::Bgr, [2, 1, 0])] {
             let input = StreamInput { channels, ..StreamInput::new(16, 16, mean, std) };
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stride_takes_every_nth_frame_and_pads_at_the_end() {
+    fn a_stride_reads_every_nth_frame_and_pads_at_the_end() {
         let pictures: Vec<Picture> =
             (0..5u8).map(|time| Picture::from_planar(1, 1, vec![10 * time + 5; 3]).expect("1 x 1")).collect();
         for (stride, frames, expected) in [

@@ -1,11 +1,12 @@
-//! The keyframe: the frame of a clip whose colour histogram is nearest to the mean of the clip's (paper, section 7.1).
+//! The keyframe: the frame of a clip whose colour histogram is nearest to the clip's mean (paper,
+//! section 7.1).
 
 use crate::preprocess::Picture;
 
 /// Bins of each channel of the joint colour histogram.
 const BINS: usize = 8;
 
-/// Sets of counts that neighbouring pixels go to in turn.
+/// Sets of counts that neighbouring pixels use in turn.
 const PARTS: usize = 4;
 
 /// Joint counts of red, green and blue over a picture's pixels, 8 bins each.
@@ -18,7 +19,7 @@ impl Clone for ColourHistogram {
     fn clone(&self) -> Self {
         ColourHistogram { counts: self.counts.clone() }
     }
-    /// In the memory that is there, which the derived one would not use.
+    /// Reuses the buffer, which the derived method would not.
     fn clone_from(&mut self, other: &Self) {
         self.counts.copy_from_slice(&other.counts[..]);
     }
@@ -31,15 +32,15 @@ impl Default for ColourHistogram {
 }
 
 impl ColourHistogram {
-    /// The counts, red's bins outermost.
+    /// Returns the counts, red's bins outermost.
     pub fn counts(&self) -> &[u32] {
         &self.counts[..]
     }
 
-    /// Counts `picture` anew.
+    /// Replaces the counts by those of `picture`.
     pub fn count(&mut self, picture: &Picture) {
-        // Neighbours are often of one colour, and a count that was just written is slow to be read again: so neighbours go to counts of
-        // their own.
+        // Neighbours often have one colour, and a count that was just written is slow to read. So
+        // neighbours use counts of their own.
         let mut parts = [[0u32; BINS * BINS * BINS]; PARTS];
         let [(red, red_rest), (green, green_rest), (blue, blue_rest)] =
             [0, 1, 2].map(|channel| picture.channel(channel).as_chunks::<PARTS>());
@@ -57,16 +58,18 @@ impl ColourHistogram {
     }
 }
 
-/// The bin of a colour.
+/// Returns the bin of a colour.
 #[inline]
 fn bin(red: u8, green: u8, blue: u8) -> usize {
     let [red, green, blue] = [red, green, blue].map(|code| usize::from(code) * BINS / 256);
     (red * BINS + green) * BINS + blue
 }
 
-/// Index of the histogram nearest to the mean of all, by the sum of absolute differences (for histograms of equal sums
-/// that is the largest intersection); the first of equals. `times` counts how often each stands in the clip. In whole
-/// numbers, so that the choice is the same everywhere. None for an empty clip.
+/// Returns the index of the histogram nearest to the mean of all, by the sum of absolute
+/// differences, or `None` for an empty clip. (For histograms with equal sums this is the largest
+/// intersection.) The first of equal ones is chosen. The second number of each pair is how often
+/// the histogram occurs in the clip. Computes with integers, so that the choice is the same on
+/// every machine.
 pub fn keyframe<'a>(histograms: impl Iterator<Item = (&'a ColourHistogram, u32)> + Clone) -> Option<usize> {
     let mut sums = [0u64; BINS * BINS * BINS];
     let mut total = 0;
@@ -86,7 +89,7 @@ pub fn keyframe<'a>(histograms: impl Iterator<Item = (&'a ColourHistogram, u32)>
 mod tests {
     use super::*;
 
-    fn of(value: u8, other: u8, share: usize) -> ColourHistogram {
+    fn histogram(value: u8, other: u8, share: usize) -> ColourHistogram {
         let mut data = vec![value; 3 * 64];
         for pixel in 0..share {
             for channel in 0..3 {
@@ -99,18 +102,18 @@ mod tests {
     }
 
     #[test]
-    fn the_one_most_like_the_mean_is_chosen() {
-        let all = [of(0, 255, 0), of(0, 255, 20), of(0, 255, 28), of(0, 255, 64)];
-        // The mean holds 28 of 64 bright pixels.
+    fn the_frame_nearest_to_the_mean_is_chosen() {
+        let all = [histogram(0, 255, 0), histogram(0, 255, 20), histogram(0, 255, 28), histogram(0, 255, 64)];
+        // The mean has 28 of 64 bright pixels.
         assert_eq!(keyframe(all.iter().map(|h| (h, 1))), Some(2));
-        // Where the first stands for five frames, the mean holds 14: the one with 20 is nearest.
+        // If the first one occurs five times, the mean has 14: the one with 20 is nearest.
         assert_eq!(keyframe(all.iter().zip([5, 1, 1, 1])), Some(1));
         assert_eq!(keyframe(all[..0].iter().map(|h| (h, 1))), None);
     }
 
     #[test]
-    fn the_first_of_equals_is_chosen() {
-        let all = [of(10, 0, 0), of(10, 0, 0), of(10, 0, 0)];
+    fn the_first_of_equal_frames_is_chosen() {
+        let all = [histogram(10, 0, 0), histogram(10, 0, 0), histogram(10, 0, 0)];
         assert_eq!(keyframe(all.iter().map(|h| (h, 1))), Some(0));
     }
 }

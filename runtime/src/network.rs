@@ -1,5 +1,5 @@
-//! The networks of a bundle, made ready to run: a backbone and a head a stream, each a model of tract, in which our own executor stands for
-//! what it recognises.
+//! The networks of a bundle, ready to run: one backbone and one head for each stream. Each is a
+//! tract model, in which divita's executor replaces the networks that it recognises.
 
 use std::sync::Arc;
 
@@ -21,68 +21,68 @@ use crate::sampler::WorkingRate;
 
 pub use crate::executor::{Executor, Instructions};
 
-/// Why the networks of a bundle cannot be run.
+/// Why the networks of a bundle cannot run.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum NetworkError {
-    /// The working rate is not one that the bundle was made for.
-    #[error("there are no networks for {fps} frames a second, only for {offered:?}; choose one of these with --fps")]
+    /// The bundle has no networks for the working rate.
+    #[error("the bundle has no networks for {fps} fps, only for {offered:?}; choose one of these with --fps")]
     Rate {
-        /// The rate asked for.
+        /// The requested rate.
         fps: u32,
         /// The bundle's rates.
         offered: Vec<u32>,
     },
     /// A network could not be read or prepared.
-    #[error("{file} cannot be loaded ({reason}); build the bundle anew")]
+    #[error("cannot load {file}: {reason}; rebuild the bundle")]
     Load {
-        /// Which one.
+        /// Name of the file.
         file: String,
-        /// What tract said.
+        /// tract's message.
         reason: String,
     },
-    /// A network's input or output is not what the manifest says.
-    #[error("{file} has {what} of shape {found} where the manifest promises {expected:?}; build the bundle anew")]
+    /// A network's input or output does not have the manifest's shape.
+    #[error("{file} has {what} of shape {found}, but the manifest states {expected:?}; rebuild the bundle")]
     Shape {
-        /// Which one.
+        /// Name of the file.
         file: String,
         /// Input or output.
         what: &'static str,
-        /// The shape found.
+        /// The shape in the file.
         found: String,
-        /// The shape promised.
+        /// The shape in the manifest.
         expected: Vec<usize>,
     },
-    /// A network gave infinity or what is no number.
-    #[error("the networks give values that are no numbers: the weights of the bundle are too large; build it anew")]
+    /// A network computed infinity or NaN.
+    #[error("the networks compute values that are not finite: the weights are too large; rebuild the bundle")]
     NotFinite,
-    /// A network failed while it ran.
-    #[error("{file} failed while it ran: {reason}")]
+    /// A network failed in a run.
+    #[error("{file} failed: {reason}")]
     Run {
-        /// Which one.
+        /// Name of the file.
         file: String,
-        /// What tract said.
+        /// tract's message.
         reason: String,
     },
 }
 
-/// A network's ONNX file, read, of whose networks any number can be prepared for inputs of different lengths.
+/// A network's decoded ONNX file. Networks for any number of input lengths can be prepared from it.
 struct NetworkFile {
     file: String,
     proto: ModelProto,
-    /// Length of the file.
+    /// Size of the file in bytes.
     bytes: usize,
     fused: Option<FusedModel>,
 }
 
 impl NetworkFile {
     /// Reads `file` of a bundle.
-    fn of_bundle(bundle: &Bundle, file: &str, executor: Executor) -> Result<Self, NetworkError> {
-        let missing = || NetworkError::Load { file: file.to_owned(), reason: "it is not in the bundle".into() };
+    fn from_bundle(bundle: &Bundle, file: &str, executor: Executor) -> Result<Self, NetworkError> {
+        let missing = || NetworkError::Load { file: file.to_owned(), reason: "the bundle does not contain it".into() };
         NetworkFile::read(file, bundle.file(file).ok_or_else(missing)?, executor)
     }
 
-    /// Reads the ONNX file `data`, called `file`.
+    /// Reads the ONNX file `data` with the name `file`.
     fn read(file: &str, data: &[u8], executor: Executor) -> Result<Self, NetworkError> {
         let refused = |reason| NetworkError::Load { file: file.to_owned(), reason: brief(reason) };
         let proto = panics::catch(|| graph_check::decode(data)).and_then(|proto| proto).map_err(refused)?;
@@ -96,14 +96,16 @@ impl NetworkFile {
         Ok(NetworkFile { file: file.to_owned(), proto, bytes: data.len(), fused })
     }
 
-    /// Checks that the network needs no more memory and time for inputs of shape `input` than a network may.
+    /// Checks that the network stays within the limits of memory and time for inputs of shape
+    /// `input`.
     fn check_needs(&self, input: &[usize]) -> Result<(), NetworkError> {
         let graph = self.proto.graph.as_ref();
         let checked = graph.map_or(Ok(()), |graph| graph_check::check_needs(graph, input, self.bytes));
         checked.map_err(|reason| NetworkError::Load { file: self.file.clone(), reason: brief(reason) })
     }
 
-    /// Prepares it for inputs of shape `input`; it must give outputs of shape `output`. A panic on the way is an error.
+    /// Prepares the network for inputs of shape `input`. Its outputs must have shape `output`. A
+    /// panic becomes an error.
     fn prepare(&self, input: Vec<usize>, output: &[usize]) -> Result<Network, NetworkError> {
         let panicked = |reason| NetworkError::Load { file: self.file.clone(), reason: brief(reason) };
         panics::catch(|| self.prepare_unguarded(input, output)).map_err(panicked)?
@@ -111,7 +113,7 @@ impl NetworkFile {
 
     fn prepare_unguarded(&self, input: Vec<usize>, output: &[usize]) -> Result<Network, NetworkError> {
         let file = &self.file;
-        let chain = |error: TractError| load(file, &error);
+        let chain = |error: TractError| load_error(file, &error);
         let shape = |what, found: String, expected: &[usize]| NetworkError::Shape {
             file: file.clone(),
             what,
@@ -129,7 +131,7 @@ impl NetworkFile {
         };
         let model = model.map_err(chain)?;
         let declared = model.input_fact(0).map_err(chain)?;
-        // The time of the video stream is a symbol in the file: any length fits it.
+        // The time axis of the video stream is a symbol in the file: any length fits.
         let fits = declared.shape.concretize().is_some_and(|dims| {
             dims.len() == input.len()
                 && dims.iter().zip(&input).all(|(dim, &n)| dim.to_usize().map_or(true, |dim| dim == n))
@@ -153,12 +155,12 @@ impl NetworkFile {
     }
 }
 
-/// What tract said of a file that it cannot load.
-fn load(file: &str, error: &TractError) -> NetworkError {
+/// Returns tract's error as the reason why a file cannot be loaded.
+fn load_error(file: &str, error: &TractError) -> NetworkError {
     NetworkError::Load { file: file.to_owned(), reason: brief(format!("{error:#}")) }
 }
 
-/// A reason on one line of a few hundred characters: names of nodes are as long as a file pleases.
+/// Shortens a reason to one line of some hundred characters. Node names in a file have any length.
 fn brief(reason: String) -> String {
     const MOST: usize = 400;
     let line = reason.replace('\n', " ");
@@ -168,12 +170,12 @@ fn brief(reason: String) -> String {
     }
 }
 
-/// One network of fixed shapes, ready to run; shared between threads.
+/// One network with fixed shapes, ready to run. Threads share it.
 #[derive(Clone)]
 struct Network {
     file: String,
     plan: Arc<TypedRunnableModel>,
-    /// Whether our own executor runs it, or a part of it.
+    /// Whether divita's executor runs it, or a part of it.
     fused: bool,
     input: Vec<usize>,
 }
@@ -185,7 +187,7 @@ impl Network {
         Ok(Runner { network: self.clone(), state, input: input.into() })
     }
 
-    /// Runs `work`; a panic in it is an error.
+    /// Runs `work`. A panic becomes an error.
     fn guarded<T>(&self, work: impl FnOnce() -> TractResult<T>) -> Result<T, NetworkError> {
         let panicked = |reason| NetworkError::Run { file: self.file.clone(), reason: brief(reason) };
         panics::catch(work).map_err(panicked)?.map_err(|error| self.failed(&error))
@@ -196,16 +198,16 @@ impl Network {
     }
 }
 
-/// A network and the state of its runs: one a thread.
+/// A network and the state of its runs. Each thread has its own.
 struct Runner {
     network: Network,
     state: TypedSimpleState,
-    /// The same memory for each run.
+    /// Buffer of the input, reused in each run.
     input: Arc<Tensor>,
 }
 
 impl Runner {
-    /// Has `write` write the input of the next runs, in the network's shape, row-major.
+    /// Calls `write` to write the input of the next runs, row-major in the network's shape.
     fn fill(&mut self, write: impl FnOnce(&mut [f32])) -> Result<(), NetworkError> {
         let go = || -> TractResult<()> {
             write(Arc::make_mut(&mut self.input).try_as_plain_ram_mut()?.as_slice_mut::<f32>()?);
@@ -214,7 +216,7 @@ impl Runner {
         go().map_err(|error| self.network.failed(&error))
     }
 
-    /// Runs the network on its input; its output goes to `out`.
+    /// Runs the network on its input and passes the output to `out`.
     fn run(&mut self, out: impl FnOnce(&[f32])) -> Result<(), NetworkError> {
         let Runner { network, state, input } = self;
         let output = network.guarded(|| state.run(tvec!(TValue::from_const(input.clone()))))?;
@@ -226,48 +228,49 @@ impl Runner {
     }
 }
 
-/// Checks the ONNX file `onnx`, which is called `name` in errors, as those of a bundle are checked before they are prepared:
-/// its operators, and what it needs of memory and time for an input of shape `input`.
+/// Checks the ONNX file `onnx` like the files of a bundle: its operators, and the memory and time
+/// that it needs for an input of shape `input`. `name` is its name in errors.
 ///
 /// # Errors
-/// When no bundle may hold it.
+/// Returns an error if no bundle may contain the file.
 pub fn check(name: &str, onnx: &[u8], input: &[usize]) -> Result<(), NetworkError> {
     NetworkFile::read(name, onnx, Executor::Tract)?.check_needs(input)
 }
 
-/// One network without a bundle, on one thread: to compare and to measure.
+/// One network without a bundle, on one thread, for comparisons and measurements.
 pub struct SingleNetwork(Runner);
 
 impl SingleNetwork {
-    /// Prepares the ONNX file `onnx` for inputs of shape `input`; it must give outputs of shape `output`.
+    /// Prepares the ONNX file `onnx` for inputs of shape `input`. Its outputs must have shape
+    /// `output`.
     ///
     /// # Errors
-    /// When it is not such a network.
+    /// Returns an error if the file is no such network.
     pub fn prepare(onnx: &[u8], input: &[usize], output: &[usize], executor: Executor) -> Result<Self, NetworkError> {
         let network = NetworkFile::read("the network", onnx, executor)?.prepare(input.to_vec(), output)?;
         Ok(SingleNetwork(network.spawn()?))
     }
 
-    /// Whether our own executor recognised it.
+    /// Returns whether divita's executor recognised the network.
     pub fn is_fused(&self) -> bool {
         self.0.network.fused
     }
 
-    /// Takes `input`, row-major, for the runs that follow; without it, or before it, that is zeros.
+    /// Sets the row-major input of the following runs. The initial input is zeros.
     ///
     /// # Errors
-    /// When tract fails.
+    /// Returns an error if tract fails.
     ///
     /// # Panics
-    /// When `input` is not of the shape that the network was prepared for.
+    /// Panics if `input` does not have the shape that the network was prepared for.
     pub fn set_input(&mut self, input: &[f32]) -> Result<(), NetworkError> {
         self.0.fill(|data| data.copy_from_slice(input))
     }
 
-    /// Its output for the input that it has.
+    /// Runs the network and returns its output.
     ///
     /// # Errors
-    /// When tract fails.
+    /// Returns an error if the network fails.
     pub fn run(&mut self) -> Result<Vec<f32>, NetworkError> {
         let mut output = Vec::new();
         self.0.run(|out| output.extend_from_slice(out))?;
@@ -275,9 +278,10 @@ impl SingleNetwork {
     }
 }
 
-/// A stream's networks and what they take and give.
+/// The networks of one stream, and the shapes of their input and output.
+#[derive(Clone)]
 struct StreamNetworks {
-    /// One, or of the video stream one for each clip length, with that length in frames.
+    /// One backbone for each clip length in frames. The image stream has one, without a length.
     backbones: Vec<(Option<usize>, Network)>,
     head: Network,
     input: StreamInput,
@@ -285,7 +289,7 @@ struct StreamNetworks {
 }
 
 impl StreamNetworks {
-    /// The networks of `stream` for clips of these lengths; none for a single picture.
+    /// Prepares the networks of `stream` for these clip lengths. `None` is a single picture.
     fn prepare(
         bundle: &Bundle,
         stream: &Stream,
@@ -294,9 +298,9 @@ impl StreamNetworks {
     ) -> Result<Self, NetworkError> {
         let (features, manifest) = (stream.features, bundle.manifest());
         let snippet = vec![1, manifest.snippet_clips, features];
-        let backbone = NetworkFile::of_bundle(bundle, &stream.backbone, executor)?;
+        let backbone = NetworkFile::from_bundle(bundle, &stream.backbone, executor)?;
         let of_length = |frames| Ok((frames, backbone.prepare(shape(&stream.input, frames), &[1, features])?));
-        let head = NetworkFile::of_bundle(bundle, &stream.head, executor)?;
+        let head = NetworkFile::from_bundle(bundle, &stream.head, executor)?;
         Ok(StreamNetworks {
             backbones: lengths.into_iter().map(of_length).collect::<Result<_, _>>()?,
             head: head.prepare(snippet, &[1, manifest.labels.len()])?,
@@ -306,22 +310,25 @@ impl StreamNetworks {
     }
 }
 
-/// Shape of a backbone's input: a picture, or what it sees of a clip of `frames`.
+/// Returns the shape of a backbone's input for a picture, or for a clip of `frames` frames.
 fn shape(input: &StreamInput, frames: Option<usize>) -> Vec<usize> {
     [1, 3].into_iter().chain(frames.map(|frames| input.frames(frames))).chain([input.size; 2]).collect()
 }
 
-/// Every network of a bundle at one working rate or several.
+/// Every network of a bundle at one or several working rates. Clones share the weights.
+#[derive(Clone)]
 pub struct Networks {
     image: Option<StreamNetworks>,
     video: Option<StreamNetworks>,
 }
 
 impl Networks {
-    /// Loads and optimises the networks of `bundle` for clips of each of `rates`, to be run by `executor`.
+    /// Loads and optimises the networks of `bundle` for clips at each of `rates`, to be run by
+    /// `executor`.
     ///
     /// # Errors
-    /// When the bundle was not made for one of `rates`, or a network is not what the manifest says.
+    /// Returns an error if the bundle does not offer one of `rates`, or if a network contradicts
+    /// the manifest.
     pub fn prepare(bundle: &Bundle, rates: &[WorkingRate], executor: Executor) -> Result<Self, NetworkError> {
         let manifest = bundle.manifest();
         if let Some(rate) = rates.iter().find(|rate| !manifest.working_rates.contains(&rate.fps())) {
@@ -335,24 +342,24 @@ impl Networks {
         Ok(Networks { image: image.transpose()?, video: video.transpose()? })
     }
 
-    /// Checks that every network of `bundle` can be prepared: whole for the rate at which it runs unasked, and for its other
-    /// working rates what the networks need of memory and time.
+    /// Checks that every network of `bundle` can be prepared. Prepares them for the default rate,
+    /// and checks memory and time for the other working rates.
     ///
     /// # Errors
-    /// Those of [`Networks::prepare`].
+    /// Returns the same errors as [`Networks::prepare`].
     pub fn check(bundle: &Bundle) -> Result<(), NetworkError> {
         let manifest = bundle.manifest();
         Networks::prepare(bundle, &[manifest.default_rate()], Executor::default())?;
         let Some(video) = &manifest.streams.video else { return Ok(()) };
-        let backbone = NetworkFile::of_bundle(bundle, &video.backbone, Executor::Tract)?;
+        let backbone = NetworkFile::from_bundle(bundle, &video.backbone, Executor::Tract)?;
         let rates = manifest.working_rates.iter().filter_map(|&fps| WorkingRate::new(fps).ok());
         rates.into_iter().try_for_each(|rate| backbone.check_needs(&shape(&video.input, Some(rate.clip_frames()))))
     }
 
-    /// Backbones for one thread.
+    /// Returns backbones for one thread.
     ///
     /// # Errors
-    /// When tract cannot make room for a run.
+    /// Returns an error if tract cannot allocate memory for a run.
     pub fn backbones(&self) -> Result<Backbones, NetworkError> {
         let spawn = |stream: &Option<StreamNetworks>| {
             stream
@@ -367,10 +374,10 @@ impl Networks {
         Ok(Backbones { image: spawn(&self.image)?, video: spawn(&self.video)? })
     }
 
-    /// Heads for one thread.
+    /// Returns the heads for one thread.
     ///
     /// # Errors
-    /// When tract cannot make room for a run.
+    /// Returns an error if tract cannot allocate memory for a run.
     pub fn heads(&self) -> Result<Vec<Head>, NetworkError> {
         let named = [(StreamName::Image, &self.image), (StreamName::Video, &self.video)];
         let present = named.into_iter().filter_map(|(name, stream)| Some((name, stream.as_ref()?)));
@@ -380,17 +387,17 @@ impl Networks {
     }
 }
 
-/// Which of the two streams.
+/// Name of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamName {
-    /// 2D backbone on the keyframe.
+    /// The 2D backbone on the keyframe.
     Image,
-    /// 3D backbone on the clip.
+    /// The 3D backbone on the clip.
     Video,
 }
 
 impl StreamName {
-    /// As the manifest and the stores call it.
+    /// Returns the name in the manifest and in stores: `image` or `video`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -400,18 +407,18 @@ impl StreamName {
     }
 }
 
-/// What the backbones make of a clip: a vector a stream that is present.
+/// The vectors that the backbones compute for a clip, one for each stream.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Features {
-    /// (b) of the image stream, empty where there is none.
+    /// Vector (b) of the image stream, empty if there is none.
     pub image: Vec<f32>,
-    /// (b) of the video stream, empty where there is none.
+    /// Vector (b) of the video stream, empty if there is none.
     pub video: Vec<f32>,
 }
 
 impl Features {
-    /// The vector of one stream.
-    pub fn of(&self, stream: StreamName) -> &[f32] {
+    /// Returns the vector of one stream.
+    pub fn stream(&self, stream: StreamName) -> &[f32] {
         match stream {
             StreamName::Image => &self.image,
             StreamName::Video => &self.video,
@@ -419,24 +426,25 @@ impl Features {
     }
 }
 
-/// A backbone, once for each clip length (in frames, none for a picture), and the preprocessing of its input.
+/// A backbone for each clip length (in frames, `None` for a picture), and the preprocessing of its
+/// input.
 struct Backbone {
     runners: Vec<(Option<usize>, Runner)>,
     input: StreamInput,
 }
 
-/// The backbones of a bundle, to be run by one thread at a time.
+/// The backbones of a bundle for one thread.
 pub struct Backbones {
     image: Option<Backbone>,
     video: Option<Backbone>,
 }
 
 impl Backbones {
-    /// The backbone of one stream alone, without a bundle, from the bytes of its ONNX file: vectors of `features` numbers for
-    /// clips of `rate`, run by `executor`.
+    /// Prepares one backbone without a bundle from the bytes of its ONNX file. It computes vectors
+    /// of `features` numbers for clips at `rate`.
     ///
     /// # Errors
-    /// When the network is not what is said of it.
+    /// Returns an error if the network contradicts the arguments.
     pub fn alone(
         stream: StreamName,
         onnx: &[u8],
@@ -457,10 +465,11 @@ impl Backbones {
         })
     }
 
-    /// Runs the streams that are present on `clip`: the image stream on its keyframe, the video stream on all frames.
+    /// Runs the streams on `clip`: the image stream on its keyframe, the video stream on all
+    /// frames.
     ///
     /// # Errors
-    /// When tract fails.
+    /// Returns an error if a network fails, or if no network is prepared for the clip's length.
     pub fn run(&mut self, clip: &Clip) -> Result<Features, NetworkError> {
         let mut features = Features::default();
         if let Some(picture) = &clip.keyframe().image {
@@ -470,10 +479,11 @@ impl Backbones {
         Ok(features)
     }
 
-    /// The image stream's vector (b) of a picture of its size; empty where the stream is absent.
+    /// Returns the image stream's vector (b) of a picture of its size. It is empty if the stream is
+    /// absent.
     ///
     /// # Errors
-    /// When tract fails.
+    /// Returns an error if the network fails.
     pub fn image(&mut self, picture: &Picture) -> Result<Vec<f32>, NetworkError> {
         let mut features = Vec::new();
         if let Some(Backbone { runners, input }) = &mut self.image
@@ -485,11 +495,12 @@ impl Backbones {
         Ok(features)
     }
 
-    /// The video stream's vector (b) of up to `frames` pictures of its size, filled up with black; empty where the stream is
-    /// absent.
+    /// Returns the video stream's vector (b) of up to `frames` pictures of its size, padded with
+    /// black. It is empty if the stream is absent.
     ///
     /// # Errors
-    /// When no network is prepared for clips of so many frames, or tract fails.
+    /// Returns an error if no network is prepared for clips of `frames` frames, or if the network
+    /// fails.
     pub fn video<'a>(
         &mut self,
         pictures: impl Iterator<Item = &'a Picture>,
@@ -517,12 +528,12 @@ pub struct Head {
 }
 
 impl Head {
-    /// Which stream's.
+    /// Returns the head's stream.
     pub fn stream(&self) -> StreamName {
         self.name
     }
 
-    /// b, the length of a clip's vector.
+    /// Returns b, the length of a clip's vector.
     pub fn features(&self) -> usize {
         self.features
     }
@@ -530,7 +541,7 @@ impl Head {
     /// Adds the logits (labels) of `snippet`, (snippet_clips, b) row-major, to `logits`.
     ///
     /// # Errors
-    /// When tract fails.
+    /// Returns an error if the network fails.
     pub fn add_logits(&mut self, snippet: &[f32], logits: &mut [f32]) -> Result<(), NetworkError> {
         self.runner.fill(|data| data.copy_from_slice(snippet))?;
         self.runner.run(|out| logits.iter_mut().zip(out).for_each(|(sum, value)| *sum += value))

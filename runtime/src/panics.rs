@@ -1,14 +1,14 @@
-//! Turns a panic in code that works on files from elsewhere into an error.
+//! Turns a panic in code that processes foreign files into an error.
 
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
 
-/// What a thread knows of its own panics.
+/// Whether a thread catches its panics.
 enum Watch {
-    /// A panic is reported as usual.
+    /// Panics are reported as usual.
     Off,
-    /// A panic is kept here in place of a report.
+    /// The message of a panic is stored here and not reported.
     On(Option<String>),
 }
 
@@ -18,11 +18,11 @@ thread_local! {
 
 /// Runs `work` and returns its result.
 ///
-/// The first call adds a panic hook to the process, which keeps such panics off standard error and passes all others on to the
-/// hook that was there.
+/// The first call adds a panic hook to the process. The hook keeps such panics off standard error
+/// and passes all others to the previous hook.
 ///
 /// # Errors
-/// The panic's message and place on one line, where `work` panics.
+/// Returns the panic's message and location on one line if `work` panics.
 pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -34,7 +34,8 @@ pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
         }));
     });
     let before = WATCH.replace(Watch::On(None));
-    // What a panic leaves half done is dropped: `work` owns it, or its caller gives up the network that it worked on.
+    // State that a panic leaves inconsistent is dropped: `work` owns it, or the caller discards the
+    // network.
     let result = panic::catch_unwind(AssertUnwindSafe(work));
     let watch = WATCH.replace(before);
     result.map_err(|_| match watch {
@@ -43,7 +44,7 @@ pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// Keeps the message of a panic in a thread that watches; returns whether it does.
+/// Stores the message of a panic if the thread catches panics. Returns whether it does.
 fn keep(info: &PanicHookInfo<'_>) -> bool {
     WATCH.with_borrow_mut(|watch| {
         let Watch::On(kept) = watch else { return false };
@@ -62,7 +63,7 @@ mod tests {
     use super::catch;
 
     #[test]
-    fn a_panic_becomes_its_message() {
+    fn a_panic_becomes_an_error_with_its_message() {
         assert_eq!(catch(|| 3), Ok(3));
         let failed = catch(|| panic!("no\nsuch {}", "thing")).unwrap_err();
         assert!(failed.starts_with("no such thing at panics.rs:"), "{failed}");

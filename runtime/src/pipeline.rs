@@ -1,4 +1,5 @@
-//! The pipeline: decoded frames in, events out. The whole method, on one thread or several, with the same bytes out.
+//! The pipeline: decoded frames in, events out. It is the whole method, on one thread or several,
+//! with the same events.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -6,26 +7,31 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::backbone_pool::{BackbonePool, ClipQueue, PoolError};
 use crate::bundle::{Bundle, Task};
 use crate::clips::Clip;
 use crate::event::{Event, Probabilities};
+use crate::executor::Executor;
 use crate::frame::{Frame, Timestamp};
 use crate::heads::Snippets;
 use crate::network::{Backbones, Features, NetworkError, Networks};
 use crate::sampler::WorkingRate;
 use crate::segmenter::{Segment, Segmentation, Segmenter, SegmenterOptions};
-use crate::workers::Workers;
+use crate::shots::{BoxedDetector, DETECTORS, DetectorError, DetectorSetup};
 
-/// How a stream is to be classified.
+/// Options of a pipeline.
 #[derive(Clone, Copy, Debug)]
 pub struct PipelineOptions {
-    /// Working rate to begin with; one that the networks are prepared for.
+    /// Working rate at the start. The networks must be prepared for it.
     pub rate: WorkingRate,
     /// Whether clips respect shots.
     pub segmentation: Segmentation,
-    /// Threads in all. The one that pushes frames cuts shots and clips; the others run backbones. With one, it does both.
+    /// Number of threads, the pushing thread included. The pushing thread finds shots and clips,
+    /// and the other threads run backbones. With one thread, the pushing thread does both.
+    /// [`Pipeline::with_pool`] ignores this number.
     pub threads: NonZeroUsize,
-    /// The result is a mean over this many of the latest snippets: for streams that do not end. None: over all.
+    /// Number of latest snippets that the result averages, for endless streams. `None` averages
+    /// all.
     pub latest: Option<NonZeroUsize>,
 }
 
@@ -33,12 +39,15 @@ pub struct PipelineOptions {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PipelineError {
-    /// The networks could not be prepared or failed.
+    /// A network could not be prepared, or failed.
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// A thread could not be started, or died.
-    #[error("a worker thread failed: {0}")]
-    Worker(String),
+    /// The shot detector failed.
+    #[error(transparent)]
+    Detector(#[from] DetectorError),
+    /// The threads for the backbones could not be started.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
     /// The stream ended without a clip.
     #[error(
         "it has no clip to classify: of {frames} frames that were decoded, every one is black, part of a transition, or of a \
@@ -50,43 +59,118 @@ pub enum PipelineError {
     },
 }
 
-/// Classifies one stream.
+/// Builds a [`Pipeline`]. Every option has a default.
 ///
-/// Events come in the same order whatever the number of threads: each clip, its provisional genres, and a shot after the
-/// last of its clips.
-pub struct Pipeline {
+/// ```no_run
+/// use divita_runtime::{Bundle, Pipeline};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let bundle = Bundle::open("models/bundles/demo")?;
+/// let pipeline = Pipeline::builder(&bundle).build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+pub struct PipelineBuilder<'a> {
+    bundle: &'a Bundle,
+    networks: Option<&'a Networks>,
+    pool: Option<&'a BackbonePool>,
+    executor: Executor,
+    detector: Option<BoxedDetector>,
     options: PipelineOptions,
-    bundle: String,
-    task: Task,
-    trained: bool,
-    notice: Option<String>,
-    segmenter: Segmenter,
-    flow: Flow,
-    lost_frames: u64,
 }
 
-impl Pipeline {
-    /// A pipeline at the start of a stream, with `networks` of `bundle` prepared for the rate of `options`.
+impl<'a> PipelineBuilder<'a> {
+    /// Sets the working rate. The default is
+    /// [`Manifest::default_rate`](crate::bundle::Manifest::default_rate).
+    pub fn rate(mut self, rate: WorkingRate) -> Self {
+        self.options.rate = rate;
+        self
+    }
+
+    /// Sets whether clips respect shots. They do by default.
+    pub fn segmentation(mut self, segmentation: Segmentation) -> Self {
+        self.options.segmentation = segmentation;
+        self
+    }
+
+    /// Sets the number of threads ([`PipelineOptions::threads`]). The default is 1.
+    pub fn threads(mut self, threads: NonZeroUsize) -> Self {
+        self.options.threads = threads;
+        self
+    }
+
+    /// Averages only the `latest` snippets, for endless streams. The default averages all.
+    pub fn latest(mut self, latest: NonZeroUsize) -> Self {
+        self.options.latest = Some(latest);
+        self
+    }
+
+    /// Sets the executor of networks that the builder prepares. The default is
+    /// [`Executor::default`].
+    pub fn executor(mut self, executor: Executor) -> Self {
+        self.executor = executor;
+        self
+    }
+
+    /// Uses `networks` of the bundle. By default the builder prepares networks for the working
+    /// rate.
+    pub fn networks(mut self, networks: &'a Networks) -> Self {
+        self.networks = Some(networks);
+        self
+    }
+
+    /// Runs the backbones in `pool` with the pool's networks.
+    pub fn pool(mut self, pool: &'a BackbonePool) -> Self {
+        self.pool = Some(pool);
+        self
+    }
+
+    /// Uses `detector`. The default is the first entry of
+    /// [`DETECTORS`] with the bundle's settings.
+    pub fn detector(mut self, detector: BoxedDetector) -> Self {
+        self.detector = Some(detector);
+        self
+    }
+
+    /// Builds the pipeline.
     ///
     /// # Errors
-    /// When a network or a thread has no room to run.
-    pub fn new(bundle: &Bundle, networks: &Networks, options: PipelineOptions) -> Result<Self, PipelineError> {
-        let manifest = bundle.manifest();
-        let engine = match options.threads.get() {
-            1 => Engine::Inline(Box::new(networks.backbones()?)),
-            threads => Engine::Threads(Box::new(Workers::start(threads - 1, || networks.backbones())?)),
+    /// Returns an error if the networks cannot be prepared for the working rate, or if there is no
+    /// memory or no thread for them.
+    pub fn build(self) -> Result<Pipeline, PipelineError> {
+        let PipelineBuilder { bundle, networks, pool, executor, detector, options } = self;
+        let prepared;
+        let networks = match (networks, pool) {
+            (Some(networks), _) => networks,
+            (None, Some(pool)) => pool.networks(),
+            (None, None) => {
+                prepared = Networks::prepare(bundle, &[options.rate], executor)?;
+                &prepared
+            }
         };
+        let engine = match (pool, options.threads.get()) {
+            (Some(pool), _) => Engine::Pool(Box::new(pool.queue()?)),
+            (None, 1) => Engine::Inline(Box::new(networks.backbones()?)),
+            (None, threads) => {
+                let threads = NonZeroUsize::new(threads - 1).unwrap_or(NonZeroUsize::MIN);
+                Engine::Pool(Box::new(BackbonePool::new(networks, threads)?.queue()?))
+            }
+        };
+        let manifest = bundle.manifest();
+        let setup = DetectorSetup { settings: manifest.shots, transitions: bundle.transitions() };
+        let detector = detector.unwrap_or_else(|| (DETECTORS[0].create)(&setup));
         Ok(Pipeline {
             options,
             bundle: manifest.name.clone(),
             task: manifest.task,
             trained: manifest.trained,
             notice: manifest.notice.clone(),
-            segmenter: Segmenter::new(
-                SegmenterOptions::of(manifest, options.rate, options.segmentation),
-                bundle.transitions().clone(),
+            segmenter: Segmenter::with_detector(
+                SegmenterOptions::from_manifest(manifest, options.rate, options.segmentation),
+                detector,
             ),
-            flow: Flow {
+            classifier: Classifier {
                 engine,
                 snippets: Snippets::new(networks.heads()?, manifest, options.latest),
                 labels: manifest.labels.clone().into(),
@@ -97,72 +181,124 @@ impl Pipeline {
             lost_frames: 0,
         })
     }
+}
 
-    /// Takes the next decoded frame; hands `emit` the events that this brings about.
+/// Classifies one stream.
+///
+/// The order of events does not depend on the number of threads: each clip, its provisional genres,
+/// and a shot after the last of its clips.
+pub struct Pipeline {
+    options: PipelineOptions,
+    bundle: String,
+    task: Task,
+    trained: bool,
+    notice: Option<String>,
+    segmenter: Segmenter<BoxedDetector>,
+    classifier: Classifier,
+    lost_frames: u64,
+}
+
+impl Pipeline {
+    /// Starts to build a pipeline for `bundle`.
+    pub fn builder(bundle: &Bundle) -> PipelineBuilder<'_> {
+        PipelineBuilder {
+            bundle,
+            networks: None,
+            pool: None,
+            executor: Executor::default(),
+            detector: None,
+            options: PipelineOptions {
+                rate: bundle.manifest().default_rate(),
+                segmentation: Segmentation::default(),
+                threads: NonZeroUsize::MIN,
+                latest: None,
+            },
+        }
+    }
+
+    /// Returns a pipeline with threads of its own, at the start of a stream. `networks` are those
+    /// of `bundle`, prepared for the rate of `options`.
     ///
     /// # Errors
-    /// When a network fails; the stream cannot go on then.
+    /// Returns an error if there is no memory or no thread for the networks.
+    pub fn new(bundle: &Bundle, networks: &Networks, options: PipelineOptions) -> Result<Self, PipelineError> {
+        PipelineBuilder { options, ..Pipeline::builder(bundle) }.networks(networks).build()
+    }
+
+    /// Returns a pipeline whose backbones run in `pool`, at the start of a stream. The pool's
+    /// networks are those of `bundle`, prepared for the rate of `options`.
+    ///
+    /// # Errors
+    /// Returns an error if there is no memory for the networks.
+    pub fn with_pool(bundle: &Bundle, pool: &BackbonePool, options: PipelineOptions) -> Result<Self, PipelineError> {
+        PipelineBuilder { options, ..Pipeline::builder(bundle) }.pool(pool).build()
+    }
+
+    /// Processes the next decoded frame and passes the resulting events to `emit`.
+    ///
+    /// # Errors
+    /// Returns an error if the detector or a network fails. The stream cannot continue then.
     pub fn push(&mut self, frame: &Frame<'_>, mut emit: impl FnMut(Event)) -> Result<(), PipelineError> {
-        let Pipeline { segmenter, flow, .. } = self;
+        let Pipeline { segmenter, classifier, .. } = self;
         let mut outcome = Ok(());
-        let Ok(()) = segmenter.push(frame, |segment| {
+        segmenter.push(frame, |segment| {
             if outcome.is_ok() {
-                outcome = flow.take(segment, &mut emit);
+                outcome = classifier.process(segment, &mut emit);
             }
-        });
+        })?;
         outcome?;
-        flow.collect_ready(&mut emit)?;
-        flow.done.drain(..).for_each(|clip| segmenter.recycle(clip));
+        classifier.emit_ready(&mut emit)?;
+        classifier.done.drain(..).for_each(|clip| segmenter.recycle(clip));
         Ok(())
     }
 
-    /// Tells that damage cost `frames` pictures from the time `at` to the time `until`, as [`Event::Lost`], and counts them.
+    /// Emits [`Event::Lost`] and counts its frames: damage destroyed `frames` frames from the time
+    /// `at` to the time `until`.
     pub fn lose(&mut self, at: Timestamp, until: Timestamp, frames: u64, mut emit: impl FnMut(Event)) {
         self.lost_frames += frames;
-        self.flow.tell_in_turn(Event::Lost { at_s: at.as_secs_f64(), end_s: until.as_secs_f64(), frames }, &mut emit);
+        let event = Event::Lost { at_s: at.as_secs_f64(), end_s: until.as_secs_f64(), frames };
+        self.classifier.emit_in_order(event, &mut emit);
     }
 
-    /// Asks for another working rate, one that the networks are prepared for, from the end of the clip on that is being
-    /// filled.
+    /// Requests another working rate, which starts at the end of the current clip. The networks
+    /// must be prepared for it.
     pub fn set_rate(&mut self, rate: WorkingRate) {
         self.segmenter.set_rate(rate);
     }
 
-    /// The working rate at which frames are taken now.
+    /// Returns the current working rate.
     pub fn rate(&self) -> WorkingRate {
         self.segmenter.rate()
     }
 
-    /// Clips completed so far.
+    /// Returns the number of complete clips.
     pub fn clips(&self) -> usize {
         self.segmenter.clips()
     }
 
-    /// Ends the stream and hands out what is left, the result last. `complete` says whether the source was read to its
-    /// end; the result says so only if nothing was lost.
+    /// Ends the stream and emits the remaining events, the result last. `complete` states whether
+    /// the source was read to its end. The result is complete only if no frame was lost either.
     ///
     /// # Errors
-    /// When a network fails or there was nothing to classify.
+    /// Returns an error if the detector or a network fails, or if the stream had no clip.
     pub fn finish(self, complete: bool, mut emit: impl FnMut(Event)) -> Result<(), PipelineError> {
-        let Pipeline { options, bundle, task, trained, notice, mut segmenter, mut flow, lost_frames } = self;
+        let Pipeline { options, bundle, task, trained, notice, mut segmenter, mut classifier, lost_frames } = self;
         let mut outcome = Ok(());
-        let Ok(()) = segmenter.finish(|segment| {
+        segmenter.finish(|segment| {
             if outcome.is_ok() {
-                outcome = flow.take(segment, &mut emit);
+                outcome = classifier.process(segment, &mut emit);
             }
-        });
+        })?;
         outcome?;
-        while !flow.pending.is_empty() {
-            flow.collect_oldest(&mut emit)?;
-        }
+        while classifier.wait_for_oldest(&mut emit)? {}
         let frames = segmenter.frames();
-        let values = flow.snippets.result().ok_or(PipelineError::NoClip { frames })?;
+        let values = classifier.snippets.result().ok_or(PipelineError::NoClip { frames })?;
         emit(Event::Result {
-            probabilities: Probabilities::new(flow.labels, values),
+            probabilities: Probabilities::new(classifier.labels, values),
             frames,
-            shots: flow.shots,
+            shots: classifier.shots,
             clips: segmenter.clips(),
-            snippets: flow.snippets.count(),
+            snippets: classifier.snippets.count(),
             duration_s: segmenter.end().as_secs_f64(),
             fps: segmenter.rate(),
             segmentation: options.segmentation,
@@ -177,49 +313,50 @@ impl Pipeline {
     }
 }
 
-/// Who runs the backbones.
+/// Where the backbones run.
 enum Engine {
+    /// On the thread that pushes frames.
     Inline(Box<Backbones>),
-    Threads(Box<Workers>),
+    /// In a pool.
+    Pool(Box<ClipQueue>),
 }
 
-/// What waits for its turn to be told: a clip for its features, anything else for the clips before it.
+/// An event, or the clip that it waits for.
 enum Pending {
     Event(Event),
     Clip,
 }
 
-/// From segments to events: the backbones, the snippets and the order.
-struct Flow {
+/// Turns segments into events: runs the networks and keeps the order of events.
+struct Classifier {
     engine: Engine,
     snippets: Snippets,
     labels: Arc<[String]>,
-    /// Oldest first; begins with a clip, or is empty.
+    /// Clips in the pool and the events that wait for them, oldest first. The first entry is a
+    /// clip.
     pending: VecDeque<Pending>,
-    /// Clips to be given back to the segmenter.
+    /// Clips to be returned to the segmenter.
     done: Vec<Clip>,
     shots: usize,
 }
 
-impl Flow {
-    fn take(&mut self, segment: Segment, emit: &mut impl FnMut(Event)) -> Result<(), PipelineError> {
+impl Classifier {
+    fn process(&mut self, segment: Segment, emit: &mut impl FnMut(Event)) -> Result<(), PipelineError> {
         match segment {
             Segment::Shot(shot) => {
                 self.shots += 1;
-                self.tell_in_turn(Event::from(&shot), emit);
+                self.emit_in_order(Event::from(&shot), emit);
                 Ok(())
             }
             Segment::Clip(clip) => match &mut self.engine {
                 Engine::Inline(backbones) => {
                     let features = backbones.run(&clip)?;
-                    self.tell(clip, &features, emit)
+                    self.emit_clip(clip, &features, emit)
                 }
-                Engine::Threads(_) => {
-                    while self.is_busy() {
-                        self.collect_oldest(emit)?;
-                    }
-                    if let Engine::Threads(workers) = &mut self.engine {
-                        workers.send(clip)?;
+                Engine::Pool(_) => {
+                    while self.is_full() && self.wait_for_oldest(emit)? {}
+                    if let Engine::Pool(queue) = &mut self.engine {
+                        queue.submit(clip);
                         self.pending.push_back(Pending::Clip);
                     }
                     Ok(())
@@ -228,47 +365,45 @@ impl Flow {
         }
     }
 
-    /// Tells `event` after the clips before it.
-    fn tell_in_turn(&mut self, event: Event, emit: &mut impl FnMut(Event)) {
+    /// Emits `event` after the clips that came before it.
+    fn emit_in_order(&mut self, event: Event, emit: &mut impl FnMut(Event)) {
         match self.pending.is_empty() {
             true => emit(event),
             false => self.pending.push_back(Pending::Event(event)),
         }
     }
 
-    fn is_busy(&self) -> bool {
-        matches!(&self.engine, Engine::Threads(workers) if workers.is_full())
+    fn is_full(&self) -> bool {
+        matches!(&self.engine, Engine::Pool(queue) if queue.is_full())
     }
 
-    /// Tells what the workers have finished, without waiting for them.
-    fn collect_ready(&mut self, emit: &mut impl FnMut(Event)) -> Result<(), PipelineError> {
-        while let Engine::Threads(workers) = &mut self.engine {
-            match workers.try_receive()? {
-                Some((clip, features)) => self.tell_oldest(clip, &features, emit)?,
-                None => break,
-            }
+    /// Emits the clips that the pool has finished, without waiting.
+    fn emit_ready(&mut self, emit: &mut impl FnMut(Event)) -> Result<(), PipelineError> {
+        while let Engine::Pool(queue) = &mut self.engine
+            && let Some((clip, features)) = queue.try_receive()
+        {
+            self.emit_oldest(clip, &features?, emit)?;
         }
         Ok(())
     }
 
-    /// Waits for the oldest clip and tells it.
-    fn collect_oldest(&mut self, emit: &mut impl FnMut(Event)) -> Result<(), PipelineError> {
-        if let Engine::Threads(workers) = &mut self.engine {
-            let (clip, features) = workers.receive()?;
-            self.tell_oldest(clip, &features, emit)?;
-        }
-        Ok(())
+    /// Waits for the oldest clip in the pool and emits it. Returns false if there is none.
+    fn wait_for_oldest(&mut self, emit: &mut impl FnMut(Event)) -> Result<bool, PipelineError> {
+        let Engine::Pool(queue) = &mut self.engine else { return Ok(false) };
+        let Some((clip, features)) = queue.receive() else { return Ok(false) };
+        self.emit_oldest(clip, &features?, emit)?;
+        Ok(true)
     }
 
-    /// Tells the oldest clip and the events that waited for it.
-    fn tell_oldest(
+    /// Emits the oldest clip and the events that waited for it.
+    fn emit_oldest(
         &mut self,
         clip: Clip,
         features: &Features,
         emit: &mut impl FnMut(Event),
     ) -> Result<(), PipelineError> {
         self.pending.pop_front();
-        self.tell(clip, features, emit)?;
+        self.emit_clip(clip, features, emit)?;
         while let Some(Pending::Event(_)) = self.pending.front() {
             if let Some(Pending::Event(event)) = self.pending.pop_front() {
                 emit(event);
@@ -277,8 +412,13 @@ impl Flow {
         Ok(())
     }
 
-    /// Tells a clip and the probabilities after it.
-    fn tell(&mut self, clip: Clip, features: &Features, emit: &mut impl FnMut(Event)) -> Result<(), PipelineError> {
+    /// Emits a clip and the probabilities after it.
+    fn emit_clip(
+        &mut self,
+        clip: Clip,
+        features: &Features,
+        emit: &mut impl FnMut(Event),
+    ) -> Result<(), PipelineError> {
         let values = self.snippets.push(features)?.to_vec();
         emit(Event::from(&clip));
         let probabilities = Probabilities::new(self.labels.clone(), values);

@@ -1,9 +1,13 @@
-//! The preprocessor: a frame's planes to the small picture that a network looks at.
+//! The preprocessor: converts a frame's planes to the small picture for a network.
 //!
-//! The rule for a backbone, the same here and in the host tool: scale so that the shorter side is `resize`, cut the middle
-//! `size` x `size` out (or scale the whole frame to it, where the weights ask for that), turn it upright, to 8-bit RGB. The filter is a triangle as wide as the scale (bilinear with antialiasing, what PIL
-//! and torchvision do), applied to each component before the change to RGB, so that only a few thousand pixels are
-//! converted. Sums are taken in one fixed order in single precision (`resample.rs`): the same bytes on every machine.
+//! The rule is the same here and in the host tool. Scale the picture so that the shorter side is
+//! `resize`, and crop the centre `size` x `size` (or scale the whole frame to this size, if the
+//! weights need it). Rotate it upright and convert it to 8-bit RGB.
+//!
+//! The filter is a triangle as wide as the scale (bilinear with antialiasing, as in PIL and
+//! torchvision). It is applied to each component before the conversion to RGB, so that only a few
+//! thousand pixels are converted. Sums have a fixed order in single precision (`resample.rs`), so
+//! the bytes are the same on every machine.
 
 use divita_executor::{Computation, run_widest};
 
@@ -25,7 +29,7 @@ impl Clone for Picture {
     fn clone(&self) -> Self {
         Picture { width: self.width, height: self.height, data: self.data.clone() }
     }
-    /// In the buffer that is there, which the derived one would not use.
+    /// Reuses the buffer, which the derived method would not.
     fn clone_from(&mut self, other: &Self) {
         (self.width, self.height) = (other.width, other.height);
         self.data.clone_from(&other.data);
@@ -33,81 +37,84 @@ impl Clone for Picture {
 }
 
 impl Picture {
-    /// A black picture of `width` x `height` pixels.
+    /// Returns a black picture of `width` x `height` pixels.
     pub fn black(width: usize, height: usize) -> Self {
         Picture { width, height, data: vec![0; 3 * width * height] }
     }
 
-    /// A picture from its samples, (3, height, width); none when they are not that many.
+    /// Returns a picture from its samples, (3, height, width), or `None` if their number is wrong.
     pub fn from_planar(width: usize, height: usize, data: Vec<u8>) -> Option<Self> {
         (data.len() == 3 * width * height).then_some(Picture { width, height, data })
     }
 
-    /// Width in pixels.
+    /// Returns the width in pixels.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Height in pixels.
+    /// Returns the height in pixels.
     pub fn height(&self) -> usize {
         self.height
     }
 
-    /// The samples, (3, height, width), red first.
+    /// Returns the samples, (3, height, width), red first.
     pub fn data(&self) -> &[u8] {
         &self.data
     }
 
-    /// Channel 0 (red) to 2 (blue), (height, width).
+    /// Returns channel 0 (red) to 2 (blue), (height, width).
     pub fn channel(&self, channel: usize) -> &[u8] {
         let plane = self.width * self.height;
         &self.data[channel * plane..][..plane]
     }
 }
 
-/// What of a frame a picture shows.
+/// The part of a frame that a picture shows.
 #[derive(Clone, Copy, Debug)]
 enum View {
-    /// The middle square, its side `size / resize` of the frame's shorter one.
+    /// The centre square with side `size / resize` of the frame's shorter side.
     Square { size: usize, resize: usize },
-    /// All of it, drawn out to the picture's shape.
+    /// The whole frame, scaled to the picture's shape.
     Whole,
 }
 
-/// Makes pictures of one size from frames. Allocates when the size of the frames changes, and never otherwise.
+/// Makes pictures of one size from frames. Allocates only when the size of the frames changes.
 #[derive(Clone, Debug)]
 pub struct Preprocessor {
-    /// Of the upright picture.
+    /// Width of the upright picture.
     width: usize,
     height: usize,
     view: View,
-    /// Luma's (or RGB's) and chroma's.
+    /// The resamplers of luma (or RGB) and of chroma.
     resamplers: [Resampler; 2],
-    /// Width and height of the frames that the resamplers are for, the shape of their pixels, and whether they lie on their side.
+    /// The frames that the resamplers are fitted to: width, height, pixel shape, and whether sides
+    /// are swapped.
     fitted: (usize, usize, SampleAspect, bool),
     scratch: Scratch,
-    /// A band of the picture before it is turned upright, (columns, [`BAND`]): its components, then its colours.
+    /// A band of the picture before its rotation, (columns, [`BAND`]): its components, then its
+    /// colours.
     components: [Vec<f32>; 3],
     codes: [Vec<u8>; 3],
 }
 
 impl Preprocessor {
-    /// A preprocessor for a stream's input.
+    /// Returns a preprocessor for a stream's input.
     pub fn new(input: &StreamInput) -> Self {
         let StreamInput { size, resize, fit, .. } = *input;
         let view = match fit {
             Fit::Crop => View::Square { size, resize },
             Fit::Stretch => View::Whole,
         };
-        Preprocessor::of(size, size, view)
+        Preprocessor::with_view(size, size, view)
     }
 
-    /// A preprocessor for pictures of `width` x `height` pixels that show the whole frame, whatever its shape.
+    /// Returns a preprocessor for pictures of `width` x `height` pixels that show the whole frame,
+    /// whatever its shape.
     pub fn whole(width: usize, height: usize) -> Self {
-        Preprocessor::of(width, height, View::Whole)
+        Preprocessor::with_view(width, height, View::Whole)
     }
 
-    fn of(width: usize, height: usize, view: View) -> Self {
+    fn with_view(width: usize, height: usize, view: View) -> Self {
         Preprocessor {
             width,
             height,
@@ -120,15 +127,15 @@ impl Preprocessor {
         }
     }
 
-    /// Makes `picture`, of this preprocessor's size, from `frame`.
+    /// Writes `picture`, which has this preprocessor's size, from `frame`.
     pub fn make(&mut self, frame: &Frame<'_>, picture: &mut Picture) {
         debug_assert_eq!((picture.width, picture.height), (self.width, self.height));
-        let components = Components::of(frame);
+        let components = Components::from_frame(frame);
         self.fit(frame, &components);
         run_widest(Making { preprocessor: self, frame, components: &components, picture });
     }
 
-    /// Makes `picture` band after band, with the resamplers fitted.
+    /// Writes `picture` band by band with fitted resamplers.
     #[inline(always)]
     fn make_fitted(&mut self, frame: &Frame<'_>, components: &Components<'_>, picture: &mut Picture) {
         let (_, rows) = self.lying(frame.orientation().swaps_sides());
@@ -142,7 +149,8 @@ impl Preprocessor {
         }
     }
 
-    /// Fits the resamplers to the frame's size: the same share of every component is covered, centred.
+    /// Fits the resamplers to the frame's size. The same centred share of every component is
+    /// covered.
     fn fit(&mut self, frame: &Frame<'_>, components: &Components<'_>) {
         let (width, height) = (frame.width(), frame.height());
         let (aspect, lies) = (frame.sample_aspect(), frame.orientation().swaps_sides());
@@ -154,7 +162,7 @@ impl Preprocessor {
         }
         let (across, down) = match self.view {
             View::Square { size, resize } => {
-                // In heights of a pixel, so that the square is one as it is shown.
+                // Sides in pixel heights, so that the square is a square on display.
                 let wide = aspect.ratio();
                 let side = (width as f64 * wide).min(height as f64) * size as f64 / resize as f64;
                 (side / wide, side)
@@ -171,12 +179,12 @@ impl Preprocessor {
         self.fitted = (width, height, aspect, lies);
     }
 
-    /// Width and height of the picture before it is turned upright.
+    /// Returns width and height of the picture before its rotation.
     fn lying(&self, lies: bool) -> (usize, usize) {
         if lies { (self.height, self.width) } else { (self.width, self.height) }
     }
 
-    /// The components of a band to 8-bit red, green and blue.
+    /// Converts the components of a band to 8-bit red, green and blue.
     #[inline(always)]
     fn colour(&mut self, components: &Components<'_>, to_rgb: &ToRgb) {
         let [y, u, v] = &self.components;
@@ -201,7 +209,7 @@ impl Preprocessor {
         }
     }
 
-    /// Puts the band from `row` on where it belongs in the upright picture.
+    /// Writes the band from `row` on to its place in the upright picture.
     #[inline(always)]
     fn place(&self, orientation: Orientation, row: usize, picture: &mut Picture) {
         let (columns, rows) = self.lying(orientation.swaps_sides());
@@ -226,13 +234,13 @@ impl Preprocessor {
     }
 }
 
-/// Sets `samples` to `codes`, one after another.
+/// Copies `codes` to `samples`.
 #[inline(always)]
 fn fill<'a>(samples: impl Iterator<Item = &'a mut u8>, codes: impl Iterator<Item = u8>) {
     samples.zip(codes).for_each(|(sample, code)| *sample = code);
 }
 
-/// One picture in the making.
+/// A picture that is being written.
 struct Making<'a, 'frame> {
     preprocessor: &'a mut Preprocessor,
     frame: &'a Frame<'frame>,
@@ -252,13 +260,13 @@ mod tests {
     use super::*;
     use crate::frame::{Pixels, Plane, Timestamp};
 
-    /// A frame of 6 x 4 pixels that are all different, and its pixels as (row, column).
+    /// Returns a frame of 6 x 4 different pixels, and its pixels as (row, column).
     fn grey(data: &[u8; 24]) -> Frame<'_> {
         Frame::new(Pixels::Grey(Plane { data, stride: 6 }), 6, 4, Timestamp::ZERO).expect("6 x 4")
     }
 
     #[test]
-    fn every_orientation_puts_each_pixel_where_exif_says() {
+    fn every_orientation_places_each_pixel_as_exif_defines() {
         let data: [u8; 24] = std::array::from_fn(|at| 20 + 9 * at as u8);
         let mut upright = Picture::black(6, 4);
         Preprocessor::whole(6, 4).make(&grey(&data), &mut upright);
@@ -268,7 +276,8 @@ mod tests {
             Preprocessor::whole(width, height).make(&grey(&data).with_orientation(orientation), &mut picture);
             for y in 0..4 {
                 for x in 0..6 {
-                    // Where row 0 and column 0 of the stored picture are shown (EXIF 2.3, 4.6.4 A).
+                    // Where row 0 and column 0 of the stored picture are displayed (EXIF 2.3, 4.6.4
+                    // A).
                     let (row, column) = match number {
                         1 => (y, x),
                         2 => (y, 5 - x),
@@ -287,8 +296,8 @@ mod tests {
     }
 
     #[test]
-    fn a_square_is_cut_out_of_the_picture_as_it_is_shown() {
-        // Columns of a smooth wave: the same scene with 2 samples for each of 1.
+    fn the_centre_square_is_a_square_on_display() {
+        // Columns of a smooth wave: the same scene with twice the samples.
         let wave = |x: f64| (128.0 + 100.0 * (x / 9.0).sin()) as u8;
         let square: Vec<u8> = (0..64).flat_map(|_| (0..128).map(|x| wave(f64::from(x) + 0.5))).collect();
         let narrow: Vec<u8> = (0..64).flat_map(|_| (0..64).map(|x| wave(2.0 * f64::from(x) + 1.0))).collect();
@@ -298,7 +307,7 @@ mod tests {
         for orientation in Orientation::ALL {
             let picture = |frame: Frame<'_>| {
                 let mut picture = Picture::black(24, 24);
-                let mut preprocessor = Preprocessor::of(24, 24, View::Square { size: 24, resize: 32 });
+                let mut preprocessor = Preprocessor::with_view(24, 24, View::Square { size: 24, resize: 32 });
                 preprocessor.make(&frame.with_orientation(orientation), &mut picture);
                 picture
             };
@@ -319,7 +328,7 @@ mod tests {
         let mut preprocessor = Preprocessor::whole(37, 29);
         let [mut widest, mut usual] = [Picture::black(37, 29), Picture::black(37, 29)];
         preprocessor.make(&frame, &mut widest);
-        preprocessor.make_fitted(&frame, &Components::of(&frame), &mut usual);
+        preprocessor.make_fitted(&frame, &Components::from_frame(&frame), &mut usual);
         assert_eq!(widest, usual);
     }
 }

@@ -1,8 +1,10 @@
-//! Resampling: one component of a frame, filtered down and then across to the few samples of a small picture.
+//! Resampling: filters one component of a frame, first down and then across, to the few samples of
+//! a small picture.
 //!
-//! Every sum is taken tap after tap, in single precision, and many sums side by side: those of neighbouring columns on the way down,
-//! those of neighbouring rows on the way across. The compiler turns that into vectors of any width, and the order of a sum, so its last
-//! bit, does not depend on the width: the same bytes on every machine.
+//! Every sum adds its taps in order in single precision. Many sums are computed side by side: those
+//! of neighbouring columns on the way down, and those of neighbouring rows on the way across. The
+//! compiler vectorises this for any width. The order of a sum, and so its last bit, does not depend
+//! on the width. The bytes are the same on every machine.
 
 use crate::components::Component;
 
@@ -12,10 +14,11 @@ pub(crate) const BAND: usize = 8;
 /// Columns of the component that are filtered down side by side.
 const STRIP: usize = 16;
 
-/// A sample in each row of a band.
+/// One sample in each row of a band.
 type Column = [f32; BAND];
 
-/// Weights of one output sample: `count` inputs from `first` on, their weights from `weight` on in the table.
+/// The inputs of one output sample: `count` inputs from `first` on, with weights from `weight` on
+/// in the table.
 #[derive(Clone, Copy, Debug)]
 struct Taps {
     first: usize,
@@ -24,13 +27,13 @@ struct Taps {
 }
 
 impl Taps {
-    /// One past the last input.
+    /// Returns the index after the last input.
     fn end(&self) -> usize {
         self.first + self.count
     }
 }
 
-/// The triangle filter along one side of a component, for the output's `size` samples.
+/// The triangle filter along one side of a component, for `size` output samples.
 #[derive(Clone, Debug, Default)]
 struct Filter {
     taps: Vec<Taps>,
@@ -38,7 +41,7 @@ struct Filter {
 }
 
 impl Filter {
-    /// Fits `size` outputs to the middle part of `length` inputs, of which `span` inputs are covered, anew in place.
+    /// Fits `size` outputs to the central `span` of `length` inputs, in place.
     fn fit(&mut self, length: usize, span: f64, size: usize) {
         self.taps.clear();
         self.weights.clear();
@@ -51,7 +54,8 @@ impl Filter {
             let last = ((centre + support).ceil() as usize).clamp(first + 1, length);
             let weight = |at: usize| (1.0 - ((at as f64 + 0.5 - centre) / support).abs()).max(0.0);
             let sum: f64 = (first..last).map(weight).sum();
-            // The outermost inputs may lie just outside of the triangle: no sum is changed by what weighs nothing.
+            // The outermost inputs may be just outside the triangle. Inputs with weight zero are
+            // left out, which changes no sum.
             let first = (first..last - 1).find(|&at| weight(at) > 0.0).unwrap_or(last - 1);
             let last = (first + 1..last).rev().find(|&at| weight(at) > 0.0).map_or(first + 1, |at| at + 1);
             let start = self.weights.len();
@@ -60,8 +64,8 @@ impl Filter {
         }
     }
 
-    /// Gives all outputs as many inputs, of which those that were not there weigh nothing and may lie beyond the last: sums of one length
-    /// are what a processor foresees.
+    /// Gives all outputs the same number of inputs, because processors predict loops of one length.
+    /// Added inputs have weight zero and may be beyond the last input.
     fn even_out(&mut self) {
         let count = self.taps.iter().map(|taps| taps.count).max().unwrap_or(0);
         let mut weights = Vec::with_capacity(count * self.taps.len());
@@ -78,30 +82,31 @@ impl Filter {
     }
 }
 
-/// First input and one past the last that any of these outputs reads.
+/// Returns the first input of these outputs and the index after their last.
 fn reach(taps: &[Taps]) -> (usize, usize) {
-    // A filter's windows move in one direction.
+    // The windows of a filter move in one direction.
     (taps.first().map_or(0, |taps| taps.first), taps.last().map_or(0, Taps::end))
 }
 
-/// Shrinks components of one size to a small picture, a band of rows at a time.
+/// Shrinks components of one size to a small picture, band by band.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Resampler {
     width: usize,
     height: usize,
     across: Filter,
     down: Filter,
-    /// First column and one past the last that any output reads.
+    /// First column that any output reads, and the index after the last.
     columns: (usize, usize),
 }
 
 impl Resampler {
-    /// Whether it is for components of this size.
+    /// Returns whether the resampler is fitted to components of this size.
     pub fn fits(&self, component: &Component<'_>) -> bool {
         (self.width, self.height) == (component.width, component.height)
     }
 
-    /// Fits it to components of this size, of whose middle `span` samples across and down become `size` samples.
+    /// Fits the resampler to components of this size. Their central `span` samples (across, down)
+    /// become `size` samples.
     pub fn fit(&mut self, component: &Component<'_>, span: (f64, f64), size: (usize, usize)) {
         (self.width, self.height) = (component.width, component.height);
         self.across.fit(component.width, span.0, size.0);
@@ -110,8 +115,8 @@ impl Resampler {
         self.across.even_out();
     }
 
-    /// Makes the rows of the small picture from `row` on, at most [`BAND`], in `out`: (columns, [`BAND`]). What `out` holds in rows beyond
-    /// the last is of no meaning.
+    /// Writes the rows of the small picture from `row` on, at most [`BAND`], to `out`: (columns,
+    /// [`BAND`]). Rows of `out` after the last one have no meaning.
     #[inline(always)]
     pub fn band(&self, component: &Component<'_>, row: usize, scratch: &mut Scratch, out: &mut [f32]) {
         let rows = &self.down.taps[row..self.down.taps.len().min(row + BAND)];
@@ -123,8 +128,8 @@ impl Resampler {
         }
     }
 
-    /// Filters the component's columns down to the `rows` of a band, in the scratch. Rows of the component are read in their order, and
-    /// added to all rows of the band that they have a part in.
+    /// Filters the component's columns down to the `rows` of a band, in the scratch buffer. Rows of
+    /// the component are read in order and added to all rows of the band that they contribute to.
     #[inline(always)]
     fn filter_down(&self, component: &Component<'_>, rows: &[Taps], scratch: &mut Scratch) {
         let columns = self.columns;
@@ -133,7 +138,8 @@ impl Resampler {
         let (mut y, last) = reach(rows);
         while y < last {
             let (begin, end) = touched(rows, y);
-            // Two rows at a time where they touch the same: half the sums to fetch and put back.
+            // Two rows at a time if they contribute to the same rows, which halves the loads and
+            // stores of sums.
             let two = y + 1 < last && touched(rows, y + 1) == (begin, end);
             let [even, odd] = &mut scratch.codes;
             let codes = [row(component, y, columns, even), row(component, y + usize::from(two), columns, odd)];
@@ -157,26 +163,27 @@ impl Resampler {
     }
 }
 
-/// First and one past the last of `rows` that row `y` of the component has a part in.
+/// Returns the first of `rows` that row `y` of the component contributes to, and the index after
+/// the last.
 #[inline(always)]
 fn touched(rows: &[Taps], y: usize) -> (usize, usize) {
     let begin = rows.iter().take_while(|taps| taps.end() <= y).count();
     (begin, begin + rows[begin..].iter().take_while(|taps| taps.first <= y).count())
 }
 
-/// What a resampler works in. Grows to what the largest component asks for and is used again.
+/// Buffers of a resampler. They grow to the size of the largest component and are reused.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scratch {
-    /// Two rows of a component whose samples do not lie side by side.
+    /// Two rows of a component whose samples are not adjacent.
     codes: [Vec<u8>; 2],
-    /// The rows of a band, as wide as the component (to whole strips).
+    /// The rows of a band, as wide as the component (in whole strips).
     rows: Vec<f32>,
     /// The same, by columns.
     columns: Vec<Column>,
 }
 
 impl Scratch {
-    /// Makes it `width` columns wide, its rows zero.
+    /// Sets the width to `width` columns and the rows to zero.
     #[inline(always)]
     fn fit(&mut self, width: usize) {
         let width = width.next_multiple_of(STRIP);
@@ -186,7 +193,7 @@ impl Scratch {
     }
 }
 
-/// The samples in `columns` of row `y`: where they are, or side by side in `codes`.
+/// Returns the samples in `columns` of row `y`: without a copy if they are adjacent, or in `codes`.
 #[inline(always)]
 fn row<'a>(component: &Component<'a>, y: usize, (first, last): (usize, usize), codes: &'a mut Vec<u8>) -> &'a [u8] {
     let Component { step, offset, .. } = *component;
@@ -203,10 +210,11 @@ fn row<'a>(component: &Component<'a>, y: usize, (first, last): (usize, usize), c
     codes
 }
 
-/// Adds `N` rows of samples to each of `M` rows of sums, with the weights of each; one after another to every sum.
+/// Adds `N` rows of samples with their weights to each of `M` rows of sums, one after another for
+/// every sum.
 #[inline(always)]
 fn add<const N: usize, const M: usize>(codes: [&[u8]; N], weights: [[f32; N]; M], sums: [&mut [f32]; M]) {
-    // Of one length, so that the loop knows of every place that it is inside.
+    // Slices of equal length, so that the compiler removes bounds checks.
     let length = codes[0].len();
     let codes = codes.map(|codes| &codes[..length]);
     let sums = sums.map(|sums| &mut sums[..length]);
@@ -222,7 +230,7 @@ fn add<const N: usize, const M: usize>(codes: [&[u8]; N], weights: [[f32; N]; M]
     }
 }
 
-/// `samples` weighted and added up in their order.
+/// Returns the weighted sum of `samples`, added in order.
 #[inline(always)]
 fn weighted(weights: &[f32], samples: &[Column]) -> Column {
     let mut sums = [0.0; BAND];
@@ -234,7 +242,7 @@ fn weighted(weights: &[f32], samples: &[Column]) -> Column {
     sums
 }
 
-/// The rows of a band to columns.
+/// Transposes the rows of a band to columns.
 #[inline(always)]
 fn turn(rows: &[f32], columns: &mut [Column]) {
     let width = columns.len();

@@ -1,4 +1,5 @@
-//! The sampler: which decoded frames the networks see, one at each interval of the working rate.
+//! The sampler: chooses the decoded frames for the networks, one for each interval of the working
+//! rate.
 
 use std::{fmt, str::FromStr};
 
@@ -7,18 +8,19 @@ use thiserror::Error;
 
 use crate::frame::Timestamp;
 
-/// How early a frame may come and still count as being on time: more than containers and camera clocks round, less than
-/// half a frame at 240 a second.
+/// How early a frame may be and still count as on time, in nanoseconds. Rounding of containers and
+/// camera clocks is smaller. Half a frame at 240 fps is larger.
 const EARLY: i64 = 2_000_000;
 
-/// Frames per second given to the networks, and f, the frames of a clip (Table 7): 4, 6, 8, 12 or 24.
+/// Frames per second for the networks, which is also f, the frames of a clip (Table 7): 4, 6, 8, 12
+/// or 24.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct WorkingRate(u32);
 
-/// A rate that the method does not have.
+/// A number of frames per second that is not a working rate.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("{0} frames a second is not a working rate; choose 4, 6, 8, 12 or 24")]
+#[error("{0} fps is not a working rate; choose 4, 6, 8, 12 or 24")]
 pub struct UnknownRate(pub u32);
 
 impl WorkingRate {
@@ -26,37 +28,37 @@ impl WorkingRate {
     pub const ALL: [WorkingRate; 5] =
         [WorkingRate(4), WorkingRate(6), WorkingRate(8), WorkingRate(12), WorkingRate(24)];
 
-    /// The rate of `fps` frames a second.
+    /// Returns the rate of `fps` frames per second.
     ///
     /// # Errors
-    /// When the method has no such rate.
+    /// Returns an error if `fps` is not a working rate.
     pub fn new(fps: u32) -> Result<Self, UnknownRate> {
         Self::ALL.into_iter().find(|rate| rate.0 == fps).ok_or(UnknownRate(fps))
     }
 
-    /// Frames per second.
+    /// Returns the frames per second.
     pub const fn fps(self) -> u32 {
         self.0
     }
 
-    /// f, the frames of a clip: one second.
+    /// Returns f, the frames of a clip: one second.
     pub const fn clip_frames(self) -> usize {
         self.0 as usize
     }
 
-    /// Whole intervals from `start` to `end`, one that is nearly whole included.
+    /// Returns the number of whole intervals from `start` to `end`. A nearly whole interval counts.
     pub fn intervals(self, start: Timestamp, end: Timestamp) -> u32 {
         let nanos = i128::from(end.since(start).as_nanos()) + i128::from(EARLY);
         u32::try_from(nanos * i128::from(self.0) / 1_000_000_000).unwrap_or(0)
     }
 
-    /// Time from one sample to the next.
+    /// Returns the time from one sample to the next.
     pub fn interval(self) -> Timestamp {
         Timestamp::from_ticks(1, u64::from(self.0))
     }
 }
 
-/// The lowest, which every board can do.
+/// Returns the lowest rate, which every board can process.
 impl Default for WorkingRate {
     fn default() -> Self {
         Self::ALL[0]
@@ -78,7 +80,7 @@ impl FromStr for WorkingRate {
     }
 }
 
-/// Frames per second, a plain number.
+/// Writes the frames per second as a plain number.
 impl fmt::Display for WorkingRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -91,16 +93,17 @@ impl From<WorkingRate> for u32 {
     }
 }
 
-/// What the sampler says of a frame that it takes.
+/// A frame that the sampler takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taken {
-    /// Intervals that passed since the sample before without a frame. The picture then stood still: the sample before
-    /// stands for these too, so that a clip stays one second long at any input rate.
+    /// Number of intervals since the previous sample that had no frame. The picture was held, so
+    /// the previous sample also stands for these. A clip thereby lasts one second at any input
+    /// rate.
     pub held: u32,
 }
 
-/// Chooses frames at equal intervals of presentation time: of each interval the first frame, as 24 to 8 keeps the first
-/// of each three (paper, section 7.2).
+/// Chooses frames at equal intervals of presentation time: the first frame of each interval. From
+/// 24 to 8 fps it takes the first of every three (paper, section 7.2).
 #[derive(Clone, Debug)]
 pub struct Sampler {
     rate: WorkingRate,
@@ -112,24 +115,25 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// A sampler at the start of a stream. A pause of more than `gap` is not filled: the intervals start anew after it.
+    /// Returns a sampler at the start of a stream. After a pause longer than `gap`, the intervals
+    /// start anew.
     pub fn new(rate: WorkingRate, gap: Timestamp) -> Self {
         Sampler { rate, gap, origin: Timestamp::ZERO, last: None, next: 0 }
     }
 
-    /// The rate at which frames are taken.
+    /// Returns the current rate.
     pub fn rate(&self) -> WorkingRate {
         self.rate
     }
 
-    /// Takes frames at another rate from the next interval on.
+    /// Changes the rate from the next interval on.
     pub fn set_rate(&mut self, rate: WorkingRate) {
         let boundary = i128::from(self.next) * 1_000_000_000 / i128::from(self.rate.0);
         self.origin = self.origin.plus(Timestamp::from_nanos(boundary as i64));
         (self.rate, self.next) = (rate, 0);
     }
 
-    /// Whether the frame shown at `time` is taken. Times must increase.
+    /// Returns a [`Taken`] if the frame shown at `time` is taken. Times must increase.
     pub fn offer(&mut self, time: Timestamp) -> Option<Taken> {
         let paused = self.last.is_none_or(|last| time.since(last) > self.gap);
         self.last = Some(time);
@@ -169,7 +173,7 @@ mod tests {
     #[test]
     fn whole_ratios_keep_the_first_of_each_group() {
         for (input, rate) in [(24, 24), (24, 12), (24, 8), (24, 6), (24, 4), (48, 8), (60, 4), (120, 24), (240, 24)] {
-            // From a time that is not zero, and rounded to milliseconds as Matroska and RTMP do.
+            // The start is not zero, and times are rounded to milliseconds as in Matroska and RTMP.
             let times = (0..500).map(|k| Timestamp::from_millis(1234 + (k * 1000 + input / 2) / input));
             let group = (input / i64::from(rate)) as usize;
             let (indices, held) = taken(rate, times);
@@ -179,14 +183,14 @@ mod tests {
     }
 
     #[test]
-    fn a_slower_input_is_held() {
+    fn frames_of_a_slower_input_are_held() {
         let (indices, held) = taken(24, (0..=10).map(|k| Timestamp::from_millis(k * 100)));
         assert_eq!(indices.len(), 11);
         assert_eq!(held, 14);
     }
 
     #[test]
-    fn another_rate_goes_on_from_the_next_interval() {
+    fn a_new_rate_starts_at_the_next_interval() {
         let mut sampler = Sampler::new(WorkingRate(4), Timestamp::from_millis(10_000));
         let mut taken = Vec::new();
         for frame in 0..96 {
@@ -202,16 +206,17 @@ mod tests {
     }
 
     #[test]
-    fn a_long_pause_starts_anew() {
+    fn intervals_start_anew_after_a_long_pause() {
         let seconds = [0, 5, 14, 25, 26];
         let (indices, held) = taken(4, seconds.map(|s| Timestamp::from_millis(s * 1000)));
         assert_eq!(indices.len(), 5);
-        // 5 s, 9 s and 1 s at four a second; the 11 s pause gives none.
+        // 5 s, 9 s and 1 s at 4 fps. The pause of 11 s gives none.
         assert_eq!(held, 19 + 35 + 3);
     }
 
     proptest! {
-        /// The rate is kept for any input, jitter and gaps included: samples = intervals passed, give or take one.
+        /// The number of samples is the number of intervals, plus or minus one, for any input with
+        /// jitter and gaps.
         #[test]
         fn the_rate_is_kept(steps in prop::collection::vec(1i64..400_000_000, 1..200), rate in prop::sample::select(WorkingRate::ALL.to_vec())) {
             let mut time = 7_000_000;

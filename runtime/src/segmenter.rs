@@ -1,4 +1,5 @@
-//! The segmenter: decoded frames in; shots and clips out. Everything of the way of a frame that comes before the networks.
+//! The segmenter: decoded frames in, shots and clips out. It contains every stage before the
+//! networks.
 
 use std::collections::VecDeque;
 use std::str::FromStr;
@@ -19,14 +20,15 @@ use crate::shots::{EvidenceDetector, Label, Shot, ShotDetector, ShotKind, ShotSe
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Segmentation {
-    /// Clips of one shot each (Shot-f).
+    /// Each clip is from one shot (Shot-f).
     #[default]
     Shot,
-    /// Contiguous runs of f frames across cuts (Seq-f, the ablation of Table 6): the whole stream is one shot.
+    /// Clips are consecutive runs of f frames across cuts (Seq-f, the ablation of Table 6). The
+    /// whole stream is one shot.
     Seq,
 }
 
-/// A segmentation that there is not.
+/// An unknown segmentation.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("choose shot or seq")]
 pub struct UnknownSegmentation;
@@ -42,24 +44,25 @@ impl FromStr for Segmentation {
     }
 }
 
-/// What the segmenter needs to know.
+/// Options of a segmenter.
 #[derive(Clone, Copy, Debug)]
 pub struct SegmenterOptions {
-    /// Working rate to begin with.
+    /// Working rate at the start.
     pub rate: WorkingRate,
     /// Whether clips respect shots.
     pub segmentation: Segmentation,
-    /// Settings of the detector of the edge; the length of a pause that ends a shot is every detector's.
+    /// Settings of the built-in detector. The length of a pause that ends a shot applies to every
+    /// detector.
     pub shots: ShotSettings,
-    /// Input of the image stream, where there is one.
+    /// Input of the image stream, if there is one.
     pub image: Option<StreamInput>,
-    /// Input of the video stream, where there is one.
+    /// Input of the video stream, if there is one.
     pub video: Option<StreamInput>,
 }
 
 impl SegmenterOptions {
-    /// The options that a bundle asks for.
-    pub fn of(manifest: &Manifest, rate: WorkingRate, segmentation: Segmentation) -> Self {
+    /// Returns the options in a bundle's manifest.
+    pub fn from_manifest(manifest: &Manifest, rate: WorkingRate, segmentation: Segmentation) -> Self {
         let input = |stream: &Option<crate::bundle::Stream>| stream.as_ref().map(|stream| stream.input);
         SegmenterOptions {
             rate,
@@ -71,43 +74,43 @@ impl SegmenterOptions {
     }
 }
 
-/// What comes out.
+/// Output of the segmenter.
 #[derive(Debug)]
 pub enum Segment {
-    /// A clip is complete. Give it back with [`Segmenter::recycle`] so that its buffers are used again.
+    /// A complete clip. Return it with [`Segmenter::recycle`] to reuse its buffers.
     Clip(Clip),
-    /// A shot is closed; all its clips came before.
+    /// A shot that ended. All its clips came before.
     Shot(Shot),
 }
 
-/// Cuts one stream into shots and clips. In steady state it allocates nothing as long as its clips are given back and the
-/// detector allocates nothing.
+/// Splits one stream into shots and clips. In steady state it allocates nothing if its clips are
+/// recycled and the detector allocates nothing.
 pub struct Segmenter<D = EvidenceDetector> {
     options: SegmenterOptions,
     detector: D,
     sampler: Sampler,
     image: Option<Preprocessor>,
     video: Option<Preprocessor>,
-    /// Where a stream sees frames without their borders.
+    /// Finds borders, if a stream crops them.
     active: Option<ActiveArea>,
     cutter: Cutter,
-    /// Working rate that was asked for and waits for the end of a clip.
+    /// Requested working rate, which starts at the end of a clip.
     asked: Option<WorkingRate>,
     last: Option<Timestamp>,
-    /// How long the last frame is shown, where its source says so.
+    /// How long the last frame is shown, if its source states it.
     stated: Option<Timestamp>,
     skipped: u64,
 }
 
 impl Segmenter {
-    /// A segmenter at the start of a stream, with the detector of the edge.
+    /// Returns a segmenter with the built-in detector, at the start of a stream.
     pub fn new(options: SegmenterOptions, transitions: TransitionNetwork) -> Self {
         Segmenter::with_detector(options, EvidenceDetector::new(transitions, options.shots))
     }
 }
 
 impl<D: ShotDetector> Segmenter<D> {
-    /// A segmenter at the start of a stream.
+    /// Returns a segmenter with `detector`, at the start of a stream.
     pub fn with_detector(options: SegmenterOptions, detector: D) -> Self {
         let mut inputs = options.image.iter().chain(&options.video);
         Segmenter {
@@ -130,11 +133,11 @@ impl<D: ShotDetector> Segmenter<D> {
         }
     }
 
-    /// Takes the next decoded frame. A frame that is not later than the one before was never shown: it is counted by
-    /// [`Segmenter::skipped`] and otherwise ignored.
+    /// Processes the next decoded frame. Ignores and counts ([`Segmenter::skipped`]) a frame that
+    /// is not later than the previous one, because such a frame is never shown.
     ///
     /// # Errors
-    /// When the detector fails.
+    /// Returns an error if the detector fails.
     pub fn push(&mut self, frame: &Frame<'_>, mut segment: impl FnMut(Segment)) -> Result<(), D::Error> {
         let time = frame.time();
         if self.last.is_some_and(|last| time <= last) {
@@ -167,10 +170,10 @@ impl<D: ShotDetector> Segmenter<D> {
         }
     }
 
-    /// Ends the stream: decides what is left and closes the last shot.
+    /// Ends the stream: passes the remaining clips and the last shot to `segment`.
     ///
     /// # Errors
-    /// When the detector fails.
+    /// Returns an error if the detector fails.
     pub fn finish(&mut self, mut segment: impl FnMut(Segment)) -> Result<(), D::Error> {
         let cutter = &mut self.cutter;
         self.detector.finish(|verdict| cutter.settle(verdict, &mut segment))?;
@@ -184,43 +187,44 @@ impl<D: ShotDetector> Segmenter<D> {
         Ok(())
     }
 
-    /// Asks for another working rate, from the end of the clip on that is being filled. Where a cut is found in what has been
-    /// seen of it, the clip before the change ends in black like the last one of a shot.
+    /// Requests another working rate from the end of the current clip on. If a cut is found among
+    /// the frames of that clip, black pads the clip before the change, like the last clip of a
+    /// shot.
     pub fn set_rate(&mut self, rate: WorkingRate) {
         self.asked = (rate != self.sampler.rate()).then_some(rate);
     }
 
-    /// The working rate at which frames are taken now.
+    /// Returns the current working rate.
     pub fn rate(&self) -> WorkingRate {
         self.sampler.rate()
     }
 
-    /// Takes back a clip whose networks have run.
+    /// Takes back a clip that was processed.
     pub fn recycle(&mut self, clip: Clip) {
         self.cutter.assembler.recycle(clip);
     }
 
-    /// Decoded frames seen.
+    /// Returns the number of decoded frames.
     pub fn frames(&self) -> u64 {
         self.cutter.tracker.frames() + self.skipped
     }
 
-    /// Frames that were not later than the one before.
+    /// Returns the number of frames that were not later than the previous one.
     pub fn skipped(&self) -> u64 {
         self.skipped
     }
 
-    /// Clips completed.
+    /// Returns the number of complete clips.
     pub fn clips(&self) -> usize {
         self.cutter.assembler.clips()
     }
 
-    /// When the last frame decided is over.
+    /// Returns the time at which the last frame with a verdict ends.
     pub fn end(&self) -> Timestamp {
         self.cutter.tracker.end()
     }
 
-    /// The frame as the networks will see it, in reused buffers.
+    /// Preprocesses a frame for the networks, in reused buffers.
     fn sample(&mut self, frame: &Frame<'_>) -> Sample {
         let mut sample = self.cutter.assembler.spare_sample();
         (sample.time, sample.times, sample.rate) = (frame.time(), 1, self.sampler.rate());
@@ -246,31 +250,33 @@ impl<D: ShotDetector> Segmenter<D> {
     }
 }
 
-/// Brings samples and verdicts together: shots, and the clips of each.
+/// Combines samples and verdicts into shots and clips.
 struct Cutter {
     tracker: ShotTracker,
-    /// Samples whose frame has no verdict yet, oldest first.
+    /// Samples of frames without a verdict, oldest first.
     undecided: VecDeque<Sample>,
-    /// The newest sample of the open shot; kept back until the next, because it may turn out to stand still.
+    /// The newest sample of the open shot. It waits for the next sample, because the picture may be
+    /// held.
     newest: Option<Sample>,
     assembler: ClipAssembler,
 }
 
 impl Cutter {
-    /// Whether the samples taken so far fill their clips, unless a cut is found among those that have no verdict yet.
+    /// Returns whether the samples fill their clips, if there is no cut among frames without a
+    /// verdict.
     fn is_between_clips(&self, rate: WorkingRate) -> bool {
         let waiting = self.newest.iter().chain(&self.undecided).map(|sample| sample.times as usize).sum::<usize>();
         (self.assembler.content() + waiting).is_multiple_of(rate.clip_frames())
     }
 
-    /// The newest sample stood still for `intervals` more.
+    /// Extends the newest sample by `intervals` intervals.
     fn hold(&mut self, intervals: u32) {
         if let Some(sample) = self.undecided.back_mut().or(self.newest.as_mut()) {
             sample.times += intervals;
         }
     }
 
-    /// Acts on the verdict on the next frame.
+    /// Applies the verdict on the next frame.
     fn settle(&mut self, verdict: Verdict, segment: &mut impl FnMut(Segment)) {
         if let Some(shot) = self.tracker.push(verdict) {
             self.close(shot, segment);
@@ -291,11 +297,11 @@ impl Cutter {
         }
     }
 
-    /// Hands out what is left of `shot`, then the shot.
+    /// Passes the remaining clips of `shot` and then the shot to `segment`.
     fn close(&mut self, shot: Shot, segment: &mut impl FnMut(Segment)) {
         let mut clip = |clip| segment(Segment::Clip(clip));
         if let Some(mut sample) = self.newest.take() {
-            // No sample follows, from which to learn how long the last one was seen.
+            // No sample follows that would show how long the last one was held.
             sample.times = sample.times.max(sample.rate.intervals(sample.time, shot.end));
             self.assembler.push(sample, shot.end, shot.index, &mut clip);
         }

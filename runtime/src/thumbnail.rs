@@ -1,4 +1,5 @@
-//! A thumbnail of a frame: the samples that its histogram counts, 128 x 72 of luma and 64 x 36 of each colour difference at most.
+//! A thumbnail of a frame: the samples that its histogram counts, at most 128 x 72 of luma and 64 x
+//! 36 of each colour difference.
 
 use crate::active_area::Area;
 use crate::frame::{Colour, Frame, Matrix, Pixels, Plane, Range, Subsampling, Timestamp};
@@ -25,10 +26,10 @@ pub(crate) struct Thumbnail {
 }
 
 impl Thumbnail {
-    /// A thumbnail before its rows are kept.
+    /// An empty thumbnail.
     pub const EMPTY: Self = Thumbnail { luma: Samples::NONE, chroma: [Samples::NONE; 2] };
 
-    /// Keeps a row of the grids.
+    /// Stores a row of the grids.
     #[inline]
     pub fn keep(&mut self, row: Row<'_>) {
         match row {
@@ -39,8 +40,8 @@ impl Thumbnail {
         }
     }
 
-    /// Returns the thumbnail of the part `area` of a picture of `size` pixels, as a frame. None where the picture is
-    /// smaller than the grids.
+    /// Returns the thumbnail of the part `area` of a picture of `size` pixels, as a frame. Returns
+    /// `None` if the picture is smaller than the grids.
     pub fn frame(&self, area: Option<Area>, size: (usize, usize)) -> Option<Frame<'_>> {
         if !self.luma.is_whole_grid() {
             return None;
@@ -70,32 +71,32 @@ impl<const N: usize> Samples<N> {
     /// No samples.
     pub const NONE: Self = Samples { codes: [0; N], across: 1, down: 1 };
 
-    /// Samples across and down.
+    /// Returns the number of columns and rows.
     pub fn size(&self) -> (usize, usize) {
         (self.across, self.down)
     }
 
-    /// Row `y`.
+    /// Returns row `y`.
     pub fn row(&self, y: usize) -> &[u8] {
         &self.codes[y * self.across..][..self.across]
     }
 
-    /// Keeps row `y`.
+    /// Stores row `y`.
     pub fn keep(&mut self, y: usize, row: &[u8]) {
         (self.across, self.down) = (row.len(), y + 1);
         self.codes[y * row.len()..][..row.len()].copy_from_slice(row);
     }
 
-    /// Means of the samples in each of `size` cells.
+    /// Writes the mean of the samples in each of `size` cells.
     pub fn shrink(&self, size: (usize, usize), cells: &mut [u8]) {
-        // Of a picture smaller than the cells some samples are in several.
+        // If the picture is smaller than the cells, some samples belong to several cells.
         let range = |cell: usize, cells: usize, samples: usize| {
             let first = cell * samples / cells;
             first..((cell + 1) * samples / cells).max(first + 1)
         };
         for (y, row) in cells.chunks_exact_mut(size.0).enumerate() {
             let rows = range(y, size.1, self.down);
-            // Down first, which is done in vectors.
+            // Down first, which the compiler vectorises.
             let mut sums = [0u16; GRID.0];
             for line in self.codes[rows.start * self.across..rows.end * self.across].chunks_exact(self.across) {
                 sums.iter_mut().zip(line).for_each(|(sum, &code)| *sum += u16::from(code));

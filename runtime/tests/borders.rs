@@ -1,4 +1,5 @@
-//! Cuts between pictures inside borders: textured, moving shots in nine layouts of borders, and pictures that stand still.
+//! Cuts between pictures inside borders: textured moving shots in nine layouts of borders, and
+//! still pictures.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use divita_runtime::active_area::{ActiveArea, Area};
@@ -14,24 +15,25 @@ const WIDTH: usize = 320;
 const HEIGHT: usize = 180;
 const FPS: u64 = 25;
 
-/// Frames of each shot of the film, and where the later ones begin.
+/// Frames of each shot of the film.
 const SHOTS: [usize; 6] = [30, 46, 61, 50, 55, 30];
 const CUTS: [u64; 5] = [30, 76, 137, 187, 242];
 
-/// A well mixed number.
+/// Returns a well-mixed number.
 fn mixed(number: u32) -> u32 {
     let number = (number ^ 0x9e37_79b9).wrapping_mul(0x85eb_ca6b);
     (number ^ (number >> 15)).wrapping_mul(0x2c1b_3c6d) >> 9
 }
 
-/// Luma of a scene: patches of light and dark over which a camera moves. `x` and `y` are thousandths of the picture.
+/// Returns the luma of a scene: patches of light and dark under a moving camera. `x` and `y` are
+/// thousandths of the picture.
 fn scene(scene: u32, frame: usize, x: usize, y: usize) -> u8 {
     let moved = x + frame * (1 + scene as usize % 4);
     let patch = |size: usize, seed: u32| mixed(seed + (moved / size) as u32 * 977 + (y / size) as u32 * 131_071) % 100;
     40 + (patch(170, scene * 7919) + patch(60, scene * 104_729 + 1) / 2) as u8
 }
 
-/// The part of the frame that shows the picture.
+/// Returns the part of the frame that shows the picture.
 const fn area(x: usize, y: usize, width: usize, height: usize) -> Area {
     Area { x, y, width, height }
 }
@@ -41,14 +43,15 @@ const LETTERBOX: Area = area(0, 24, WIDTH, 132);
 const PILLARBOX: Area = area(40, 0, 240, HEIGHT);
 const PHONE: Area = area(110, 0, 100, HEIGHT);
 
-/// A film of black frames of luma 16 with the picture in `area` of each frame; `border` draws on the borders.
+/// A film of black frames (luma 16) with the picture in `area` of each frame. `border` draws on the
+/// borders.
 struct Film<'a> {
     area: &'a dyn Fn(usize) -> Area,
     border: &'a dyn Fn(usize, usize, usize) -> u8,
 }
 
 impl Film<'_> {
-    /// The frame `at` of the film, of scene `number`.
+    /// Returns frame `at` of the film, of scene `number`.
     fn picture(&self, at: usize, number: u32) -> Vec<u8> {
         let Area { x, y, width, height } = (self.area)(at);
         let pixel = |position: usize| {
@@ -84,7 +87,7 @@ fn shots(pictures: impl IntoIterator<Item = Vec<u8>>, fps: u64) -> Vec<Shot> {
     shots
 }
 
-/// First frames of the shots after the first; all begin by a cut.
+/// Returns the first frames of the shots after the first one. All must begin with a cut.
 fn cuts(shots: &[Shot]) -> Vec<u64> {
     assert!(shots[1..].iter().all(|shot| shot.kind == ShotKind::Cut), "{shots:?}");
     shots[1..].iter().map(|shot| shot.first_frame).collect()
@@ -94,7 +97,7 @@ fn black(_: usize, _: usize, _: usize) -> u8 {
     16
 }
 
-/// Whether each side of `found` is at most `pixels` from that of `true_area`.
+/// Returns whether each side of `found` is within `pixels` of that of `true_area`.
 fn is_near(found: Option<Area>, true_area: Area, pixels: usize) -> bool {
     let sides = |area: Area| [area.x, area.y, area.x + area.width, area.y + area.height];
     let found = sides(found.unwrap_or(WHOLE)).into_iter();
@@ -135,7 +138,7 @@ fn cuts_are_found_in_a_windowbox_in_the_middle_and_off_it() {
 }
 
 #[test]
-fn cuts_are_found_beside_a_logo_in_the_border() {
+fn cuts_are_found_next_to_a_logo_in_the_border() {
     let logo = |_: usize, x: usize, y: usize| if (272..300).contains(&x) && (6..16).contains(&y) { 200 } else { 16 };
     check("letterbox", LETTERBOX, &logo);
     let logo = |_: usize, x: usize, y: usize| if (20..60).contains(&x) && (140..156).contains(&y) { 200 } else { 16 };
@@ -144,7 +147,7 @@ fn cuts_are_found_beside_a_logo_in_the_border() {
 
 #[test]
 fn cuts_are_found_above_subtitles_in_the_border() {
-    // Two lines of letters that come and go.
+    // Two lines of letters that appear and disappear.
     let subtitles = |at: usize, x: usize, y: usize| {
         let line = (158..164).contains(&y) || (168..174).contains(&y);
         let letter = (40..280).contains(&x) && mixed((x / 4 + at / 40 * 100) as u32).is_multiple_of(2);
@@ -161,7 +164,7 @@ fn cuts_are_found_between_noisy_borders() {
 
 #[test]
 fn a_change_of_borders_is_no_cut_and_hides_none() {
-    // A letterbox, then a pillarbox, then a whole picture, each change in the midst of a shot.
+    // A letterbox, then a pillarbox, then a whole picture. Each change is inside a shot.
     let layouts = |at: usize| match at {
         0..105 => LETTERBOX,
         105..215 => PHONE,
@@ -178,7 +181,7 @@ fn a_change_of_borders_is_no_cut_and_hides_none() {
 
 #[test]
 fn a_mask_that_opens_is_no_cut() {
-    // The same picture under a mask, which a change of layout takes away.
+    // The same picture under a mask that a change of layout removes.
     for (first, then) in [(LETTERBOX, WHOLE), (WHOLE, LETTERBOX), (PHONE, WHOLE)] {
         let film = Film { area: &|_| WHOLE, border: &black };
         let masked = (0..160).map(|at| {
@@ -229,7 +232,7 @@ fn pictures_smaller_than_a_thumbnail_have_no_borders() {
     }
 }
 
-/// A white slide with lines of text that differ with `number`; `lines` of them.
+/// Returns a white slide with `lines` lines of text, which differ with `number`.
 fn slide(number: u32, lines: usize) -> Vec<u8> {
     let pixel = |at: usize| {
         let (x, y) = (at % WIDTH, at / WIDTH);
@@ -263,7 +266,7 @@ fn cuts_between_text_slides_are_found() {
 }
 
 #[test]
-fn a_line_that_is_added_a_flash_and_a_fade_are_no_cuts_between_still_pictures() {
+fn added_lines_flashes_and_fades_are_no_cuts_between_still_pictures() {
     let only = |name: &str, pictures: Vec<Vec<u8>>| {
         let shots = shots(pictures, FPS);
         assert!(shots.iter().all(|shot| shot.kind != ShotKind::Cut), "{name}: {shots:?}");
@@ -275,7 +278,7 @@ fn a_line_that_is_added_a_flash_and_a_fade_are_no_cuts_between_still_pictures() 
     only("fade", still().chain(fade).chain(std::iter::repeat_n(flat(180), 50)).collect());
 }
 
-/// The samples of the first clip's keyframe.
+/// Returns the samples of the first clip's keyframe.
 fn keyframe(borders: Borders, area: Area) -> Vec<u8> {
     let input = StreamInput { borders, ..StreamInput::new(48, 48, [0.0; 3], [1.0; 3]) };
     let options = SegmenterOptions {
@@ -302,7 +305,7 @@ fn keyframe(borders: Borders, area: Area) -> Vec<u8> {
 }
 
 #[test]
-fn networks_see_the_borders_unless_their_data_was_cropped() {
+fn networks_see_borders_unless_their_training_data_was_cropped() {
     let dark = |samples: &[u8]| samples.iter().filter(|&&sample| sample < 8).count();
     assert!(dark(&keyframe(Borders::Keep, PHONE)) > 48 * 48, "the middle square is partly border");
     assert_eq!(dark(&keyframe(Borders::Crop, PHONE)), 0, "no border is left from the first frame on");

@@ -1,4 +1,5 @@
-//! Properties of clips: what snippet generation promises (paper, section 5) holds for any input rate, jitter, gap and shot length.
+//! Properties of clips: the rules of snippet generation (paper, section 5) hold for any input rate,
+//! jitter, gap and shot length.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::collections::VecDeque;
@@ -12,7 +13,8 @@ use divita_runtime::segmenter::{Segment, Segmentation, Segmenter, SegmenterOptio
 use divita_runtime::shots::{Label, Shot, ShotDetector, ShotKind, ShotSettings, Verdict};
 use proptest::prelude::*;
 
-/// A stream of grey pictures: a shot a value, frames a shot, and the time of each frame.
+/// A stream of grey pictures: one grey for each shot, its number of frames, and the time of each
+/// frame.
 #[derive(Clone, Debug)]
 struct Stream {
     shots: Vec<(u8, usize)>,
@@ -20,7 +22,7 @@ struct Stream {
 }
 
 impl Stream {
-    /// Value, time and true shot of every frame.
+    /// Returns value, time and true shot of every frame.
     fn frames(&self) -> Vec<(u8, Timestamp, usize)> {
         let values =
             self.shots.iter().enumerate().flat_map(|(shot, &(value, n))| std::iter::repeat_n((value, shot), n));
@@ -36,7 +38,7 @@ impl Stream {
 }
 
 fn stream() -> impl Strategy<Value = Stream> {
-    // Neighbours are of different greys.
+    // Neighbouring shots have different greys.
     let shots = prop::collection::vec((0usize..4, 30usize..90), 1..6).prop_map(|shots| {
         let mut last = 9;
         let mut values = Vec::new();
@@ -47,7 +49,7 @@ fn stream() -> impl Strategy<Value = Stream> {
         }
         values
     });
-    // 5 to 100 frames a second, with jitter and now and then a gap of up to two seconds.
+    // 5 to 100 fps, with jitter and occasional gaps of up to two seconds.
     let steps = (10_000_000i64..200_000_000).prop_flat_map(|step| {
         let jitter = (step * 8 / 10)..=(step * 12 / 10);
         let one = prop_oneof![30 => jitter, 1 => 200_000_000i64..2_000_000_000];
@@ -61,7 +63,8 @@ fn options(rate: WorkingRate, segmentation: Segmentation) -> SegmenterOptions {
     SegmenterOptions { rate, segmentation, shots: ShotSettings::default(), image: Some(input), video: Some(input) }
 }
 
-/// Knows the cuts, because every shot is of one grey of its own, and says so some frames late, as a detector does.
+/// A detector that recognises cuts by the change of grey. Like real detectors, it is some frames
+/// late.
 #[derive(Default)]
 struct KnownCuts {
     waiting: VecDeque<Verdict>,
@@ -112,29 +115,30 @@ fn run(stream: &Stream, rate: WorkingRate, segmentation: Segmentation) -> (Vec<C
     (clips, shots)
 }
 
-/// What holds of the clips of any segmentation.
+/// Checks the rules that hold for the clips of any segmentation.
 fn check(stream: &Stream, rate: WorkingRate, clips: &[Clip], shots: &[Shot]) -> Result<(), TestCaseError> {
-    // Every sampled content frame is in exactly one clip, in order: the sampler alone, run again, names the frames.
+    // Every sampled frame is in exactly one clip, in order. A second run of the sampler gives the
+    // frames.
     let mut sampler = Sampler::new(rate, Timestamp::from_millis(10_000));
     let in_a_shot = |time: Timestamp| shots.iter().any(|shot| shot.start <= time && time < shot.end);
     let taken = stream.frames().into_iter().filter(|&(_, time, _)| sampler.offer(time).is_some());
     let expected: Vec<Timestamp> = taken.map(|(_, time, _)| time).filter(|&time| in_a_shot(time)).collect();
     let mut found: Vec<Timestamp> =
         clips.iter().flat_map(|clip| clip.samples().iter().map(|sample| sample.time)).collect();
-    // A picture that stands still over the end of a clip begins the next one too, at a time of its own.
+    // A picture that is held past the end of a clip also begins the next one, at another time.
     found.retain(|time| stream.frames().iter().any(|(_, frame, _)| frame == time));
     found.dedup();
     prop_assert_eq!(found, expected);
     for (at, clip) in clips.iter().enumerate() {
         prop_assert_eq!(clip.index, at);
         prop_assert_eq!(clip.frames, rate.clip_frames());
-        // Only the last clip of a shot is padded, and never wholly.
+        // Only the last clip of a shot is padded, and never entirely.
         let standing: u32 = clip.samples().iter().map(|sample| sample.times).sum();
         prop_assert_eq!(standing as usize, clip.content);
         prop_assert!(clip.content >= 1 && clip.content <= clip.frames);
         let last = clips.get(at + 1).is_none_or(|next| next.shot != clip.shot);
         prop_assert!(clip.padded() == 0 || last);
-        // No clip crosses a cut: its frames lie inside its shot.
+        // No clip crosses a cut: its frames are inside its shot.
         let shot = shots[clip.shot];
         prop_assert_eq!(shot.index, clip.shot);
         for sample in clip.samples() {
@@ -142,7 +146,7 @@ fn check(stream: &Stream, rate: WorkingRate, clips: &[Clip], shots: &[Shot]) -> 
         }
         prop_assert!(shot.start <= clip.start && clip.start < clip.end && clip.end <= shot.end);
         prop_assert!(clips.get(at + 1).is_none_or(|next| next.shot != clip.shot || next.start == clip.end));
-        // The keyframe is a content frame of the clip.
+        // The keyframe is a frame of the clip.
         prop_assert!(clip.samples().iter().any(|sample| sample.time == clip.keyframe().time));
         prop_assert!(clip.keyframe().image.as_ref().unwrap().data().iter().all(|&code| code > 0));
     }
@@ -156,7 +160,7 @@ proptest! {
     fn clips_of_shots_keep_their_promises(stream in stream(), rate in prop::sample::select(WorkingRate::ALL.to_vec())) {
         let (clips, shots) = run(&stream, rate, Segmentation::Shot);
         prop_assert_eq!(shots.len(), stream.shots.len());
-        // The shots are the true ones, so that the checks against them are checks against true cuts.
+        // The shots are the true ones, so the checks above compare with true cuts.
         let frames = stream.frames();
         for shot in &shots {
             let at = frames.iter().position(|&(_, time, _)| time == shot.start).unwrap();
@@ -164,8 +168,8 @@ proptest! {
             prop_assert!(at == 0 || frames[at - 1].2 != shot.index);
         }
         check(&stream, rate, &clips, &shots)?;
-        // The rate is kept: content intervals = seconds times rate. The last sample begins up to one interval
-        // late, and its last interval may be cut short.
+        // The rate is kept: the number of intervals is seconds times rate. The last sample begins
+        // up to one interval late, and its last interval may be cut short.
         let intervals: usize = clips.iter().map(|clip| clip.content).sum();
         let seconds = shots[shots.len() - 1].end.since(shots[0].start).as_secs_f64();
         prop_assert!((intervals as f64 - seconds * f64::from(rate.fps())).abs() <= 2.1, "{} in {} s", intervals, seconds);
@@ -180,18 +184,20 @@ proptest! {
     }
 }
 
-/// The last picture is shown as long as its source states, but for no longer than a pause that ends a shot.
+/// The last picture is shown as long as its source states, but not longer than a pause that ends a
+/// shot.
 #[test]
 fn the_last_picture_lasts_as_long_as_its_source_states() {
     let rate = WorkingRate::default();
-    // Frames at 0 s and 0.04 s; what the last one states, and when the shot ends.
+    // Frames at 0 s and 0.04 s: the duration that the last one states in ms, and the end of the
+    // shot in ms.
     for (stated, end) in [(None, 80), (Some(20), 60), (Some(3000), 3040), (Some(3_600_000), 10_040)] {
         let mut segmenter = Segmenter::with_detector(options(rate, Segmentation::Seq), KnownCuts::default());
         let (mut clips, mut shots) = (0, Vec::new());
         for millis in [0, 40] {
             let plane = Plane { data: &[90; 64], stride: 8 };
             let frame = Frame::new(Pixels::Grey(plane), 8, 8, Timestamp::from_millis(millis)).unwrap();
-            // What a picture states that another follows is of no meaning.
+            // The stated duration of a picture is ignored if another one follows.
             let stated = if millis == 0 { Some(9000) } else { stated };
             let frame = stated.map_or(frame, |stated| frame.with_duration(Timestamp::from_millis(stated)));
             let Ok(()) = segmenter.push(&frame, |_| clips += 1);
@@ -205,12 +211,13 @@ fn the_last_picture_lasts_as_long_as_its_source_states() {
         });
         assert_eq!(shots.iter().map(|shot| shot.end).collect::<Vec<_>>(), [Timestamp::from_millis(end)]);
         assert_eq!(segmenter.end(), Timestamp::from_millis(end));
-        // Whole intervals of a quarter of a second, four to a clip.
+        // Whole intervals of a quarter of a second, four in a clip.
         assert_eq!(clips, (end as usize / 250).max(1).div_ceil(4), "{stated:?}");
     }
 }
 
-/// Steps from one frame to the next in nanoseconds: a normal rate, pictures that stand for seconds, and pauses up to weeks.
+/// Returns distances between frames in nanoseconds: a normal rate, pictures that are held for
+/// seconds, and pauses of up to weeks.
 fn steps_with_pauses() -> impl Strategy<Value = Vec<i64>> {
     let one = prop_oneof![
         20 => 10_000_000i64..200_000_000,
@@ -224,15 +231,17 @@ fn steps_with_pauses() -> impl Strategy<Value = Vec<i64>> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) })]
 
-    /// A pause says nothing of how long the pictures on either side were shown: no shot reaches into it, and what one frame
-    /// gives is bounded by the longest pause over which a picture may stand still.
+    /// A pause does not show how long the pictures around it were shown. No shot reaches into a
+    /// pause, and the clips from one frame are limited by the longest pause over which a picture
+    /// may be held.
     #[test]
     fn pauses_are_in_no_shot_and_give_no_clips(steps in steps_with_pauses(), rate in prop::sample::select(WorkingRate::ALL.to_vec())) {
         const GAP: i64 = 10_000_000_000;
         const USUAL: i64 = 40_000_000;
         let mut times = vec![5_000_000_000i64];
         steps.iter().for_each(|step| times.push(times[times.len() - 1] + step));
-        // A simple model: runs of frames without a pause, each over when its last frame has been shown for the last step.
+        // A simple model: runs of frames without a pause. Each ends when its last frame has been
+        // shown for the last distance.
         let (mut expected, mut step) = (vec![(times[0], 0)], USUAL);
         for pair in times.windows(2) {
             let last = expected.len() - 1;
@@ -269,7 +278,7 @@ proptest! {
         most = most.max(clips.len() - before);
         let found: Vec<(i64, i64)> = shots.iter().map(|shot| (shot.start.as_nanos(), shot.end.as_nanos())).collect();
         prop_assert_eq!(found, expected);
-        // Ten seconds of clips, and those that the frame before it and the end of a shot complete.
+        // Ten seconds of clips, and those that the previous frame and the end of a shot complete.
         prop_assert!(most <= 10 + 10 + 2, "{} clips at once", most);
         prop_assert!(clips.iter().all(|clip| clip.end <= end && clip.start < clip.end));
         for clip in &clips {
@@ -280,7 +289,7 @@ proptest! {
 }
 
 #[test]
-fn frames_that_do_not_go_forward_are_counted_and_not_shown() {
+fn frames_that_are_not_later_than_the_previous_one_are_counted_and_ignored() {
     let mut segmenter =
         Segmenter::with_detector(options(WorkingRate::new(4).unwrap(), Segmentation::Shot), KnownCuts::default());
     let data = [90; 64];
@@ -299,8 +308,8 @@ fn frames_that_do_not_go_forward_are_counted_and_not_shown() {
     assert_eq!((clips.len(), clips[0].content), (1, 4));
 }
 
-/// Down and up again in the middle of shots: every clip has the length of its rate, none is padded but at the end of a shot, and
-/// nothing of the stream is in no clip or in two.
+/// The rate goes down and up inside shots. Every clip has the length of its rate. Only the last
+/// clip of a shot is padded. Every part of the stream is in exactly one clip.
 #[test]
 fn the_working_rate_changes_between_clips() {
     let mut segmenter =
@@ -314,7 +323,7 @@ fn the_working_rate_changes_between_clips() {
     for index in 0..24 * 60 {
         match index {
             250 => segmenter.set_rate(WorkingRate::new(8).unwrap()),
-            // Another wish before the first is fulfilled.
+            // Another request before the first takes effect.
             700 => segmenter.set_rate(WorkingRate::new(4).unwrap()),
             701 => segmenter.set_rate(WorkingRate::new(12).unwrap()),
             _ => {}

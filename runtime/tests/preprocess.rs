@@ -1,4 +1,5 @@
-//! The preprocessor against plain code, to the bit, and against Pillow, whose resizing the networks' published weights were trained with.
+//! Compares the preprocessor with simple code, bit by bit, and with Pillow, whose resizing was used
+//! in the training of the published weights.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::path::Path;
@@ -12,7 +13,7 @@ use proptest::prelude::*;
 
 const SIZE: usize = 32;
 
-/// The picture of `make_resize_vectors.py`, RGB, one pixel after another.
+/// Returns the picture of `make_resize_vectors.py`, RGB, pixel by pixel.
 fn picture(width: usize, height: usize) -> Vec<u8> {
     let pixel = |x: usize, y: usize| {
         let square = if (x / 8 + y / 8).is_multiple_of(2) { 230 } else { 20 };
@@ -45,13 +46,13 @@ fn pictures_are_resized_as_pillow_does() {
         }
         let mean = f64::from(sum) / expected.len() as f64;
         println!("{width}x{height}: at most {worst}, on average {mean:.3} code values from Pillow");
-        // Pillow rounds to whole code values between the two directions, we do not: one sample in four may fall on the
-        // other side.
+        // Pillow rounds to code values between the two directions. The preprocessor does not, so
+        // one sample in four may differ by rounding.
         assert!(worst <= 1 && mean < 0.3, "{width}x{height}: {worst}, {mean}");
     }
 }
 
-/// The whole of a frame, 48 x 27.
+/// Returns the whole frame as a picture of 48 x 27.
 fn whole(frame: &Frame<'_>) -> Picture {
     let mut picture = Picture::black(48, 27);
     Preprocessor::whole(48, 27).make(frame, &mut picture);
@@ -74,14 +75,14 @@ fn a_whole_frame_is_resized_as_pillow_does() {
 }
 
 #[test]
-fn a_whole_frame_that_lies_on_its_side_is_turned_first() {
+fn a_rotated_whole_frame_is_turned_upright_first() {
     let (width, height) = (96, 64);
     let upright = picture(width, height);
     let pixel = |x: usize, y: usize| &upright[3 * (y * width + x)..][..3];
     let upright_frame =
         |data| Frame::new(Pixels::Rgb8(Plane { data, stride: 3 * width }), width, height, Timestamp::ZERO);
     let expected = whole(&upright_frame(&upright).unwrap());
-    // As they are stored: what a turn as said makes upright.
+    // Pixels as stored: the rotation makes them upright.
     let lying = |at: &dyn Fn(usize, usize) -> (usize, usize)| -> Vec<u8> {
         let rows = (0..width).flat_map(|y| (0..height).map(move |x| (x, y)));
         rows.flat_map(|(x, y)| {
@@ -117,7 +118,8 @@ fn a_row_of_padding_is_never_read() {
     assert_eq!(of(&tight, 3 * width), of(&wide, 3 * width + 17));
 }
 
-/// Codes of the standards' own colour bars (100 %, 8 bit, limited range): white, yellow, cyan, green, magenta, red, blue, black.
+/// Codes of the standards' own colour bars (100 %, 8 bit, limited range): white, yellow, cyan,
+/// green, magenta, red, blue, black.
 const BARS: [([u8; 3], Matrix, [u8; 3]); 10] = [
     ([235, 128, 128], Matrix::Bt709, [255, 255, 255]),
     ([16, 128, 128], Matrix::Bt709, [0, 0, 0]),
@@ -141,24 +143,24 @@ fn colour_bars_have_the_colours_of_their_standard() {
         let frame = Frame::new(pixels, width, height, Timestamp::ZERO).unwrap();
         let picture = small(&frame.with_colour(Colour { matrix, range: Range::Limited }));
         for (channel, expected) in expected.into_iter().enumerate() {
-            // The codes themselves are rounded, and the matrix doubles that.
+            // The codes themselves are rounded, and the matrix doubles the error.
             let off = picture.channel(channel).iter().map(|code| code.abs_diff(expected)).max().unwrap();
             assert!(off <= 2, "{codes:?} in {matrix:?}: channel {channel} is off by {off}");
         }
     }
 }
 
-/// What the preprocessor is to make, in plain code: each sum by itself, tap after tap.
+/// The preprocessor in simple code: each sum by itself, tap by tap.
 mod plain {
     use super::*;
 
-    /// One component: its size, and where in the bytes its samples are.
+    /// One component: its size, and the positions of its samples in the bytes.
     pub struct Component<'a> {
         pub size: (usize, usize),
         pub at: Box<dyn Fn(usize, usize) -> u8 + 'a>,
     }
 
-    /// The components of `frame`.
+    /// Returns the components of `frame`.
     pub fn components<'a>(frame: &Frame<'a>) -> Vec<Component<'a>> {
         let (width, height) = (frame.width(), frame.height());
         let component = |plane: Plane<'a>, size, step: usize, offset: usize| Component {
@@ -188,7 +190,8 @@ mod plain {
         }
     }
 
-    /// First input and weights of output `k` of `size`, of the middle `span` of `length` inputs.
+    /// Returns the first input and the weights of output `k` of `size`, for the central `span` of
+    /// `length` inputs.
     fn taps(length: usize, span: f64, size: usize, k: usize) -> (usize, Vec<f32>) {
         let scale = span / size as f64;
         let support = scale.max(1.0);
@@ -200,7 +203,7 @@ mod plain {
         (first, (first..last).map(|at| (weight(at) / sum) as f32).collect())
     }
 
-    /// One component, `span` of it, at `columns` x `rows`.
+    /// Returns `span` of one component at `columns` x `rows`.
     pub fn shrink(component: &Component<'_>, span: (f64, f64), (columns, rows): (usize, usize)) -> Vec<f32> {
         let (width, height) = component.size;
         let mut small = Vec::new();
@@ -220,7 +223,7 @@ mod plain {
         small
     }
 
-    /// Red, green and blue of luma and the two differences.
+    /// Returns red, green and blue of luma and the two differences.
     fn rgb(colour: Colour, [y, u, v]: [f32; 3]) -> [f32; 3] {
         let (kr, kb): (f64, f64) = match colour.matrix {
             Matrix::Bt601 => (0.299, 0.114),
@@ -242,7 +245,7 @@ mod plain {
         ]
     }
 
-    /// The picture of `size` (upright) of the part of `frame` that is `span` wide and high.
+    /// Returns the picture of `size` (upright) of the part of `frame` that is `span` wide and high.
     pub fn picture(frame: &Frame<'_>, span: (f64, f64), size: (usize, usize)) -> Vec<u8> {
         let (columns, rows) = if frame.orientation().swaps_sides() { (size.1, size.0) } else { size };
         let (width, height) = (frame.width() as f64, frame.height() as f64);
@@ -279,7 +282,7 @@ mod plain {
     }
 }
 
-/// Bytes that look like noise.
+/// Returns bytes that look like noise.
 fn noise(seed: u64) -> impl FnMut() -> u8 {
     let mut state = seed | 1;
     move || {
@@ -288,7 +291,8 @@ fn noise(seed: u64) -> impl FnMut() -> u8 {
     }
 }
 
-/// A frame of noise in each format, its rows `padding` bytes longer than they need be. All planes look into the same noise.
+/// Returns a frame of noise in each format, with rows that are `padding` bytes longer than
+/// necessary. All planes use the same noise.
 fn in_every_format(data: &[u8], width: usize, height: usize, padding: usize) -> Vec<Frame<'_>> {
     let plane = |start: usize, bytes: usize| Plane { data: &data[start..], stride: bytes + padding };
     let half = width.div_ceil(2);
@@ -310,7 +314,7 @@ fn in_every_format(data: &[u8], width: usize, height: usize, padding: usize) -> 
     formats.map(|pixels| Frame::new(pixels, width, height, Timestamp::ZERO).unwrap()).to_vec()
 }
 
-/// Both views of `frame`, and both as plain code makes them.
+/// Compares both views of `frame` with simple code.
 fn assert_equal_to_plain_code(frame: &Frame<'_>, size: usize, resize: usize, whole: (usize, usize)) {
     let what = (frame.width(), frame.height(), frame.pixels(), frame.orientation(), size, resize, whole);
     let input = StreamInput::new(size, resize, [0.5; 3], [0.5; 3]);
@@ -334,7 +338,7 @@ fn colour() -> impl Strategy<Value = Colour> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
-    /// To the last bit: the order of every sum is fixed, however many are taken at once.
+    /// Bit by bit: every sum has a fixed order, however many are computed at once.
     #[test]
     fn pictures_are_those_of_plain_code(
         (width, height, padding) in (1usize..100, 1usize..100, 0usize..20),
@@ -354,7 +358,7 @@ proptest! {
 }
 
 #[test]
-fn pictures_of_extreme_shapes_are_those_of_plain_code() {
+fn pictures_of_extreme_shapes_equal_those_of_plain_code() {
     let data: Vec<u8> = std::iter::repeat_with(noise(3)).take(4 * 16_384 + 1_000).collect();
     for (width, height) in [(16_384, 1), (1, 16_384), (8_191, 2), (3, 5_000)] {
         let size = width * height;
@@ -364,9 +368,9 @@ fn pictures_of_extreme_shapes_are_those_of_plain_code() {
     }
 }
 
-/// One preprocessor for frames of one size after another: nothing of the last is left.
+/// One preprocessor for frames of different sizes: no state of the previous frame remains.
 #[test]
-fn a_preprocessor_takes_frames_of_any_size_in_turn() {
+fn a_preprocessor_accepts_frames_of_any_size_in_turn() {
     let data: Vec<u8> = std::iter::repeat_with(noise(5)).take(100_000).collect();
     let mut preprocessor = Preprocessor::whole(20, 13);
     let mut picture = Picture::black(20, 13);

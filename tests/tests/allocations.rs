@@ -45,7 +45,7 @@ static ALLOCATOR: Counting = Counting;
 fn allocations(mut source: Box<dyn FrameSource>, rate: u32, from: u64) -> Vec<(u64, u64)> {
     let bundle = Bundle::open(demo_bundle()).unwrap();
     let rate = WorkingRate::new(rate).unwrap();
-    let options = SegmenterOptions::of(bundle.manifest(), rate, Segmentation::Shot);
+    let options = SegmenterOptions::from_manifest(bundle.manifest(), rate, Segmentation::Shot);
     let mut segmenter = Segmenter::new(options, bundle.transitions().clone());
     let mut segments = Vec::with_capacity(64);
     let mut found = Vec::new();

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 /// Replaces the file `name` with `data`, and its sum in the manifest.
 fn replace(folder: &Path, name: &str, data: &[u8]) {
     std::fs::write(folder.join(name), data).unwrap();
-    let entry = serde_json::to_value(FileEntry::of(data)).unwrap();
+    let entry = serde_json::to_value(FileEntry::from_data(data)).unwrap();
     change(folder, |manifest| manifest["files"][name] = entry);
 }
 
@@ -129,7 +129,7 @@ fn a_manifest_that_cannot_be() {
         ("std", |m| m["streams"]["video"]["input"]["std"] = json!([0.0, 1.0, 1.0])),
         ("resize", |m| m["streams"]["video"]["input"]["resize"] = json!(8)),
         ("shots.cut", |m| m["shots"]["cut"] = json!(7.0)),
-        ("not listed", |m| m["streams"]["video"]["head"] = json!("other.onnx")),
+        ("does not list", |m| m["streams"]["video"]["head"] = json!("other.onnx")),
         ("manifest.json", |m| m["name"] = json!(3)),
     ];
     for (word, edit) in changes {
@@ -161,7 +161,7 @@ fn a_rate_that_the_bundle_was_not_made_for() {
     });
     let bundle = folder.path().to_str().unwrap();
     let output = divita(&["classify", "--bundle", bundle, "--fps", "4", "test://?seconds=1"]);
-    assert_fails(&output, 1, &["4 frames a second", "[8]", "--fps"]);
+    assert_fails(&output, 1, &["4 fps", "[8]", "--fps"]);
 }
 
 #[test]

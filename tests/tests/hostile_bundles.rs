@@ -74,7 +74,7 @@ fn tail_constants() -> Vec<Vec<u8>> {
 /// Replaces the file `name` with `data`, and its sum in the manifest.
 fn replace(folder: &Path, name: &str, data: &[u8]) {
     std::fs::write(folder.join(name), data).unwrap();
-    let entry = serde_json::to_value(FileEntry::of(data)).unwrap();
+    let entry = serde_json::to_value(FileEntry::from_data(data)).unwrap();
     change_manifest(folder, |manifest| manifest["files"][name] = entry);
 }
 
@@ -119,7 +119,7 @@ fn nodes_that_take_longer_than_a_minute_to_prepare() {
         (0..count).map(|at| node("Add", &[&named(at), "half"], &[&named(at + 1)], &[])).collect()
     };
     let half = field(5, &[number(2, 1), field(8, b"half"), field(9, &0.5_f32.to_le_bytes())].concat());
-    for (count, words) in [(8_000, "nodes that compute"), (12_000, "more than 10000 nodes")] {
+    for (count, words) in [(8_000, "nodes that depend on the input"), (12_000, "more than 10000 nodes")] {
         let nodes = [chain(count), tail(&named(count))].concat();
         assert_network_refused(nodes, vec![half.clone()], &[words]);
     }
@@ -144,7 +144,7 @@ fn nodes_without_inputs_and_outputs() {
         let nodes = [vec![node(kind, inputs, outputs, &[])], tail("x")].concat();
         assert_network_refused(nodes, vec![], &[kind]);
     }
-    assert_network_refused(vec![node("Relu", &["x"], &["z"], &[])], vec![], &["\"y\" is made by no node"]);
+    assert_network_refused(vec![node("Relu", &["x"], &["z"], &[])], vec![], &["no node computes the output \"y\""]);
 }
 
 /// A node of another type in a network that the executor recognises.

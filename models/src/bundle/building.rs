@@ -234,7 +234,7 @@ fn file_table(folder: &Path) -> Result<BTreeMap<String, FileEntry>, Error> {
         let bytes = fs::read(&path).map_err(Error::read(&path))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if name != MANIFEST_FILE {
-            table.insert(name, FileEntry::of(&bytes));
+            table.insert(name, FileEntry::from_data(&bytes));
         }
     }
     Ok(table)

@@ -57,7 +57,7 @@ impl Clips {
             .collect::<Result<_, _>>()?;
         let bundle = Bundle::open(&self.bundle)?;
         let mut backbones = Networks::prepare(&bundle, &[self.fps], Executor::default())?.backbones()?;
-        let options = SegmenterOptions::of(bundle.manifest(), self.fps, Segmentation::Shot);
+        let options = SegmenterOptions::from_manifest(bundle.manifest(), self.fps, Segmentation::Shot);
         let names: Vec<&str> =
             ["truth", "no shots"].into_iter().chain(found.iter().map(|one| &*one.detector)).collect();
         let mut counts = vec![ClipCounts::default(); names.len()];

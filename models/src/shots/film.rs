@@ -34,7 +34,7 @@ impl Film {
         let mut source = source::open(input)?;
         let mut frames = Vec::new();
         while let Some(frame) = source.next_frame()? {
-            frames.push((frame.time(), Signature::of(&frame)));
+            frames.push((frame.time(), Signature::from_frame(&frame)));
         }
         let found = frames.len() as u64;
         match truth.frames.filter(|&frames| frames != found) {

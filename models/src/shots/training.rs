@@ -4,7 +4,7 @@
 //! once (Smith and Topin, 2019), on the cross entropy of both outputs.
 
 use divita_runtime::shots::{
-    evidence::{EvidenceWindow, NUMBERS, Told},
+    evidence::{EvidenceWindow, FrameEvidence, NUMBERS},
     transition_network::{FIRST, OUTPUTS, SECOND, WEIGHTS},
 };
 use rand_chacha::{
@@ -50,14 +50,14 @@ impl Examples {
         // The numbers of the frames on which there is evidence.
         let mut compared = Vec::new();
         for (at, (time, signature)) in film.frames.iter().enumerate().step_by(every) {
-            let tell = |told: Told<'_>| self.evidence.extend_from_slice(told.evidence);
+            let tell = |frame: FrameEvidence<'_>| self.evidence.extend_from_slice(frame.evidence);
             let signature = signature.clone();
             let signature = if colour { signature } else { signature.without_colour() };
             if window.push_signature(*time, signature, tell).compared {
                 compared.push(at as u64);
             }
         }
-        window.finish(|told| self.evidence.extend_from_slice(told.evidence));
+        window.finish(|frame| self.evidence.extend_from_slice(frame.evidence));
         let mut labels = vec![[false; OUTPUTS]; compared.len()];
         for one in &film.truth.transitions {
             let transition = one.transition;

@@ -49,7 +49,7 @@ fn recognised_networks_agree_with_tract_whatever_the_instructions() {
         let onnx = case.onnx(Precision::F16);
         let (_, expected) = run(&onnx, &case.graph, Executor::Tract).unwrap();
         let mut outputs = Vec::new();
-        for with in Instructions::here() {
+        for with in Instructions::available() {
             let (fused, found) = run(&onnx, &case.graph, Executor::Fused(with)).unwrap();
             assert!(fused, "{} is not recognised", case.name);
             let what = format!("{}: {with:?} and tract", case.name);

@@ -1,20 +1,20 @@
-//! Floats that begin at a cache line, so that no vector straddles two.
+//! Floats that start at a cache line, so that no vector crosses a line boundary.
 
 use std::ops::{Deref, DerefMut};
 
-/// Bytes of a cache line.
+/// Size of a cache line in bytes.
 const LINE: usize = 64;
 
-/// Floats whose first one begins a cache line.
+/// Floats of which the first starts a cache line.
 #[derive(Debug)]
 pub(crate) struct Aligned {
     data: Vec<f32>,
-    /// Floats before the first.
+    /// Number of floats before the first one.
     skipped: usize,
 }
 
 impl Aligned {
-    /// `len` zeros.
+    /// Returns `len` zeros.
     pub fn zeros(len: usize) -> Self {
         let data = vec![0.0; len + LINE / size_of::<f32>()];
         let skipped = data.as_ptr().align_offset(LINE).min(LINE / size_of::<f32>());

@@ -1,32 +1,35 @@
-//! Multi-head attention of each position to all positions: softmax(query key) value, head by head.
+//! Multi-head attention of each position to all positions: softmax(query key) value for each head.
 
 use crate::spans::{Run, Target, spans};
 
-/// Attention of so many heads; the factor of the scores is in the query's weights.
+/// Attention with `heads` heads. The query's weights contain the scale of the scores.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Attention {
     pub heads: usize,
 }
 
 impl Attention {
-    /// Floats of room that a run over `positions` of `channels` needs: a head's keys, turned, its values, its queries and the scores of one position.
+    /// Returns the size of the scratch space for `positions` positions of `channels` channels, in
+    /// floats. It holds one head's transposed keys, values and queries, and the scores of one
+    /// position.
     pub fn room(&self, positions: usize, channels: usize) -> usize {
         (3 * channels / self.heads + 1) * padded(positions)
     }
 }
 
-/// Neighbouring numbers that are summed at once.
+/// Number of neighbouring values that are summed at once.
 const CHUNK: usize = 16;
 
-/// Positions, rounded up to whole vectors of any processor.
+/// Returns the number of positions, rounded up to whole vectors of any processor.
 fn padded(positions: usize) -> usize {
     positions.next_multiple_of(CHUNK)
 }
 
-/// `out[p]` = softmax over q of `query[p]` . `key[q]`, times `value[q]`, for each head's part of the channels; `room` floats into the arena there is
-/// room (see [`Attention::room`]), disjoint from everything else.
+/// Computes `out[p]` = softmax over q of (`query[p]` . `key[q]`) times `value[q]` for each head's
+/// channels. The scratch space (see [`Attention::room`]) starts at float `room` of the arena and
+/// overlaps nothing else.
 ///
-/// Plain sums in one order: the same bits whatever instructions it is compiled for.
+/// All sums have one order, so the bits do not depend on the instructions.
 #[inline(always)]
 pub(crate) fn run(
     arena: &mut [f32],
@@ -39,7 +42,8 @@ pub(crate) fn run(
     let part = query.length / attention.heads;
     let across = padded(positions);
     for head in 0..attention.heads {
-        // What is read more than once is gathered first: keys turned, (part, positions), so that scores lie beside each other.
+        // Values that are read more than once are gathered first. Keys are transposed, (part,
+        // positions), so that scores are neighbours.
         for position in 0..positions {
             for channel in 0..part {
                 arena[room + channel * across + position] =
@@ -67,14 +71,14 @@ pub(crate) fn run(
     }
 }
 
-/// out = the sum of `rows`, each as long as `out`, times their `factors`.
+/// Computes `out` as the sum of `rows`, each as long as `out`, times their `factors`.
 #[inline(always)]
 fn combine(out: &mut [f32], factors: &[f32], rows: &[f32]) {
     let width = out.len();
     let (chunks, rest) = out.as_chunks_mut::<CHUNK>();
     let whole = chunks.len() * CHUNK;
     for (at, chunk) in chunks.iter_mut().enumerate() {
-        // In registers.
+        // The sums stay in registers.
         let mut sums = [0.0; CHUNK];
         for (factor, row) in factors.iter().zip(rows.chunks_exact(width)) {
             let row = &row.as_chunks::<CHUNK>().0[at];
@@ -90,7 +94,7 @@ fn combine(out: &mut [f32], factors: &[f32], rows: &[f32]) {
     }
 }
 
-/// Softmax of the first `count` of `scores`.
+/// Replaces the first `count` of `scores` by their softmax.
 #[inline(always)]
 fn softmax(scores: &mut [f32], count: usize) {
     let most = scores[..count].iter().fold(f32::NEG_INFINITY, |most, &score| if score > most { score } else { most });
@@ -99,15 +103,16 @@ fn softmax(scores: &mut [f32], count: usize) {
     scores.iter_mut().for_each(|score| *score /= sum);
 }
 
-/// e to the power of `x`, at most 0; within 2 units in the last place where the result is above 1e-37, zero below.
+/// Returns e to the power of `x`, where `x` is at most 0. The error is at most 2 units in the last
+/// place for results above 1e-37. Smaller results are 0.
 ///
-/// Of sums and products alone, so that a compiler can take many at once: 2 to a whole power, times a polynomial on the rest (Cody and Waite's
-/// reduction, the Taylor series to the sixth power).
+/// Uses only sums and products, so that a compiler can vectorise it: an integer power of 2 times a
+/// polynomial of the remainder (Cody and Waite's reduction, the Taylor series to the sixth power).
 #[inline(always)]
 fn exp(x: f32) -> f32 {
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
-    // Adding 1.5 times 2^23 rounds to a whole number, which stands in the last bits.
+    // Adding 1.5 times 2^23 rounds to an integer, which is then in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     let clamped = if x > -87.0 { x } else { -87.0 };
     let rounded = clamped * std::f32::consts::LOG2_E + ROUND;
@@ -124,7 +129,7 @@ mod tests {
     use super::exp;
 
     #[test]
-    fn exp_is_that_of_double_precision() {
+    fn exp_agrees_with_double_precision() {
         for at in 0..=880_000 {
             let x = -(at as f32) * 1e-4;
             let (here, there) = (exp(x), f64::from(x).exp());

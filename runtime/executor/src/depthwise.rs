@@ -1,4 +1,4 @@
-//! Depthwise convolutions of side 3, in two or three axes: each channel by itself.
+//! Depthwise convolutions with a kernel of side 3, in two or three axes.
 
 use crate::aligned::Aligned;
 use crate::lanes::Lanes;
@@ -6,31 +6,33 @@ use crate::lanes::Lanes;
 /// Sides of a box of positions: time, height, width. A picture has time 1.
 pub(crate) type Sides = [usize; 3];
 
-/// A depthwise convolution over neighbouring channels of one buffer, padded by 1 wherever its kernel is 3 long.
+/// A depthwise convolution over neighbouring channels of one buffer. The padding is 1 on each axis
+/// with kernel side 3.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Depthwise {
-    /// Where the first channel lies at position 0, in numbers from the start of the arena.
+    /// Index of the first channel at position 0, counted from the start of the arena.
     pub offset: usize,
-    /// Numbers from one position to the next.
+    /// Distance from one position to the next, in numbers.
     pub stride: usize,
-    /// The same of the output.
+    /// The same for the output.
     pub out_offset: usize,
     pub out_stride: usize,
     pub input: Sides,
-    /// 3, or 1 in time for pictures.
+    /// Sides of the kernel: 3, or 1 in time for pictures.
     pub kernel: Sides,
     pub step: Sides,
 }
 
 impl Depthwise {
-    /// Positions of the output on each axis.
+    /// Returns the sides of the output.
     pub fn output(&self) -> Sides {
         let side =
             |axis: usize| (self.input[axis] + 2 * (self.kernel[axis] / 2) - self.kernel[axis]) / self.step[axis] + 1;
         [side(0), side(1), side(2)]
     }
 
-    /// The inputs and taps of output `at` along `axis`: the first input, the first tap, and how many there are.
+    /// Returns the inputs and taps of output `at` along `axis`: the first input, the first tap, and
+    /// their number.
     fn taps(&self, axis: usize, at: usize) -> (usize, usize, usize) {
         let first = (at * self.step[axis]) as isize - (self.kernel[axis] / 2) as isize;
         let skipped = first.min(0).unsigned_abs();
@@ -40,17 +42,18 @@ impl Depthwise {
     }
 }
 
-/// Weights of a depthwise convolution in blocks of `width` channels: the taps of each, and its biases. The last block is filled up with zeros.
+/// Weights of a depthwise convolution in blocks of `width` channels: the taps of each block, and
+/// the biases. Zeros fill the last block.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct DepthwiseWeights {
     taps: Aligned,
     bias: Aligned,
-    /// Channels, rounded up to whole blocks.
+    /// Number of channels, rounded up to whole blocks.
     channels: usize,
 }
 
 impl DepthwiseWeights {
-    /// Packs row-major `weights` (channels, taps) and `bias` for the channels that `order` names.
+    /// Packs row-major `weights` (channels, taps) and `bias` for the channels in `order`.
     pub fn new(weights: &[f32], bias: &[f32], order: &[usize], width: usize) -> Self {
         let taps = weights.len() / bias.len();
         let padded = order.len().next_multiple_of(width);
@@ -69,19 +72,19 @@ impl DepthwiseWeights {
         }
     }
 
-    /// The same, stored as `store` does it.
+    /// Returns the same weights, each array converted by `store`.
     pub fn stored(self, store: impl Fn(Aligned) -> Aligned) -> Self {
         DepthwiseWeights { taps: store(self.taps), bias: store(self.bias), channels: self.channels }
     }
 
-    /// Channels, rounded up to whole blocks.
+    /// Returns the number of channels, rounded up to whole blocks.
     pub fn channels(&self) -> usize {
         self.channels
     }
 }
 
-/// The safe reference; `width` is what the weights are packed for. As the kernel, it writes whole blocks: numbers of no meaning after the
-/// last channel.
+/// The safe reference. `width` is the block size of the weights. Like the kernel, it writes whole
+/// blocks: the numbers after the last channel have no meaning.
 pub(crate) fn reference(arena: &mut [f32], conv: &Depthwise, weights: &DepthwiseWeights, width: usize) {
     let [_, height, row] = conv.input;
     let (out, taps) = (conv.output(), conv.kernel.iter().product::<usize>());
@@ -111,11 +114,11 @@ pub(crate) fn reference(arena: &mut [f32], conv: &Depthwise, weights: &Depthwise
     }
 }
 
-/// The same in the vectors of `L`.
+/// Computes the convolution in vectors of `L`.
 ///
 /// # Safety
-/// As [`Lanes`] says; what `conv` describes lies in the arena up to the end of the last block of channels, and its output does not overlap its
-/// input; `weights` are packed for `L`.
+/// The rules of [`Lanes`] apply. Everything that `conv` describes is in the arena, up to the end of
+/// the last block of channels. The output does not overlap the input. `weights` are packed for `L`.
 #[inline(always)]
 pub(crate) unsafe fn run<L: Lanes>(arena: *mut L::Number, conv: &Depthwise, weights: &DepthwiseWeights) {
     let [_, height, width] = conv.input;
@@ -131,7 +134,7 @@ pub(crate) unsafe fn run<L: Lanes>(arena: *mut L::Number, conv: &Depthwise, weig
                 line.taps = ((kz + dz) * conv.kernel[1] + ky + dy) * conv.kernel[2] * L::COUNT;
             }
             for block in (0..weights.channels).step_by(L::COUNT) {
-                // SAFETY: the caller's; taps() stays inside the input.
+                // SAFETY: the caller guarantees it; taps() stays inside the input.
                 unsafe {
                     let row = Row {
                         input: arena.add(conv.offset + block),
@@ -152,20 +155,20 @@ pub(crate) unsafe fn run<L: Lanes>(arena: *mut L::Number, conv: &Depthwise, weig
     }
 }
 
-/// A row of the input that a row of the output sees.
+/// A row of the input that contributes to a row of the output.
 #[derive(Clone, Copy)]
 struct Line {
-    /// Its beginning, in numbers from that of the input.
+    /// Index of its first number, counted from the start of the input.
     input: usize,
-    /// Its taps, in numbers from those of the block.
+    /// Index of its taps, counted from the start of the block's taps.
     taps: usize,
 }
 
-/// What a row of the output is made of, for one block of channels.
+/// The inputs of one output row, for one block of channels.
 struct Row<'a, N, V> {
     input: *const N,
     stride: usize,
-    /// Positions of a line.
+    /// Number of positions in a line.
     width: usize,
     lines: &'a [Line],
     weights: *const N,
@@ -174,7 +177,7 @@ struct Row<'a, N, V> {
 
 impl<N, V: Copy> Row<'_, N, V> {
     /// # Safety
-    /// As [`run`].
+    /// Same as [`run`].
     #[inline(always)]
     unsafe fn run<L: Lanes<Number = N, Vector = V>, const STEP: usize>(
         &self,
@@ -184,8 +187,8 @@ impl<N, V: Copy> Row<'_, N, V> {
     ) {
         let mut x = 0;
         while x < width {
-            // Sides of the maps are multiples of 7, or 4.
-            // SAFETY: the caller's.
+            // The sides of the feature maps are multiples of 7 or 4.
+            // SAFETY: the caller guarantees it.
             x += unsafe {
                 match width - x {
                     7.. => self.some::<L, 7, STEP>(x, output, stride),
@@ -196,10 +199,11 @@ impl<N, V: Copy> Row<'_, N, V> {
         }
     }
 
-    /// `COUNT` neighbouring outputs from `x` on: each input is read once for all of them. Returns `COUNT`.
+    /// Computes `COUNT` neighbouring outputs from `x` on and reads each input once for all of them.
+    /// Returns `COUNT`.
     ///
     /// # Safety
-    /// As [`run`].
+    /// Same as [`run`].
     #[inline(always)]
     unsafe fn some<L: Lanes<Number = N, Vector = V>, const COUNT: usize, const STEP: usize>(
         &self,
@@ -208,12 +212,12 @@ impl<N, V: Copy> Row<'_, N, V> {
         stride: usize,
     ) -> usize {
         let columns = (COUNT - 1) * STEP + 3;
-        // The inputs at -1 and at the width, which are zero and not there.
+        // The inputs at -1 and at the width are zero and not stored.
         let left = x == 0;
         let right = x * STEP + columns > self.width + 1;
         let mut sums = [self.bias; COUNT];
         for line in self.lines {
-            // SAFETY: the caller's; of the columns only those are read that are there.
+            // SAFETY: the caller guarantees it; only columns inside the input are read.
             unsafe {
                 let weights = self.weights.add(line.taps);
                 let weights = [L::load(weights), L::load(weights.add(L::COUNT)), L::load(weights.add(2 * L::COUNT))];
@@ -232,7 +236,7 @@ impl<N, V: Copy> Row<'_, N, V> {
             }
         }
         for (at, &sum) in sums.iter().enumerate() {
-            // SAFETY: the caller's.
+            // SAFETY: the caller guarantees it.
             unsafe { L::store(output.add((x + at) * stride), sum) };
         }
         COUNT

@@ -1,4 +1,5 @@
-//! An ONNX graph as the recognisers read it: who makes and who reads each value, and what is constant.
+//! An ONNX graph with its edges: which node computes a value, which nodes read it, and which values
+//! are constant.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -16,13 +17,13 @@ pub struct Unrecognised(pub(crate) String);
 pub(crate) struct Graph<'a> {
     pub proto: &'a GraphProto,
     constants: HashMap<&'a str, &'a TensorProto>,
-    /// The node that makes each value.
+    /// The node that computes each value.
     makers: HashMap<&'a str, usize>,
-    /// The nodes that read each value, and how often the graph gives it out.
+    /// The nodes that read each value, and [`OUTPUT`] for each output of the graph.
     readers: HashMap<&'a str, Vec<usize>>,
 }
 
-/// Node number of the graph's own outputs among the readers of a value.
+/// Stands for the graph's outputs among the readers of a value.
 const OUTPUT: usize = usize::MAX;
 
 impl<'a> Graph<'a> {
@@ -38,7 +39,7 @@ impl<'a> Graph<'a> {
         Graph { proto, constants, makers, readers }
     }
 
-    /// The only node that reads `value`, where it is of kind `kind`.
+    /// Returns the only node that reads `value`, if its operator is `kind`.
     pub fn only_reader(&self, value: &str, kind: &str) -> Option<(usize, &'a NodeProto)> {
         match self.readers.get(value)?.as_slice() {
             &[at] if at != OUTPUT && self.proto.node[at].op_type == kind => Some((at, &self.proto.node[at])),
@@ -46,21 +47,22 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// The nodes that read `value`, each as often as it does; a number beyond the last one for the graph's own outputs.
+    /// Returns the nodes that read `value`, once for each time that they read it. [`OUTPUT`] stands
+    /// for the graph's outputs.
     pub fn readers(&self, value: &str) -> &[usize] {
         self.readers.get(value).map_or(&[], Vec::as_slice)
     }
 
-    /// That of what `nodes` make nothing but `output` is read by anything else.
+    /// Checks that nodes outside `nodes` read only `output` of the values that `nodes` compute.
     pub fn closed(&self, nodes: &HashSet<usize>, output: &str) -> Result<(), Unrecognised> {
         let mut inside = nodes.iter().flat_map(|&at| &self.proto.node[at].output).filter(|&made| made != output);
         match inside.find(|made| self.readers(made).iter().any(|reader| !nodes.contains(reader))) {
-            Some(read) => Err(Unrecognised(format!("{read:?}, inside of it, is read by something else too"))),
+            Some(read) => Err(Unrecognised(format!("its inner value {read:?} has other readers"))),
             None => Ok(()),
         }
     }
 
-    /// The constant that `value` is, cast or not; and the node of the cast.
+    /// Returns the constant that `value` is, with or without a cast, and the node of the cast.
     fn constant(&self, value: &str) -> Option<(&'a TensorProto, Option<usize>)> {
         if let Some(&tensor) = self.constants.get(value) {
             return Some((tensor, None));
@@ -72,7 +74,8 @@ impl<'a> Graph<'a> {
         Some((*self.constants.get(cast.as_str())?, Some(at)))
     }
 
-    /// The shape and the numbers of a constant of half or single precision.
+    /// Returns the shape and the numbers of a constant in half or single precision, if all are
+    /// finite.
     pub fn floats(&self, value: &str) -> Option<(Vec<usize>, Vec<f32>)> {
         let (tensor, _) = self.constant(value)?;
         let dims: Vec<usize> = tensor.dims.iter().map(|&dim| usize::try_from(dim).ok()).collect::<Option<_>>()?;
@@ -85,12 +88,12 @@ impl<'a> Graph<'a> {
             }
             _ => return None,
         };
-        // The largest exponent of all, without a branch for each.
+        // Finds the largest exponent without a branch for each number.
         let most = floats.iter().fold(0, |most, value| (value.to_bits() & 0x7fff_ffff).max(most));
         (floats.len() == count && f32::from_bits(most).is_finite()).then_some((dims, floats))
     }
 
-    /// The numbers of a constant of whole numbers.
+    /// Returns the numbers of an integer constant.
     pub fn integers(&self, value: &str) -> Option<Cow<'a, [i64]>> {
         let (tensor, _) = self.constant(value)?;
         match DataType::try_from(tensor.data_type).ok()? {
@@ -103,24 +106,26 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// The first value that a node makes; an empty name, which nothing reads, where it makes none.
+/// Returns the first value that a node computes. The name is empty, and no node reads it, if there
+/// is none.
 pub(crate) fn output_of(node: &NodeProto) -> &str {
     node.output.first().map_or("", String::as_str)
 }
 
-/// The attribute `name` of a node.
+/// Returns the attribute `name` of a node.
 pub(crate) fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
     node.attribute.iter().find(|attribute| attribute.name == name)
 }
 
-/// The whole numbers of an attribute; `default`, so many times, where it is not there.
+/// Returns the integers of an attribute. Returns `default`, `count` times, if the attribute is
+/// absent.
 pub(crate) fn integers(node: &NodeProto, name: &str, default: i64, count: usize) -> Vec<i64> {
     attribute(node, name).map_or_else(|| vec![default; count], |attribute| attribute.ints.clone())
 }
 
-/// Half precision to single, of what is finite; infinities and what is no number stay no finite numbers.
+/// Converts a finite number from half to single precision. Infinity and NaN stay non-finite.
 fn single(half: u16) -> f32 {
-    // Two to the power of the difference of the exponents' biases, 127 - 15.
+    // 2 to the power of the difference of the exponent biases, 127 - 15.
     const REBIAS: f32 = 5.192_297e33;
     let bits = (u32::from(half) & 0x7fff) << 13;
     let magnitude = f32::from_bits(bits) * REBIAS;
@@ -133,7 +138,7 @@ mod tests {
     use super::single;
 
     #[test]
-    fn every_half_becomes_its_single() {
+    fn every_half_converts_to_the_same_single() {
         for bits in 0..=u16::MAX {
             let (sign, exponent, fraction) = (bits >> 15, i32::from(bits >> 10 & 31), f64::from(bits & 1023));
             let magnitude = match exponent {

@@ -1,4 +1,4 @@
-//! Which vector instructions the kernels run with, and the one place where they are called.
+//! Sets of vector instructions, and the only calls of the kernels.
 
 use crate::aligned::Aligned;
 use crate::attention::{self, Attention};
@@ -16,13 +16,13 @@ use crate::norm::{self, NormWeights};
 use crate::spans::{Run, Target};
 use crate::stem::{self, Stem};
 
-/// A set of vector instructions that this processor has. What is packed for one is of no use to another.
+/// A set of vector instructions that this processor has. Weights are packed for one set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Instructions(Set);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Set {
-    /// Safe Rust, number by number: the reference, and what runs where nothing else does.
+    /// Safe Rust without vectors: the reference, and the fallback for other processors.
     Portable,
     #[cfg(target_arch = "x86_64")]
     Avx2,
@@ -41,7 +41,7 @@ macro_rules! kernels {
             use super::*;
 
             /// # Safety
-            /// As [`matmul::run`].
+            /// Same as [`matmul::run`].
             #[target_feature(enable = $features)]
             pub unsafe fn matmul(
                 arena: *mut f32,
@@ -51,27 +51,27 @@ macro_rules! kernels {
                 packed: &Packed,
                 relu: bool,
             ) {
-                // SAFETY: the caller's.
+                // SAFETY: the caller guarantees it.
                 unsafe { matmul::run::<$lanes>(arena.cast(), &Gathered(runs), target, positions, packed, relu) }
             }
 
             /// # Safety
-            /// As [`depthwise::run`].
+            /// Same as [`depthwise::run`].
             #[target_feature(enable = $features)]
             pub unsafe fn depthwise(arena: *mut f32, conv: &Depthwise, weights: &DepthwiseWeights) {
-                // SAFETY: the caller's.
+                // SAFETY: the caller guarantees it.
                 unsafe { depthwise::run::<$lanes>(arena.cast(), conv, weights) }
             }
 
             /// # Safety
-            /// As [`stem::run`].
+            /// Same as [`stem::run`].
             #[target_feature(enable = $features)]
             pub unsafe fn stem(arena: *mut f32, stem: &Stem, taps: &[Vec<usize>], weights: &Packed, data: &[f32]) {
-                // SAFETY: the caller's.
+                // SAFETY: the caller guarantees it.
                 unsafe { $stem(arena.cast(), stem, taps, weights, data) }
             }
 
-            /// As [`attention::run`].
+            /// Same as [`attention::run`].
             #[target_feature(enable = $features)]
             pub fn attention(
                 arena: &mut [f32],
@@ -84,7 +84,7 @@ macro_rules! kernels {
                 attention::run(arena, attention, input, target, positions, room);
             }
 
-            /// As [`norm::run`].
+            /// Same as [`norm::run`].
             #[target_feature(enable = $features)]
             pub fn add_norm(
                 arena: &mut [f32],
@@ -108,13 +108,14 @@ kernels!(neon, Neon, "neon", stem::run::<Neon>);
 #[cfg(target_arch = "aarch64")]
 kernels!(neon_half, NeonHalf, "neon,fp16", stem::run::<NeonHalf>);
 
-/// Calls the kernel of a set, or what stands for it in portable Rust.
+/// Calls the kernel of a set, or the portable code.
 macro_rules! dispatch {
     ($instructions:expr, $portable:expr, $kernel:ident($($argument:expr),*)) => {
         match $instructions.0 {
             Set::Portable => $portable,
-            // SAFETY: a set is made only where the processor has it (`here`); whoever calls has checked that all lies in the arena, and weights
-            // are packed by the set that they run with.
+            // SAFETY: a set exists only if the processor has its instructions
+            // ([`Instructions::available`]). The caller has checked that everything is in the
+            // arena. Weights run with the set that packed them.
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => unsafe { avx2::$kernel($($argument),*) },
             // SAFETY: as above.
@@ -131,11 +132,12 @@ macro_rules! dispatch {
 }
 
 impl Instructions {
-    /// The safe reference.
+    /// The safe reference, which runs on any processor.
     pub const PORTABLE: Instructions = Instructions(Set::Portable);
 
-    /// Every set that this processor has in single precision, the best first. All compute the same bits.
-    pub fn here() -> Vec<Self> {
+    /// Returns every set of this processor in single precision, the best first. All compute the
+    /// same bits.
+    pub fn available() -> Vec<Self> {
         let mut found = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
@@ -152,13 +154,13 @@ impl Instructions {
         found
     }
 
-    /// The best set that this processor has.
+    /// Returns the best set of this processor in single precision.
     pub fn best() -> Self {
-        Self::here()[0]
+        Self::available()[0]
     }
 
-    /// The set of this processor that computes backbones in half precision, where it has one: half the instructions, and every number
-    /// of them has 11 bits in place of 24.
+    /// Returns the set that computes backbones in half precision, or `None` if this processor has
+    /// none. It takes half the instructions. Its numbers have 11 significant bits instead of 24.
     pub fn half() -> Option<Self> {
         #[cfg(target_arch = "aarch64")]
         if std::arch::is_aarch64_feature_detected!("fp16") {
@@ -167,7 +169,7 @@ impl Instructions {
         None
     }
 
-    /// Whether it computes in half precision.
+    /// Returns whether the set computes in half precision.
     pub fn is_half(self) -> bool {
         #[cfg(target_arch = "aarch64")]
         return self.0 == Set::NeonHalf;
@@ -175,55 +177,57 @@ impl Instructions {
         false
     }
 
-    /// The set of the same processor in single precision, for networks that gain little and lose much by half of it.
+    /// Returns the best set in single precision for a set in half precision, and the set itself
+    /// otherwise. Small networks gain little from half precision and lose accuracy.
     pub(crate) fn single(self) -> Self {
         if self.is_half() { Self::best() } else { self }
     }
 
-    /// Numbers in the place of a float of the arena.
+    /// Returns how many numbers take the place of one float in the arena.
     fn per_float(self) -> usize {
         if self.is_half() { 2 } else { 1 }
     }
 
-    /// An arena for so many numbers: zeros.
+    /// Returns an arena of `len` zeros.
     pub(crate) fn arena(self, len: usize) -> Aligned {
         Aligned::zeros(len.div_ceil(self.per_float()))
     }
 
-    /// Numbers that an arena has room for.
+    /// Returns the capacity of an arena in numbers.
     fn numbers(self, arena: &[f32]) -> usize {
         self.per_float() * arena.len()
     }
 
-    /// Writes `values` to the numbers of the arena from `at` on.
+    /// Writes `values` to the arena from number `at` on.
     ///
     /// # Panics
-    /// When they do not lie in the arena.
+    /// Panics if they do not fit into the arena.
     pub(crate) fn write(self, arena: &mut [f32], at: usize, values: &[f32]) {
         #[cfg(target_arch = "aarch64")]
         if self.is_half() {
             assert!(at + values.len() <= self.numbers(arena));
-            // SAFETY: the processor has the instructions, and the place was checked.
+            // SAFETY: the processor has the instructions, and the range was checked.
             return unsafe { half::write(values, arena.as_mut_ptr().cast::<u16>().add(at)) };
         }
         arena[at..at + values.len()].copy_from_slice(values);
     }
 
-    /// Reads the numbers of the arena from `at` on; in half precision those up to the next multiple of four are there too.
+    /// Reads numbers of the arena from `at` on. In half precision the numbers up to the next
+    /// multiple of four must be in the arena too.
     ///
     /// # Panics
-    /// When they do not lie in the arena.
+    /// Panics if they are not in the arena.
     pub(crate) fn read(self, arena: &[f32], at: usize, values: &mut [f32]) {
         #[cfg(target_arch = "aarch64")]
         if self.is_half() {
             assert!(at + values.len().next_multiple_of(4) <= self.numbers(arena));
-            // SAFETY: the processor has the instructions, and the place was checked.
+            // SAFETY: the processor has the instructions, and the range was checked.
             return unsafe { half::read(arena.as_ptr().cast::<u16>().add(at), values) };
         }
         values.copy_from_slice(&arena[at..at + values.len()]);
     }
 
-    /// The same numbers as the kernels read them.
+    /// Converts numbers to the format that the kernels read.
     fn stored(self, numbers: Aligned) -> Aligned {
         if !self.is_half() {
             return numbers;
@@ -233,7 +237,7 @@ impl Instructions {
         stored
     }
 
-    /// Numbers in a vector.
+    /// Returns the numbers in a vector.
     pub(crate) fn width(self) -> usize {
         match self.0 {
             Set::Portable => 1,
@@ -248,7 +252,7 @@ impl Instructions {
         }
     }
 
-    /// Vectors of a panel of the matrix multiply.
+    /// Returns the vectors in a panel of the matrix multiply.
     fn columns(self) -> usize {
         match self.0 {
             Set::Portable => 1,
@@ -268,7 +272,7 @@ impl Instructions {
         Packed::new(weights, bias, order, self.width(), self.columns()).stored(|numbers| self.stored(numbers))
     }
 
-    /// Packs the weights of a stem: (outputs, taps).
+    /// Packs the weights of a stem, (outputs, taps).
     pub(crate) fn pack_stem(self, weights: &[f32], bias: &[f32]) -> Packed {
         #[cfg(target_arch = "x86_64")]
         if self.0 == Set::Avx512 && 2 * bias.len() == 3 * Avx512::COUNT {
@@ -283,10 +287,10 @@ impl Instructions {
         DepthwiseWeights::new(weights, bias, order, self.width()).stored(|numbers| self.stored(numbers))
     }
 
-    /// See [`matmul::reference`].
+    /// Runs a matrix multiply (see [`matmul::reference`]).
     ///
     /// # Panics
-    /// When what is described does not lie in the arena.
+    /// Panics if an input or output is outside the arena.
     pub(crate) fn matmul(
         self,
         arena: &mut [f32],
@@ -306,10 +310,10 @@ impl Instructions {
         )
     }
 
-    /// See [`depthwise::reference`].
+    /// Runs a depthwise convolution (see [`depthwise::reference`]).
     ///
     /// # Panics
-    /// When what is described does not lie in the arena.
+    /// Panics if an input or output is outside the arena.
     pub(crate) fn depthwise(self, arena: &mut [f32], conv: &Depthwise, weights: &DepthwiseWeights) {
         let end = |offset: usize, stride: usize, sides: [usize; 3]| {
             offset + (sides.iter().product::<usize>() - 1) * stride + weights.channels()
@@ -319,10 +323,10 @@ impl Instructions {
         dispatch!(self, depthwise::reference(arena, conv, weights, 1), depthwise(arena.as_mut_ptr(), conv, weights))
     }
 
-    /// See [`stem::reference`].
+    /// Runs a stem (see [`stem::reference`]).
     ///
     /// # Panics
-    /// When what is described does not lie in the arena, or `data` is not of the stem's sides.
+    /// Panics if a buffer is outside the arena, or if `data` does not have the stem's sides.
     pub(crate) fn stem(self, arena: &mut [f32], stem: &Stem, taps: &[Vec<usize>], weights: &Packed, data: &[f32]) {
         assert!(stem.end(weights.padded()) <= self.numbers(arena));
         assert_eq!(data.len(), stem.colours * stem.sides.iter().product::<usize>());
@@ -333,22 +337,23 @@ impl Instructions {
         )
     }
 
-    /// The mean of each channel of `input` over its `positions`, into the only position of `target`.
+    /// Computes the mean of each channel of `input` over its `positions` and writes it to position
+    /// 0 of `target`.
     ///
     /// # Panics
-    /// When what is described does not lie in the arena.
+    /// Panics if an input or output is outside the arena.
     pub(crate) fn mean(self, arena: &mut [f32], input: Run, target: Target, positions: usize) {
         #[cfg(target_arch = "aarch64")]
         if self.is_half() {
             let end = (input.offset + (positions - 1) * input.stride).max(target.offset);
             assert!(end + input.length.next_multiple_of(4) <= self.numbers(arena));
-            // SAFETY: the processor has the instructions, and the place was checked.
+            // SAFETY: the processor has the instructions, and the range was checked.
             return unsafe { half::mean(arena.as_mut_ptr().cast(), input, target, positions) };
         }
         mean::run(arena, input, target, positions);
     }
 
-    /// See [`attention::run`], which is safe; the instructions make it faster. In single precision only.
+    /// Runs [`attention::run`], compiled for the set. In single precision only.
     pub(crate) fn attention(
         self,
         arena: &mut [f32],
@@ -365,7 +370,7 @@ impl Instructions {
         )
     }
 
-    /// See [`norm::run`], which is safe; the instructions make it faster. In single precision only.
+    /// Runs [`norm::run`], compiled for the set. In single precision only.
     pub(crate) fn add_norm(
         self,
         arena: &mut [f32],

@@ -1,7 +1,9 @@
-//! A network as layers, whatever the size of its input: which channels each layer reads, and its weights, packed for the processor.
+//! A network as layers for any input size: the channels that each layer reads, and its weights,
+//! packed for the processor.
 //!
-//! [`Builder`] is told of layers and gives channels back: which layer makes each, and where in what it makes. To split, join or shuffle is to
-//! rearrange those, and costs nothing.
+//! [`Builder`] adds layers and returns channels: the layer that computes a channel, and the
+//! channel's place in it. Splitting, joining and shuffling only rearrange channels and cost
+//! nothing.
 
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use crate::instructions::Instructions;
 use crate::matmul::Packed;
 use crate::norm::NormWeights;
 
-/// A channel of activations: the layer that makes it, and which of the layer's channels.
+/// A channel of activations: the layer that computes it, and its place among the layer's channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Channel {
     pub layer: usize,
@@ -26,7 +28,7 @@ pub(crate) struct Stretch {
     pub length: usize,
 }
 
-/// Weights (outputs, inputs) row-major, or (channels, taps), with a bias for each output.
+/// Row-major weights (outputs, inputs) or (channels, taps), and one bias for each output.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Weights<'a> {
     pub data: &'a [f32],
@@ -42,27 +44,27 @@ pub(crate) struct StemLayer {
     pub weights: Arc<Packed>,
 }
 
-/// What a layer does.
+/// The computation of a layer.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Layer {
-    /// Takes the network's input: planes.
+    /// Reads the network's input as planes.
     Stem(StemLayer),
-    /// Takes the network's input: so many channels at each position.
+    /// Reads the network's input as rows: this number of channels at each position.
     Rows(usize),
     /// A 1x1 convolution, or a matrix product at each position.
     Pointwise { input: Vec<Stretch>, weights: Arc<Packed>, relu: bool },
     /// A depthwise convolution, stretch by stretch.
     Depthwise { input: Vec<Stretch>, kernel: Sides, step: Sides, weights: Vec<Arc<DepthwiseWeights>> },
-    /// Attention of each position to all.
+    /// Attention of each position to all positions.
     Attention { input: [Stretch; 3], attention: Attention },
-    /// The sum of two, normalised at each position.
+    /// The sum of two inputs, normalised at each position.
     AddNorm { input: [Stretch; 2], weights: Arc<NormWeights> },
     /// The mean over all positions.
     Mean { input: Stretch },
 }
 
 impl Layer {
-    /// What it reads of other layers.
+    /// Returns the channels that the layer reads from other layers.
     pub fn input(&self) -> &[Stretch] {
         match self {
             Layer::Stem(_) | Layer::Rows(_) => &[],
@@ -74,16 +76,17 @@ impl Layer {
     }
 }
 
-/// A network; the channels of the last layer at its only position are the output.
+/// A network. Its output is the channels of the last layer at the only position.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Layers {
     pub layers: Vec<Layer>,
-    /// Numbers of the output.
+    /// Number of outputs.
     pub outputs: usize,
     pub instructions: Instructions,
 }
 
-/// Takes a network layer by layer. What does not fit together is a mistake of the caller, who knows the shapes.
+/// Builds a network layer by layer. The caller knows the shapes, and passes layers that fit
+/// together.
 pub(crate) struct Builder {
     instructions: Instructions,
     layers: Vec<Layer>,
@@ -100,25 +103,26 @@ impl Builder {
         (0..channels).map(|place| Channel { layer, place }).collect()
     }
 
-    /// The first convolution of planes, its ReLU and its max pool; `weights` are (outputs, colours x kernel).
+    /// Adds the first convolution of planes, its ReLU and its max pool. `weights` are (outputs,
+    /// colours x kernel).
     pub fn stem(&mut self, colours: usize, kernel: Sides, step: Sides, weights: Weights<'_>) -> Vec<Channel> {
         let packed = Arc::new(self.instructions.pack_stem(weights.data, weights.bias));
         self.push(Layer::Stem(StemLayer { colours, kernel, step, weights: packed }), weights.bias.len())
     }
 
-    /// The input itself, (positions, channels).
+    /// Adds the network's input, (positions, channels).
     pub fn rows(&mut self, channels: usize) -> Vec<Channel> {
         self.push(Layer::Rows(channels), channels)
     }
 
-    /// A 1x1 convolution; `weights` are (outputs, inputs).
+    /// Adds a 1x1 convolution. `weights` are (outputs, inputs).
     pub fn pointwise(&mut self, channels: &[Channel], weights: Weights<'_>, relu: bool) -> Vec<Channel> {
         let (input, order) = stretches(channels);
         let weights_of = Arc::new(self.instructions.pack(weights.data, weights.bias, &order));
         self.push(Layer::Pointwise { input, weights: weights_of, relu }, weights.bias.len())
     }
 
-    /// A depthwise convolution; `weights` are (channels, taps).
+    /// Adds a depthwise convolution. `weights` are (channels, taps).
     pub fn depthwise(
         &mut self,
         channels: &[Channel],
@@ -140,29 +144,31 @@ impl Builder {
         channels
     }
 
-    /// Attention of each position to all, of neighbouring channels.
+    /// Adds attention of each position to all positions, over neighbouring channels.
     pub fn attention(&mut self, [query, key, value]: [&[Channel]; 3], attention: Attention) -> Vec<Channel> {
         let input = [query, key, value].map(stretch);
         self.push(Layer::Attention { input, attention }, query.len())
     }
 
-    /// The sum of two lists of neighbouring channels, normalised over the channels of each position.
+    /// Adds the sum of two lists of neighbouring channels, normalised over the channels of each
+    /// position.
     pub fn add_norm(&mut self, [a, b]: [&[Channel]; 2], weights: NormWeights) -> Vec<Channel> {
         self.push(Layer::AddNorm { input: [a, b].map(stretch), weights: Arc::new(weights) }, a.len())
     }
 
-    /// The mean of each of neighbouring channels over all positions.
+    /// Adds the mean over all positions of each of the neighbouring channels.
     pub fn mean(&mut self, channels: &[Channel]) -> Vec<Channel> {
         self.push(Layer::Mean { input: stretch(channels) }, channels.len())
     }
 
-    /// The network whose output is what the last layer made.
+    /// Returns the network whose output is `output`, the channels of the last layer.
     pub fn finish(self, output: &[Channel]) -> Layers {
         Layers { layers: self.layers, outputs: output.len(), instructions: self.instructions }
     }
 }
 
-/// The channels in the order in which they lie, as stretches, and which channel each is.
+/// Returns `channels` as stretches, sorted by their place, and the index of each channel in that
+/// order.
 fn stretches(channels: &[Channel]) -> (Vec<Stretch>, Vec<usize>) {
     let mut order: Vec<usize> = (0..channels.len()).collect();
     order.sort_by_key(|&at| channels[at]);
@@ -177,10 +183,10 @@ fn stretches(channels: &[Channel]) -> (Vec<Stretch>, Vec<usize>) {
     (stretches, order)
 }
 
-/// Channels that are neighbours in order.
+/// Returns channels that are sorted neighbours as one stretch.
 ///
 /// # Panics
-/// Where they are not: what a layer made is.
+/// Panics if they are not. The channels of one layer always are.
 fn stretch(channels: &[Channel]) -> Stretch {
     let (stretches, order) = stretches(channels);
     assert!(stretches.len() == 1 && order.is_sorted(), "the channels of one layer, in its order");

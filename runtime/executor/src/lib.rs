@@ -2,9 +2,9 @@
 //! Transformer as one [tract](https://docs.rs/tract-onnx) operator.
 //!
 //! ```text
-//! ONNX graph ──► architectures: recognise the structure ──► layers: weights packed for the processor
+//! ONNX graph ──► architectures: recognise the structure ──► layers: packed weights
 //!                  │                                           │ + input size
-//!                  └─► remaining nodes ──► tract ◄── operator ◄── plan: steps in one arena ──► kernels
+//!                  └─► remaining nodes ──► tract ◄── operator ◄── plan: steps ──► kernels
 //! ```
 //!
 //! The executor recognises a network by the structure of its ONNX graph. Names of nodes, numbers of
@@ -31,7 +31,8 @@
 //! match FusedModel::recognise(&model, Instructions::best()) {
 //!     Ok(fused) => {
 //!         println!("found a {}", fused.architecture());
-//!         let remainder = fused.remainder()?.with_input_fact(0, f32::fact([1, 3, 112, 112]).into())?;
+//!         let shape = f32::fact([1, 3, 112, 112]);
+//!         let remainder = fused.remainder()?.with_input_fact(0, shape.into())?;
 //!         let runnable = fused.complete(remainder)?.into_optimized()?.into_runnable()?;
 //!         runnable.run(tvec!(Tensor::zero::<f32>(&[1, 3, 112, 112])?.into()))?;
 //!     }

@@ -1,36 +1,37 @@
-//! The matrix multiply of every 1x1 convolution and of the stem: positions by channels, with the channels gathered from wherever
-//! they were made.
+//! The matrix multiply of every 1x1 convolution and of the stem: positions by channels. It gathers
+//! channels from the buffers of the layers that computed them.
 //!
-//! A channel shuffle, a split and a concatenation change only where a channel lies. So none of them is done: what a convolution
-//! reads is described as runs of neighbouring channels in the buffers of those that made them, and its weights are packed in the
-//! order of the runs.
+//! A channel shuffle, a split or a concatenation changes only where a channel is, so none of them
+//! is executed. The input of a convolution is a list of runs of neighbouring channels, and its
+//! weights are packed in the order of the runs.
 
 use crate::aligned::Aligned;
 use crate::lanes::Lanes;
 use crate::spans::{Run, Target};
 
-/// Weights, (outputs, inputs) and a bias each, packed for vectors of `width` numbers: panels of a tile's width, in each the inputs in the order
-/// of the runs.
+/// Weights (outputs, inputs) and biases, packed for vectors of `width` numbers. A panel holds the
+/// outputs of one tile, with the inputs in the order of the runs.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Packed {
-    /// Panel after panel, (inputs, tile width); the last panel may be narrower.
+    /// The panels, each (inputs, tile width). The last panel may be narrower.
     data: Aligned,
-    /// A bias for each output, filled up with zeros to whole vectors.
+    /// One bias for each output. Zeros fill the last vector.
     bias: Aligned,
     inputs: usize,
-    /// Outputs, rounded up to whole vectors.
+    /// Number of outputs, rounded up to whole vectors.
     padded: usize,
     /// Outputs in a panel.
     tile: usize,
     /// Outputs that are written at each position.
     written: usize,
-    /// Whether the outputs are a vector and a half, in one panel of two vectors in which each of the half stands twice.
+    /// Whether the outputs are one and a half vectors. Then there is one panel of two vectors,
+    /// which contains each output of the half vector twice.
     shared: bool,
 }
 
 impl Packed {
-    /// Packs row-major `weights` (outputs, inputs), whose inputs are taken in the order `order`, for vectors of `width` and tiles of
-    /// `vectors` vectors.
+    /// Packs row-major `weights` (outputs, inputs) for vectors of `width` numbers and tiles of
+    /// `vectors` vectors. `order` is the order of the inputs.
     pub fn new(weights: &[f32], bias: &[f32], order: &[usize], width: usize, vectors: usize) -> Self {
         let (outputs, inputs) = (bias.len(), order.len());
         let padded = outputs.next_multiple_of(width);
@@ -66,40 +67,43 @@ impl Packed {
         Packed { written: outputs, shared: true, ..Packed::new(&rows, &biases, &order, width, 2) }
     }
 
-    /// Whether they are packed for [`crate::shared::run`].
+    /// Returns whether the weights are packed for [`crate::shared::run`].
     #[cfg(target_arch = "x86_64")]
     pub fn is_shared(&self) -> bool {
         self.shared
     }
 
-    /// The weights and biases of the first panel.
+    /// Returns the weights and biases of the first panel.
     #[cfg(target_arch = "x86_64")]
     pub fn panel(&self) -> (*const f32, *const f32) {
         (self.data.as_ptr(), self.bias.as_ptr())
     }
 
-    /// Where an output stands (once, if it stands twice) among those that are stored.
+    /// Returns the column of an output in the packed weights, the first one if there are two.
     fn column(&self, output: usize) -> usize {
         let whole = self.tile / 2;
         if self.shared && output > whole { whole + 2 * (output - whole) } else { output }
     }
 
-    /// The same, stored as `store` does it.
+    /// Returns the same weights, each array converted by `store`.
     pub fn stored(self, store: impl Fn(Aligned) -> Aligned) -> Self {
         Packed { data: store(self.data), bias: store(self.bias), ..self }
     }
 
-    /// Outputs that there must be room for at each position: the true ones and those that fill the last vector up. These are
-    /// `relu(0)`, or not written where two positions share that vector.
+    /// Returns the outputs for which each position must have room: the real ones, and those that
+    /// fill the last vector. The latter are `relu(0)`, or not written if two positions share that
+    /// vector.
     pub fn padded(&self) -> usize {
         self.padded
     }
 }
 
-/// Turns `rows`, (outputs, `inputs`), to `panel`, (inputs, `width`), whose outputs beyond those of `rows` are left as they are.
+/// Transposes `rows`, (outputs, `inputs`), into `panel`, (inputs, `width`). Columns of `panel`
+/// without a row stay unchanged.
 pub(crate) fn turn(rows: &[f32], inputs: usize, panel: &mut [f32], width: usize) {
     let rows = || rows.chunks_exact(inputs);
-    // Four inputs at a time: a network has millions of weights, and whoever starts the program waits for them.
+    // Four inputs at a time: a network has millions of weights, and the start of the program waits
+    // for this.
     let mut fours = panel.chunks_exact_mut(4 * width);
     for (at, four) in fours.by_ref().enumerate() {
         let (ab, cd) = four.split_at_mut(2 * width);
@@ -114,15 +118,16 @@ pub(crate) fn turn(rows: &[f32], inputs: usize, panel: &mut [f32], width: usize)
     }
 }
 
-/// What a matrix multiply reads: the left matrix, (positions, inputs), wherever its numbers lie.
+/// The left matrix, (positions, inputs), of a matrix multiply.
 pub(crate) trait Inputs {
-    /// Every input of `position` in order, with the offset of its number from the start of the arena.
+    /// Returns the index in the arena of every input of `position`, in order.
     fn offsets(&self, position: usize) -> impl Iterator<Item = usize>;
 
-    /// Adds inputs times weights to the sums of `ROWS` positions from `position` on; `weights` is the panel, (inputs, `COLUMNS` vectors).
+    /// Adds inputs times weights to the sums of `ROWS` positions from `position` on. `weights` is
+    /// the panel, (inputs, `COLUMNS` vectors).
     ///
     /// # Safety
-    /// As [`run`].
+    /// Same as [`run`].
     unsafe fn multiply<L: Lanes, const ROWS: usize, const COLUMNS: usize>(
         &self,
         arena: *const L::Number,
@@ -132,7 +137,8 @@ pub(crate) trait Inputs {
     );
 }
 
-/// `out[p]` = weights x `inputs[p]` + bias for each of `positions`, no less than zero where `relu` says so: the safe reference.
+/// Computes `out[p]` = weights x `inputs[p]` + bias for each of `positions`, and its maximum with
+/// zero if `relu`. This is the safe reference.
 pub(crate) fn reference(
     arena: &mut [f32],
     inputs: &impl Inputs,
@@ -154,11 +160,11 @@ pub(crate) fn reference(
     }
 }
 
-/// The same in the vectors of `L`.
+/// Computes the matrix multiply in vectors of `L`.
 ///
 /// # Safety
-/// As [`Lanes`] says; what `inputs` and `target` describe lies in the arena and does not overlap, 8 numbers can be read from wherever an input lies,
-/// and `packed` is packed for `L`.
+/// The rules of [`Lanes`] apply. Everything that `inputs` and `target` describe is in the arena and
+/// does not overlap. 8 numbers can be read at each input. `packed` is packed for `L`.
 #[inline(always)]
 pub(crate) unsafe fn run<L: Lanes>(
     arena: *mut L::Number,
@@ -168,13 +174,15 @@ pub(crate) unsafe fn run<L: Lanes>(
     packed: &Packed,
     relu: bool,
 ) {
-    // A panel's weights stay in the first cache; positions are read again for each panel.
+    // The weights of a panel stay in the first-level cache. Positions are read again for each
+    // panel.
     let mut first = 0;
     while first < packed.padded {
         let width = packed.tile.min(packed.padded - first);
         let columns = width / L::COUNT;
         let rows = L::ROWS[columns - 1];
-        // SAFETY: the caller's; the panel's outputs are those of the target from `first` on.
+        // SAFETY: the caller guarantees it; the panel's outputs start at number `first` of the
+        // target.
         let panel = unsafe {
             Panel {
                 weights: packed.data.as_ptr().cast::<L::Number>().add(first * packed.inputs),
@@ -186,7 +194,8 @@ pub(crate) unsafe fn run<L: Lanes>(
         };
         let mut position = 0;
         while position < positions {
-            // The last two share what is left: a tile of few rows would wait for its own sums.
+            // The last two tiles share the remaining positions. A tile of few rows would wait for
+            // its own sums.
             let left = positions - position;
             let rows = if left <= rows {
                 left
@@ -195,7 +204,7 @@ pub(crate) unsafe fn run<L: Lanes>(
             } else {
                 rows
             };
-            // SAFETY: the caller's.
+            // SAFETY: the caller guarantees it.
             unsafe {
                 match columns {
                     6 => panel.rows::<L, 6>(arena, inputs, position, rows),
@@ -212,11 +221,11 @@ pub(crate) unsafe fn run<L: Lanes>(
     }
 }
 
-/// Neighbouring outputs: as many as a tile is wide.
+/// Neighbouring outputs, as many as a tile is wide.
 struct Panel<N> {
     weights: *const N,
     bias: *const N,
-    /// Of position 0.
+    /// The output at position 0.
     out: *mut N,
     stride: usize,
     relu: bool,
@@ -224,7 +233,7 @@ struct Panel<N> {
 
 impl<N> Panel<N> {
     /// # Safety
-    /// As [`run`].
+    /// Same as [`run`].
     #[inline(always)]
     unsafe fn rows<L: Lanes<Number = N>, const COLUMNS: usize>(
         &self,
@@ -233,7 +242,7 @@ impl<N> Panel<N> {
         position: usize,
         rows: usize,
     ) {
-        // SAFETY: the caller's.
+        // SAFETY: the caller guarantees it.
         unsafe {
             match rows {
                 12 => self.tile::<L, 12, COLUMNS>(arena, inputs, position),
@@ -253,7 +262,7 @@ impl<N> Panel<N> {
     }
 
     /// # Safety
-    /// As [`run`].
+    /// Same as [`run`].
     #[inline(always)]
     unsafe fn tile<L: Lanes<Number = N>, const ROWS: usize, const COLUMNS: usize>(
         &self,
@@ -261,11 +270,11 @@ impl<N> Panel<N> {
         inputs: &impl Inputs,
         position: usize,
     ) {
-        // No such tile is ever asked for, and none is compiled.
+        // No caller requests such a tile, and the compiler removes it.
         if ROWS > L::ROWS[COLUMNS - 1] {
             return;
         }
-        // SAFETY: the caller's.
+        // SAFETY: the caller guarantees it.
         unsafe {
             let mut sums = [[L::splat(0.0); COLUMNS]; ROWS];
             for column in 0..COLUMNS {
@@ -285,7 +294,7 @@ impl<N> Panel<N> {
     }
 }
 
-/// The channels of a 1x1 convolution, run after run.
+/// The channels of a 1x1 convolution: a list of runs.
 pub(crate) struct Gathered<'a>(pub &'a [Run]);
 
 impl Inputs for Gathered<'_> {
@@ -305,7 +314,7 @@ impl Inputs for Gathered<'_> {
     ) {
         let width = COLUMNS * L::COUNT;
         for run in self.0 {
-            // SAFETY: the caller's.
+            // SAFETY: the caller guarantees it.
             unsafe {
                 let mut rows = [arena.add(run.offset + position * run.stride); ROWS];
                 for row in 1..ROWS {
@@ -345,17 +354,18 @@ impl Inputs for Gathered<'_> {
     }
 }
 
-/// One input of a tile: the number at `PLACE` of each row's four, times the outputs' weights.
+/// Processes one input of a tile: the number at `PLACE` of each row's four times the outputs'
+/// weights.
 ///
 /// # Safety
-/// As [`run`].
+/// Same as [`run`].
 #[inline(always)]
 unsafe fn step<L: Lanes, const ROWS: usize, const COLUMNS: usize, const PLACE: i32>(
     sums: &mut [[L::Vector; COLUMNS]; ROWS],
     fours: &[L::Four; ROWS],
     weights: *const L::Number,
 ) {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it.
     unsafe {
         if L::HOLDS_FOURS {
             for column in 0..COLUMNS {
@@ -375,13 +385,13 @@ unsafe fn step<L: Lanes, const ROWS: usize, const COLUMNS: usize, const PLACE: i
     }
 }
 
-/// The outputs' weights of one input.
+/// Loads the outputs' weights of one input.
 ///
 /// # Safety
-/// As [`run`].
+/// Same as [`run`].
 #[inline(always)]
 unsafe fn columns<L: Lanes, const COLUMNS: usize>(weights: *const L::Number) -> [L::Vector; COLUMNS] {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it.
     unsafe {
         let mut columns = [L::splat(0.0); COLUMNS];
         for (column, vector) in columns.iter_mut().enumerate() {
@@ -391,11 +401,11 @@ unsafe fn columns<L: Lanes, const COLUMNS: usize>(weights: *const L::Number) -> 
     }
 }
 
-/// The taps of a row of a convolution, of which neighbouring positions see neighbouring numbers.
+/// The taps of a row of a convolution. Neighbouring positions read neighbouring numbers.
 pub(crate) struct Taps<'a> {
-    /// Where each tap of position 0 lies, in numbers after `shift`.
+    /// Index of each tap of position 0, relative to `shift`.
     pub taps: &'a [usize],
-    /// In numbers from the start of the arena.
+    /// Index in the arena.
     pub shift: usize,
 }
 
@@ -412,7 +422,7 @@ impl Inputs for Taps<'_> {
         mut weights: *const L::Number,
         sums: &mut [[L::Vector; COLUMNS]; ROWS],
     ) {
-        // SAFETY: the caller's.
+        // SAFETY: the caller guarantees it.
         unsafe {
             let arena = arena.add(self.shift + position);
             let width = COLUMNS * L::COUNT;
@@ -423,7 +433,7 @@ impl Inputs for Taps<'_> {
                 tap::<L, ROWS, COLUMNS>(sums, arena.add(third), weights.add(2 * width));
                 weights = weights.add(3 * width);
             }
-            // Of three at once, the compiler would keep what two positions share in registers that there are not.
+            // With three taps at once, the compiler would need more registers than there are.
             for &each in rest {
                 tap::<L, ROWS, COLUMNS>(sums, arena.add(each), weights);
                 weights = weights.add(width);
@@ -432,19 +442,20 @@ impl Inputs for Taps<'_> {
     }
 }
 
-/// One input of all positions of a tile, that of the first position at `input`, times the outputs' weights.
+/// Processes one input of all positions of a tile: the numbers from `input` on times the outputs'
+/// weights.
 ///
 /// # Safety
-/// As [`run`].
+/// Same as [`run`].
 #[inline(always)]
 unsafe fn tap<L: Lanes, const ROWS: usize, const COLUMNS: usize>(
     sums: &mut [[L::Vector; COLUMNS]; ROWS],
     input: *const L::Number,
     weights: *const L::Number,
 ) {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it.
     unsafe {
-        // A four is of four positions, not of four inputs.
+        // Here a four holds four positions and not four inputs.
         if L::HOLDS_FOURS {
             let mut fours = [L::four(input); 3];
             for (at, four) in fours.iter_mut().enumerate().take(ROWS.div_ceil(4)).skip(1) {
@@ -465,10 +476,11 @@ unsafe fn tap<L: Lanes, const ROWS: usize, const COLUMNS: usize>(
     }
 }
 
-/// One input of up to four positions, times `SOME` of the outputs' weights, from vector `first` on.
+/// Processes one input of up to four positions: times `SOME` of the outputs' weights, from vector
+/// `first` on.
 ///
 /// # Safety
-/// As [`run`].
+/// Same as [`run`].
 #[inline(always)]
 unsafe fn across<L: Lanes, const COLUMNS: usize, const SOME: usize>(
     sums: &mut [[L::Vector; COLUMNS]],
@@ -476,7 +488,7 @@ unsafe fn across<L: Lanes, const COLUMNS: usize, const SOME: usize>(
     four: L::Four,
     weights: &[L::Vector; SOME],
 ) {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it.
     unsafe {
         place::<L, COLUMNS, SOME, 0>(sums, first, four, weights);
         place::<L, COLUMNS, SOME, 1>(sums, first, four, weights);
@@ -485,10 +497,10 @@ unsafe fn across<L: Lanes, const COLUMNS: usize, const SOME: usize>(
     }
 }
 
-/// The position at `PLACE` of a four, where there is one.
+/// Processes the position at `PLACE` of a four, if there is one.
 ///
 /// # Safety
-/// As [`run`].
+/// Same as [`run`].
 #[inline(always)]
 unsafe fn place<L: Lanes, const COLUMNS: usize, const SOME: usize, const PLACE: i32>(
     sums: &mut [[L::Vector; COLUMNS]],
@@ -498,7 +510,7 @@ unsafe fn place<L: Lanes, const COLUMNS: usize, const SOME: usize, const PLACE: 
 ) {
     if let Some(sums) = sums.get_mut(PLACE as usize) {
         for (sum, &weights) in sums[first..].iter_mut().zip(weights) {
-            // SAFETY: the caller's.
+            // SAFETY: the caller guarantees it.
             *sum = unsafe { L::multiply_add_place::<PLACE>(four, weights, *sum) };
         }
     }

@@ -1,8 +1,9 @@
-//! The mean over all positions: what is left of a map for the classifier.
+//! The mean over all positions.
 
 use crate::spans::{Run, Target, spans};
 
-/// The mean of each channel of `input` over its `positions`, into the only position of `target`.
+/// Computes the mean of each channel of `input` over its `positions` and writes it to position 0 of
+/// `target`.
 pub(crate) fn run(arena: &mut [f32], input: Run, target: Target, positions: usize) {
     let from = input.offset..input.offset + (positions - 1) * input.stride + input.length;
     let [sums, rows] = spans(arena, target.offset..target.offset + input.length, from);

@@ -1,8 +1,9 @@
-//! The sum of two inputs, normalised over the channels of each position: the residual connections of a transformer.
+//! The sum of two inputs, normalised over the channels of each position: the residual connections
+//! of a transformer.
 
 use crate::spans::{Run, Target, spans};
 
-/// Scale and shift of each channel, and what keeps the root away from zero.
+/// Scale and shift of each channel, and the constant that keeps the root away from zero.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct NormWeights {
     pub scale: Vec<f32>,
@@ -10,10 +11,10 @@ pub(crate) struct NormWeights {
     pub epsilon: f32,
 }
 
-/// Sums that go on side by side, so that a processor can take them together.
+/// Independent partial sums, which a processor can compute together.
 const SIDES: usize = 16;
 
-/// The sum of `values`, in an order that does not depend on the processor.
+/// Returns the sum of `of(value)` over `values`. Its order does not depend on the processor.
 #[inline(always)]
 fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f32 {
     let mut sums = [0.0; SIDES];
@@ -25,9 +26,10 @@ fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f32 {
     sums.iter().sum()
 }
 
-/// `out[p]` = the norm of `a[p] + b[p]` for each of `positions`; mean and variance over the channels.
+/// Computes `out[p]` = the norm of `a[p] + b[p]` for each of `positions`. Mean and variance are
+/// over the channels.
 ///
-/// Plain sums in one order: the same bits whatever instructions it is compiled for.
+/// All sums have one order, so the bits do not depend on the instructions.
 #[inline(always)]
 pub(crate) fn run(arena: &mut [f32], weights: &NormWeights, [a, b]: &[Run; 2], target: Target, positions: usize) {
     let channels = weights.scale.len();

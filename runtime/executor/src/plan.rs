@@ -1,6 +1,7 @@
-//! A network for an input of one size: where in an arena each layer's numbers lie, and the run through its kernels.
+//! A network for one input size: the place of each layer's numbers in an arena, and the run through
+//! the kernels.
 //!
-//! Nothing is allocated in a run. Layers whose numbers are not needed at the same time share their place.
+//! A run allocates nothing. Layers whose numbers are not needed at the same time share a place.
 
 use std::sync::Arc;
 
@@ -17,10 +18,10 @@ use crate::stem::Stem;
 /// Numbers that may be read or written after the last channel of a layer's last position.
 const SLACK: usize = 16;
 
-/// A place in the arena.
+/// A region of the arena.
 #[derive(Clone, Debug)]
 struct Buffer {
-    /// Numbers from one position to the next.
+    /// Distance from one position to the next, in numbers.
     stride: usize,
     len: usize,
     /// The first layer that writes it and the last that reads it.
@@ -28,7 +29,7 @@ struct Buffer {
     offset: usize,
 }
 
-/// One kernel's work.
+/// The call of one kernel.
 #[derive(Clone, Debug, PartialEq)]
 enum Step {
     Stem { stem: Stem, taps: Vec<Vec<usize>>, weights: Arc<Packed> },
@@ -40,23 +41,23 @@ enum Step {
     Mean { input: Run, target: Target, positions: usize },
 }
 
-/// A network that can be run on inputs of one size.
+/// A network that runs on inputs of one size.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Plan {
     steps: Vec<Step>,
-    /// Where the output lies.
+    /// Region of the output.
     output: Run,
-    /// Numbers of the arena.
+    /// Size of the arena in numbers.
     len: usize,
     instructions: Instructions,
 }
 
 impl Plan {
-    /// `layers` for an input of `sides`: time, height, width of planes, or one row of positions. None where a layer would join what is of
-    /// different sides.
+    /// Plans `layers` for an input with `sides`: time, height and width of planes, or one row of
+    /// positions. Returns `None` if a layer would join inputs with different sides.
     pub fn new(layers: &Layers, sides: Sides) -> Option<Self> {
         let mut arena = Arena::default();
-        // What each layer makes: its buffer and its positions.
+        // The buffer that each layer writes, and the sides of its positions.
         let mut made: Vec<(usize, Sides)> = Vec::new();
         let mut steps = Vec::new();
         for (at, layer) in layers.layers.iter().enumerate() {
@@ -83,7 +84,7 @@ impl Plan {
                         out: nowhere,
                     };
                     let input = arena.buffer(1, stem.input_len());
-                    // Its border is zero from run to run.
+                    // The border stays zero from run to run.
                     arena.buffers[input].life = (0, usize::MAX);
                     let rows = arena.buffer(1, stem.rows_len(numbers));
                     let pooled = stem.pooled();
@@ -115,12 +116,12 @@ impl Plan {
                         step: *step,
                     };
                     let channels: usize = input.iter().map(|stretch| stretch.length).sum();
-                    // The last stretch may begin anywhere in a block and ends with a whole one.
+                    // The last stretch may start anywhere in a block and ends with a whole block.
                     let stride = (channels + width - 1).next_multiple_of(width);
                     let out = arena.buffer(nowhere.output().iter().product(), stride);
                     let mut place = 0;
-                    // One after the other: the last block of a stretch writes beyond its channels, where the next one then writes what
-                    // is true.
+                    // The order matters: the last block of a stretch writes beyond its channels,
+                    // and the next stretch overwrites those numbers.
                     for (&input, weights) in input.iter().zip(weights) {
                         let (conv, weights) = (nowhere.clone(), weights.clone());
                         steps.push(Unplaced::Depthwise { input, out, place, conv, weights });
@@ -154,12 +155,12 @@ impl Plan {
         Some(Plan { steps, output: placed.run(&last), len, instructions: layers.instructions })
     }
 
-    /// The room that runs take place in; one a thread.
+    /// Returns an arena for runs. Each thread needs its own.
     pub fn arena(&self) -> Aligned {
         self.instructions.arena(self.len)
     }
 
-    /// Runs it on `input`: planes (colours, sides), or rows (positions, channels).
+    /// Runs the network on `input`: planes (colours, sides), or rows (positions, channels).
     pub fn run(&self, arena: &mut [f32], input: &[f32], output: &mut [f32]) {
         let with = self.instructions;
         for step in &self.steps {
@@ -198,7 +199,7 @@ enum Unplaced {
     Mean { input: Stretch, out: usize, positions: usize },
 }
 
-/// Where everything lies.
+/// The places of all buffers.
 struct Placed<'a> {
     /// The buffer that each layer writes.
     made: &'a [(usize, Sides)],
@@ -250,7 +251,7 @@ impl Placed<'_> {
     }
 }
 
-/// Buffers, and the layer that is being laid out.
+/// Buffers, and the layer that is being planned.
 #[derive(Default)]
 struct Arena {
     buffers: Vec<Buffer>,
@@ -258,15 +259,16 @@ struct Arena {
 }
 
 impl Arena {
-    /// A buffer that the present layer writes.
+    /// Adds a buffer that the current layer writes.
     fn buffer(&mut self, positions: usize, stride: usize) -> usize {
-        // Vectors do not straddle cache lines where buffers begin at one.
+        // Buffers start at a cache line, so that vectors do not cross a line boundary.
         let len = (positions * stride + SLACK).next_multiple_of(16);
         self.buffers.push(Buffer { stride, len, life: (self.layer, self.layer), offset: 0 });
         self.buffers.len() - 1
     }
 
-    /// Gives each buffer a place that no other has while it lives; numbers in all.
+    /// Gives each buffer a place that no other live buffer has. Returns the size of the arena in
+    /// numbers.
     fn place(&mut self) -> usize {
         let mut len = 0;
         for at in 0..self.buffers.len() {

@@ -1,18 +1,22 @@
-//! The stem's matrix multiply where its outputs are one vector and a half: two neighbouring positions share the vector of their halves.
+//! The stem's matrix multiply for one and a half vectors of outputs: two neighbouring positions
+//! share the vector of their second halves.
 //!
-//! A ShuffleNet's stem has 24 outputs. In vectors of 16 a quarter of every multiply-add would be of zeros, and the stem is half of the work of a clip.
+//! The stem of a ShuffleNet has 24 outputs. In vectors of 16, a quarter of every multiply-add would
+//! process zeros, and the stem is half of the work for a clip.
 
 use crate::lanes::Shares;
 use crate::matmul::{Packed, Taps};
 use crate::spans::Target;
 
-/// Positions of a tile: three sums for two of them, and with the weights no more than 32 registers.
+/// Positions of a tile. Two positions need three sums. With the weights, a tile needs at most 32
+/// registers.
 const MOST: usize = 16;
 
-/// [`crate::matmul::run`] for a row of [`Taps`], with ReLU, of weights that are [shared](Packed::shared).
+/// Computes [`crate::matmul::run`] for a row of [`Taps`], with ReLU, for weights that are
+/// [shared](Packed::shared).
 ///
 /// # Safety
-/// As [`crate::matmul::run`].
+/// Same as [`crate::matmul::run`].
 #[inline(always)]
 pub(crate) unsafe fn run<L: Shares>(
     arena: *mut f32,
@@ -24,9 +28,9 @@ pub(crate) unsafe fn run<L: Shares>(
     let mut position = 0;
     while position < positions {
         let left = positions - position;
-        // The last two tiles share what is left, in pairs.
+        // The last two tiles share the remaining positions, in pairs.
         let rows = if left <= MOST { left } else { left.div_ceil(2).next_multiple_of(2).min(MOST) };
-        // SAFETY: the caller's.
+        // SAFETY: the caller guarantees it.
         unsafe {
             match rows.div_ceil(2) {
                 8 => tile::<L, 8>(arena, taps, target, position, rows, packed),
@@ -43,10 +47,11 @@ pub(crate) unsafe fn run<L: Shares>(
     }
 }
 
-/// `rows` positions from `position` on, of which the last may have nobody to share with.
+/// Computes `rows` positions from `position` on. If their number is odd, the last one shares with
+/// none.
 ///
 /// # Safety
-/// As [`run`].
+/// Same as [`run`].
 #[inline(always)]
 unsafe fn tile<L: Shares, const PAIRS: usize>(
     arena: *mut f32,
@@ -56,7 +61,7 @@ unsafe fn tile<L: Shares, const PAIRS: usize>(
     rows: usize,
     packed: &Packed,
 ) {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it.
     unsafe {
         let (mut weights, bias) = packed.panel();
         let bias = [L::load(bias), L::load(bias), L::load(bias.add(L::COUNT))];

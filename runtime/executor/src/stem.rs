@@ -1,10 +1,14 @@
-//! The first convolution, its ReLU and its max pool in one pass, row by row: what the convolution makes is the largest thing of the
-//! whole network and never leaves the first caches.
+//! The first convolution, its ReLU and its max pool in one pass, row by row. The output of the
+//! convolution is the largest array of the network and never leaves the first-level caches.
 //!
-//! The input is planar, and a matrix multiply reads the taps of a row of outputs as runs of three. Of the input only the planes that the next
-//! outputs see are held, each with a border of zeros, and one of zeros alone for what lies before the first and after the last: a clip is larger than the
-//! second cache, and so it is read once. Of what is made three rows are kept. The pool is a maximum of maxima: over three rows and three
-//! columns into a row of the pooled plane, and over time into each plane of the output that the plane belongs to.
+//! The input is planar. A matrix multiply reads the taps of a row of outputs as runs of three. The
+//! arena holds only the input planes that the next outputs read, each with a border of zeros. One
+//! plane of zeros stands for the times before the first and after the last. A clip is larger than
+//! the second-level cache, so each plane is read once.
+//!
+//! Three rows of the convolution are kept. The pool is a maximum of maxima: over three rows and
+//! three columns into a row of the pooled plane, and over time into each plane of the output that
+//! the plane belongs to.
 
 use crate::depthwise::Sides;
 use crate::lanes::Lanes;
@@ -15,72 +19,75 @@ use crate::matmul::{self, Packed, Taps};
 use crate::shared;
 use crate::spans::Target;
 
-/// Rows of the convolution that a row of the pool sees.
+/// Rows of the convolution that a row of the pool reads.
 const KEPT: usize = 3;
 
-/// A stem of side 3 in height and width, 3 or 1 in time; its pool is of the same kernel with step 2 wherever that is 3.
+/// A stem with a kernel of side 3 in height and width, and 3 or 1 in time. Its pool has the same
+/// kernel, and step 2 on each axis with kernel side 3.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Stem {
-    /// Where the planes of the input that are held begin, in numbers from the start of the arena.
+    /// Index of the held input planes, counted from the start of the arena.
     pub input: usize,
     /// Sides of the input without its border.
     pub sides: Sides,
-    /// Planes of the input: the colours.
+    /// Number of input planes: the colours.
     pub colours: usize,
-    /// 3, or 1 in time for pictures.
+    /// Sides of the kernel: 3, or 1 in time for pictures.
     pub kernel: Sides,
     pub step: Sides,
-    /// Room for [`KEPT`] rows.
+    /// Index of the space for [`KEPT`] rows.
     pub rows: usize,
     pub out: Target,
 }
 
 impl Stem {
-    /// Sides with the border.
+    /// Returns the sides with the border.
     fn bordered(&self) -> Sides {
         [0, 1, 2].map(|axis| self.sides[axis] + 2 * (self.kernel[axis] / 2))
     }
 
-    /// Numbers of the planes that are held, borders and all: of each colour as many as the kernel is long, and one of zeros where there is
-    /// a time before the first.
+    /// Returns the size of the held planes in numbers, with borders. There are as many planes of
+    /// each colour as the kernel is long, and one plane of zeros if the kernel spans time.
     pub fn input_len(&self) -> usize {
         (self.colours * self.kernel[0] + usize::from(self.pools_time())) * self.plane_len()
     }
 
-    /// Numbers of a row that is held: its columns in even places, border and all, and after them as many in odd ones. The convolution steps by
-    /// two columns, and so it finds the same tap of neighbouring positions side by side.
+    /// Returns the size of a held row in numbers: first the columns with even indices, border
+    /// included, then as many with odd indices. The convolution steps by two columns, so the same
+    /// tap of neighbouring positions is in neighbouring numbers.
     fn row_len(&self) -> usize {
         self.bordered()[2].next_multiple_of(2)
     }
 
-    /// Numbers of a plane that is held.
+    /// Returns the size of a held plane in numbers.
     fn plane_len(&self) -> usize {
         self.bordered()[1] * self.row_len()
     }
 
-    /// Where plane `time` of `colour` is held, in numbers after the first plane.
+    /// Returns the index of plane `time` of `colour`, counted from the first held plane.
     fn held(&self, colour: usize, time: usize) -> usize {
         (colour * self.kernel[0] + time % self.kernel[0]) * self.plane_len()
     }
 
-    /// Positions of the convolution.
+    /// Returns the sides of the convolution's output.
     pub fn convolved(&self) -> Sides {
         [0, 1, 2].map(|axis| (self.bordered()[axis] - self.kernel[axis]) / self.step[axis] + 1)
     }
 
-    /// Positions of the pool.
+    /// Returns the sides of the pool's output.
     pub fn pooled(&self) -> Sides {
         // Side 3, border 1, step 2: half, rounded up.
         let [depth, height, width] = self.convolved();
         [if self.pools_time() { depth.div_ceil(2) } else { depth }, height.div_ceil(2), width.div_ceil(2)]
     }
 
-    /// Room for the kept rows, of `numbers` numbers a position.
+    /// Returns the size of the space for the kept rows, with `numbers` numbers for each position.
     pub fn rows_len(&self, numbers: usize) -> usize {
         KEPT * self.convolved()[2] * numbers
     }
 
-    /// The end of everything that it reads or writes, in numbers from the start of the arena.
+    /// Returns the end of everything that the stem reads or writes, counted from the start of the
+    /// arena.
     pub fn end(&self, numbers: usize) -> usize {
         let out = self.out.offset + (self.pooled().iter().product::<usize>() - 1) * self.out.stride + numbers;
         (self.input + self.input_len() + 8).max(self.rows + self.rows_len(numbers)).max(out)
@@ -90,7 +97,8 @@ impl Stem {
         self.kernel[0] == 3
     }
 
-    /// The planes of the output that plane `z` of the convolution belongs to, and whether it is the first that does.
+    /// Returns the planes of the output that plane `z` of the convolution belongs to, and whether
+    /// it is the first plane that does.
     fn planes(&self, z: usize) -> impl Iterator<Item = (usize, bool)> + use<> {
         let (first, last) = if self.pools_time() { (z / 2, z.div_ceil(2)) } else { (z, z) };
         let (pools, planes) = (self.pools_time(), self.pooled()[0]);
@@ -99,9 +107,9 @@ impl Stem {
             .map(move |plane| (plane, !pools || z == (2 * plane).saturating_sub(1)))
     }
 
-    /// Has of planar `data` (colours, sides) those planes written that outputs of plane `z` see and those before it did not, row by row: `write`
-    /// is told the place of the arena for what is in even places of a row, and for what is in odd ones. What is around them is zero already and
-    /// stays so.
+    /// Writes the planes of `data` (colours, sides) that the outputs of plane `z` read and earlier
+    /// outputs did not. `write` gets a row, and the indices in the arena for its numbers with even
+    /// and with odd indices. The zeros around the planes stay unchanged.
     #[inline(always)]
     pub fn fill(&self, data: &[f32], z: usize, mut write: impl FnMut(&[f32], usize, usize)) {
         let [depth, height, width] = self.sides;
@@ -114,14 +122,14 @@ impl Stem {
                 let plane = &data[(colour * depth + time) * height * width..][..height * width];
                 for (y, row) in plane.chunks_exact(width).enumerate() {
                     let at = first + y * self.row_len();
-                    // After the border of one column, what was in an even place is in an odd one.
+                    // The border of one column moves even indices to odd ones.
                     write(row, at + self.row_len() / 2, at + 1);
                 }
             }
         }
     }
 
-    /// The taps of the first output of plane `z`, in numbers after the first plane that is held.
+    /// Returns the taps of the first output of plane `z`, counted from the first held plane.
     pub fn taps(&self, z: usize) -> Vec<usize> {
         let (across, [kz, ky, kx]) = (self.row_len(), self.kernel);
         let zeros = self.colours * kz * self.plane_len();
@@ -134,23 +142,24 @@ impl Stem {
         rows.flat_map(|row| (0..kx).map(move |x| row + x % 2 * (across / 2) + x / 2)).collect()
     }
 
-    /// Where the first tap of row `y` lies.
+    /// Returns the index of the first tap of row `y`.
     fn shift(&self, y: usize) -> usize {
         self.input + y * self.step[1] * self.row_len()
     }
 
-    /// Where row `y` of the convolution goes, of `numbers` numbers a position.
+    /// Returns the region for row `y` of the convolution, with `numbers` numbers for each position.
     fn kept(&self, y: usize, numbers: usize) -> Target {
         Target { offset: self.rows + y % KEPT * self.convolved()[2] * numbers, stride: numbers }
     }
 }
 
-/// The maximum over what row `row` of the pool sees of the kept rows, at `x`, for one number of a position: the safe reference's own.
+/// Returns the rows or columns that position `at` of the pool reads, where `side` is their number.
 fn seen(at: usize, side: usize) -> std::ops::Range<usize> {
     (2 * at).saturating_sub(1)..side.min(2 * at + 2)
 }
 
-/// The safe reference: the stem of planar `data` (colours, sides); `taps` are those of each plane of the convolution.
+/// Computes the stem of planar `data` (colours, sides). `taps` are the taps of each plane of the
+/// convolution. This is the safe reference.
 pub(crate) fn reference(arena: &mut [f32], stem: &Stem, taps: &[Vec<usize>], weights: &Packed, data: &[f32]) {
     for (z, taps) in taps.iter().enumerate() {
         stem.fill(data, z, |row, even, odd| {
@@ -162,14 +171,14 @@ pub(crate) fn reference(arena: &mut [f32], stem: &Stem, taps: &[Vec<usize>], wei
     }
 }
 
-/// What plane `z` of the convolution adds to the output.
+/// Adds plane `z` of the convolution to the output.
 fn reference_plane(arena: &mut [f32], stem: &Stem, z: usize, taps: &[usize], weights: &Packed) {
     let ([_, height, width], pooled) = (stem.convolved(), stem.pooled());
     let numbers = weights.padded();
     for y in 0..height {
         let taps = Taps { taps, shift: stem.shift(y) };
         matmul::reference(arena, &taps, stem.kept(y, numbers), width, weights, true);
-        // The row of the pool whose last row this is.
+        // The row of the pool that this row completes.
         let Some(row) = (0..pooled[1]).find(|&row| seen(row, height).end == y + 1) else { continue };
         for (plane, first) in stem.planes(z) {
             for x in 0..pooled[2] {
@@ -189,10 +198,11 @@ fn reference_plane(arena: &mut [f32], stem: &Stem, z: usize, taps: &[usize], wei
     }
 }
 
-/// The same in the vectors of `L`.
+/// Computes the stem in vectors of `L`.
 ///
 /// # Safety
-/// As [`Lanes`] says; what `stem` and `taps` describe lies in the arena and does not overlap, and `weights` are packed for `L`.
+/// The rules of [`Lanes`] apply. Everything that `stem` and `taps` describe is in the arena and
+/// does not overlap. `weights` are packed for `L`.
 #[inline(always)]
 pub(crate) unsafe fn run<L: Lanes>(
     arena: *mut L::Number,
@@ -203,11 +213,11 @@ pub(crate) unsafe fn run<L: Lanes>(
 ) {
     let ([_, height, width], numbers) = (stem.convolved(), weights.padded());
     for (z, taps) in taps.iter().enumerate() {
-        // SAFETY: the caller's.
+        // SAFETY: the caller guarantees it.
         stem.fill(data, z, |row, even, odd| unsafe { L::write_apart(row, arena.add(even), arena.add(odd)) });
         for y in 0..height {
             let taps = Taps { taps, shift: stem.shift(y) };
-            // SAFETY: the caller's.
+            // SAFETY: the caller guarantees it.
             unsafe {
                 matmul::run::<L>(arena, &taps, stem.kept(y, numbers), width, weights, true);
                 pool::<L>(arena, stem, z, y, numbers);
@@ -216,10 +226,10 @@ pub(crate) unsafe fn run<L: Lanes>(
     }
 }
 
-/// The same where two positions may share a vector.
+/// Computes the stem in vectors of `L` that two positions may share.
 ///
 /// # Safety
-/// As [`run`].
+/// Same as [`run`].
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(crate) unsafe fn run_shared<L: Shares>(
@@ -230,16 +240,16 @@ pub(crate) unsafe fn run_shared<L: Shares>(
     data: &[f32],
 ) {
     if !weights.is_shared() {
-        // SAFETY: the caller's.
+        // SAFETY: the caller guarantees it.
         return unsafe { run::<L>(arena, stem, taps, weights, data) };
     }
     let ([_, height, width], numbers) = (stem.convolved(), weights.padded());
     for (z, taps) in taps.iter().enumerate() {
-        // SAFETY: the caller's.
+        // SAFETY: the caller guarantees it.
         stem.fill(data, z, |row, even, odd| unsafe { L::write_apart(row, arena.add(even), arena.add(odd)) });
         for y in 0..height {
             let taps = Taps { taps, shift: stem.shift(y) };
-            // SAFETY: the caller's.
+            // SAFETY: the caller guarantees it.
             unsafe {
                 shared::run::<L>(arena, &taps, stem.kept(y, numbers), width, weights);
                 pool::<L>(arena, stem, z, y, numbers);
@@ -248,20 +258,23 @@ pub(crate) unsafe fn run_shared<L: Shares>(
     }
 }
 
-/// The pool after row `y` of plane `z` of the convolution, of `numbers` numbers a position: nothing, or a row of it.
+/// Pools after row `y` of plane `z` of the convolution, with `numbers` numbers for each position.
+/// Writes one row of the pool or nothing.
 ///
 /// # Safety
-/// As [`run`].
+/// Same as [`run`].
 #[inline(always)]
 unsafe fn pool<L: Lanes>(arena: *mut L::Number, stem: &Stem, z: usize, y: usize, numbers: usize) {
     let ([_, height, width], pooled) = (stem.convolved(), stem.pooled());
-    // A row of the pool is complete after its third row, and the last one, of an odd height, after its second.
+    // A row of the pool is complete after its third row. The last one, of an odd height, is
+    // complete after its second row.
     if y.is_multiple_of(2) && y + 1 != height {
         return;
     }
     let row = y / 2;
     let lines = seen(row, height);
-    // SAFETY: the caller's; lines are of the kept rows, and the planes' rows of the output.
+    // SAFETY: the caller guarantees it; `lines` are kept rows, and `planes` are planes of the
+    // output.
     unsafe {
         // The oldest row is not needed again.
         let oldest = arena.add(stem.kept(lines.start, numbers).offset);
@@ -279,11 +292,11 @@ unsafe fn pool<L: Lanes>(arena: *mut L::Number, stem: &Stem, z: usize, y: usize,
     }
 }
 
-/// The pool along a row of `width` positions of `numbers` numbers: into `pooled` positions at `out`, `stride` apart, of which it is the first
-/// or with what is there already.
+/// Pools along a row of `width` positions of `numbers` numbers into `pooled` positions at `out`,
+/// `stride` apart. If the row is not the first, takes the maximum with the numbers at `out`.
 ///
 /// # Safety
-/// As [`run`].
+/// Same as [`run`].
 #[inline(always)]
 unsafe fn across<L: Lanes>(
     row: *const L::Number,
@@ -295,10 +308,10 @@ unsafe fn across<L: Lanes>(
     first: bool,
 ) {
     for x in 0..pooled {
-        // A position outside is one of those inside once more.
+        // A position outside the row is replaced by one inside.
         let columns = [2 * x - usize::from(x > 0), 2 * x, (2 * x + 1).min(width - 1)].map(|column| column * numbers);
         for block in (0..numbers).step_by(L::COUNT) {
-            // SAFETY: the caller's.
+            // SAFETY: the caller guarantees it.
             unsafe {
                 let [left, middle, right] = columns.map(|column| L::load(row.add(column + block)));
                 let most = L::max(L::max(left, middle), right);

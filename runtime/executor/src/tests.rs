@@ -1,5 +1,6 @@
-//! Every kernel in every set of instructions of this processor against the safe reference, to the bit, and the references against sums in
-//! double precision; whole networks of random layers through both. In half precision, which is not the same to the bit, within 1e-2.
+//! Compares every kernel in every set of instructions of this processor with the safe reference,
+//! bit by bit, and the references with sums in double precision. Runs whole networks of random
+//! layers through both. Half precision must agree within 1e-2.
 
 use proptest::prelude::*;
 
@@ -13,10 +14,10 @@ use crate::plan::Plan;
 use crate::spans::{Run, Target};
 use crate::stem::Stem;
 
-/// Under Miri, which takes a second for what takes a processor a microsecond.
+/// Under Miri a kernel takes a million times as long.
 const CASES: u32 = if cfg!(miri) { 4 } else { 192 };
 
-/// Numbers between -1 and 1, the same for the same seed.
+/// Returns numbers between -1 and 1, the same for the same seed.
 fn numbers(seed: u64, len: usize) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
@@ -28,14 +29,14 @@ fn numbers(seed: u64, len: usize) -> Vec<f32> {
     (0..len).map(|_| next()).collect()
 }
 
-/// Equal to the bit, and numbers.
+/// Asserts that the numbers are finite and equal, bit by bit.
 fn assert_same(a: &[f32], b: &[f32], what: &str) {
     for (at, (a, b)) in a.iter().zip(b).enumerate() {
         assert!(a.to_bits() == b.to_bits() && a.is_finite(), "{what}: {a} and {b} at {at}");
     }
 }
 
-/// Within 1e-5 of the largest.
+/// Asserts that the numbers agree within 1e-5 of the largest.
 fn assert_close(a: &[f32], b: &[f64], what: &str) {
     let scale = b.iter().fold(1.0_f64, |most, value| most.max(value.abs()));
     for (at, (&a, b)) in a.iter().zip(b).enumerate() {
@@ -43,7 +44,7 @@ fn assert_close(a: &[f32], b: &[f64], what: &str) {
     }
 }
 
-/// What a kernel makes of an arena in half precision.
+/// Runs a kernel on a copy of `arena` in half precision and returns the copy.
 fn in_half(with: Instructions, arena: &[f32], run: impl FnOnce(&mut [f32])) -> Vec<f32> {
     let len = arena.len().next_multiple_of(4);
     let mut half = with.arena(len);
@@ -55,7 +56,8 @@ fn in_half(with: Instructions, arena: &[f32], run: impl FnOnce(&mut [f32])) -> V
     made
 }
 
-/// Within 1e-2 of the largest from `first` to `last`, where a kernel writes, at the places that `which` gives; outside, as `arena` was.
+/// Asserts that the numbers at `places`, inside the range that the kernel writes, agree within 1e-2
+/// of the largest, and that the numbers outside this range are those of `arena`.
 fn assert_half(
     made: &[f32],
     expected: &[f32],
@@ -77,7 +79,7 @@ fn assert_half(
     }
 }
 
-/// Channels of a layer: some of what runs along `stride`, from `place` on.
+/// Returns the runs of a layer.
 fn runs() -> impl Strategy<Value = Vec<(usize, usize, usize)>> {
     // (length, floats before it, floats after it) in a stride.
     prop::collection::vec((1_usize..40, 0_usize..9, 0_usize..9), 1..5)
@@ -87,7 +89,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn matrix_multiply(parts in runs(), positions in 1_usize..40, outputs in 1_usize..70, relu: bool, seed: u64) {
+    fn matrix_multiply_equals_the_reference(parts in runs(), positions in 1_usize..40, outputs in 1_usize..70, relu: bool, seed: u64) {
         let mut at = 0;
         let runs: Vec<Run> = parts.iter().map(|&(length, before, after)| {
             let stride = before + length + after;
@@ -97,9 +99,9 @@ proptest! {
         }).collect();
         let inputs: usize = runs.iter().map(|run| run.length).sum();
         let (weights, bias) = (numbers(seed, outputs * inputs), numbers(seed ^ 1, outputs));
-        // The last input first: any order of weights is packed.
+        // The last input first: weights can be packed in any order.
         let order: Vec<usize> = (0..inputs).rev().collect();
-        for with in Instructions::here() {
+        for with in Instructions::available() {
             let packed = with.pack(&weights, &bias, &order);
             let target = Target { offset: at + 16, stride: packed.padded() + seed as usize % 5 };
             let mut expected = numbers(seed ^ 2, target.offset + positions * target.stride + 32);
@@ -134,7 +136,7 @@ proptest! {
     }
 
     #[test]
-    fn depthwise_convolution(
+    fn depthwise_convolution_equals_the_reference(
         sides in (1_usize..5, 1_usize..18, 1_usize..18), video: bool, step in (1_usize..3, 1_usize..3, 1_usize..3),
         channels in 1_usize..40, before in 0_usize..9, seed: u64,
     ) {
@@ -153,7 +155,7 @@ proptest! {
         let len = conv.input.iter().product::<usize>() * conv.stride + 32;
         let conv = Depthwise { out_offset: len, ..conv };
         let out = conv.output();
-        for with in Instructions::here() {
+        for with in Instructions::available() {
             let packed = DepthwiseWeights::new(&weights, &bias, &order, with.width());
             let mut expected = numbers(seed ^ 2, len + out.iter().product::<usize>() * conv.out_stride + 32);
             let mut arena = expected.clone();
@@ -186,7 +188,7 @@ proptest! {
     }
 
     #[test]
-    fn stem_of_any_size(sides in (1_usize..6, 1_usize..30, 1_usize..30), video: bool, step in (1_usize..3, 1_usize..3), colours in 1_usize..4, outputs in prop_oneof![1_usize..30, Just(24)], seed: u64) {
+    fn stem_equals_the_reference_at_any_size(sides in (1_usize..6, 1_usize..30, 1_usize..30), video: bool, step in (1_usize..3, 1_usize..3), colours in 1_usize..4, outputs in prop_oneof![1_usize..30, Just(24)], seed: u64) {
         let stem = Stem {
             input: 0,
             sides: [if video { sides.0 } else { 1 }, sides.1, sides.2],
@@ -199,7 +201,7 @@ proptest! {
         let inputs = colours * stem.kernel.iter().product::<usize>();
         let (weights, bias) = (numbers(seed, outputs * inputs), numbers(seed ^ 1, outputs));
         let data = numbers(seed ^ 2, colours * stem.sides.iter().product::<usize>());
-        for with in Instructions::here() {
+        for with in Instructions::available() {
             let packed = with.pack_stem(&weights, &bias);
             let rows = stem.input_len() + 16;
             let out = Target { offset: rows + stem.rows_len(packed.padded()) + 16, stride: packed.padded() };
@@ -253,7 +255,7 @@ proptest! {
             let taps: Vec<_> = (0..stem.convolved()[0]).map(|z| stem.taps(z)).collect();
             let mut expected = arena.clone();
             Instructions::PORTABLE.stem(&mut expected, &stem, &taps, &Instructions::PORTABLE.pack_stem(&weights, &bias), &data);
-            // The planes and rows that are kept are no output.
+            // The held planes and kept rows are not part of the output.
             let made = in_half(with, &arena, |arena| with.stem(arena, &stem, &taps, &packed, &data));
             let places = (0..positions * outputs).map(|which| out.offset + which / outputs * out.stride + which % outputs);
             assert_half(&made, &expected, &arena, 0..out.offset + positions * out.stride, places);
@@ -261,7 +263,7 @@ proptest! {
     }
 
     #[test]
-    fn attention_of_any_size(positions in 1_usize..40, heads in 1_usize..5, part in 1_usize..40, seed: u64) {
+    fn attention_equals_the_reference_at_any_size(positions in 1_usize..40, heads in 1_usize..5, part in 1_usize..40, seed: u64) {
         let channels = heads * part;
         let stride = channels + 3;
         let run = |at: usize| Run { offset: at * positions * stride, stride, length: channels };
@@ -282,7 +284,7 @@ proptest! {
             let mixed: f64 = scores.iter().enumerate().map(|(other, score)| (score - most).exp() / total * at(&input[2], other, channel)).sum();
             assert_close(&[expected[target.offset + position * stride + channel]], &[mixed], "the reference");
         }
-        for with in Instructions::here() {
+        for with in Instructions::available() {
             let mut arena = arena.clone();
             with.attention(&mut arena, &attention, &input, target, positions, room);
             assert_same(&arena[..room], &expected[..room], &format!("{with:?}"));
@@ -290,7 +292,7 @@ proptest! {
     }
 
     #[test]
-    fn sum_and_norm(positions in 1_usize..9, channels in 2_usize..70, seed: u64) {
+    fn sum_and_norm_equal_the_reference(positions in 1_usize..9, channels in 2_usize..70, seed: u64) {
         let stride = channels + 2;
         let run = |at: usize| Run { offset: at * positions * stride, stride, length: channels };
         let (input, target) = ([run(0), run(1)], Target { offset: 2 * positions * stride, stride });
@@ -306,12 +308,12 @@ proptest! {
             let normed: Vec<f64> = sums.iter().enumerate().map(|(at, sum)| {
                 (sum - mean) / (variance + 1e-5).sqrt() * f64::from(weights.scale[at]) + f64::from(weights.shift[at])
             }).collect();
-            // Two channels that are nearly the same are divided by almost nothing.
+            // Two nearly equal channels are divided by almost zero.
             if variance > 1e-3 {
                 assert_close(&expected[target.offset + position * stride..][..channels], &normed, "the reference");
             }
         }
-        for with in Instructions::here() {
+        for with in Instructions::available() {
             let mut arena = arena.clone();
             with.add_norm(&mut arena, &weights, &input, target, positions);
             assert_same(&arena, &expected, &format!("{with:?}"));
@@ -319,10 +321,11 @@ proptest! {
     }
 }
 
-/// Numbers that [`network`] gives.
+/// Number of outputs of [`network`].
 const OUTPUTS: usize = 37;
 
-/// A network of a stem, units that split, join and shuffle, and a mean, of widths that fit no vector.
+/// Returns a network of a stem, units that split, join and shuffle, and a mean. Its widths are no
+/// multiples of a vector.
 fn network(with: Instructions, video: bool, seed: u64) -> Layers {
     let time = if video { 3 } else { 1 };
     let kernel = [time, 3, 3];
@@ -357,7 +360,7 @@ fn network(with: Instructions, video: bool, seed: u64) -> Layers {
             let y = layer!(half, source.len(), |w| builder.pointwise(&source, w, true));
             let y = layer!(half, 9 * time, |w| builder.depthwise(&y, kernel, step, w));
             let y = layer!(half, half, |w| builder.pointwise(&y, w, stage == 0));
-            // Shuffled.
+            // A channel shuffle.
             x = kept.iter().zip(&y).flat_map(|(a, b)| [*a, *b]).collect();
         }
         half = 21;
@@ -368,7 +371,7 @@ fn network(with: Instructions, video: bool, seed: u64) -> Layers {
 }
 
 #[test]
-fn whole_networks_are_the_same_with_all_instructions_and_in_a_used_arena() {
+fn networks_give_the_same_bits_with_all_instructions_and_in_a_used_arena() {
     let sizes: &[[usize; 3]] =
         if cfg!(miri) { &[[1, 13, 9]] } else { &[[1, 64, 48], [1, 33, 17], [5, 33, 31], [1, 1, 1], [2, 3, 70]] };
     for (seed, &sides) in (1..).zip(sizes) {
@@ -387,7 +390,7 @@ fn whole_networks_are_the_same_with_all_instructions_and_in_a_used_arena() {
         let mut expected = vec![0.0; OUTPUTS];
         portable.run(&mut portable.arena(), &input, &mut expected);
         assert!(expected.iter().any(|value| *value > 0.0), "{sides:?}");
-        for with in Instructions::here() {
+        for with in Instructions::available() {
             assert_same(&run(with), &expected, &format!("{with:?} {sides:?}"));
         }
         if let Some(with) = Instructions::half() {

@@ -2,9 +2,10 @@
 
 /// A computation in plain Rust that the compiler vectorises.
 ///
-/// [`Computation::run`] and every function that it calls must be `#[inline(always)]`. Only code that
-/// is inlined into one function is compiled for wider vectors. Results do not depend on the vector
-/// width: the compiler never reorders sums and never fuses a multiplication with an addition.
+/// [`Computation::run`] and every function that it calls must be `#[inline(always)]`. Only code
+/// that is inlined into one function is compiled for wider vectors. Results do not depend on the
+/// vector width: the compiler never reorders sums and never fuses a multiplication with an
+/// addition.
 pub trait Computation {
     /// Runs the computation.
     fn run(self);

@@ -1,27 +1,27 @@
-//! What a manifest must say to be believed: each check names the key and what is wrong with it.
+//! Checks of a manifest. Each message names the key and what is wrong with it.
 
 use serde::Deserialize;
 
 use super::{BUNDLE_SCHEMA, BundleError, MANIFEST_FILE, Manifest, Stream, Task};
 use crate::sampler::WorkingRate;
 
-/// Bytes of a notice, at most.
+/// Longest notice in bytes.
 const LONGEST_NOTICE: usize = 200;
-/// Limits beyond which a number in a manifest is a mistake or an attack, not a network.
+/// Limits above which a number in a manifest is an error or an attack.
 const LARGEST_SIDE: usize = 1024;
 const LARGEST_FEATURES: usize = 1 << 16;
 const LARGEST_SNIPPET: usize = 1024;
-/// At the highest working rate a longer one leaves one frame of a clip too.
+/// At the highest working rate, a larger stride also leaves one frame of a clip.
 const LARGEST_STRIDE: usize = 24;
 
-/// Reads and checks a manifest.
+/// Parses and checks a manifest.
 pub(super) fn manifest(json: &[u8]) -> Result<Manifest, BundleError> {
     #[derive(Deserialize)]
     struct Version {
         schema: u64,
     }
     let unreadable = |error: serde_json::Error| BundleError::Manifest(error.to_string());
-    // The version first: a later schema may not even parse as this one.
+    // The version first: a newer schema may not parse as this one.
     let Version { schema } = serde_json::from_slice(json).map_err(unreadable)?;
     if schema > u64::from(BUNDLE_SCHEMA) {
         return Err(BundleError::NewerSchema { found: schema });
@@ -33,7 +33,7 @@ pub(super) fn manifest(json: &[u8]) -> Result<Manifest, BundleError> {
     }
 }
 
-/// Whether `name` is a plain file name, which no path separator, drive or parent can turn into another place.
+/// Checks that `name` is a plain file name without path separator, drive or parent.
 pub(super) fn name(name: &str) -> Result<(), BundleError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     match !name.is_empty()
@@ -47,25 +47,26 @@ pub(super) fn name(name: &str) -> Result<(), BundleError> {
     }
 }
 
-/// Returns whether `c` changes how a terminal shows the text around it: control characters, line separators, and marks that
-/// change the direction of writing.
+/// Returns whether `c` changes how a terminal shows the text around it: control characters, line
+/// separators, and marks that change the direction of writing.
 pub fn is_unprintable(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// What is wrong with a notice, which goes to terminals: it is to be one line, read from left to right, and not empty.
+/// Returns what is wrong with a notice. Notices are printed on terminals, so they must be one line
+/// of left-to-right text and not empty.
 pub fn notice_fault(notice: &str) -> Option<String> {
     let is_bad = notice.trim().is_empty() || notice.len() > LONGEST_NOTICE || notice.chars().any(is_unprintable);
     is_bad.then(|| format!("notice: it must be one line of text, at most {LONGEST_NOTICE} bytes"))
 }
 
-/// The first thing that the manifest says and that cannot be.
+/// Returns the first invalid value of the manifest.
 fn fault(manifest: &Manifest) -> Option<String> {
     let Manifest { labels, working_rates, trained_rates, snippet_clips, streams, .. } = manifest;
     let needed = manifest.needed_schema();
     if manifest.schema < needed {
         let schema = manifest.schema;
-        return Some(format!("schema: {schema}, but its keys need {needed}; build the bundle anew"));
+        return Some(format!("schema: {schema}, but the keys need {needed}; rebuild the bundle"));
     }
     let repeated = labels.iter().enumerate().find(|(k, label)| labels[..*k].contains(label));
     if labels.is_empty() || labels.len() > 1000 {
@@ -75,13 +76,13 @@ fn fault(manifest: &Manifest) -> Option<String> {
         return Some("task: single-label needs at least 2 labels".into());
     }
     if let Some((_, label)) = repeated {
-        return Some(format!("labels: {label:?} stands twice"));
+        return Some(format!("labels: {label:?} occurs twice"));
     }
     if let Some(label) = labels.iter().find(|label| label.contains(is_unprintable)) {
-        return Some(format!("labels: {label:?} holds control characters"));
+        return Some(format!("labels: {label:?} contains control characters"));
     }
     if manifest.name.contains(is_unprintable) {
-        return Some(format!("name: {:?} holds control characters", manifest.name));
+        return Some(format!("name: {:?} contains control characters", manifest.name));
     }
     if let Some(fault) = manifest.notice.as_deref().and_then(notice_fault) {
         return Some(fault);
@@ -111,7 +112,7 @@ fn fault(manifest: &Manifest) -> Option<String> {
 fn stream_fault(manifest: &Manifest, name: &str, stream: &Stream) -> Option<String> {
     let input = &stream.input;
     if let Some(file) = [&stream.backbone, &stream.head].into_iter().find(|file| !manifest.files.contains_key(*file)) {
-        return Some(format!("streams.{name}: its file {file:?} is not listed under files"));
+        return Some(format!("streams.{name}: files does not list {file:?}"));
     }
     if !(1..=LARGEST_FEATURES).contains(&stream.features) {
         return Some(format!("streams.{name}.features: {}, instead of 1 to {LARGEST_FEATURES}", stream.features));
@@ -136,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_notice_is_a_line_of_text() {
+    fn a_notice_must_be_one_line_of_text() {
         assert_eq!(notice_fault("trained on drawings: it knows nothing of films"), None);
         assert_eq!(notice_fault(&"ä".repeat(100)), None);
         for bad in ["", "  ", "two\nlines", "\u{1b}[2J", "a\u{202e}b", "a\u{2028}b", &"ä".repeat(101)] {
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn only_plain_names_pass() {
+    fn only_plain_file_names_are_accepted() {
         for good in ["image.onnx", "golden.safetensors", "README.md", "a-b_c.1"] {
             assert!(name(good).is_ok(), "{good}");
         }

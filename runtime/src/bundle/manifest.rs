@@ -1,4 +1,4 @@
-//! The manifest: what `manifest.json` of a bundle says about its networks, their inputs and where they come from.
+//! The manifest, `manifest.json` of a bundle: its networks, their inputs and their origin.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,8 +9,8 @@ use thiserror::Error;
 
 use crate::{sampler::WorkingRate, shots::ShotSettings};
 
-/// Highest version of the bundle's layout that this code reads. A bundle carries the lowest version that
-/// understands it, [`Manifest::needed_schema`], so that older programs still read what they can.
+/// Highest schema that this code reads. A bundle has the lowest schema that describes it
+/// ([`Manifest::needed_schema`]), so that older programs can read it if possible.
 pub const BUNDLE_SCHEMA: u32 = 3;
 
 /// Name of the manifest inside a bundle.
@@ -19,21 +19,22 @@ pub const MANIFEST_FILE: &str = "manifest.json";
 /// Name of the fixed input and its expected outputs inside a bundle.
 pub const GOLDEN_FILE: &str = "golden.safetensors";
 
-/// Name of the shot detector's weights inside a bundle; where there are none, the program's own are used.
+/// Name of the shot detector's weights inside a bundle. If the file is missing, the built-in
+/// weights are used.
 pub const SHOTS_FILE: &str = "shots.safetensors";
 
 /// The ten genres of Trailers12k in the order of the paper and of its label file.
 pub const GENRES: [&str; 10] =
     ["action", "adventure", "comedy", "crime", "drama", "fantasy", "horror", "romance", "sci-fi", "thriller"];
 
-/// How logits of the labels become probabilities: what the heads were trained for.
+/// How logits become probabilities. The heads were trained for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Task {
-    /// A video may have any number of the labels: the sigmoid of each logit.
+    /// A video can have any number of labels: the sigmoid of each logit.
     #[default]
     MultiLabel,
-    /// A video has exactly one of the labels: the softmax over all logits, so probabilities sum to 1.
+    /// A video has exactly one label: the softmax over all logits. Probabilities sum to 1.
     SingleLabel,
 }
 
@@ -46,47 +47,49 @@ impl Task {
         }
     }
 
-    /// Returns whether this is [`Task::MultiLabel`], the default, which files and outputs leave out.
+    /// Returns whether this is [`Task::MultiLabel`], the default, which files and outputs omit.
     pub fn is_multi_label(&self) -> bool {
         *self == Task::MultiLabel
     }
 }
 
-/// Everything a bundle says of itself. Unknown keys are ignored, so that a later writer may add facts without a new schema.
+/// The contents of a manifest. Unknown keys are ignored, so that newer programs can add facts
+/// without a new schema.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Version of the layout: at least [`Manifest::needed_schema`], at most [`BUNDLE_SCHEMA`].
+    /// Version of the schema: at least [`Manifest::needed_schema`], at most [`BUNDLE_SCHEMA`].
     pub schema: u32,
     /// Short name of the bundle.
     pub name: String,
     /// Genre names, in the order of the heads' outputs.
     pub labels: Vec<String>,
-    /// How the labels' logits become probabilities. Schema 2.
+    /// How logits become probabilities. Schema 2.
     #[serde(default, skip_serializing_if = "Task::is_multi_label")]
     pub task: Task,
     /// Name of the architecture, such as `shufflenet-fusion`.
     pub architecture: String,
-    /// Whether the weights were learned from data. Where false, every result says so.
+    /// Whether the weights were trained. If not, every result states it.
     pub trained: bool,
-    /// What is to be said wherever a result of it shows, one line, such as that it has learned from drawings.
+    /// One line that is shown with every result, for example that the training data was synthetic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
-    /// Working rates that the networks may run at, frames a second; the model card says which they were trained at; f, the frames of a clip, is the rate.
+    /// Working rates that the networks support, in frames per second. The rate is also f, the
+    /// frames of a clip.
     pub working_rates: Vec<u32>,
-    /// Working rates that the heads were trained at, some of `working_rates`; empty where the weights were not trained, or the
-    /// bundle does not say.
+    /// Working rates that the heads were trained at, a subset of `working_rates`. Empty if the
+    /// weights were not trained, or if the rates are unknown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trained_rates: Vec<u32>,
     /// Clips in a snippet (c in the paper, 30).
     pub snippet_clips: usize,
     /// The streams that are present.
     pub streams: Streams,
-    /// Settings of the shot detector that the networks were trained behind.
+    /// Settings of the shot detector in training.
     #[serde(default)]
     pub shots: ShotSettings,
-    /// Where the weights come from.
+    /// Origin of the weights.
     pub provenance: Provenance,
-    /// Measured quality by name, empty where nothing was measured.
+    /// Measured quality by name. Empty if nothing was measured.
     #[serde(default)]
     pub metrics: BTreeMap<String, f64>,
     /// SPDX expression of the weights' licence.
@@ -96,7 +99,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Returns the lowest schema whose programs understand this manifest. Unknown keys are ignored, so a key
+    /// Returns the lowest schema that describes this manifest. Unknown keys are ignored, so a key
     /// that changes what the networks compute needs a schema that older programs refuse.
     #[must_use]
     pub fn needed_schema(&self) -> u32 {
@@ -109,7 +112,7 @@ impl Manifest {
         if own_fit_or_stride || !self.task.is_multi_label() { 2 } else { 1 }
     }
 
-    /// Returns whether the frames of any stream are seen with their borders or without.
+    /// Returns whether any stream crops borders.
     #[must_use]
     pub fn borders(&self) -> Borders {
         let Streams { image, video } = &self.streams;
@@ -117,22 +120,23 @@ impl Manifest {
         if crops { Borders::Crop } else { Borders::Keep }
     }
 
-    /// Returns the rate to run at where the user names none: the lowest that the heads were trained at, or the lowest working
-    /// rate where the bundle does not say which these are.
+    /// Returns the default working rate: the lowest rate in training, or the lowest working rate if
+    /// the rates in training are unknown.
     #[must_use]
     pub fn default_rate(&self) -> WorkingRate {
         let rates = if self.trained_rates.is_empty() { &self.working_rates } else { &self.trained_rates };
         rates.iter().filter_map(|&fps| WorkingRate::new(fps).ok()).min().unwrap_or_default()
     }
 
-    /// Returns whether the heads were trained at other rates than `rate`. A bundle that does not say is given the benefit of the doubt.
+    /// Returns whether the heads were trained, but not at `rate`. Returns false if the rates in
+    /// training are unknown.
     #[must_use]
     pub fn is_untried_at(&self, rate: WorkingRate) -> bool {
         !self.trained_rates.is_empty() && !self.trained_rates.contains(&rate.fps())
     }
 }
 
-/// The streams of a bundle; at least one must be there. What is there is fused.
+/// The streams of a bundle, one at least. The logits of two streams are fused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Streams {
     /// 2D backbone on the keyframe.
@@ -146,32 +150,33 @@ pub struct Streams {
 /// One stream: a frozen backbone and its head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stream {
-    /// File of the backbone: (1, 3, size, size) or (1, 3, f, size, size) to (1, features).
+    /// File of the backbone: from (1, 3, size, size) or (1, 3, f, size, size) to (1, features).
     pub backbone: String,
-    /// File of the head: (1, snippet_clips, features) to logits (1, labels).
+    /// File of the head: from (1, snippet_clips, features) to logits (1, labels).
     pub head: String,
     /// Length of the backbone's vector (b in the paper).
     pub features: usize,
-    /// How a frame becomes the backbone's input.
+    /// Preprocessing of frames for the backbone.
     pub input: StreamInput,
-    /// Parameters of backbone and head.
+    /// Number of parameters of backbone and head.
     pub parameters: u64,
     /// Multiply-accumulates for one snippet, head included, by working rate.
     pub macs_per_snippet: BTreeMap<u32, u64>,
 }
 
-/// Preprocessing: how the frames of a clip become a backbone's input. It belongs to the weights, which were trained on
-/// inputs made in one way, and not to the architecture.
+/// Preprocessing: how the frames of a clip become a backbone's input. It belongs to the weights,
+/// because they were trained with it, and not to the architecture.
 ///
-/// Every `stride`-th frame of the clip is scaled and cut to `size` x `size` as `fit` says; then each channel becomes
-/// (value / 255 - mean) / std.
+/// Every `stride`-th frame of the clip is scaled and cropped to `size` x `size` according to `fit`.
+/// Then each channel becomes (value / 255 - mean) / std.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StreamInput {
     /// Side of the square input in pixels.
     pub size: usize,
-    /// Length of the shorter side after scaling, at least `size`; not used where `fit` is [`Fit::Stretch`].
+    /// Length of the shorter side after scaling in pixels, at least `size`. Not used for
+    /// [`Fit::Stretch`].
     pub resize: usize,
-    /// How a frame fills the square. Schema 2 where it is not [`Fit::Crop`].
+    /// How a frame fills the square. Schema 2 if it is not [`Fit::Crop`].
     #[serde(default, skip_serializing_if = "Fit::is_crop")]
     pub fit: Fit,
     /// Order of the channels in `mean`, `std` and the input.
@@ -180,11 +185,11 @@ pub struct StreamInput {
     pub mean: [f32; 3],
     /// Standard deviation of each channel, above zero.
     pub std: [f32; 3],
-    /// Distance between the frames of a clip that a video backbone sees, in frames at the working rate: 1 for all frames.
-    /// Schema 2 where it is not 1.
+    /// Distance between the frames of a clip that a video backbone reads, in frames at the working
+    /// rate. 1 reads all frames. Schema 2 if it is not 1.
     #[serde(default = "every_frame", skip_serializing_if = "is_every_frame")]
     pub stride: usize,
-    /// Whether frames are seen with their borders. Schema 3 where it is not [`Borders::Keep`].
+    /// Whether borders are kept or cropped. Schema 3 if it is not [`Borders::Keep`].
     #[serde(default, skip_serializing_if = "Borders::is_keep")]
     pub borders: Borders,
 }
@@ -198,7 +203,8 @@ fn is_every_frame(stride: &usize) -> bool {
 }
 
 impl StreamInput {
-    /// RGB, every frame, the middle square after scaling the shorter side to `resize`, normalised by `mean` and `std`.
+    /// Returns the preprocessing for RGB, every frame, and the centre square after scaling the
+    /// shorter side to `resize`, normalised by `mean` and `std`.
     #[must_use]
     pub fn new(size: usize, resize: usize, mean: [f32; 3], std: [f32; 3]) -> Self {
         StreamInput {
@@ -213,7 +219,8 @@ impl StreamInput {
         }
     }
 
-    /// Frames that a video backbone sees of a clip of `clip_frames` frames.
+    /// Returns the number of frames that a video backbone reads from a clip of `clip_frames`
+    /// frames.
     #[must_use]
     pub fn frames(&self, clip_frames: usize) -> usize {
         clip_frames.div_ceil(self.stride)
@@ -221,7 +228,8 @@ impl StreamInput {
 }
 
 impl fmt::Display for StreamInput {
-    /// On one line: `middle 112x112 of frames scaled to 112, RGB, 0 to 255 minus (114.7748, 107.7354, 99.475)`.
+    /// Writes one line: `middle 112x112 of frames scaled to 112, RGB, 0 to 255 minus (114.7748,
+    /// 107.7354, 99.475)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let StreamInput { size, resize, fit, channels, mean, std, stride, borders } = *self;
         match fit {
@@ -239,7 +247,7 @@ impl fmt::Display for StreamInput {
                 [a, b, c] => format!("({a}, {b}, {c})"),
             }
         };
-        // Networks that divide by nothing read values from 0 to 255.
+        // Networks without division read values from 0 to 255.
         match std.iter().all(|std| (std * 255.0 - 1.0).abs() < 1e-5) {
             true => write!(f, ", 0 to 255 minus {}", list(mean, 255.0))?,
             false => write!(f, ", 0 to 1 minus {}, divided by {}", list(mean, 1.0), list(std, 1.0))?,
@@ -258,10 +266,10 @@ impl fmt::Display for StreamInput {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fit {
-    /// Scale the shorter side, keep the aspect ratio, cut the middle out.
+    /// Scales the shorter side, keeps the aspect ratio and crops the centre.
     #[default]
     Crop,
-    /// Scale the whole frame to the square, whatever its aspect ratio.
+    /// Scales the whole frame to the square and ignores its aspect ratio.
     Stretch,
 }
 
@@ -271,14 +279,14 @@ impl Fit {
     }
 }
 
-/// What becomes of the borders of a letterbox, pillarbox or windowbox before a frame is scaled.
+/// What happens to the borders of a letterbox, pillarbox or windowbox before a frame is scaled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Borders {
-    /// The network sees the whole frame, borders included.
+    /// The network reads the whole frame with its borders.
     #[default]
     Keep,
-    /// The network sees the active picture area alone.
+    /// The network reads only the active picture area.
     Crop,
 }
 
@@ -297,7 +305,7 @@ impl Borders {
     }
 }
 
-/// A text that names no [`Borders`].
+/// An unknown [`Borders`].
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("choose keep or crop")]
 pub struct UnknownBorders;
@@ -319,20 +327,20 @@ pub enum Channels {
     Bgr,
 }
 
-/// Where a bundle's weights come from.
+/// Origin of a bundle's weights.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
-    /// What the weights are: a checkpoint's name and sum, or `seeded`.
+    /// The weights: the name and sum of a checkpoint, or `seeded`.
     pub weights: String,
-    /// What they were trained on, empty where they were not.
+    /// The training data. Empty if the weights were not trained.
     #[serde(default)]
     pub data: String,
-    /// Seed of whatever was drawn at random.
+    /// Seed of all random numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
     /// Program and version that wrote the bundle.
     pub tool: String,
-    /// Bundle or network that taught this one.
+    /// Bundle or network that was the teacher in distillation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<String>,
 }

@@ -1,13 +1,15 @@
-//! The bundle: the folder (or the same in one tar) that holds the networks, their manifest and their golden outputs.
+//! The bundle: a folder, or the same in one tar or in memory, with the networks, their manifest and
+//! their golden outputs.
 //!
-//! [`Bundle::open`] checks everything before anything is used: schema, names, sizes, SHA-256 sums and what the manifest
-//! says of itself. That the networks have the shapes that the manifest promises is checked when they are prepared
-//! ([`crate::network::Networks::prepare`]).
+//! [`Bundle::open`] checks everything before use: schema, names, sizes, SHA-256 sums and the values
+//! in the manifest. [`Networks::prepare`](crate::network::Networks::prepare) checks that the
+//! networks have the shapes in the manifest.
 
 mod check;
 mod manifest;
 mod store;
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,80 +29,78 @@ pub enum BundleError {
     /// A file could not be read.
     #[error("{path}: {error}", path = path.display())]
     Read {
-        /// Which one.
+        /// Path of the file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         #[source]
         error: io::Error,
     },
     /// There is no manifest.
-    #[error("no {MANIFEST_FILE} in it, so it is no bundle; give the folder or tar that `divita-models build` wrote")]
+    #[error("it contains no {MANIFEST_FILE}; choose a folder or tar that `divita-models build` wrote")]
     NoManifest,
-    /// The manifest cannot be understood.
+    /// The manifest is not valid.
     #[error("{MANIFEST_FILE}: {0}")]
     Manifest(String),
-    /// The manifest's schema is of a later version.
+    /// The manifest's schema is newer than this code.
     #[error(
-        "it has schema {found} and this program reads up to {BUNDLE_SCHEMA}; update divita, or build the bundle anew with this version"
+        "it has schema {found}, but this version reads at most schema {BUNDLE_SCHEMA}; update divita, or rebuild the bundle with this version"
     )]
     NewerSchema {
-        /// The schema found.
+        /// The schema in the manifest.
         found: u64,
     },
-    /// A file name that could leave the bundle.
+    /// A file name could lead out of the bundle.
     #[error(
-        "the file name {name:?} is not a plain name inside the bundle; do not use bundles from a source that you do not trust"
+        "the file name {name:?} is not a plain name inside the bundle; only use bundles from a source that you trust"
     )]
     UnsafeName {
-        /// The name.
+        /// The file name.
         name: String,
     },
-    /// A file is not there.
-    #[error("its file {name} is missing; copy the whole bundle again")]
+    /// A file is missing.
+    #[error("the file {name} is missing; copy the whole bundle again")]
     Missing {
-        /// Its name.
+        /// Name of the file.
         name: String,
     },
-    /// A file has another length than the manifest says.
-    #[error("its file {name} has {found} bytes instead of {expected}; copy the bundle again")]
+    /// The size of a file differs from the manifest.
+    #[error("the file {name} has {found} bytes instead of {expected}; copy the bundle again")]
     Size {
-        /// Its name.
+        /// Name of the file.
         name: String,
-        /// Bytes found.
+        /// Actual size in bytes.
         found: u64,
-        /// Bytes promised.
+        /// Size in the manifest in bytes.
         expected: u64,
     },
-    /// A file is larger than a file of its kind may be.
-    #[error(
-        "its file {name} has {found} bytes, and at most {most} are read; `divita-models build` writes no such file"
-    )]
+    /// A file is larger than the limit for its kind.
+    #[error("the file {name} has {found} bytes, and at most {most} are allowed; rebuild the bundle")]
     TooLarge {
-        /// Its name.
+        /// Name of the file.
         name: String,
-        /// Bytes found.
+        /// Actual size in bytes.
         found: u64,
-        /// Most bytes of a file of its kind.
+        /// Limit in bytes.
         most: u64,
     },
-    /// All files together are larger than a bundle may be.
-    #[error("its files have more than {most} bytes together, the most that are read")]
+    /// The files together are larger than the limit.
+    #[error("its files have more than {most} bytes together, the limit of a bundle")]
     TooLargeTogether {
-        /// Most bytes of a bundle.
+        /// Limit in bytes.
         most: u64,
     },
-    /// A file is not the one that was packed.
-    #[error("its file {name} was changed or damaged (its SHA-256 is not the manifest's); copy the bundle again")]
+    /// The SHA-256 sum of a file differs from the manifest.
+    #[error("the file {name} is damaged or changed: its SHA-256 sum differs from the manifest; copy the bundle again")]
     Sum {
-        /// Its name.
+        /// Name of the file.
         name: String,
     },
-    /// The shot detector's weights are not as they should be.
-    #[error("{SHOTS_FILE}: {0}; build the bundle anew")]
+    /// The shot detector's weights are not valid.
+    #[error("{SHOTS_FILE}: {0}; rebuild the bundle")]
     Shots(#[from] TransitionNetworkError),
 }
 
-/// A bundle whose files are all there and are the ones that were packed.
+/// A bundle that was checked: its files are complete and unchanged.
 #[derive(Debug)]
 pub struct Bundle {
     path: PathBuf,
@@ -113,10 +113,39 @@ impl Bundle {
     /// Reads and checks the bundle at `path`, a folder or a tar.
     ///
     /// # Errors
-    /// Whatever makes the bundle unfit to be used; the message does not repeat `path`.
+    /// Returns an error if the bundle is not valid. The message does not repeat `path`.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, BundleError> {
         let path = path.as_ref();
-        let store = store::Store::open(path)?;
+        Bundle::from_store(path.to_owned(), &store::Store::open(path)?)
+    }
+
+    /// Checks a bundle in memory and returns it. `files` are pairs of a name and the contents, the
+    /// manifest included. `origin` replaces the path in messages. Static contents are not copied.
+    ///
+    /// ```
+    /// use divita_runtime::bundle::{Bundle, BundleError};
+    ///
+    /// let files = [("manifest.json", b"{\"schema\": 99}".as_slice())];
+    /// let result = Bundle::from_files("built in", files);
+    /// assert!(matches!(result, Err(BundleError::NewerSchema { found: 99 })));
+    /// ```
+    ///
+    /// # Errors
+    /// Returns the same errors as [`Bundle::open`].
+    pub fn from_files<N: Into<String>, D: Into<Cow<'static, [u8]>>>(
+        origin: impl Into<PathBuf>,
+        files: impl IntoIterator<Item = (N, D)>,
+    ) -> Result<Self, BundleError> {
+        let files: store::Files = files.into_iter().map(|(name, data)| (name.into(), data.into())).collect();
+        if let Some((name, data)) = files.iter().find(|(name, data)| data.len() as u64 > store::largest(name)) {
+            let (name, found) = (name.clone(), data.len() as u64);
+            return Err(BundleError::TooLarge { most: store::largest(&name), name, found });
+        }
+        Bundle::from_store(origin.into(), &store::Store::Memory(files))
+    }
+
+    /// Reads and checks the files in `store`.
+    fn from_store(path: PathBuf, store: &store::Store) -> Result<Self, BundleError> {
         let manifest = check::manifest(&store.read(MANIFEST_FILE)?.ok_or(BundleError::NoManifest)?)?;
         let mut files = store::Files::new();
         let sizes = manifest.files.values().map(|entry| entry.size);
@@ -130,7 +159,7 @@ impl Bundle {
                 return Err(BundleError::Size { name: name.clone(), found: size, expected: entry.size });
             }
             let data = store.read(name)?.ok_or_else(|| BundleError::Missing { name: name.clone() })?;
-            if FileEntry::of(&data) != *entry {
+            if FileEntry::from_data(&data) != *entry {
                 return Err(BundleError::Sum { name: name.clone() });
             }
             files.insert(name.clone(), data);
@@ -139,39 +168,40 @@ impl Bundle {
             Some(data) => TransitionNetwork::read(data)?,
             None => TransitionNetwork::default(),
         };
-        Ok(Bundle { path: path.to_owned(), manifest, files, transitions })
+        Ok(Bundle { path, manifest, files, transitions })
     }
 
-    /// Where it was read from.
+    /// Returns the path of the bundle.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What it says of itself.
+    /// Returns the manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// Makes all streams see frames with their borders or without, whatever the bundle says. The files stay as they are.
+    /// Makes all streams keep or crop borders, whatever the manifest states. The files stay
+    /// unchanged.
     pub fn set_borders(&mut self, borders: Borders) {
         let Streams { image, video } = &mut self.manifest.streams;
         [image, video].into_iter().flatten().for_each(|stream| stream.input.borders = borders);
     }
 
-    /// The network of its shot detector.
+    /// Returns the network of the shot detector.
     pub fn transitions(&self) -> &TransitionNetwork {
         &self.transitions
     }
 
-    /// The bytes of one of its files.
+    /// Returns the contents of a file.
     pub fn file(&self, name: &str) -> Option<&[u8]> {
-        self.files.get(name).map(Vec::as_slice)
+        self.files.get(name).map(|data| &**data)
     }
 }
 
 impl FileEntry {
-    /// Sum and size of `data`.
-    pub fn of(data: &[u8]) -> Self {
+    /// Returns size and sum of `data`.
+    pub fn from_data(data: &[u8]) -> Self {
         let mut sha256 = String::with_capacity(64);
         for byte in Sha256::digest(data) {
             // Writing to a string cannot fail.

@@ -1,5 +1,6 @@
-//! Where a bundle's files are: a folder, or the members of a tar.
+//! Where the files of a bundle come from: a folder, the members of a tar, or memory.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -7,13 +8,13 @@ use std::path::{Component, Path, PathBuf};
 
 use super::{BundleError, MANIFEST_FILE};
 
-/// File contents by name.
-pub(super) type Files = BTreeMap<String, Vec<u8>>;
+/// File contents by name. Contents that are part of the program are not copied.
+pub(super) type Files = BTreeMap<String, Cow<'static, [u8]>>;
 
-/// Most bytes of a bundle. A bundle for boards has a few megabytes, one for hosts some hundreds.
+/// Largest bundle in bytes. A bundle for boards has a few megabytes, one for hosts some hundreds.
 pub(super) const LARGEST_BUNDLE: u64 = 1 << 30;
 
-/// Most bytes of the file `name`. Only networks are large.
+/// Returns the limit of the file `name` in bytes. Only networks are large.
 pub(super) fn largest(name: &str) -> u64 {
     match name {
         MANIFEST_FILE => 1 << 20,
@@ -25,7 +26,7 @@ pub(super) fn largest(name: &str) -> u64 {
 /// An opened bundle, unchecked.
 pub(super) enum Store {
     Folder(PathBuf),
-    Tar(Files),
+    Memory(Files),
 }
 
 impl Store {
@@ -36,19 +37,19 @@ impl Store {
             return Ok(Store::Folder(path.to_owned()));
         }
         if metadata.len() > LARGEST_BUNDLE {
-            return Err(fail(io::Error::new(io::ErrorKind::InvalidData, "too large to be a bundle")));
+            return Err(fail(io::Error::new(io::ErrorKind::InvalidData, "it is too large for a bundle")));
         }
-        members(File::open(path).map_err(fail)?).map(Store::Tar).map_err(|error| match error {
+        members(File::open(path).map_err(fail)?).map(Store::Memory).map_err(|error| match error {
             Unpack::Io(error) => fail(error),
             Unpack::UnsafeName(name) => BundleError::UnsafeName { name },
             Unpack::TooLarge(name, found) => BundleError::TooLarge { most: largest(&name), name, found },
         })
     }
 
-    /// Length of the file `name` in bytes, none where it is not there.
+    /// Returns the size of the file `name` in bytes, or `None` if it is missing.
     pub fn size(&self, name: &str) -> Result<Option<u64>, BundleError> {
         match self {
-            Store::Tar(files) => Ok(files.get(name).map(|data| data.len() as u64)),
+            Store::Memory(files) => Ok(files.get(name).map(|data| data.len() as u64)),
             Store::Folder(folder) => {
                 let path = folder.join(name);
                 match fs::symlink_metadata(&path) {
@@ -62,10 +63,10 @@ impl Store {
         }
     }
 
-    /// Contents of the file `name`, none where it is not there.
-    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, BundleError> {
+    /// Returns the contents of the file `name`, or `None` if it is missing.
+    pub fn read(&self, name: &str) -> Result<Option<Cow<'static, [u8]>>, BundleError> {
         match self {
-            Store::Tar(files) => Ok(files.get(name).cloned()),
+            Store::Memory(files) => Ok(files.get(name).cloned()),
             Store::Folder(folder) => match self.size(name)? {
                 None => Ok(None),
                 Some(size) if size > largest(name) => {
@@ -74,9 +75,9 @@ impl Store {
                 Some(size) => {
                     let path = folder.join(name);
                     let mut data = Vec::new();
-                    // One byte more than there was, by which a file that has grown since has another size.
+                    // Reads one byte more than the size, to notice a file that grew meanwhile.
                     let read = File::open(&path).and_then(|file| file.take(size + 1).read_to_end(&mut data));
-                    read.map(|_| Some(data)).map_err(|error| BundleError::Read { path, error })
+                    read.map(|_| Some(data.into())).map_err(|error| BundleError::Read { path, error })
                 }
             },
         }
@@ -86,13 +87,14 @@ impl Store {
 enum Unpack {
     Io(io::Error),
     UnsafeName(String),
-    /// Name and bytes of a file that is larger than its kind may be.
+    /// Name and size in bytes of a file that is larger than the limit for its kind.
     TooLarge(String, u64),
 }
 
-/// The files of a tar by their name beside the manifest, which may stand at the top or in one folder.
+/// Returns the files of a tar by name. The manifest is at the top or in one folder, and names are
+/// relative to it.
 fn members(tar: File) -> Result<Files, Unpack> {
-    let mut all: BTreeMap<PathBuf, Vec<u8>> = BTreeMap::new();
+    let mut all: BTreeMap<PathBuf, Cow<'static, [u8]>> = BTreeMap::new();
     let mut archive = tar::Archive::new(tar);
     for member in archive.entries().map_err(Unpack::Io)? {
         let mut member = member.map_err(Unpack::Io)?;
@@ -110,7 +112,7 @@ fn members(tar: File) -> Result<Files, Unpack> {
         }
         let mut data = Vec::new();
         member.read_to_end(&mut data).map_err(Unpack::Io)?;
-        all.insert(path, data);
+        all.insert(path, data.into());
     }
     let top = all.keys().find(|path| path.ends_with(MANIFEST_FILE) && path.components().count() <= 2);
     let top = top.and_then(|path| path.parent()).map(Path::to_owned).unwrap_or_default();

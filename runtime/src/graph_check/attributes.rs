@@ -1,21 +1,21 @@
-//! Attributes of a node: what they may hold, and typed access to them.
+//! Attributes of a node: their limits, and typed access to them.
 
 use tract_onnx::pb::{AttributeProto, NodeProto};
 
 use super::{Fault, LONGEST_FOLLOWED, check_tensor};
 
-/// Most whole numbers in one attribute, unless it is a constant.
+/// Most integers in one attribute, unless it is a constant.
 const MOST_NUMBERS: usize = 16;
 
-/// Largest whole number of an attribute: kernels, steps and borders are far smaller.
+/// Largest integer in an attribute. Kernels, strides and paddings are far smaller.
 const LARGEST: i64 = 1 << 20;
 
-/// Checks that no attribute is given twice and that no number in one is beyond what an operator can mean.
+/// Checks that no attribute occurs twice and that every number is within the limits.
 pub(super) fn check(node: &NodeProto) -> Result<(), Fault> {
     for (at, attribute) in node.attribute.iter().enumerate() {
         let name = &attribute.name;
         if node.attribute[..at].iter().any(|other| other.name == *name) {
-            return Err(format!("its attribute {name:?} is given twice"));
+            return Err(format!("its attribute {name:?} occurs twice"));
         }
         attribute.t.iter().chain(&attribute.tensors).try_for_each(check_tensor)?;
         let is_value = matches!(name.as_str(), "value_int" | "value_ints" | "starts" | "ends");
@@ -29,27 +29,28 @@ pub(super) fn check(node: &NodeProto) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The attribute `name` of a node.
+/// Returns the attribute `name` of a node.
 pub(super) fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
     node.attribute.iter().find(|attribute| attribute.name == name)
 }
 
-/// The whole number `name`, or `default`.
+/// Returns the integer `name`, or `default`.
 pub(super) fn integer(node: &NodeProto, name: &str, default: i64) -> i64 {
     attribute(node, name).map_or(default, |attribute| attribute.i)
 }
 
-/// The whole numbers `name`; none where the attribute is not given.
+/// Returns the integers `name`, or `None` if the attribute is absent.
 pub(super) fn integers<'a>(node: &'a NodeProto, name: &str) -> Option<&'a [i64]> {
     attribute(node, name).map(|attribute| attribute.ints.as_slice())
 }
 
-/// The text `name`, empty where it is not given.
+/// Returns the text `name`, empty if it is absent.
 pub(super) fn text<'a>(node: &'a NodeProto, name: &str) -> &'a [u8] {
     attribute(node, name).map_or(&[], |attribute| attribute.s.as_slice())
 }
 
-/// `count` numbers of the attribute `name`, each in `range`; `default` each where it is not given.
+/// Returns `count` numbers of the attribute `name`, each in `range`. Returns `default` for each if
+/// it is absent.
 pub(super) fn lengths(
     node: &NodeProto,
     name: &str,
@@ -62,13 +63,13 @@ pub(super) fn lengths(
         Some(numbers) if numbers.len() == count && numbers.iter().all(|number| range.contains(number)) => {
             Ok(numbers.iter().map(|&number| number as usize).collect())
         }
-        Some(_) => Err(format!("its attribute {name:?} does not fit its input")),
+        Some(_) => Err(format!("its attribute {name:?} does not match its input")),
     }
 }
 
-/// Axis `axis` of a value with `rank` axes; negative ones count from the end.
+/// Returns the index of axis `axis` of a value with `rank` axes. Negative axes count from the end.
 pub(super) fn axis(axis: i64, rank: usize) -> Result<usize, Fault> {
     let from_start = if axis < 0 { axis + rank as i64 } else { axis };
     let found = usize::try_from(from_start).ok().filter(|&axis| axis < rank);
-    found.ok_or_else(|| format!("it works on axis {axis} of a value with {rank} axes"))
+    found.ok_or_else(|| format!("it uses axis {axis} of a value with {rank} axes"))
 }

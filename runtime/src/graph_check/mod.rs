@@ -1,8 +1,9 @@
 //! Checks an ONNX file before tract reads it: operators, references, sizes, memory and work.
 //!
-//! tract computes constants and allocates whatever a graph asks for while it prepares a network, so a file of 300 bytes could
-//! ask for more memory than a machine has. Here every value's shape is derived first, without its numbers: a network that
-//! needs too much, or whose needs are only known when it runs, is refused.
+//! tract computes constants and allocates whatever a graph requests while it prepares a network. A
+//! file of 300 bytes could request more memory than a machine has. This check first derives every
+//! value's shape without its numbers. It refuses a network that needs too much, or whose needs are
+//! known only when it runs.
 
 mod attributes;
 mod operators;
@@ -18,42 +19,46 @@ use tract_onnx::prelude::Framework;
 
 use self::operators::Operator;
 
-/// Why a graph is refused: one phrase, without the file's name.
+/// Why a graph is refused: one phrase without the file's name.
 pub(crate) type Fault = String;
 
-/// Most nodes of a graph.
+/// Largest number of nodes of a graph.
 const MOST_NODES: usize = 10_000;
 
-/// Most nodes that compute something of the input. The time that tract takes to prepare them grows with their square: of a
-/// chain of 3000 additions it is 11 seconds on a server's core. Swin-T as this project writes it has 461 nodes.
+/// Largest number of nodes that depend on the input. tract's time to prepare them grows with the
+/// square of their number: a chain of 3000 additions takes 11 seconds on a server's core. Swin-T,
+/// as this project writes it, has 461 nodes.
 const MOST_COMPUTED: usize = 1_500;
 
-/// Most axes of a value.
+/// Largest number of axes of a value.
 const MOST_AXES: usize = 8;
 
-/// Most bytes of the values that are in use at once while a network runs, beyond eight times the file's own: the first stage of
-/// Video Swin-T, a file of 56 MB, has two values of 236 MB at 24 frames.
+/// Most bytes of the values that are in memory at once in a run, in addition to eight times the
+/// file's size. The first stage of Video Swin-T, a file of 56 MB, has two values of 236 MB at 24
+/// frames.
 const MOST_LIVE_BYTES: u64 = 192 << 20;
 
-/// Most bytes of the values that are computed from constants alone, beyond four times the file's own.
+/// Most bytes of the values that depend only on constants, in addition to four times the file's
+/// size.
 const MOST_CONSTANT_BYTES: u64 = 128 << 20;
 
-/// Most multiply-adds, or elements written, of one run; more than any network of this project needs at 24 frames.
+/// Most multiply-adds or written elements of one run. Every network of this project needs less at
+/// 24 frames.
 const MOST_WORK: u64 = 1 << 38;
 
-/// Most of the same in constants, which are computed while the network is prepared.
+/// The same for constants, which are computed while the network is prepared.
 const MOST_CONSTANT_WORK: u64 = 1 << 28;
 
-/// Longest constant whose whole numbers are followed; those that state a shape have a few.
+/// Longest constant whose integers are tracked. Constants that state a shape have few.
 const LONGEST_FOLLOWED: usize = 64;
 
 /// What is known of a value before the network runs.
 #[derive(Clone, Debug, PartialEq)]
 struct Value {
     shape: Vec<usize>,
-    /// Its numbers, row-major, where they are whole, few and constant.
+    /// Its integers, row-major, if they are few and constant.
     integers: Option<Vec<i64>>,
-    /// Whether it does not depend on the network's input.
+    /// Whether it is independent of the network's input.
     is_constant: bool,
     /// Bytes of an element.
     width: u64,
@@ -69,7 +74,7 @@ impl Value {
     }
 }
 
-/// Elements of a value of this shape.
+/// Returns the number of elements of a value with this shape.
 fn elements(shape: &[usize]) -> Result<u64, Fault> {
     let count = shape.iter().try_fold(1_u64, |count, &length| count.checked_mul(length as u64));
     count.filter(|&count| count < 1 << 48).ok_or_else(|| too_large(shape))
@@ -79,27 +84,28 @@ fn too_large(shape: &[usize]) -> Fault {
     format!("a value has the shape {shape:?}, which is too large")
 }
 
-/// Decodes an ONNX file and checks all of it that does not depend on the size of its input.
+/// Decodes an ONNX file and checks everything that does not depend on the size of its input.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Returns what is wrong with the file.
 pub(crate) fn decode(bytes: &[u8]) -> Result<ModelProto, Fault> {
     wire::check(bytes)?;
     let mut proto = tract_onnx::onnx().proto_model_for_read(&mut &*bytes).map_err(|error| format!("{error:#}"))?;
     let graph = proto.graph.as_mut().ok_or("it has no graph")?;
     check_structure(graph)?;
-    // Shapes that the file states of values inside would be believed by tract before its own.
+    // tract would prefer the shapes in the file to its own.
     graph.value_info.clear();
     Ok(proto)
 }
 
-/// Checks what each node is and reads: known operators, with so many inputs and outputs, each made once and before it is read.
+/// Checks the operator and the values of each node: known operators with the right number of inputs
+/// and outputs, each value computed once and before it is read.
 fn check_structure(graph: &GraphProto) -> Result<(), Fault> {
     let mut made = HashSet::new();
     let tensors = graph.initializer.iter().map(|tensor| tensor.name.as_str());
     for name in graph.input.iter().map(|input| input.name.as_str()).chain(tensors) {
         if name.is_empty() || !made.insert(name) {
-            return Err(format!("the value {name:?} is named twice"));
+            return Err(format!("the value {name:?} occurs twice"));
         }
     }
     graph.input.iter().try_for_each(|input| check_input_lengths(&input.r#type))?;
@@ -107,7 +113,7 @@ fn check_structure(graph: &GraphProto) -> Result<(), Fault> {
     for node in &graph.node {
         let fault = |what: &str| format!("{}: {what}", named(node));
         if !matches!(node.domain.as_str(), "" | "ai.onnx") {
-            return Err(fault("its operator is not one of ONNX itself"));
+            return Err(fault("its operator is not in the ONNX standard"));
         }
         let operator = Operator::called(&node.op_type).ok_or_else(|| fault("this operator is not supported"))?;
         let present = node.input.iter().take_while(|value| !value.is_empty()).count();
@@ -118,28 +124,28 @@ fn check_structure(graph: &GraphProto) -> Result<(), Fault> {
             return Err(fault("it has the wrong number of outputs"));
         }
         if let Some(value) = node.input.iter().find(|value| !value.is_empty() && !made.contains(value.as_str())) {
-            return Err(fault(&format!("it reads {value:?}, which nothing before it makes")));
+            return Err(fault(&format!("it reads {value:?}, which no earlier node computes")));
         }
         attributes::check(node).map_err(|what| fault(&what))?;
         for value in node.output.iter().filter(|value| !value.is_empty()) {
             if !made.insert(value) {
-                return Err(fault(&format!("it makes {value:?}, which is made before it")));
+                return Err(fault(&format!("it computes {value:?}, which an earlier node computes too")));
             }
         }
     }
     match graph.output.iter().find(|output| !made.contains(output.name.as_str())) {
-        Some(output) => Err(format!("its output {:?} is made by no node", output.name)),
+        Some(output) => Err(format!("no node computes the output {:?}", output.name)),
         None => Ok(()),
     }
 }
 
-/// A node as a message names it: by its name, or what it makes.
+/// Returns a node's description for messages: its operator and its name, or the name of its output.
 fn named(node: &NodeProto) -> String {
     let name = if node.name.is_empty() { node.output.first() } else { Some(&node.name) };
     format!("{} {:?}", node.op_type.escape_debug(), name.map_or("", String::as_str))
 }
 
-/// The lengths of an input that are symbols are plain names, for tract computes with them.
+/// Checks that symbolic lengths of an input are plain names, because tract computes with them.
 fn check_input_lengths(kind: &Option<tract_onnx::pb::TypeProto>) -> Result<(), Fault> {
     let Some(type_proto::Value::TensorType(tensor)) = kind.as_ref().and_then(|kind| kind.value.as_ref()) else {
         return Err("its input is no tensor".into());
@@ -148,14 +154,14 @@ fn check_input_lengths(kind: &Option<tract_onnx::pb::TypeProto>) -> Result<(), F
         if let Some(Length::DimParam(name)) = &dim.value {
             let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
             if name.len() > 64 || !name.chars().all(plain) {
-                return Err(format!("a length of its input is called {name:?}, which is no plain name"));
+                return Err(format!("the symbolic length {name:?} of its input is no plain name"));
             }
         }
     }
     Ok(())
 }
 
-/// Bytes of an element of this kind; none for kinds that no network has.
+/// Returns the bytes of an element of this type, or `None` for unsupported types.
 fn width(data_type: i32) -> Option<u64> {
     match DataType::try_from(data_type).ok()? {
         DataType::Bool | DataType::Int8 | DataType::Uint8 => Some(1),
@@ -166,14 +172,14 @@ fn width(data_type: i32) -> Option<u64> {
     }
 }
 
-/// A constant holds as many numbers as its shape says, in this file.
+/// Checks that a constant is in this file and has as many numbers as its shape states.
 fn check_tensor(tensor: &TensorProto) -> Result<(), Fault> {
     let fault = |what: &str| format!("the constant {:?} {what}", tensor.name);
     if tensor.data_location == Some(DataLocation::External as i32) {
-        return Err(fault("lies in another file, which is not read"));
+        return Err(fault("is in another file, which is not supported"));
     }
-    let width = width(tensor.data_type).ok_or_else(|| fault("is of a kind that is not supported"))?;
-    let shape = shape_of(&tensor.dims).ok_or_else(|| fault("has no shape that can be"))?;
+    let width = width(tensor.data_type).ok_or_else(|| fault("has an unsupported type"))?;
+    let shape = shape_of(&tensor.dims).ok_or_else(|| fault("has an invalid shape"))?;
     let count = elements(&shape).map_err(|_| fault("is too large"))?;
     let held = match DataType::try_from(tensor.data_type) {
         _ if !tensor.raw_data.is_empty() => {
@@ -185,19 +191,19 @@ fn check_tensor(tensor: &TensorProto) -> Result<(), Fault> {
         Ok(DataType::Int64) => tensor.int64_data.len() as u64,
         _ => tensor.int32_data.len() as u64,
     };
-    if held == count { Ok(()) } else { Err(fault("holds more or fewer numbers than its shape says")) }
+    if held == count { Ok(()) } else { Err(fault("has more or fewer numbers than its shape states")) }
 }
 
-/// A shape as lengths; none where one is negative or there are too many.
+/// Returns a shape as lengths, or `None` if one is negative or there are too many.
 fn shape_of(dims: &[i64]) -> Option<Vec<usize>> {
     let lengths = || dims.iter().map(|&length| usize::try_from(length).ok()).collect();
     if dims.len() <= MOST_AXES { lengths() } else { None }
 }
 
-/// What is known of a constant that was checked.
+/// Returns what is known of a checked constant.
 fn constant(tensor: &TensorProto) -> Result<Value, Fault> {
-    let shape = shape_of(&tensor.dims).ok_or("a constant has no shape that can be")?;
-    let width = width(tensor.data_type).ok_or("a constant is of a kind that is not supported")?;
+    let shape = shape_of(&tensor.dims).ok_or("a constant has an invalid shape")?;
+    let width = width(tensor.data_type).ok_or("a constant has an unsupported type")?;
     let few = elements(&shape)? <= LONGEST_FOLLOWED as u64;
     let integers = match DataType::try_from(tensor.data_type) {
         Ok(DataType::Int64) if few && tensor.raw_data.is_empty() => Some(tensor.int64_data.clone()),
@@ -215,7 +221,7 @@ fn constant(tensor: &TensorProto) -> Result<Value, Fault> {
     Ok(Value { shape, integers, is_constant: true, width })
 }
 
-/// What a run needs so far.
+/// Memory and work of a run so far.
 #[derive(Default)]
 struct Needs {
     live_bytes: u64,
@@ -225,10 +231,11 @@ struct Needs {
     computed: usize,
 }
 
-/// Checks what a decoded graph of one input needs for an input of shape `input` in single precision.
+/// Checks the memory and work of a decoded graph with one input of shape `input` in single
+/// precision.
 ///
 /// # Errors
-/// The node that needs too much, or that cannot be.
+/// Returns the node that needs too much or is not valid.
 pub(crate) fn check_needs(graph: &GraphProto, input: &[usize], file_bytes: usize) -> Result<(), Fault> {
     let mut values: HashMap<&str, Value> = HashMap::new();
     for tensor in &graph.initializer {
@@ -252,12 +259,11 @@ pub(crate) fn check_needs(graph: &GraphProto, input: &[usize], file_bytes: usize
         let made = shapes::outputs(node, &inputs).map_err(fault)?;
         needs.add(&made).map_err(fault)?;
         if needs.live_bytes > most_live || needs.constant_bytes > most_constant {
-            let what =
-                format!("its output of shape {:?} needs more memory than a network may have", made.values[0].shape);
+            let what = format!("its output of shape {:?} needs more memory than is allowed", made.values[0].shape);
             return Err(fault(what));
         }
         if needs.work > MOST_WORK || needs.constant_work > MOST_CONSTANT_WORK {
-            return Err(fault("up to this node the network computes more than a network may".into()));
+            return Err(fault("up to this node, the network needs more work than is allowed".into()));
         }
         for value in node.input.iter().collect::<HashSet<_>>() {
             if last_reader.get(value.as_str()) == Some(&at)
@@ -274,13 +280,16 @@ pub(crate) fn check_needs(graph: &GraphProto, input: &[usize], file_bytes: usize
         }
     }
     match needs.computed > MOST_COMPUTED {
-        true => Err(format!("it has {} nodes that compute; at most {MOST_COMPUTED} are supported", needs.computed)),
+        true => Err(format!(
+            "it has {} nodes that depend on the input; at most {MOST_COMPUTED} are supported",
+            needs.computed
+        )),
         false => Ok(()),
     }
 }
 
 impl Needs {
-    /// Adds what one node makes and does.
+    /// Adds the values and the work of one node.
     fn add(&mut self, made: &shapes::Made) -> Result<(), Fault> {
         let bytes =
             made.values.iter().try_fold(0_u64, |sum, value| Ok::<_, Fault>(sum.saturating_add(value.bytes()?)))?;

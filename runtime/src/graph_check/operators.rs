@@ -1,25 +1,25 @@
-//! The operators of ONNX that a network may have: those that `divita-models` writes, and those that exporters write for
-//! feature extractors.
+//! The ONNX operators that a network may contain: those that `divita-models` writes, and those that
+//! exporters write for feature extractors.
 
-/// What may stand in a node of an operator.
+/// Properties of an operator.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operator {
     /// How its output's shape follows from its inputs.
     pub kind: Kind,
-    /// Inputs that must be given.
+    /// Number of required inputs.
     pub least_inputs: usize,
     pub most_inputs: usize,
     pub most_outputs: usize,
 }
 
-/// How an operator's output follows from its inputs.
+/// How an operator's output shape follows from its inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Of the shape of its first input.
+    /// The shape of its first input.
     Same,
-    /// The same, and an axis of the input that the attribute `axis` names.
+    /// The same. The attribute `axis` names an axis of the input.
     SameOnAxis,
-    /// Its inputs, repeated along axes of length 1 until they are alike.
+    /// The common shape of its inputs, repeated along axes of length 1.
     Broadcast,
     Reduction,
     Convolution,
@@ -47,9 +47,9 @@ pub(super) enum Kind {
 }
 
 impl Operator {
-    /// The operator of this name; none where networks may not have it.
+    /// Returns the operator with this name, or `None` if networks may not contain it.
     pub fn called(name: &str) -> Option<Operator> {
-        // How it works, inputs at least and at most, outputs at most.
+        // Kind, smallest and largest number of inputs, largest number of outputs.
         let (kind, least_inputs, most_inputs, most_outputs) = match name {
             "Relu" | "LeakyRelu" | "Elu" | "Selu" | "Celu" | "Sigmoid" | "HardSigmoid" | "HardSwish" | "Tanh"
             | "Erf" | "Gelu" | "Softplus" | "Softsign" | "Exp" | "Log" | "Sqrt" | "Reciprocal" | "Neg" | "Abs"

@@ -1,4 +1,5 @@
-//! Shape of each operator's output, from the shapes of its inputs, and the work that it is (ONNX's operator specification).
+//! The shape of each operator's output, derived from the shapes of its inputs, and the operator's
+//! work (ONNX's operator specification).
 
 use tract_onnx::pb::NodeProto;
 use tract_onnx::pb::tensor_proto::DataType;
@@ -7,11 +8,11 @@ use super::attributes::{attribute, axis, integer, integers, lengths, text};
 use super::operators::{Kind, Operator};
 use super::{Fault, LONGEST_FOLLOWED, MOST_AXES, Value, constant, elements, width};
 
-/// What a node makes.
+/// The outputs of a node.
 pub(super) struct Made {
-    /// At least one value, and as many as the node has outputs.
+    /// One value for each output, at least one.
     pub values: Vec<Value>,
-    /// Multiply-adds, or elements written.
+    /// Multiply-adds, or written elements.
     pub work: u64,
 }
 
@@ -21,7 +22,7 @@ struct Call<'a> {
     inputs: &'a [Option<&'a Value>],
 }
 
-/// The values that `node` makes of `inputs`, each none where it is left out.
+/// Returns the values that `node` computes from `inputs`. An omitted input is `None`.
 pub(super) fn outputs(node: &NodeProto, inputs: &[Option<&Value>]) -> Result<Made, Fault> {
     let operator = Operator::called(&node.op_type).ok_or("this operator is not supported")?;
     let call = Call { node, inputs };
@@ -69,13 +70,14 @@ impl<'a> Call<'a> {
         self.input(1).ok_or_else(|| "its second input is left out".into())
     }
 
-    /// The whole numbers of input `at`, without which the output's size is not known.
+    /// Returns the integers of input `at`. Without them the size of the output is unknown.
     fn known(&self, at: usize) -> Result<&'a [i64], Fault> {
         let value = self.input(at).ok_or("an input that states a size is left out")?;
         value.integers.as_deref().ok_or_else(|| "the size of its output is known only when it runs".into())
     }
 
-    /// The whole numbers of attribute `name`, or of input `at` in later versions of the operator; none where neither is given.
+    /// Returns the integers of attribute `name`, or of input `at` in later versions of the
+    /// operator. Returns `None` if neither is present.
     fn stated(&self, name: &str, at: usize) -> Result<Option<&'a [i64]>, Fault> {
         match (integers(self.node, name), self.input(at)) {
             (Some(_), Some(_)) => Err(format!("it has {name:?} as an attribute and as an input")),
@@ -85,7 +87,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The shape of each output.
+    /// Returns the shape of each output.
     fn shapes(&self, kind: Kind, work: &mut u64) -> Result<Vec<Vec<usize>>, Fault> {
         let one = |shape| Ok(vec![shape]);
         match kind {
@@ -125,7 +127,7 @@ impl<'a> Call<'a> {
             Kind::Shape => {
                 let bounds = attribute(self.node, "start").or(attribute(self.node, "end"));
                 match bounds {
-                    Some(_) => Err("it takes a part of a shape, which is not supported".into()),
+                    Some(_) => Err("part of a shape is not supported".into()),
                     None => one(vec![self.first()?.shape.len()]),
                 }
             }
@@ -138,7 +140,7 @@ impl<'a> Call<'a> {
             Kind::Tile => {
                 let (shape, repeats) = (&self.first()?.shape, positive(self.known(1)?)?);
                 if repeats.len() != shape.len() {
-                    return Err("its repeats do not fit its input".into());
+                    return Err("its repeats do not match its input".into());
                 }
                 let length = |(&length, &repeats): (&usize, &usize)| length.checked_mul(repeats);
                 let shape: Option<_> = shape.iter().zip(&repeats).map(length).collect();
@@ -154,7 +156,7 @@ impl<'a> Call<'a> {
         let at = axis(integer(self.node, "axis", -1), shape.len())?;
         for parameter in self.inputs.iter().skip(1).flatten() {
             if parameter.shape != shape[at..] {
-                return Err("its scale or shift does not fit its input".into());
+                return Err("its scale or shift does not match its input".into());
             }
         }
         Ok(shape.clone())
@@ -180,7 +182,7 @@ impl<'a> Call<'a> {
         Ok(shape.iter().enumerate().filter_map(reduced).collect())
     }
 
-    /// Positions of a window on each axis of an input of `sides`.
+    /// Returns the number of positions of a window on each axis of an input with `sides`.
     fn windows(&self, sides: &[usize], kernel: &[usize]) -> Result<Vec<usize>, Fault> {
         let (node, axes) = (self.node, sides.len());
         let steps = lengths(node, "strides", axes, 1, 1..=1 << 16)?;
@@ -197,12 +199,12 @@ impl<'a> Call<'a> {
             let free = (sides[at] + pads[at] + pads[axes + at]).checked_sub(reach)?;
             Some(if ceiled { free.div_ceil(steps[at]) } else { free / steps[at] } + 1)
         });
-        positions.collect::<Option<_>>().ok_or_else(|| "its kernel does not fit its input".into())
+        positions.collect::<Option<_>>().ok_or_else(|| "its kernel does not match its input".into())
     }
 
     fn convolution(&self, work: &mut u64) -> Result<Vec<usize>, Fault> {
         let (input, weights) = (&self.first()?.shape, &self.second()?.shape);
-        let unfit = || "its weights do not fit its input".to_owned();
+        let unfit = || "its weights do not match its input".to_owned();
         let ([batch, channels, sides @ ..], [outputs, each, kernel @ ..]) = (input.as_slice(), weights.as_slice())
         else {
             return Err(unfit());
@@ -230,7 +232,7 @@ impl<'a> Call<'a> {
         let shape = &self.first()?.shape;
         let [batch, channels, sides @ ..] = shape.as_slice() else { return Err("its input has no sides".into()) };
         let kernel = integers(self.node, "kernel_shape").map(<[i64]>::len).filter(|&count| count == sides.len());
-        kernel.ok_or("its kernel does not fit its input")?;
+        kernel.ok_or("its kernel does not match its input")?;
         let kernel = lengths(self.node, "kernel_shape", sides.len(), 1, 1..=1 << 12)?;
         let shape = [&[*batch, *channels], self.windows(sides, &kernel)?.as_slice()].concat();
         *work = elements(&shape)?.saturating_mul(elements(&kernel)?);
@@ -267,7 +269,7 @@ impl<'a> Call<'a> {
             _ => return Err("its matrices cannot be multiplied".into()),
         };
         let sum = self.input(2).map_or(Ok(shape.clone()), |c| broadcast([shape.as_slice(), &c.shape].into_iter()))?;
-        if sum == shape { Ok(shape) } else { Err("what it adds does not fit its product".into()) }
+        if sum == shape { Ok(shape) } else { Err("its bias does not match its product".into()) }
     }
 
     fn gru(&self, work: &mut u64) -> Result<Vec<Vec<usize>>, Fault> {
@@ -275,7 +277,7 @@ impl<'a> Call<'a> {
         let r = &self.input(2).ok_or("its third input is left out")?.shape;
         let hidden = usize::try_from(integer(self.node, "hidden_size", 0)).unwrap_or(0);
         let (&[steps, batch, features], &[directions, gates, w_features]) = (x.as_slice(), w.as_slice()) else {
-            return Err("its weights do not fit its input".into());
+            return Err("its weights do not match its input".into());
         };
         let fits = hidden > 0
             && gates == 3 * hidden
@@ -284,7 +286,7 @@ impl<'a> Call<'a> {
             && self.input(3).is_none_or(|bias| bias.shape == [directions, 2 * gates])
             && directions == 1;
         if !fits {
-            return Err("its weights do not fit its input".into());
+            return Err("its weights do not match its input".into());
         }
         *work = elements(&[steps, batch, gates])?.saturating_mul((features + hidden) as u64);
         let shapes = [vec![steps, directions, batch, hidden], vec![directions, batch, hidden]];
@@ -293,9 +295,9 @@ impl<'a> Call<'a> {
 
     fn reshape(&self) -> Result<Vec<usize>, Fault> {
         let (from, to) = (&self.first()?.shape, self.known(1)?);
-        let unfit = || format!("a value of shape {from:?} cannot take the shape {to:?}");
+        let unfit = || format!("a value of shape {from:?} cannot be reshaped to {to:?}");
         if integer(self.node, "allowzero", 0) != 0 {
-            return Err("it allows axes of length 0".into());
+            return Err("it has axes of length 0".into());
         }
         let length = |(at, &length): (usize, &i64)| match length {
             0 => from.get(at).copied(),
@@ -330,7 +332,7 @@ impl<'a> Call<'a> {
         let rank = shape.len() + stated.len();
         let axes = stated.iter().map(|&at| axis(at, rank)).collect::<Result<Vec<_>, _>>()?;
         if (1..axes.len()).any(|at| axes[..at].contains(&axes[at])) || rank > MOST_AXES {
-            return Err("its axes cannot be".into());
+            return Err("its axes are not valid".into());
         }
         let mut lengths = shape.iter();
         Ok((0..rank).filter_map(|at| if axes.contains(&at) { Some(1) } else { lengths.next().copied() }).collect())
@@ -343,7 +345,7 @@ impl<'a> Call<'a> {
         sorted.sort_unstable();
         match sorted.iter().copied().eq(0..shape.len() as i64) {
             true => Ok(order.iter().map(|&at| shape[at as usize]).collect()),
-            false => Err("its order of axes is no order of its input's".into()),
+            false => Err("its order of axes is no permutation of its input's axes".into()),
         }
     }
 
@@ -355,7 +357,7 @@ impl<'a> Call<'a> {
             let other = &input.ok_or("an input is left out")?.shape;
             let fits = other.len() == shape.len() && (0..shape.len()).all(|k| k == at || other[k] == shape[k]);
             if !fits {
-                return Err("its inputs do not fit together".into());
+                return Err("its inputs do not match".into());
             }
             shape[at] = shape[at].checked_add(other[at]).ok_or("its output is too large")?;
         }
@@ -369,28 +371,28 @@ impl<'a> Call<'a> {
         let parts = match self.stated("split", 1)? {
             Some(parts) => positive(parts)?,
             None if shape[at].is_multiple_of(count) => vec![shape[at] / count; count],
-            None => return Err("its parts are not of its input".into()),
+            None => return Err("the sizes of its parts do not match its input".into()),
         };
         let sum = parts.iter().try_fold(0_usize, |sum, &part| sum.checked_add(part));
         if parts.len() != count || sum != Some(shape[at]) {
-            return Err("its parts are not of its input".into());
+            return Err("the sizes of its parts do not match its input".into());
         }
         let part = |length| shape.iter().enumerate().map(|(k, &whole)| if k == at { length } else { whole }).collect();
         Ok(parts.into_iter().map(part).collect())
     }
 
-    /// Which elements of each axis a slice takes.
+    /// Returns the elements of each axis that a slice selects.
     fn slice(&self) -> Result<Vec<Part>, Fault> {
         let shape = &self.first()?.shape;
         let mut parts: Vec<Part> = shape.iter().map(|&length| Part { start: 0, step: 1, count: length }).collect();
         let bounds = [self.stated("starts", 1)?, self.stated("ends", 2)?];
-        let [Some(starts), Some(ends)] = bounds else { return Err("it names no beginning or end".into()) };
+        let [Some(starts), Some(ends)] = bounds else { return Err("it has no start or end".into()) };
         let all: Vec<i64> = (0..starts.len() as i64).collect();
         let axes = self.stated("axes", 3)?.unwrap_or(&all);
         let ones = vec![1; starts.len()];
         let steps = if self.input(4).is_some() { self.known(4)? } else { &ones };
         if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
-            return Err("its bounds are not one for each axis".into());
+            return Err("it does not have one bound for each axis".into());
         }
         for (((&start, &end), &at), &step) in starts.iter().zip(ends).zip(axes).zip(steps) {
             let at = axis(at, shape.len())?;
@@ -413,7 +415,7 @@ impl<'a> Call<'a> {
         Ok(parts)
     }
 
-    /// The numbers of a range of whole numbers, where they are few enough to be a shape's or an axis's.
+    /// Returns the numbers of an integer range, if they are few enough for a shape or an axis.
     fn range(&self) -> Option<Vec<i64>> {
         let bound = |at| match self.input(at)?.integers.as_deref()? {
             &[bound] => Some(bound),
@@ -432,7 +434,7 @@ impl<'a> Call<'a> {
         let all: Vec<i64> = (0..shape.len() as i64).collect();
         let axes = if self.input(3).is_some() { self.known(3)? } else { &all };
         if pads.len() != 2 * axes.len() || pads.iter().any(|pad| !(0..=1 << 16).contains(pad)) {
-            return Err("its borders do not fit its input".into());
+            return Err("its padding does not match its input".into());
         }
         let mut padded = shape.clone();
         for (k, &at) in axes.iter().enumerate() {
@@ -441,16 +443,16 @@ impl<'a> Call<'a> {
         Ok(padded)
     }
 
-    /// Bytes of an element after a cast.
+    /// Returns the bytes of an element after a cast.
     fn cast_width(&self) -> Result<u64, Fault> {
         let to = i32::try_from(integer(self.node, "to", 0)).ok().and_then(width);
         to.ok_or_else(|| "it casts to a kind that is not supported".into())
     }
 
-    /// The value of a `Constant`.
+    /// Returns the value of a `Constant`.
     fn constant(&self) -> Result<Value, Fault> {
         let attributes = &self.node.attribute;
-        let [attribute] = attributes.as_slice() else { return Err("it has not one value".into()) };
+        let [attribute] = attributes.as_slice() else { return Err("it does not have exactly one value".into()) };
         let scalar = |integers, width| Ok(Value { shape: vec![], integers, is_constant: true, width });
         match (attribute.name.as_str(), &attribute.t) {
             ("value", Some(tensor)) => constant(tensor),
@@ -463,18 +465,19 @@ impl<'a> Call<'a> {
                 let integers = Some(attribute.ints.clone());
                 Ok(Value { shape: vec![attribute.ints.len()], integers, is_constant: true, width: 8 })
             }
-            _ => Err("its value is of a kind that is not supported".into()),
+            _ => Err("its value has an unsupported type".into()),
         }
     }
 
-    /// The whole numbers of the first output, where they can be followed: those of shapes, and what exporters compute of them.
+    /// Returns the integers of the first output if they can be tracked: shapes, and the
+    /// computations of exporters with shapes.
     fn integers(&self, kind: Kind, shape: &[usize]) -> Option<Vec<i64>> {
         let whole = |at: usize| self.input(at)?.integers.as_deref();
         match kind {
             Kind::Shape => Some(self.input(0)?.shape.iter().map(|&length| length as i64).collect()),
             Kind::Reshape | Kind::Squeeze | Kind::Unsqueeze | Kind::Flatten => whole(0).map(<[i64]>::to_vec),
             Kind::Same if self.node.op_type == "Identity" => whole(0).map(<[i64]>::to_vec),
-            // Only to kinds that hold every length.
+            // Only types that can represent every length.
             Kind::Same if self.node.op_type == "Cast" => {
                 let to = integer(self.node, "to", 0);
                 let holds = [DataType::Int64, DataType::Int32, DataType::Float, DataType::Double];
@@ -506,7 +509,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Sums, products and choices of lists of whole numbers, or of one and a list.
+    /// Computes sums, products and selections of integer lists, or of one number and a list.
     fn arithmetic(&self, shape: &[usize]) -> Option<Vec<i64>> {
         let count =
             elements(shape).ok().filter(|&count| shape.len() <= 1 && count <= LONGEST_FOLLOWED as u64)? as usize;
@@ -534,7 +537,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// The elements of one axis that a slice takes.
+/// The elements of one axis that a slice selects.
 #[derive(Clone, Copy)]
 struct Part {
     start: i64,
@@ -542,14 +545,15 @@ struct Part {
     count: usize,
 }
 
-/// Lengths that are stated as whole numbers.
+/// Returns integers as lengths.
 fn positive(lengths: &[i64]) -> Result<Vec<usize>, Fault> {
     let length = |&length: &i64| usize::try_from(length).ok();
     let lengths: Option<Vec<usize>> = lengths.iter().map(length).collect();
     lengths.filter(|lengths| lengths.len() <= 1024).ok_or_else(|| "a length that it states is negative".into())
 }
 
-/// The shape that values of these shapes have together: axes are counted from the last, and those of length 1 repeated.
+/// Returns the common shape of values with these shapes. Axes are counted from the last, and axes
+/// of length 1 are repeated.
 fn broadcast<'s>(shapes: impl Iterator<Item = &'s [usize]>) -> Result<Vec<usize>, Fault> {
     let mut whole: Vec<usize> = Vec::new();
     for shape in shapes {
@@ -562,7 +566,7 @@ fn broadcast<'s>(shapes: impl Iterator<Item = &'s [usize]>) -> Result<Vec<usize>
             match (*length, other) {
                 (one, other) if one == other || other == 1 => {}
                 (1, other) => *length = other,
-                (one, other) => return Err(format!("lengths of {one} and {other} do not fit together")),
+                (one, other) => return Err(format!("lengths {one} and {other} do not match")),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Graphs that are refused before tract reads them, and graphs that are not.
+//! Graphs that are refused before tract reads them, and graphs that are accepted.
 
 use prost::Message;
 use tract_onnx::pb::attribute_proto::AttributeType;
@@ -65,7 +65,7 @@ fn model(nodes: Vec<NodeProto>, initializer: Vec<TensorProto>) -> ModelProto {
     ModelProto { graph: Some(graph), ..ModelProto::default() }
 }
 
-/// What is said of a model whose input is one picture of 224 pixels.
+/// Returns why a model whose input is one picture of 224 pixels is refused.
 fn fault(model: &ModelProto) -> Option<Fault> {
     let bytes = model.encode_to_vec();
     let check = || check_needs(decode(&bytes)?.graph.as_ref().ok_or("no graph")?, &[1, 3, 224, 224], bytes.len());
@@ -74,11 +74,11 @@ fn fault(model: &ModelProto) -> Option<Fault> {
 
 fn assert_refused(nodes: Vec<NodeProto>, initializer: Vec<TensorProto>, words: &str) {
     let found = fault(&model(nodes, initializer));
-    assert!(found.as_ref().is_some_and(|found| found.contains(words)), "{found:?} does not say {words:?}");
+    assert!(found.as_ref().is_some_and(|found| found.contains(words)), "{found:?} does not contain {words:?}");
 }
 
 #[test]
-fn memory_that_a_few_bytes_ask_for_is_refused() {
+fn a_small_file_that_needs_much_memory_is_refused() {
     let shape = integers("s", &[1 << 17, 1 << 17]);
     let sum = || node("ReduceSum", &["c"], "r", &[("keepdims", &[0])]);
     let add = || node("Add", &["x", "r"], "y", &[]);
@@ -86,7 +86,7 @@ fn memory_that_a_few_bytes_ask_for_is_refused() {
     assert_refused(vec![constant.clone(), sum(), add()], vec![shape], "ConstantOfShape \"c\": its output of shape");
     // Below the limit in one constant, above it in many.
     let many = (0..20).map(|at| node("ConstantOfShape", &["s"], &format!("c{at}"), &[])).collect();
-    assert_refused(many, vec![integers("s", &[1 << 20])], "its output \"y\" is made by no node");
+    assert_refused(many, vec![integers("s", &[1 << 20])], "no node computes the output \"y\"");
     let mut many: Vec<NodeProto> = (0..20).map(|at| node("ConstantOfShape", &["s"], &format!("c{at}"), &[])).collect();
     many.push(node("Relu", &["x"], "y", &[]));
     assert_refused(many, vec![integers("s", &[1 << 20])], "more memory");
@@ -124,7 +124,7 @@ fn work_is_bounded() {
     );
     nodes.push(node("Relu", &["v300"], "y", &[]));
     let small = TensorProto { name: "w3".into(), ..floats("w3", &[64, 3, 7, 7]) };
-    assert_refused(nodes, vec![side(64), small], "computes more");
+    assert_refused(nodes, vec![side(64), small], "more work");
     let chain = |count: usize| {
         let named = |at| if at == 0 { "x".to_owned() } else { format!("v{at}") };
         let mut nodes: Vec<NodeProto> = (0..count).map(|at| node("Neg", &[&named(at)], &named(at + 1), &[])).collect();
@@ -132,52 +132,52 @@ fn work_is_bounded() {
         nodes
     };
     assert_refused(chain(30_000), vec![], "more than 10000 nodes");
-    assert_refused(chain(5_000), vec![], "5001 nodes that compute");
+    assert_refused(chain(5_000), vec![], "5001 nodes that depend on the input");
     assert_eq!(fault(&model(chain(1_499), vec![])), None);
 }
 
 #[test]
-fn operators_and_attributes_that_no_network_needs_are_refused() {
+fn unsupported_operators_and_attributes_are_refused() {
     assert_refused(vec![node("Resize", &["x"], "y", &[])], vec![], "Resize \"y\": this operator is not supported");
     let custom = NodeProto { domain: "com.example".into(), ..node("Relu", &["x"], "y", &[]) };
-    assert_refused(vec![custom], vec![], "not one of ONNX itself");
-    // tract counts from the axis up.
+    assert_refused(vec![custom], vec![], "not in the ONNX standard");
+    // tract counts upwards from the axis.
     let norm = node("LayerNormalization", &["x", "w"], "y", &[("axis", &[-4_503_599_627_370_497])]);
     assert_refused(vec![norm], vec![floats("w", &[224])], "\"axis\" is too large");
     assert_refused(vec![node("Softmax", &["x"], "y", &[("axis", &[4])])], vec![], "axis 4 of a value with 4 axes");
     let twice = node("Softmax", &["x"], "y", &[("axis", &[1]), ("axis", &[1])]);
-    assert_refused(vec![twice], vec![], "given twice");
+    assert_refused(vec![twice], vec![], "occurs twice");
 }
 
 #[test]
-fn references_that_lead_nowhere_are_refused() {
+fn invalid_references_are_refused() {
     let no_output = NodeProto { output: vec![], ..node("Conv", &["x", "w"], "", &[]) };
     assert_refused(vec![no_output], vec![floats("w", &[1, 3, 1, 1])], "wrong number of outputs");
     assert_refused(vec![node("Cast", &[], "y", &[("to", &[1])])], vec![], "wrong number of inputs");
-    assert_refused(vec![node("Relu", &["nowhere"], "y", &[])], vec![], "\"nowhere\", which nothing before it makes");
-    assert_refused(vec![node("Relu", &["y"], "y", &[])], vec![], "nothing before it makes");
-    assert_refused(vec![node("Relu", &["x"], "z", &[])], vec![], "output \"y\" is made by no node");
-    assert_refused(vec![node("Relu", &["x"], "x", &[])], vec![], "made before it");
+    assert_refused(vec![node("Relu", &["nowhere"], "y", &[])], vec![], "\"nowhere\", which no earlier node computes");
+    assert_refused(vec![node("Relu", &["y"], "y", &[])], vec![], "no earlier node computes");
+    assert_refused(vec![node("Relu", &["x"], "z", &[])], vec![], "no node computes the output \"y\"");
+    assert_refused(vec![node("Relu", &["x"], "x", &[])], vec![], "an earlier node computes too");
     let split = node("Split", &["x", "parts"], "y", &[("axis", &[1])]);
-    assert_refused(vec![split], vec![integers("parts", &[0])], "its parts are not of its input");
+    assert_refused(vec![split], vec![integers("parts", &[0])], "the sizes of its parts do not match its input");
 }
 
 #[test]
-fn constants_hold_what_their_shapes_say() {
+fn constants_must_match_their_shapes() {
     let relu = || vec![node("Relu", &["x"], "y", &[])];
     let wrong = TensorProto { dims: vec![1 << 40, 1 << 40], ..floats("w", &[2]) };
     assert_refused(relu(), vec![wrong], "is too large");
-    assert_refused(relu(), vec![TensorProto { dims: vec![-1], ..floats("w", &[2]) }], "no shape that can be");
+    assert_refused(relu(), vec![TensorProto { dims: vec![-1], ..floats("w", &[2]) }], "invalid shape");
     assert_refused(relu(), vec![TensorProto { dims: vec![3], ..floats("w", &[2]) }], "more or fewer numbers");
-    assert_refused(relu(), vec![TensorProto { data_type: 8, ..floats("w", &[2]) }], "kind that is not supported");
-    assert_refused(relu(), vec![floats("w", &[2]), floats("w", &[2])], "named twice");
+    assert_refused(relu(), vec![TensorProto { data_type: 8, ..floats("w", &[2]) }], "unsupported type");
+    assert_refused(relu(), vec![floats("w", &[2]), floats("w", &[2])], "occurs twice");
     let external = TensorProto { data_location: Some(DataLocation::External as i32), ..floats("w", &[0]) };
     assert_refused(relu(), vec![external], "another file");
 }
 
 #[test]
 fn millions_of_empty_messages_are_refused_before_they_are_decoded() {
-    // Field 1 of a graph, a node, of length 0: two bytes each.
+    // Field 1 of a graph: a node of length 0, two bytes each.
     for (field, words) in [(0x0a, "nodes"), (0x6a, "nodes, attributes"), (0x32, "fields")] {
         let graph = [field, 0].repeat(2_000_000);
         let mut bytes = vec![0x3a];
@@ -194,7 +194,7 @@ fn millions_of_empty_messages_are_refused_before_they_are_decoded() {
 }
 
 #[test]
-fn shapes_that_exporters_compute_are_followed() {
+fn shapes_that_exporters_compute_are_accepted() {
     // x.view(x.size(0), -1), as torch exports it.
     let nodes = vec![
         node("Shape", &["x"], "shape", &[]),

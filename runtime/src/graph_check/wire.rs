@@ -1,14 +1,15 @@
-//! Counts what an encoded ONNX file holds, before it is decoded: two bytes of a file can become a kilobyte of memory.
+//! Counts the contents of an encoded ONNX file before it is decoded: two bytes in a file can take a
+//! kilobyte of memory.
 
 use super::{Fault, MOST_NODES};
 
-/// Most messages (nodes, attributes, constants, shapes) of a file.
+/// Most messages (nodes, attributes, constants, shapes) in a file.
 const MOST_MESSAGES: usize = 100_000;
 
 /// Most fields of all messages.
 const MOST_FIELDS: usize = 1_000_000;
 
-/// Kind of a message, of those that a decoder makes memory for (`onnx.proto`).
+/// Kinds of messages for which a decoder allocates memory (`onnx.proto`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Message {
     Model,
@@ -23,7 +24,7 @@ enum Message {
     Dimension,
 }
 
-/// What a field of a message holds.
+/// Contents of a message's field.
 enum Field {
     Message(Message),
     /// Numbers, text or bytes.
@@ -60,7 +61,7 @@ impl Message {
     }
 }
 
-/// Fields, messages and nodes seen.
+/// Number of fields, messages and nodes so far.
 #[derive(Default)]
 struct Counts {
     fields: usize,
@@ -68,12 +69,13 @@ struct Counts {
     nodes: usize,
 }
 
-/// Checks how much an encoded model holds.
+/// Checks how much an encoded model contains.
 pub(super) fn check(model: &[u8]) -> Result<(), Fault> {
     walk(Message::Model, model, &mut Counts::default())
 }
 
-/// Goes through the fields of one message; messages nest as deep as [`Message`] has kinds.
+/// Reads the fields of one message. Messages nest at most as deep as there are kinds of
+/// [`Message`].
 fn walk(message: Message, mut bytes: &[u8], counts: &mut Counts) -> Result<(), Fault> {
     let no_onnx = || "it is no ONNX file".to_owned();
     while !bytes.is_empty() {
@@ -114,7 +116,7 @@ fn walk(message: Message, mut bytes: &[u8], counts: &mut Counts) -> Result<(), F
     Ok(())
 }
 
-/// A number of up to ten bytes, the lowest seven bits first.
+/// Reads a number of up to ten bytes, the lowest seven bits first.
 fn varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {

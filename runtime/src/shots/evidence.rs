@@ -1,11 +1,14 @@
-//! The evidence on a frame: numbers from the frames around it that say whether it begins a shot or is part of a gradual transition.
+//! The evidence on a frame: numbers from the frames around it that show whether it begins a shot or
+//! belongs to a gradual transition.
 //!
-//! A cut shows in how alike the frames on either side are among themselves, and how unlike across; a dissolve in distances that grow evenly; a flash in
-//! frames that are alike again after it. All of this is in the distances between every two of some frames before and after the frame.
+//! At a cut, the frames on either side are similar among themselves and different across it. In a
+//! dissolve, distances grow evenly. After a flash, frames are similar again. All of this is in the
+//! distances between every two of some frames before and after the frame.
 //!
-//! All frames of the window are compared in one area of the picture: the whole of it, or where its borders are wide, what the active areas of all
-//! frames share. When that area changes, the frames are looked at again in their thumbnails. On a frame at which narrow borders change there is
-//! evidence of the picture inside of them too, so that their change alone is not taken for a cut.
+//! All frames of the window are compared in one area of the picture: the whole picture, or the part
+//! that the active areas of all frames share if borders are wide. When this area changes, the
+//! frames are compared again by their thumbnails. For a frame at which narrow borders change, there
+//! is also evidence of the picture inside the borders, so that a change of borders alone is no cut.
 
 use heapless::Deque;
 
@@ -15,118 +18,125 @@ use crate::active_area::{ActiveArea, Area};
 use crate::frame::{Frame, Timestamp};
 use crate::thumbnail::Thumbnail;
 
-/// Frames that are compared, counted from the frame in question.
+/// Compared frames, counted from the frame in question.
 const AROUND: [isize; 16] = [-24, -16, -11, -7, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8];
 
-/// Seconds from one frame that is compared to the next, at least: what comes sooner is passed over, so that the frames around one
-/// span about as much time at any rate.
+/// Smallest distance between two compared frames in seconds. Frames in between are skipped, so that
+/// the window spans about the same time at any frame rate.
 const CLOSEST_S: f64 = 1.0 / 36.0;
-/// Frames that are passed over in a row, at most.
+/// Largest number of consecutive skipped frames.
 pub(super) const PASSED_OVER: usize = 15;
 
-/// Most frames seen after a frame before there is evidence on it.
+/// Largest number of later frames in the evidence on a frame.
 pub const AHEAD: usize = 8;
-/// Most seconds of it; where frames are further apart, the first that comes later is the last that is seen.
+/// The same in seconds. If frames are further apart, the first frame after this time is the last
+/// one in the evidence.
 pub(super) const AHEAD_S: f64 = 1.0 / 3.0;
-/// Frames before it that are kept.
+/// Number of earlier frames in memory.
 const BEHIND: usize = 24;
-/// Furthest apart of two frames that are compared.
+/// Largest distance between two compared frames.
 const LAGS: usize = BEHIND + AHEAD;
 const WINDOW: usize = BEHIND + AHEAD + 2;
 
 const PAIRS: usize = AROUND.len() * (AROUND.len() - 1) / 2;
 
-/// Where in [`AROUND`] the frame in question stands.
+/// Index of the frame in question in [`AROUND`].
 pub(super) const OWN: usize = 9;
 
-/// Share of the picture from which borders are compared with it: a third of the videos that the network has learned from
-/// have borders of up to a quarter, and it judges them best with these. Where they take more, they are left out.
+/// Share of the picture from which borders are included in comparisons. A third of the training
+/// videos have borders of up to a quarter of the picture, and the network is most accurate with
+/// them. Larger borders are left out.
 const LEARNED: f64 = 0.7;
 
-/// Numbers that make the evidence on one frame.
+/// Numbers in the evidence on one frame.
 pub const NUMBERS: usize = DISTANCES * PAIRS + 3 * AROUND.len() + 2;
 
 /// The evidence on one frame.
 pub type Evidence = [f32; NUMBERS];
 
-/// The distances of the frames at the places `one` and `other` of [`AROUND`], the earlier first.
+/// Returns the distances between the frames at indices `one` and `other` of [`AROUND`], the earlier
+/// one first.
 pub(super) fn change(evidence: &Evidence, one: usize, other: usize) -> [f32; DISTANCES] {
     let before: usize = (0..one).map(|place| AROUND.len() - 1 - place).sum();
     let at = DISTANCES * (before + other - one - 1);
     std::array::from_fn(|kind| evidence[at + kind])
 }
 
-/// Standard deviation of luma of the frame at the place `place` of [`AROUND`], 0 to 127.
+/// Returns the standard deviation of luma of the frame at index `place` of [`AROUND`], 0 to 127.
 pub(super) fn spread(evidence: &Evidence, place: usize) -> f32 {
     (2.0 * evidence[DISTANCES * PAIRS + 3 * place + 1]).exp() - 4.0
 }
 
-/// Seconds from one frame that is compared to the next.
+/// Returns the seconds from one compared frame to the next.
 pub(super) fn interval(evidence: &Evidence) -> f32 {
     evidence[NUMBERS - 2].exp2() / 24.0
 }
 
-/// Whether as much was seen after the frame in question as there is evidence of: nearly [`AHEAD_S`], or [`AHEAD`] frames.
+/// Returns whether the evidence includes all later frames: nearly [`AHEAD_S`], or [`AHEAD`] frames.
 pub(super) fn is_seen_ahead(evidence: &Evidence) -> bool {
     let frames = evidence[NUMBERS - 1] * AHEAD as f32;
     f64::from(frames * interval(evidence)) >= 0.9 * AHEAD_S || frames >= AHEAD as f32
 }
 
-/// What the window keeps of a frame.
+/// A frame of the window.
 struct Seen {
     time: Timestamp,
     signature: Signature,
-    /// Its active area; None where it has no borders.
+    /// Its active area, or `None` if it has no borders.
     area: Option<Area>,
-    /// Number of its thumbnail, where there is one.
+    /// Index of its thumbnail, if it has one.
     thumbnail: Option<usize>,
-    /// To the frame before, the one before that, and so on.
+    /// Distances to the previous frame, the one before that, and so on.
     distances: [[f32; DISTANCES]; LAGS],
 }
 
-/// What became of a frame.
+/// What the window did with a frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pushed {
-    /// Whether it is compared with others, so that there will be evidence on it.
+    /// Whether the frame is compared with others, so that there will be evidence on it.
     pub compared: bool,
-    /// How unlike the frame before it is; 0 where neither was passed over, so that nobody asks between which two something began.
+    /// How different the frame is from the previous one. 0 if no frame was skipped, because then
+    /// the number is not needed.
     pub change: f32,
 }
 
-/// What is told of a frame.
+/// The result for one frame.
 #[derive(Clone, Copy)]
-pub struct Told<'a> {
+pub struct FrameEvidence<'a> {
     /// Its signature.
     pub signature: &'a Signature,
-    /// Its active area; None where it has no borders.
+    /// Its active area, or `None` if it has no borders.
     pub area: Option<Area>,
     /// The evidence on it.
     pub evidence: &'a Evidence,
-    /// The same of what is inside the borders of the frames beside it, where these borders differ.
+    /// The evidence on the picture inside the borders of the neighbouring frames, if these borders
+    /// differ.
     pub inside: Option<&'a Evidence>,
-    /// Whether a still picture begins with it, by a cut from another one.
+    /// Whether a still picture begins with it, after a cut from another still picture.
     pub still_cut: bool,
 }
 
-/// The newest frames of a stream and what they say of the frame in their midst. Allocates nothing once it is made.
+/// The newest frames of a stream, which give the evidence on the frame in their middle. Allocates
+/// nothing after its construction.
 pub struct EvidenceWindow {
-    /// Oldest first; the first `told` have been told of.
+    /// Oldest first. The results of the first `emitted` have been passed on.
     seen: Box<Deque<Seen, WINDOW>>,
-    told: usize,
-    /// Of the newest frame if it was passed over, and how many were up to it.
+    emitted: usize,
+    /// The signature of the newest frame if it was skipped, and the number of consecutive skipped
+    /// frames.
     passed: Option<Signature>,
     passed_over: usize,
-    /// Where an evidence is put together.
+    /// Buffer in which evidence is computed.
     evidence: Box<Evidence>,
     inside: Box<Evidence>,
     active: ActiveArea,
     /// Size of the frames.
     size: (usize, usize),
-    /// The area in which frames are compared; None is the whole picture.
+    /// The area in which frames are compared. `None` is the whole picture.
     compared_in: Option<Area>,
-    /// Frames that have shown more than that.
+    /// Number of frames that showed more than this area.
     wider: usize,
-    /// Of the frames seen, and of one more, which is about to be.
+    /// Thumbnails of the frames in the window and of the next frame.
     thumbnails: Vec<Thumbnail>,
     next_thumbnail: usize,
 }
@@ -135,7 +145,7 @@ impl Default for EvidenceWindow {
     fn default() -> Self {
         EvidenceWindow {
             seen: Box::new(Deque::new()),
-            told: 0,
+            emitted: 0,
             passed: None,
             passed_over: 0,
             evidence: Box::new([0.0; NUMBERS]),
@@ -151,8 +161,8 @@ impl Default for EvidenceWindow {
 }
 
 impl EvidenceWindow {
-    /// Takes the next frame; `tell` gets what there is to tell now of each frame, oldest first.
-    pub fn push(&mut self, frame: &Frame<'_>, tell: impl FnMut(Told<'_>)) -> Pushed {
+    /// Adds the next frame and passes the results that are ready to `emit`, oldest first.
+    pub fn push(&mut self, frame: &Frame<'_>, emit: impl FnMut(FrameEvidence<'_>)) -> Pushed {
         let time = frame.time();
         let number = self.next_thumbnail;
         let whole = Signature::with_thumbnail(frame, &mut self.thumbnails[number]);
@@ -166,16 +176,21 @@ impl EvidenceWindow {
             self.settle_area(size);
         }
         let part = self.compared_in.and_then(|area| self.thumbnails[number].frame(Some(area), self.size));
-        let signature = part.map_or(whole, |part| Signature::of(&part));
-        self.take(time, signature, Some(number), tell)
+        let signature = part.map_or(whole, |part| Signature::from_frame(&part));
+        self.take(time, signature, Some(number), emit)
     }
 
-    /// Takes the next frame as its time and signature, without looking for borders.
-    pub fn push_signature(&mut self, time: Timestamp, signature: Signature, tell: impl FnMut(Told<'_>)) -> Pushed {
-        self.take(time, signature, None, tell)
+    /// Adds the next frame by its time and signature, without looking for borders.
+    pub fn push_signature(
+        &mut self,
+        time: Timestamp,
+        signature: Signature,
+        emit: impl FnMut(FrameEvidence<'_>),
+    ) -> Pushed {
+        self.take(time, signature, None, emit)
     }
 
-    /// Whether a frame at `time` is compared with others.
+    /// Returns whether a frame at `time` is compared with others.
     fn compares(&self, time: Timestamp) -> bool {
         let soon = self.seen.back().is_some_and(|last| time.since(last.time).as_secs_f64() < CLOSEST_S);
         !soon || self.passed_over == PASSED_OVER
@@ -186,7 +201,7 @@ impl EvidenceWindow {
         time: Timestamp,
         signature: Signature,
         thumbnail: Option<usize>,
-        mut tell: impl FnMut(Told<'_>),
+        mut emit: impl FnMut(FrameEvidence<'_>),
     ) -> Pushed {
         let compared = self.compares(time);
         let last = self.seen.back().filter(|_| !compared).map(|last| &last.signature);
@@ -197,15 +212,16 @@ impl EvidenceWindow {
         });
         if compared {
             (self.passed, self.passed_over) = (None, 0);
-            self.compare(time, signature, thumbnail, &mut tell);
+            self.compare(time, signature, thumbnail, &mut emit);
         } else {
             (self.passed, self.passed_over) = (Some(signature), self.passed_over + 1);
         }
         Pushed { compared, change }
     }
 
-    /// Chooses the area in which frames of `size` pixels are compared. Where the picture has grown, the frames seen show it in their
-    /// old area alone, so that is kept until all of them have left.
+    /// Chooses the area in which frames of `size` pixels are compared. If the picture has grown,
+    /// the frames in the window show only the old area, so the old area stays until all of them
+    /// have left.
     fn settle_area(&mut self, size: (usize, usize)) {
         let pixels = |(width, height): (usize, usize)| (width * height) as f64;
         let wanted = self.active.area().filter(|area| pixels((area.width, area.height)) < LEARNED * pixels(size));
@@ -225,13 +241,13 @@ impl EvidenceWindow {
         }
     }
 
-    /// Compares the frames seen in the area that holds now.
+    /// Compares the frames of the window again in the current area.
     fn compare_again(&mut self) {
         let EvidenceWindow { seen, thumbnails, compared_in, size, .. } = self;
         for one in seen.iter_mut() {
             let thumbnail = one.thumbnail.and_then(|number| thumbnails[number].frame(*compared_in, *size));
             if let Some(thumbnail) = thumbnail {
-                one.signature = Signature::of(&thumbnail);
+                one.signature = Signature::from_frame(&thumbnail);
             }
         }
         for newer in 0..seen.len() {
@@ -252,7 +268,7 @@ impl EvidenceWindow {
         time: Timestamp,
         signature: Signature,
         thumbnail: Option<usize>,
-        tell: &mut impl FnMut(Told<'_>),
+        emit: &mut impl FnMut(FrameEvidence<'_>),
     ) {
         let mut distances = [[0.0; DISTANCES]; LAGS];
         for (to, before) in distances.iter_mut().zip(self.seen.iter().rev()) {
@@ -260,40 +276,41 @@ impl EvidenceWindow {
         }
         if self.seen.is_full() {
             self.seen.pop_front();
-            self.told -= 1;
+            self.emitted -= 1;
         }
-        // Cannot be full: room was made.
+        // Never full: a place was made free.
         let area = self.active.area();
         let _ = self.seen.push_back(Seen { time, signature, area, thumbnail, distances });
-        while self.told < self.seen.len() {
+        while self.emitted < self.seen.len() {
             let newest = self.seen.len() - 1;
-            let Some(oldest) = self.seen.iter().nth(self.told) else { break };
+            let Some(oldest) = self.seen.iter().nth(self.emitted) else { break };
             let waited = time.since(oldest.time).as_secs_f64();
-            if waited < AHEAD_S && newest - self.told < AHEAD {
+            if waited < AHEAD_S && newest - self.emitted < AHEAD {
                 break;
             }
-            self.tell(newest, tell);
+            self.emit(newest, emit);
         }
     }
 
-    /// Tells of the frames that are left and forgets all: the stream ends, or what comes next is not to be compared with it.
-    pub fn finish(&mut self, mut tell: impl FnMut(Told<'_>)) {
-        while self.told < self.seen.len() {
-            self.tell(self.seen.len() - 1, &mut tell);
+    /// Passes on the remaining results and forgets all frames. The stream ends, or the next frame
+    /// must not be compared with them.
+    pub fn finish(&mut self, mut emit: impl FnMut(FrameEvidence<'_>)) {
+        while self.emitted < self.seen.len() {
+            self.emit(self.seen.len() - 1, &mut emit);
         }
         self.seen.clear();
-        (self.told, self.passed, self.passed_over) = (0, None, 0);
+        (self.emitted, self.passed, self.passed_over) = (0, None, 0);
     }
 
-    /// Tells of the next frame, from the frames up to `newest`.
-    fn tell(&mut self, newest: usize, tell: &mut impl FnMut(Told<'_>)) {
-        let middle = self.told;
-        // Where there are none before or after, the first and the last stand for them.
+    /// Passes on the next result, from the frames up to `newest`.
+    fn emit(&mut self, newest: usize, emit: &mut impl FnMut(FrameEvidence<'_>)) {
+        let middle = self.emitted;
+        // The first and the last frame stand for missing ones.
         let places = AROUND.map(|offset| middle.saturating_add_signed(offset).min(newest));
         let inside = self.look_inside(middle, &places);
         let (front, back) = self.seen.as_slices();
         let at = |index: usize| if index < front.len() { &front[index] } else { &back[index - front.len()] };
-        // How fast the frames follow each other, and how many were seen after this one.
+        // The frame rate, and the number of later frames.
         let steps = newest.max(1) as f64;
         let interval = (at(newest).time.since(at(0).time).as_secs_f64() / steps).clamp(1.0 / 240.0, 1.0);
         let pace = [(interval * 24.0).log2() as f32, (newest - middle) as f32 / AHEAD as f32];
@@ -320,12 +337,12 @@ impl EvidenceWindow {
             &*self.inside
         });
         let Seen { signature, area, .. } = at(middle);
-        tell(Told { signature, area: *area, evidence: &self.evidence, inside, still_cut });
-        self.told += 1;
+        emit(FrameEvidence { signature, area: *area, evidence: &self.evidence, inside, still_cut });
+        self.emitted += 1;
     }
 
-    /// The frames at `places` as they are inside the borders of the frames beside `middle`; None where these borders are the same, or
-    /// left out already.
+    /// Returns the frames at `places` inside the borders of the neighbours of `middle`, or `None`
+    /// if these borders are equal or already left out.
     fn look_inside(&self, middle: usize, places: &[usize; AROUND.len()]) -> Option<[Signature; AROUND.len()]> {
         let beside = self.seen.iter().take(middle + 2).skip(middle.saturating_sub(2));
         let mut areas = beside.map(|seen| seen.area);
@@ -346,12 +363,13 @@ impl EvidenceWindow {
         Some(places.map(|place| {
             let number = seen(place).and_then(|seen| seen.thumbnail);
             let frame = number.and_then(|number| self.thumbnails[number].frame(common, self.size));
-            frame.map_or_else(|| middle.signature.clone(), |frame| Signature::of(&frame))
+            frame.map_or_else(|| middle.signature.clone(), |frame| Signature::from_frame(&frame))
         }))
     }
 }
 
-/// Writes the evidence of frames with these signatures, in the order of [`AROUND`]. `distances` gives those between two of them.
+/// Writes the evidence of frames with these signatures, in the order of [`AROUND`]. `distances`
+/// returns those between two of them.
 fn fill(
     evidence: &mut Evidence,
     signatures: [&Signature; AROUND.len()],
@@ -382,15 +400,16 @@ mod tests {
     use super::*;
     use crate::frame::{Frame, Pixels, Plane};
 
-    /// Of `frames` grey frames at `fps` which are compared, and on how many there is evidence at the end.
+    /// Returns which of `frames` grey frames at `fps` are compared, and on how many there is
+    /// evidence at the end.
     fn compared(frames: usize, fps: u64) -> (Vec<usize>, usize) {
-        let (mut window, mut compared, mut told) = (EvidenceWindow::default(), Vec::new(), 0);
+        let (mut window, mut compared, mut emitted) = (EvidenceWindow::default(), Vec::new(), 0);
         for at in 0..frames {
             let data = [60 + 100 * (at % 2) as u8; 64];
             let pixels = Pixels::Grey(Plane { data: &data, stride: 8 });
             let frame = Frame::new(pixels, 8, 8, Timestamp::from_ticks(at as i64, fps)).expect("a good frame");
             let pushed = window.push(&frame, |one| {
-                told += 1;
+                emitted += 1;
                 assert!(one.evidence.iter().all(|number| number.is_finite()));
             });
             assert_eq!(pushed.change > 0.0, at > 0 && fps > 36, "{at}");
@@ -398,16 +417,16 @@ mod tests {
                 compared.push(at);
             }
         }
-        window.finish(|_| told += 1);
-        (compared, told)
+        window.finish(|_| emitted += 1);
+        (compared, emitted)
     }
 
     #[test]
-    fn what_comes_sooner_is_passed_over_and_there_is_evidence_on_the_rest() {
+    fn frames_in_quick_succession_are_skipped_and_the_rest_has_evidence() {
         for (fps, every) in [(1, 1), (24, 1), (30, 1), (50, 2), (60, 2), (120, 4), (240, 7), (10_000, 16)] {
-            let (compared, told) = compared(200, fps);
+            let (compared, emitted) = compared(200, fps);
             assert_eq!(compared, (0..200).step_by(every).collect::<Vec<_>>(), "at {fps} fps");
-            assert_eq!(told, compared.len(), "at {fps} fps");
+            assert_eq!(emitted, compared.len(), "at {fps} fps");
         }
     }
 }

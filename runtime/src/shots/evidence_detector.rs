@@ -1,53 +1,57 @@
-//! A shot detector that was trained: it reads the evidence on every frame with a small network, and makes cuts and gradual transitions of it.
+//! The built-in shot detector. A small network reads the evidence on every frame, and rules turn
+//! its readings into cuts and gradual transitions.
 //!
-//! A frame has its verdict half a second after it was seen. Of frames that follow each other faster than 36 a second only some are compared; what
-//! a verdict changes among those between begins where the picture changed most. Black frames belong to no shot, as with every detector (paper, section 5).
+//! The verdict on a frame comes half a second later. Above 36 fps only some frames are compared. A
+//! change of verdict between two compared frames is placed at the frame where the picture changed
+//! most. Black frames belong to no shot, as with every detector (paper, section 5).
 
 use std::cmp::Ordering;
 use std::convert::Infallible;
 
 use heapless::Deque;
 
-use super::evidence::{self, EvidenceWindow, Pushed, Told};
+use super::evidence::{self, EvidenceWindow, FrameEvidence, Pushed};
 use super::signature::Signature;
 use super::transition_network::{Reading, TransitionNetwork};
 use super::{Label, ShotDetector, ShotKind, ShotSettings, Verdict};
 use crate::active_area::Area;
 use crate::frame::{Frame, Timestamp};
 
-/// Frames that were read and are kept: those without a verdict, and those before them that a verdict looks back to.
+/// Number of read frames in memory: those without a verdict, and earlier ones that a verdict looks
+/// back to.
 const WINDOW: usize = 24;
-/// Frames that a verdict looks back to.
+/// Number of earlier frames that a verdict looks at.
 const BEHIND: usize = 8;
-/// Frames after one that its verdict looks to.
+/// Number of later frames that a verdict looks at.
 const AHEAD: usize = 4;
-/// Seconds of them: where frames are further apart than this, none.
+/// The same in seconds: later frames beyond this distance are not looked at.
 const AHEAD_S: f64 = 1.0 / 6.0;
-/// Frames that are missing in a gradual transition and are taken for part of it, at most.
+/// Largest hole in a gradual transition that is filled, in frames.
 const HOLE: usize = 2;
-/// Frames of a gradual transition, at least; less where frames are far apart.
+/// Shortest gradual transition in frames. It is shorter if frames are far apart.
 const SHORTEST: usize = 3;
-/// Seconds of it.
+/// The same in seconds.
 const SHORTEST_S: f64 = 0.12;
-/// Frames of a shot, at least.
+/// Shortest shot in frames.
 const SHORTEST_SHOT: usize = 3;
 
-/// Probability of a cut below which the picture stays.
+/// Probability of a cut below which the picture stays the same.
 const SAME: f32 = 0.5;
 
-/// Frames without a verdict, at most: of those that are compared as many as a verdict looks to, with all that are passed over.
+/// Largest number of frames without a verdict: the compared frames that a verdict looks at, and all
+/// skipped frames between them.
 const WAITING: usize = (evidence::AHEAD + AHEAD + 2) * (evidence::PASSED_OVER + 1);
 
 /// A frame without a verdict.
 #[derive(Clone, Copy)]
 struct Waiting {
     time: Timestamp,
-    /// Whether a pause was before it.
+    /// Whether it follows a pause.
     after_gap: bool,
     pushed: Pushed,
 }
 
-/// What is kept of a frame that was read.
+/// A frame that the network read.
 #[derive(Clone, Copy)]
 struct Read {
     reading: Reading,
@@ -56,26 +60,26 @@ struct Read {
     area: Option<Area>,
 }
 
-/// The detector.
+/// The built-in shot detector.
 pub struct EvidenceDetector {
     network: TransitionNetwork,
     settings: ShotSettings,
     evidence: EvidenceWindow,
     /// Frames without a verdict.
     waiting: Box<Deque<Waiting, WAITING>>,
-    /// Oldest first; the first `decided` have their verdict.
+    /// Oldest first. The first `decided` have their verdict.
     read: Deque<Read, WINDOW>,
     decided: usize,
     last: Option<Label>,
-    /// Mean luma of the darkest frame since the last shot ended; 0 where one was black.
+    /// Mean luma of the darkest frame since the last shot ended, 0 if one was black.
     darkest: f32,
-    /// Frames since the open shot began.
+    /// Number of frames since the open shot began.
     open_for: usize,
     newest: Option<Timestamp>,
 }
 
 impl EvidenceDetector {
-    /// A detector at the start of a stream.
+    /// Returns a detector at the start of a stream.
     pub fn new(network: TransitionNetwork, settings: ShotSettings) -> Self {
         EvidenceDetector {
             network,
@@ -91,30 +95,30 @@ impl EvidenceDetector {
         }
     }
 
-    /// Takes the next frame of the stream as its signature, for when that is at hand, and hands `verdict` those that can now be decided.
-    /// Looks for no borders.
+    /// Processes the next frame of the stream by its signature and passes the verdicts that are
+    /// ready to `verdict`. Does not look for borders.
     pub fn push_signature(&mut self, time: Timestamp, signature: Signature, verdict: impl FnMut(Verdict)) {
-        self.take(time, |evidence, tell| evidence.push_signature(time, signature, tell), verdict);
+        self.take(time, |evidence, emit| evidence.push_signature(time, signature, emit), verdict);
     }
 
-    /// Takes the frame at `time`, which `push` hands to the window.
+    /// Processes the frame at `time`. `push` adds it to the window.
     fn take(
         &mut self,
         time: Timestamp,
-        push: impl FnOnce(&mut EvidenceWindow, &mut dyn FnMut(Told<'_>)) -> Pushed,
+        push: impl FnOnce(&mut EvidenceWindow, &mut dyn FnMut(FrameEvidence<'_>)) -> Pushed,
         mut verdict: impl FnMut(Verdict),
     ) {
         let gap = self.newest.is_some_and(|newest| time.since(newest).as_secs_f64() > self.settings.gap_s);
         if gap {
-            // What was shown in a pause is not known, so nothing is compared across it.
+            // The content of a pause is unknown, so no frames are compared across it.
             self.flush(&mut verdict);
         }
         self.newest = Some(time);
         let EvidenceDetector { evidence, read, network, settings, .. } = self;
-        let pushed = push(evidence, &mut |told| {
-            let _ = read.push_back(reading(network, settings, told));
+        let pushed = push(evidence, &mut |found| {
+            let _ = read.push_back(reading(network, settings, found));
         });
-        // Cannot be full: a frame has its verdict at the latest when this many have been seen after it.
+        // Never full: each frame has its verdict after at most this many later frames.
         let _ = self.waiting.push_back(Waiting { time, after_gap: gap, pushed });
         while self.decided < self.read.len() {
             let ahead = self.read.len() - 1 - self.decided;
@@ -126,17 +130,17 @@ impl EvidenceDetector {
         }
     }
 
-    /// Decides all that have been seen, and forgets them.
+    /// Decides all frames in memory and forgets them.
     fn flush(&mut self, verdict: &mut impl FnMut(Verdict)) {
         let EvidenceDetector { evidence, read, network, settings, .. } = self;
-        // Cannot be full: what is kept, what waits and what the window still holds are fewer.
-        evidence.finish(|told| {
-            let _ = read.push_back(reading(network, settings, told));
+        // Never full: the remaining frames of the window fit.
+        evidence.finish(|found| {
+            let _ = read.push_back(reading(network, settings, found));
         });
         while self.decided < self.read.len() {
             self.decide(verdict);
         }
-        // What was passed over after the last frame that was compared is as that one.
+        // Frames that were skipped after the last compared frame continue its label.
         let same = continued(self.last);
         let area = self.read.back().and_then(|read| read.area);
         while let Some(Waiting { time, after_gap, .. }) = self.waiting.pop_front() {
@@ -146,10 +150,11 @@ impl EvidenceDetector {
         self.decided = 0;
     }
 
-    /// The verdict on the oldest frame that was compared and has none, and on those that were passed over before it.
+    /// Decides the oldest compared frame without a verdict, and the skipped frames before it.
     fn decide(&mut self, verdict: &mut impl FnMut(Verdict)) {
         let Some(own) = self.waiting.iter().position(|frame| frame.pushed.compared) else {
-            // Cannot be: every reading is of a frame that waits. Were it so, nobody must wait for it for ever.
+            // Unreachable: every reading belongs to a waiting frame. Counting on avoids an endless
+            // loop.
             self.decided += 1;
             return;
         };
@@ -157,7 +162,7 @@ impl EvidenceDetector {
         let label = self.label(self.decided, after_gap);
         let area = self.at(self.decided).and_then(|read| read.area);
         let changes = self.waiting.iter().take(own + 1).map(|frame| frame.pushed.change).enumerate();
-        // Of equal changes the last, which is that of the frame that was compared.
+        // Among equal changes the last one, which is that of the compared frame.
         let begins = changes.max_by(|one, other| one.1.total_cmp(&other.1)).map_or(own, |(at, _)| at);
         for at in 0..=own {
             let Some(Waiting { time, after_gap, .. }) = self.waiting.pop_front() else { break };
@@ -198,7 +203,7 @@ impl EvidenceDetector {
         if self.black(index) || self.gradual(index) {
             return Label::Transition;
         }
-        // What is too short to be seen between two transitions is part of them.
+        // A shot that is too short between two transitions is part of them.
         let opens = matches!(self.last, None | Some(Label::Transition));
         if opens && (index + 1..index + SHORTEST_SHOT).any(|at| self.black(at) || self.gradual(at)) {
             return Label::Transition;
@@ -212,22 +217,22 @@ impl EvidenceDetector {
         }
     }
 
-    /// How a shot begins at `index` after frames that belonged to none.
+    /// Returns how a shot begins at `index` after frames that belong to none.
     fn ending(&self, index: usize) -> ShotKind {
         if index > 0 && self.black(index - 1) {
             return ShotKind::Black;
         }
-        // Brightness rises from black, or near it.
+        // Brightness rises from black or nearly black.
         let dark = self.at(index).is_some_and(|read| self.darkest < 0.25 * read.mean);
         if dark { ShotKind::Fade } else { ShotKind::Gradual }
     }
 
-    /// Whether the frame's own reading is that of a gradual transition.
+    /// Returns whether the frame's own reading is that of a gradual transition.
     fn raw(&self, index: usize) -> bool {
         self.at(index).is_some_and(|read| read.reading.gradual > self.settings.gradual)
     }
 
-    /// The same with holes filled.
+    /// Returns the same with holes filled.
     fn filled(&self, index: usize) -> bool {
         self.raw(index)
             || (1..=HOLE).any(|back| {
@@ -235,7 +240,7 @@ impl EvidenceDetector {
             })
     }
 
-    /// Whether the frame is part of a gradual transition that is long enough.
+    /// Returns whether the frame belongs to a gradual transition that is long enough.
     fn gradual(&self, index: usize) -> bool {
         if !self.filled(index) {
             return false;
@@ -245,7 +250,7 @@ impl EvidenceDetector {
         before + 1 + after >= self.shortest()
     }
 
-    /// Frames of a gradual transition, at least.
+    /// Returns the shortest gradual transition in frames.
     fn shortest(&self) -> usize {
         let mut compared = self.waiting.iter().filter(|frame| frame.pushed.compared).map(|frame| frame.time);
         let interval = match (compared.next(), compared.next()) {
@@ -255,7 +260,7 @@ impl EvidenceDetector {
         if interval > 0.0 { ((SHORTEST_S / interval).round() as usize).clamp(1, SHORTEST) } else { SHORTEST }
     }
 
-    /// Whether a shot ends before the frame and one begins with it.
+    /// Returns whether a shot ends before the frame and another begins with it.
     fn cuts(&self, index: usize) -> bool {
         let cut = |at: usize| self.at(at).map_or(0.0, |read| read.reading.cut);
         let here = cut(index);
@@ -268,7 +273,7 @@ impl EvidenceDetector {
     }
 }
 
-/// The label of a frame that is as one with the label `before` was.
+/// Returns the label of a frame that continues a frame with label `before`.
 fn continued(before: Option<Label>) -> Label {
     match before {
         None | Some(Label::Transition) => Label::Transition,
@@ -276,12 +281,13 @@ fn continued(before: Option<Label>) -> Label {
     }
 }
 
-/// What the network says of a frame; of still pictures a rule, since it has learned from films.
-fn reading(network: &TransitionNetwork, settings: &ShotSettings, told: Told<'_>) -> Read {
-    let Told { signature, area, evidence, inside, still_cut } = told;
+/// Reads a frame with the network. A rule handles still pictures, because the network was trained
+/// on films.
+fn reading(network: &TransitionNetwork, settings: &ShotSettings, found: FrameEvidence<'_>) -> Read {
+    let FrameEvidence { signature, area, evidence, inside, still_cut } = found;
     let histogram = signature.histogram();
     let mut reading = if still_cut { Reading { cut: 1.0, gradual: 0.0 } } else { network.run(evidence) };
-    // Borders that come or go are no cut where the picture inside of them stays.
+    // A change of borders is no cut if the picture inside them stays the same.
     if reading.cut > settings.cut
         && let Some(inside) = inside.map(|inside| network.run(inside))
         && inside.cut < SAME
@@ -300,7 +306,7 @@ impl ShotDetector for EvidenceDetector {
     type Error = Infallible;
 
     fn push(&mut self, frame: &Frame<'_>, verdict: impl FnMut(Verdict)) -> Result<(), Infallible> {
-        self.take(frame.time(), |evidence, tell| evidence.push(frame, tell), verdict);
+        self.take(frame.time(), |evidence, emit| evidence.push(frame, emit), verdict);
         Ok(())
     }
 
@@ -317,10 +323,12 @@ mod tests {
     use super::*;
     use crate::frame::{Pixels, Plane};
 
-    /// A network that was not trained: it sees a cut where the picture is far brighter or darker than the one before, and nothing gradual.
+    /// Returns an untrained network. It reads a cut if the picture is far brighter or darker than
+    /// the previous one, and never a gradual transition.
     fn network() -> TransitionNetwork {
         let mut weights = vec![0.0; WEIGHTS];
-        // Of the frame and the one before it, the eighth and ninth of sixteen, the difference of luma: a root, so 0.4 is 10 of 255.
+        // The difference of luma between the frame and the previous one, the ninth and eighth of
+        // sixteen. It is a square root, so 0.4 is 10 of 255.
         let luma = 5 * (0..8).map(|earlier| 15 - earlier).sum::<usize>();
         weights[luma * FIRST] = 1.0;
         let second = NUMBERS * FIRST + FIRST;
@@ -335,13 +343,13 @@ mod tests {
 
     const SIZE: (usize, usize) = (64, 36);
 
-    /// What is said of pictures at these times.
+    /// Returns the labels of pictures at these times.
     fn verdicts(network: TransitionNetwork, pictures: impl IntoIterator<Item = (Vec<u8>, Timestamp)>) -> Vec<Label> {
         let mut detector = EvidenceDetector::new(network, ShotSettings::default());
-        let (mut labels, mut times, mut told) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut labels, mut times, mut decided) = (Vec::new(), Vec::new(), Vec::new());
         let mut keep = |verdict: Verdict| {
             labels.push(verdict.label);
-            told.push(verdict.time);
+            decided.push(verdict.time);
         };
         for (data, time) in pictures {
             let plane = Plane { data: &data, stride: SIZE.0 };
@@ -350,7 +358,7 @@ mod tests {
             times.push(time);
         }
         let Ok(()) = detector.finish(keep);
-        assert_eq!(told, times, "one verdict a frame, in order");
+        assert_eq!(decided, times, "one verdict a frame, in order");
         labels
     }
 
@@ -370,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_is_exact_at_any_rate_and_wherever_it_falls_among_frames_that_are_passed_over() {
+    fn a_cut_is_exact_at_any_rate_and_between_any_skipped_frames() {
         for fps in [2, 24, 30, 50, 60, 120, 240, 1000] {
             for cut in 40..56 {
                 let labels = at(fps, network(), grey(100, cut).chain(grey(180, 50)));
@@ -380,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn black_is_of_no_shot_and_what_comes_after_it_is_one() {
+    fn black_belongs_to_no_shot_and_a_shot_begins_after_it() {
         for fps in [24, 60] {
             let labels = at(fps, network(), grey(150, 20).chain(grey(16, 20)).chain(grey(90, 21)));
             assert_eq!(openings(&labels), [(0, ShotKind::Start), (40, ShotKind::Black)], "at {fps} fps");
@@ -390,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn two_frames_between_black_are_no_shot() {
+    fn two_frames_between_black_frames_are_no_shot() {
         let pictures = grey(16, 20).chain(grey(90, 2)).chain(grey(16, 10)).chain(grey(90, 5)).chain(grey(16, 9));
         let labels = at(24, network(), pictures);
         assert_eq!(openings(&labels), [(32, ShotKind::Black)]);
@@ -405,24 +413,25 @@ mod tests {
     }
 
     #[test]
-    fn a_verdict_comes_half_a_second_later_or_with_the_first_frame_after_that() {
+    fn a_verdict_comes_after_half_a_second_or_with_the_next_frame() {
         for fps in [1, 5, 24, 30, 60, 240] {
             let mut detector = EvidenceDetector::new(network(), ShotSettings::default());
-            let (mut latest, mut told) = (0.0f64, 0);
+            let (mut latest, mut decided) = (0.0f64, 0);
             for (k, data) in grey(100, 4 * fps).chain(grey(180, 4 * fps)).enumerate() {
                 let time = Timestamp::from_ticks(k as i64, fps as u64);
                 let plane = Plane { data: &data, stride: SIZE.0 };
                 let frame = Frame::new(Pixels::Grey(plane), SIZE.0, SIZE.1, time).expect("a good frame");
                 let Ok(()) = detector.push(&frame, |verdict| {
                     latest = latest.max(time.since(verdict.time).as_secs_f64());
-                    told += 1;
+                    decided += 1;
                 });
             }
-            assert!(told > 6 * fps && latest < 0.5 + 1.0 / fps as f64 + 1e-6, "{latest} s at {fps} fps");
+            assert!(decided > 6 * fps && latest < 0.5 + 1.0 / fps as f64 + 1e-6, "{latest} s at {fps} fps");
         }
     }
 
-    /// A picture of a scene: patches of light and dark, over which a camera moves a little from frame to frame; `light` of it, 0 to 1.
+    /// Returns a picture of a scene: patches of light and dark under a camera that moves slightly
+    /// from frame to frame. `light` is its brightness, 0 to 1.
     fn picture(scene: u32, frame: usize, light: f32) -> Vec<u8> {
         let patch = |x: usize, y: usize| {
             let mixed =
@@ -437,13 +446,13 @@ mod tests {
         (0..frames).map(move |frame| picture(scene, frame, 1.0))
     }
 
-    /// What the trained detector says.
+    /// Returns the labels of the trained detector.
     fn trained(fps: u64, pictures: impl IntoIterator<Item = Vec<u8>>) -> Vec<Label> {
         at(fps, TransitionNetwork::default(), pictures)
     }
 
     #[test]
-    fn the_trained_detector_sees_a_cut_at_any_rate() {
+    fn the_trained_detector_finds_a_cut_at_any_rate() {
         for fps in [5, 24, 60, 120, 240] {
             let labels = trained(fps, scene(1, 300).chain(scene(2, 300)));
             assert_eq!(openings(&labels), [(0, ShotKind::Start), (300, ShotKind::Cut)], "at {fps} fps");
@@ -451,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn to_the_trained_detector_a_flash_is_no_cut_at_any_rate() {
+    fn the_trained_detector_ignores_a_flash_at_any_rate() {
         for fps in [24, 60, 120, 240] {
             let labels = trained(fps, scene(1, 300).chain(grey(230, fps as usize / 12)).chain(scene(1, 300)));
             assert_eq!(openings(&labels), [(0, ShotKind::Start)], "at {fps} fps");
@@ -459,13 +468,13 @@ mod tests {
     }
 
     #[test]
-    fn to_the_trained_detector_a_picture_that_stays_is_a_cut() {
+    fn the_trained_detector_finds_cuts_to_and_from_a_short_scene() {
         let labels = trained(24, scene(1, 40).chain(scene(3, 12)).chain(scene(1, 40)));
         assert_eq!(openings(&labels), [(0, ShotKind::Start), (40, ShotKind::Cut), (52, ShotKind::Cut)]);
     }
 
     #[test]
-    fn to_the_trained_detector_a_dissolve_is_one_transition() {
+    fn the_trained_detector_finds_a_dissolve_as_one_transition() {
         for frames in [8, 16] {
             let share = |k: usize| (k + 1) as f32 / (frames + 1) as f32;
             let mixed = |k: usize| {
@@ -477,7 +486,8 @@ mod tests {
             let [(0, ShotKind::Start), (at, ShotKind::Gradual)] = openings(&labels)[..] else {
                 panic!("{frames}: {:?}", openings(&labels))
             };
-            // One transition that lies where the dissolve is; its edges, where hardly anything of one picture is left, may count as shots.
+            // One transition is at the dissolve. Its edges may count as shots, because hardly
+            // anything of one picture is visible there.
             let first = labels.iter().position(|&label| label == Label::Transition).expect("one at least");
             assert!(first >= 38 && at <= 42 + frames, "{frames}: {first} to {at}");
             assert!(labels[first..at].iter().all(|&label| label == Label::Transition), "{labels:?}");
@@ -485,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn to_the_trained_detector_the_fades_beside_black_belong_to_no_shot() {
+    fn the_trained_detector_assigns_fades_next_to_black_to_no_shot() {
         let out = (1..=10).map(|k| picture(1, 30 + k, 1.0 - k as f32 / 11.0));
         let into = (1..=10).map(|k| picture(2, k, k as f32 / 11.0));
         let after = (0..30).map(|k| picture(2, 10 + k, 1.0));

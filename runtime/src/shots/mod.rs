@@ -1,5 +1,7 @@
-//! Shots: runs of content frames between two transitions, what a detector of them is and what it says of a frame.
+//! Shots: runs of frames between two transitions. This module defines detectors and their verdicts
+//! on frames.
 
+mod detectors;
 pub mod evidence;
 mod evidence_detector;
 pub mod signature;
@@ -12,44 +14,54 @@ use serde::{Deserialize, Serialize};
 use crate::active_area::Area;
 use crate::frame::{Frame, Timestamp};
 
+pub use detectors::{BoxedDetector, DETECTORS, DetectorEntry, DetectorError, DetectorSetup, detector};
 pub use evidence_detector::EvidenceDetector;
 pub use tracker::ShotTracker;
 
-/// Finds the shots of one stream. Give it every decoded frame in order; it gives back one verdict a frame, in the same order.
+/// Finds the shots of one stream. Takes every decoded frame in order and returns one verdict for
+/// each frame, in the same order.
+///
+/// To add a detector, write one file that implements this trait and add a line to [`DETECTORS`].
 pub trait ShotDetector {
-    /// Why it can go no further.
+    /// Why the detector cannot continue.
     type Error;
 
-    /// Takes the next frame and hands `verdict` those that can now be decided. Times must increase.
+    /// Processes the next frame and passes the verdicts that are ready to `verdict`. Times must
+    /// increase.
     ///
     /// # Errors
-    /// When the detector fails; the stream cannot go on then.
+    /// Returns an error if the detector fails. The stream cannot continue then.
     fn push(&mut self, frame: &Frame<'_>, verdict: impl FnMut(Verdict)) -> Result<(), Self::Error>;
 
-    /// Decides what is left at the end of the stream, after which the detector is of no more use.
+    /// Ends the stream and passes the remaining verdicts to `verdict`. The detector is not used
+    /// again.
     ///
     /// # Errors
-    /// When the detector fails.
+    /// Returns an error if the detector fails.
     fn finish(&mut self, verdict: impl FnMut(Verdict)) -> Result<(), Self::Error>;
 }
 
-/// Largest pause over which a picture may be taken to stand still, seconds. It bounds the clips that one picture can fill.
+/// Longest pause in seconds over which a picture may be held. It limits the number of clips from
+/// one picture.
 const LONGEST_GAP_S: f64 = 60.0;
 
-/// Settings of the detector of the edge, and what every detector must know of pauses. The thresholds are those that did best on the training and
-/// validation parts of the corpus that `benches/shots` makes.
+/// Settings of the built-in detector, and the length of a pause for every detector. The default
+/// thresholds scored best on the training and validation sets of the corpus that `benches/shots`
+/// builds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ShotSettings {
-    /// Probability in [0, 1] above which a shot begins with a frame.
+    /// Probability in [0, 1] above which a frame starts a shot.
     pub cut: f32,
-    /// Probability in [0, 1] above which a frame is part of a gradual transition.
+    /// Probability in [0, 1] above which a frame belongs to a gradual transition.
     pub gradual: f32,
-    /// Mean luma, 0 to 255, up to which a frame is black.
+    /// Largest mean luma of a black frame, 0 to 255.
     pub black_luma: f32,
-    /// Share of samples of luma 32 and above up to which a frame is black; a title on black is more.
+    /// Largest share of samples with luma of at least 32 in a black frame. A title on black has
+    /// more.
     pub black_bright_share: f32,
-    /// A pause between two frames that ends a shot, in seconds. Up to here a picture is taken to be standing still.
+    /// Length of a pause between two frames that ends a shot, in seconds. During a shorter pause
+    /// the picture is held.
     pub gap_s: f64,
 }
 
@@ -60,7 +72,7 @@ impl Default for ShotSettings {
 }
 
 impl ShotSettings {
-    /// The first setting that is not a number or outside its meaning, with what it must be.
+    /// Returns the first invalid setting, with a description of the valid values.
     pub fn fault(&self) -> Option<(&'static str, &'static str)> {
         let share = |value: f32| (0.0..=1.0).contains(&value);
         [
@@ -79,61 +91,62 @@ impl ShotSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ShotKind {
-    /// With the stream, or with everything where shots are not looked for.
+    /// At the start of the stream, or of everything if shots are not detected.
     Start,
     /// With a cut.
     Cut,
-    /// Out of black, at once.
+    /// From black, at once.
     Black,
-    /// Out of black, by a fade.
+    /// From black, with a fade.
     Fade,
-    /// After a gradual transition of another kind, or of one that the detector does not name.
+    /// After another gradual transition, or after one that the detector does not classify.
     Gradual,
     /// After a pause of the stream.
     Gap,
 }
 
-/// What a frame is to the shots.
+/// The role of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Label {
-    /// A frame of the shot that is open.
+    /// A frame of the open shot.
     Content,
     /// The first frame of a new shot.
     Opens(ShotKind),
-    /// A frame of a transition: of no shot.
+    /// A frame of a transition, which belongs to no shot.
     Transition,
 }
 
-/// The detector's word on one frame.
+/// The detector's verdict on one frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// Presentation time of the frame.
     pub time: Timestamp,
-    /// What it is.
+    /// The role of the frame.
     pub label: Label,
-    /// Whether it comes after a pause of the stream, of which nobody knows what was shown in it.
+    /// Whether the frame follows a pause of the stream. The content of the pause is unknown.
     pub after_gap: bool,
-    /// The active picture area of the frame; None where it has no borders, or the detector looks for none.
+    /// The active picture area of the frame. `None` if it has no borders, or if the detector does
+    /// not look for borders.
     pub area: Option<Area>,
 }
 
 /// One shot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shot {
-    /// Position among the stream's shots, from 0.
+    /// Index among the stream's shots, from 0.
     pub index: usize,
     /// How it began.
     pub kind: ShotKind,
     /// Presentation time of its first frame.
     pub start: Timestamp,
-    /// Presentation time of the first frame after it; at the end of the stream or before a pause, when its last frame is
-    /// over.
+    /// Presentation time of the first frame after it. At the end of the stream or before a pause:
+    /// the time at which its last frame ends.
     pub end: Timestamp,
     /// Index of its first frame among the decoded frames, from 0.
     pub first_frame: u64,
-    /// Decoded frames in it.
+    /// Number of decoded frames in it.
     pub frames: u64,
-    /// The active picture area of its last frame; None where it has no borders.
+    /// The active picture area of its last frame. `None` if it has no borders.
     pub active: Option<Area>,
 }
 
@@ -142,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_without_meaning_are_named() {
+    fn invalid_settings_are_named() {
         assert_eq!(ShotSettings::default().fault(), None);
         let fault = |settings: ShotSettings| settings.fault().map(|(name, _)| name);
         assert_eq!(fault(ShotSettings { cut: f32::NAN, ..Default::default() }), Some("cut"));

@@ -1,4 +1,5 @@
-//! The signature of a frame: what a shot detector keeps of it, counts and a picture of a few hundred cells, and how unlike two of them are.
+//! The signature of a frame: what a shot detector stores of it (a histogram and a picture of some
+//! hundred cells), and the distances between two signatures.
 
 use divita_executor::{Computation, run_widest};
 
@@ -6,23 +7,23 @@ use crate::frame::Frame;
 use crate::histogram::Histogram;
 use crate::thumbnail::Thumbnail;
 
-/// Cells of luma across and down.
+/// Luma cells per row and column.
 const LUMA: (usize, usize) = (32, 18);
-/// Cells of each colour difference across and down.
+/// Cells of each colour difference per row and column.
 const CHROMA: (usize, usize) = (16, 9);
 const LUMA_CELLS: usize = LUMA.0 * LUMA.1;
 const CHROMA_CELLS: usize = CHROMA.0 * CHROMA.1;
 
-/// Kinds of [`Signature::distances`].
+/// Number of distances in [`Signature::distances`].
 pub const DISTANCES: usize = 5;
 
-/// Difference of luma in a cell, of 255, from which the cell is another.
+/// Difference of luma, of 255, from which a cell has changed.
 const CHANGED: u8 = 20;
 
-/// Variance, of luma of 255, that counts as none: noise.
+/// Variance of luma, of 255, that counts as noise.
 const FLAT: f32 = 16.0;
 
-/// What is kept of a frame, 1.6 kB.
+/// What a detector stores of a frame, 1.6 kB.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Signature {
     histogram: Histogram,
@@ -33,14 +34,14 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// The signature of `frame`, whose planes are read where they are. Allocates nothing.
-    pub fn of(frame: &Frame<'_>) -> Self {
+    /// Returns the signature of `frame`, read from its planes without a copy. Allocates nothing.
+    pub fn from_frame(frame: &Frame<'_>) -> Self {
         Signature::with_thumbnail(frame, &mut Thumbnail::EMPTY.clone())
     }
 
-    /// The signature of `frame`, and its thumbnail.
+    /// Returns the signature of `frame` and writes its thumbnail.
     pub(super) fn with_thumbnail(frame: &Frame<'_>, thumbnail: &mut Thumbnail) -> Self {
-        let histogram = Histogram::of_rows(frame, |row| thumbnail.keep(row));
+        let histogram = Histogram::from_frame_with_rows(frame, |row| thumbnail.keep(row));
         let mut signature =
             Signature { histogram, luma: [0; LUMA_CELLS], chroma: [0; 2 * CHROMA_CELLS], mean: 0.0, spread: 0.0 };
         thumbnail.luma.shrink(LUMA, &mut signature.luma);
@@ -57,31 +58,32 @@ impl Signature {
         signature
     }
 
-    /// The signature of the same picture in shades of grey.
+    /// Returns the signature of the same picture in grey.
     pub fn without_colour(mut self) -> Self {
         self.histogram = self.histogram.without_colour();
         self.chroma = [128; 2 * CHROMA_CELLS];
         self
     }
 
-    /// The counts.
+    /// Returns the histogram.
     pub fn histogram(&self) -> &Histogram {
         &self.histogram
     }
 
-    /// Mean luma, 0 to 255.
+    /// Returns the mean luma, 0 to 255.
     pub fn mean(&self) -> f32 {
         self.mean
     }
 
-    /// Standard deviation of luma over the cells, 0 to 127.
+    /// Returns the standard deviation of luma over the cells, 0 to 127.
     pub fn spread(&self) -> f32 {
         self.spread
     }
 
-    /// How unlike two frames are, each 0 for the same: the difference of luma and of chroma cell by cell, the distance of the histograms, one
-    /// less the correlation of luma (which a flash or a fade leaves alone), the share of the cells that changed. Of all but the correlation the root,
-    /// because small differences matter more than large ones.
+    /// Returns how different two frames are, each number 0 for equal frames: the difference of luma
+    /// and of chroma cell by cell, the distance of the histograms, one minus the correlation of
+    /// luma (which a flash or a fade does not change), and the share of changed cells. All but the
+    /// correlation are square roots, because small differences matter more than large ones.
     pub fn distances(&self, other: &Signature) -> [f32; DISTANCES] {
         let mut sums = Sums::default();
         run_widest(Compare { one: self, other, sums: &mut sums });
@@ -139,11 +141,11 @@ mod tests {
     fn grey(width: usize, height: usize, pixel: impl Fn(usize, usize) -> u8) -> Signature {
         let data: Vec<u8> = (0..width * height).map(|at| pixel(at % width, at / width)).collect();
         let pixels = Pixels::Grey(Plane { data: &data, stride: width });
-        Signature::of(&Frame::new(pixels, width, height, Timestamp::ZERO).expect("the plane holds it"))
+        Signature::from_frame(&Frame::new(pixels, width, height, Timestamp::ZERO).expect("the plane holds it"))
     }
 
     #[test]
-    fn a_picture_is_like_itself_at_any_size() {
+    fn a_picture_equals_itself_at_any_size() {
         let picture = |width: usize| move |x: usize, y: usize| (16 + 200 * x / width + y % 2) as u8;
         let whole = grey(128, 72, picture(128));
         for (width, height) in [(1, 1), (5, 3), (31, 17), (128, 72), (640, 360), (1281, 721)] {
@@ -158,19 +160,19 @@ mod tests {
     }
 
     #[test]
-    fn without_colour_it_is_that_of_the_luma_alone() {
+    fn a_signature_without_colour_is_that_of_the_luma() {
         let data: Vec<u8> = (0..96 * 54 * 2).map(|at| (at * 7 % 251) as u8).collect();
         let plane = |from: usize, stride: usize| Plane { data: &data[from..], stride };
         let (y, u, v) = (plane(0, 96), plane(31, 48), plane(77, 48));
         let signature =
-            |pixels| Signature::of(&Frame::new(pixels, 96, 54, Timestamp::ZERO).expect("the planes hold it"));
+            |pixels| Signature::from_frame(&Frame::new(pixels, 96, 54, Timestamp::ZERO).expect("the planes hold it"));
         let colour = signature(Pixels::Planar { y, u, v, subsampling: Subsampling::Both });
         assert_eq!(colour.clone().without_colour(), signature(Pixels::Grey(y)));
         assert_ne!(colour, signature(Pixels::Grey(y)));
     }
 
     #[test]
-    fn a_flash_leaves_the_correlation_and_nothing_else() {
+    fn a_flash_changes_every_distance_but_the_correlation() {
         let dark = grey(320, 180, |x, y| (30 + (x / 40 + y / 40) % 2 * 60) as u8);
         let light = grey(320, 180, |x, y| (130 + (x / 40 + y / 40) % 2 * 60) as u8);
         let other = grey(320, 180, |x, y| (30 + (x / 40 + y / 40 + 1) % 2 * 60) as u8);

@@ -1,32 +1,35 @@
 //! Cuts between still pictures: flat colours, text slides, photographs.
 //!
-//! The network takes a change of brightness alone for a flash, since films have no flat pictures, and what changes in text is
-//! too small for it. Here a cut is a change between pictures that stand still before and after it, if what they show
-//! changes and not only their light.
+//! The network takes a change of brightness alone for a flash, because films have no flat pictures.
+//! Changes of text are too small for it. Here a cut is a change between pictures that are still
+//! before and after it, if their content changes and not only their brightness.
 
 use super::evidence::{Evidence, OWN, change, interval, is_seen_ahead, spread};
 use crate::frame::{Frame, Pixels};
 
-/// Mean change of luma and of chroma from one frame to the next up to which a picture stands still, as
-/// [`super::signature::Signature::distances`] has them: less than one of 255.
+/// Largest mean change of luma and of chroma between frames of a still picture, in the numbers of
+/// [`super::signature::Signature::distances`]: less than 1 of 255.
 const STILL: (f32, f32) = (0.12, 0.25);
-/// The same of a cut, at least: 2 and 4 of 255.
+/// Smallest such change at a cut: 2 and 4 of 255.
 const CUT: (f32, f32) = (0.18, 0.5);
-/// Correlation of the two pictures, at most. It is near 1 where the light alone changes.
+/// Largest correlation of the two pictures. It is near 1 if only the brightness changes.
 const ALIKE: f64 = 0.7;
-/// Difference of luma, of 255, up to which a sample stays as it was.
+/// Largest difference of luma, of 255, of an unchanged sample.
 const SAME: u8 = 10;
-/// Standard deviation of the samples that stay, at most, as a share of that of each picture: where what stays is more than a
-/// background, as under a title or beside a line that is added, it is the same picture.
+/// Largest standard deviation of the unchanged samples, as a share of that of each picture. If more
+/// than a background is unchanged, as under a title or next to an added line, it is the same
+/// picture.
 const BACKGROUND: f64 = 0.85;
-/// Share of the samples that stay from which flat pictures are the same, and below which what stays says nothing.
+/// Share of unchanged samples from which flat pictures are the same, and below which the unchanged
+/// samples are ignored.
 const MOST: f64 = 0.5;
 const FEW: f64 = 0.1;
-/// Standard deviation of luma, of 255, below which a picture is flat, so that a correlation says nothing.
+/// Standard deviation of luma, of 255, below which a picture is flat, so that the correlation has
+/// no meaning.
 const FLAT: f32 = 4.0;
-/// Seconds that the picture before it has stood still, at least: longer than a flash.
+/// Shortest time in seconds that the previous picture was still: longer than a flash.
 const BEFORE_S: f32 = 0.3;
-/// The frames before the last one before it, as places in what the evidence is on, and how many frames before it they are.
+/// The frames before the previous one, as indices in the evidence, with their distance in frames.
 const BEFORE: [(usize, usize); 6] =
     [(OWN - 2, 2), (OWN - 3, 3), (OWN - 4, 4), (OWN - 5, 5), (OWN - 6, 7), (OWN - 7, 11)];
 /// The frames after it.
@@ -49,7 +52,8 @@ pub(super) fn begins(evidence: &Evidence) -> bool {
         && AFTER.into_iter().all(|place| still(OWN, place))
 }
 
-/// Returns whether the frame shows something else than the one before it, from the thumbnails of both.
+/// Returns whether the frame shows other content than the previous one, from the thumbnails of
+/// both.
 pub(super) fn shows_another(evidence: &Evidence, before: &Frame<'_>, own: &Frame<'_>) -> bool {
     let (Pixels::Planar { y: one, .. }, Pixels::Planar { y: other, .. }) = (before.pixels(), own.pixels()) else {
         return false;
@@ -92,7 +96,7 @@ impl Moments {
         self.products += both[0] * both[1];
     }
 
-    /// Standard deviations.
+    /// Returns the standard deviations.
     fn deviations(&self) -> [f64; 2] {
         let variance = |at: usize| self.squares[at] / self.count - (self.sums[at] / self.count).powi(2);
         [variance(0).max(0.0).sqrt(), variance(1).max(0.0).sqrt()]

@@ -1,27 +1,27 @@
-//! The tracker: verdicts on frames to shots with a beginning and an end.
+//! The tracker: turns verdicts on frames into shots with start and end.
 
 use super::{Label, Shot, Verdict};
 use crate::frame::Timestamp;
 
-/// How long a picture is taken to be shown where no step from one frame to the next is known: a twenty-fifth of a second.
+/// Duration of a picture if no distance between frames is known: 1/25 s.
 const USUAL_STEP: Timestamp = Timestamp::from_millis(40);
 
-/// Follows the verdicts of one stream and says when a shot closes.
+/// Follows the verdicts of one stream and returns shots that end.
 #[derive(Debug, Default)]
 pub struct ShotTracker {
     open: Option<Shot>,
     shots: usize,
     frames: u64,
     last: Timestamp,
-    /// The last step from one frame to the next that was no pause: how long the last frame is taken to be shown.
+    /// Latest distance between two frames without a pause: the duration of the last frame.
     step: Option<Timestamp>,
-    /// How long the last frame is shown, where its source says so.
+    /// Duration of the last frame, if its source states it.
     stated: Option<Timestamp>,
 }
 
 impl ShotTracker {
-    /// Takes the next verdict; the shot that it closes, if it does. Afterwards [`ShotTracker::open`] says which shot the
-    /// frame belongs to.
+    /// Processes the next verdict and returns the shot that it ends, if any. Afterwards
+    /// [`ShotTracker::open`] is the shot of the frame.
     pub fn push(&mut self, verdict: Verdict) -> Option<Shot> {
         let closed = match verdict.label {
             Label::Content => None,
@@ -38,7 +38,7 @@ impl ShotTracker {
             open.frames += 1;
             open.active = verdict.area;
         }
-        // Nobody knows what was shown in a pause, so it says nothing of how long a picture lasts.
+        // The content of a pause is unknown, so a pause does not show how long a picture lasts.
         if self.frames > 0 && !verdict.after_gap {
             self.step = Some(verdict.time.since(self.last));
         }
@@ -46,23 +46,24 @@ impl ShotTracker {
         closed
     }
 
-    /// The shot that is open, its `end` not yet known.
+    /// Returns the open shot. Its `end` is not known yet.
     pub fn open(&self) -> Option<&Shot> {
         self.open.as_ref()
     }
 
-    /// States how long the last frame of the stream is shown, before [`ShotTracker::finish`].
+    /// Sets the duration of the stream's last frame, before [`ShotTracker::finish`].
     pub fn state_last_duration(&mut self, duration: Timestamp) {
         self.stated = Some(duration);
     }
 
-    /// Ends the stream; the shot that this closes, if one was open.
+    /// Ends the stream and returns the last shot, if one was open.
     pub fn finish(&mut self) -> Option<Shot> {
         self.close(self.end())
     }
 
-    /// When the last frame is over. It is shown as long as its source states, or for one step: the last one that was no pause.
-    /// The end of one shot is so never after the beginning of the next.
+    /// Returns the time at which the last frame ends. Its duration is the one that its source
+    /// states, or the latest distance without a pause. So a shot never ends after the start of the
+    /// next one.
     pub fn end(&self) -> Timestamp {
         match self.frames {
             0 => self.last,
@@ -70,7 +71,7 @@ impl ShotTracker {
         }
     }
 
-    /// Frames seen.
+    /// Returns the number of frames.
     pub fn frames(&self) -> u64 {
         self.frames
     }

@@ -1,7 +1,9 @@
-//! The network that reads the evidence on a frame: how probable it is that a shot begins with it, and that it is part of a gradual transition.
+//! The network that reads the evidence on a frame: the probabilities that a shot begins with it,
+//! and that it belongs to a gradual transition.
 //!
-//! Several members, trained from different beginnings, whose logits are averaged: what one of them learned by chance the others did not. Each
-//! has two hidden layers with ReLU and some 21,000 weights; `divita-models fit-shots` trains them.
+//! It has several members, trained from different initial weights, whose logits are averaged to
+//! cancel errors that one of them learned by chance. Each member has two hidden layers with ReLU
+//! and about 21,000 weights. `divita-models fit-shots` trains them.
 
 use divita_executor::{Computation, run_widest};
 use half::f16;
@@ -12,21 +14,22 @@ use super::evidence::{Evidence, NUMBERS};
 
 /// Outputs of the first layer.
 pub const FIRST: usize = 32;
-/// Outputs of the second.
+/// Outputs of the second layer.
 pub const SECOND: usize = 16;
 /// Logits: cut, gradual.
 pub const OUTPUTS: usize = 2;
 
-/// Weights of one member.
+/// Number of weights of one member.
 pub const WEIGHTS: usize = NUMBERS * FIRST + FIRST + FIRST * SECOND + SECOND + SECOND * OUTPUTS + OUTPUTS;
 
-/// The weights that the program carries; `transition_network.md` beside them says what they were trained on.
+/// The built-in weights. `transition_network.md` describes their training data.
 pub const BUILT_IN: &[u8] = include_bytes!("transition_network.safetensors");
 
-/// Members at most.
+/// Largest number of members.
 pub const MEMBERS: usize = 8;
 
-/// The tensors of a file and their shapes for one member, in the order in which they are used. In the file all members are one after another.
+/// The tensors of a file with their shapes for one member, in the order of their use. In the file,
+/// each tensor contains all members.
 const TENSORS: [(&str, &[usize]); 6] = [
     ("first.weight", &[NUMBERS, FIRST]),
     ("first.bias", &[FIRST]),
@@ -36,56 +39,58 @@ const TENSORS: [(&str, &[usize]); 6] = [
     ("output.bias", &[OUTPUTS]),
 ];
 
-/// Mean logits of those that were asked below which no further member is: most frames are in the midst of a shot, and the first member knows them. What
-/// all of them weigh is more than a fast cache holds beside a decoder's pictures.
+/// Mean logit below which no further member runs. Most frames are inside a shot, and the first
+/// member recognises them. The weights of all members do not fit into a fast cache next to a
+/// decoder's pictures.
 const NOTHING: f32 = -4.0;
 
-/// What a frame is, each as a probability in [0, 1].
+/// The network's reading of a frame, as probabilities in [0, 1].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Reading {
-    /// That a shot begins with it, with a cut.
+    /// Probability that a shot begins with the frame, after a cut.
     pub cut: f32,
-    /// That it lies between two shots.
+    /// Probability that the frame lies between two shots.
     pub gradual: f32,
 }
 
-/// A file that is not one of weights.
+/// A file that contains no valid weights.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TransitionNetworkError {
-    /// It is no safetensors file, or cannot be made one.
-    #[error("these are no weights of the shot detector")]
+    /// The file is no safetensors file, or cannot be encoded as one.
+    #[error("this file contains no weights of the shot detector")]
     File(#[from] SafeTensorError),
-    /// A tensor is missing or of another form.
+    /// A tensor is missing or has another type or shape.
     #[error(
-        "the shot detector's weights have no tensor {0} of half precision and the shape {1:?} for each member: are they of another version?"
+        "the shot detector's weights have no tensor {0} in half precision with shape {1:?} for each member; check their version"
     )]
     Tensor(&'static str, &'static [usize]),
-    /// A weight is infinite or not a number.
-    #[error("a weight of the shot detector's {0} is not a number")]
+    /// A weight is not finite.
+    #[error("a weight of the shot detector's {0} is not finite")]
     NotFinite(&'static str),
 }
 
-/// The members: of each its weights in the order in which they are used: a layer's weights (inputs, outputs), then its biases.
+/// The members, each with its weights in the order of their use: a layer's weights (inputs,
+/// outputs), then its biases.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TransitionNetwork {
     members: Vec<Vec<f32>>,
 }
 
 impl Default for TransitionNetwork {
-    /// The network that the program carries, for when no bundle brings its own.
+    /// Returns the built-in network.
     fn default() -> Self {
-        // The file is part of the program, and a test reads it.
+        // A test reads the built-in file.
         #[allow(clippy::expect_used)]
         TransitionNetwork::read(BUILT_IN).expect("the program's own weights are good")
     }
 }
 
 impl TransitionNetwork {
-    /// The network of a safetensors file in half precision, as [`TransitionNetwork::encode`] writes it.
+    /// Reads a safetensors file in half precision, as [`TransitionNetwork::encode`] writes it.
     ///
     /// # Errors
-    /// When it is no such file, or a number in it is none.
+    /// Returns an error if the file is no such file, or if a weight is not finite.
     pub fn read(bytes: &[u8]) -> Result<Self, TransitionNetworkError> {
         let tensors = SafeTensors::deserialize(bytes)?;
         let count = tensors.tensor(TENSORS[0].0).ok().and_then(|first| first.shape().first().copied());
@@ -107,10 +112,10 @@ impl TransitionNetwork {
         Ok(TransitionNetwork { members })
     }
 
-    /// The file of `members` of [`WEIGHTS`] weights each, rounded to half precision.
+    /// Returns the file of `members`, each with [`WEIGHTS`] weights, rounded to half precision.
     ///
     /// # Errors
-    /// When there are fewer weights.
+    /// Returns an error if a member has fewer weights.
     pub fn encode(members: &[Vec<f32>]) -> Result<Vec<u8>, TransitionNetworkError> {
         let (mut at, mut pieces) = (0, Vec::new());
         for (name, shape) in TENSORS {
@@ -131,7 +136,7 @@ impl TransitionNetwork {
         Ok(serialize(views?, None)?)
     }
 
-    /// The probabilities of one frame. Allocates nothing.
+    /// Returns the probabilities for one frame. Allocates nothing.
     pub fn run(&self, evidence: &Evidence) -> Reading {
         let (mut sums, mut asked) = ([0.0; OUTPUTS], 0.0);
         for member in &self.members {
@@ -181,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_of_another_kind_are_refused() {
+    fn invalid_files_are_refused() {
         use TransitionNetworkError::{File, NotFinite, Tensor};
         assert!(matches!(TransitionNetwork::read(&[0; 12]), Err(File(_))));
         let members = [vec![0.25; WEIGHTS], vec![-0.5; WEIGHTS], vec![1.0; WEIGHTS]];
@@ -207,8 +212,8 @@ mod tests {
     }
 
     #[test]
-    fn who_knows_that_there_is_nothing_is_believed() {
-        // Of each member the logits, which are its last biases.
+    fn a_member_that_reads_nothing_ends_the_run() {
+        // The logits of a member are its last biases.
         let reading = |logits: &[[f32; OUTPUTS]]| {
             let member = |logits: &[f32; OUTPUTS]| [&vec![0.0; WEIGHTS - OUTPUTS][..], logits].concat();
             let members: Vec<Vec<f32>> = logits.iter().map(member).collect();
@@ -220,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn readings_are_those_of_plain_code() {
+    fn readings_equal_those_of_plain_code() {
         let number = |at: u32| f16::from_f32((at.wrapping_mul(2_654_435_761) >> 8) as f32 / 1.7e8 - 0.05).to_f32();
         let members = [0, 7_000].map(|from| (from..from + WEIGHTS as u32).map(number).collect::<Vec<f32>>());
         let evidence: Evidence = std::array::from_fn(|at| (at as f32 * 0.7).sin());

@@ -198,7 +198,7 @@ impl Bench {
     /// Runs each stage by itself.
     fn stages(&self, bundle: &Bundle, networks: &Networks, options: PipelineOptions) -> Result<Vec<Stage>> {
         let manifest = bundle.manifest();
-        let cuts = SegmenterOptions::of(manifest, options.rate, options.segmentation);
+        let cuts = SegmenterOptions::from_manifest(manifest, options.rate, options.segmentation);
         let mut stages = Stages {
             segmenter: Segmenter::new(cuts, bundle.transitions().clone()),
             backbones: networks.backbones()?,
@@ -281,7 +281,7 @@ impl Consumer for Stages {
     fn frame(&mut self, frame: &Frame<'_>) -> Result<()> {
         let [decode, histogram, cut, clip, heads] = &mut self.times;
         decode.push(self.decoding_since.elapsed());
-        timed(histogram, || std::hint::black_box(Histogram::of(frame)));
+        timed(histogram, || std::hint::black_box(Histogram::from_frame(frame)));
         let Ok(()) = timed(cut, || self.segmenter.push(frame, |segment| self.segments.push(segment)));
         for segment in self.segments.drain(..) {
             if let Segment::Clip(done) = segment {

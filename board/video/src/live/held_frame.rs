@@ -114,7 +114,7 @@ mod tests {
             let copy = held.frame().unwrap();
             assert_eq!(copy.time(), Timestamp::from_millis(9));
             assert_eq!((copy.orientation(), copy.sample_aspect()), (frame.orientation(), aspect));
-            assert_eq!(Histogram::of(&copy), Histogram::of(&frame));
+            assert_eq!(Histogram::from_frame(&copy), Histogram::from_frame(&frame));
             let picture = |frame: &Frame<'_>| {
                 let mut picture = Picture::black(24, 16);
                 Preprocessor::whole(24, 16).make(frame, &mut picture);

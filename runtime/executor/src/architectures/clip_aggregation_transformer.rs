@@ -1,8 +1,9 @@
-//! Recognises a Clip Aggregation Transformer with its linear classifier in an ONNX graph, by its structure (paper, section 5.3): a projection,
-//! one block of multi-head self-attention and a feed-forward network, each with its residual connection and layer norm, the mean over
-//! the clips, and the classifier.
+//! Recognises a Clip Aggregation Transformer with its linear classifier by the structure of its
+//! ONNX graph (paper, section 5.3): a projection, one block of multi-head self-attention and a
+//! feed-forward network, each with its residual connection and layer norm, the mean over the clips,
+//! and the classifier.
 //!
-//! Batch norm must be folded into the projection. Names, heads and widths are free.
+//! Batch norm must be folded into the projection. Names, widths and the number of heads are free.
 
 use std::collections::HashSet;
 
@@ -16,10 +17,11 @@ use crate::matmul::turn;
 use crate::network::{InputShape, Network};
 use crate::norm::NormWeights;
 
-/// Finds the network whose first node is `at`. None where no projection with attention begins there.
+/// Recognises the network whose first node is `at`. Returns `None` if no projection with attention
+/// starts there.
 ///
 /// # Errors
-/// Where one begins there and something after it is not understood.
+/// Returns an error if one starts there but a later node does not match.
 pub(crate) fn recognise(
     graph: &Graph<'_>,
     at: usize,
@@ -29,11 +31,12 @@ pub(crate) fn recognise(
     if node.op_type != "MatMul" {
         return Ok(None);
     }
-    // It takes a hundredth of what the backbones take, and its answer is what they were run for.
+    // Single precision: the head takes a hundredth of the backbones' time, and its result is the
+    // final one.
     let builder = Builder::new(instructions.single());
     let mut walk = Walk { graph, builder, done: HashSet::new() };
     let Some(projection) = walk.linear(at) else { return Ok(None) };
-    // What is projected goes to the query, the key, the value and the residual connection.
+    // The projection's readers are the query, the key, the value and the residual connection.
     let readers = graph.readers(&projection.output);
     if readers.len() != 4
         || !readers.iter().any(|&at| graph.proto.node.get(at).is_some_and(|node| node.op_type == "Add"))
@@ -42,7 +45,7 @@ pub(crate) fn recognise(
     }
     let (positions, output, value) = walk
         .transformer(&projection)
-        .ok_or_else(|| Unrecognised(format!("what follows {:?} is no Clip Aggregation Transformer", node.name)))?;
+        .ok_or_else(|| Unrecognised(format!("the nodes after {:?} are no Clip Aggregation Transformer", node.name)))?;
     graph.closed(&walk.done, &value)?;
     let shape = InputShape::Rows { positions, channels: projection.inputs() };
     let Walk { builder, done, .. } = walk;
@@ -55,9 +58,9 @@ pub(crate) fn recognise(
     }))
 }
 
-/// A matrix product by constant weights, and the constant that is added.
+/// A matrix product with constant weights, and the constant that is added.
 struct Linear {
-    /// (outputs, inputs).
+    /// Weights, (outputs, inputs).
     data: Vec<f32>,
     bias: Vec<f32>,
     output: String,
@@ -73,7 +76,7 @@ impl Linear {
     }
 }
 
-/// The graph so far.
+/// The part of the graph that was recognised.
 struct Walk<'a, 'g> {
     graph: &'a Graph<'g>,
     builder: Builder,
@@ -81,7 +84,7 @@ struct Walk<'a, 'g> {
 }
 
 impl<'g> Walk<'_, 'g> {
-    /// The matrix product that node `at` is, with the sum that may follow.
+    /// Returns the matrix product of node `at`, with the sum that may follow.
     fn linear(&mut self, at: usize) -> Option<Linear> {
         let graph = self.graph;
         let node = graph.proto.node.get(at).filter(|node| node.op_type == "MatMul")?;
@@ -104,20 +107,21 @@ impl<'g> Walk<'_, 'g> {
         Some(linear)
     }
 
-    /// The matrix product that alone reads `value`.
+    /// Returns the matrix product that is the only reader of `value`.
     fn next_linear(&mut self, value: &str) -> Option<Linear> {
         let (at, _) = self.graph.only_reader(value, "MatMul")?;
         self.linear(at)
     }
 
-    /// The node of kind `kind` that alone reads `value`.
+    /// Returns the node with operator `kind` that is the only reader of `value`.
     fn next(&mut self, value: &str, kind: &str) -> Option<&'g NodeProto> {
         let (at, node) = self.graph.only_reader(value, kind)?;
         self.done.insert(at);
         Some(node)
     }
 
-    /// All after the projection: the positions, the logits' channels and their value.
+    /// Matches everything after the projection. Returns the number of positions, the channels of
+    /// the logits, and the value of the logits.
     fn transformer(&mut self, projection: &Linear) -> Option<(usize, Vec<Channel>, String)> {
         let graph = self.graph;
         let input = self.builder.rows(projection.inputs());
@@ -143,7 +147,8 @@ impl<'g> Walk<'_, 'g> {
         {
             return None;
         }
-        // The key is the one that is turned, the query what it is multiplied with, the value what the shares are.
+        // The key is the transposed one. The query is multiplied with it. The weights of the
+        // softmax apply to the value.
         let key = split.iter().position(|part| part.3)?;
         let scores = self.next(&split[key].2, "MatMul")?;
         let query = split.iter().position(|part| Some(&part.2) == scores.input.first() && !part.3)?;
@@ -173,7 +178,7 @@ impl<'g> Walk<'_, 'g> {
             return None;
         }
 
-        // One matrix product for all three: what they read is the same.
+        // One matrix product for all three, because they read the same input.
         let [q, k, v] = [query, key, value].map(|at| &three[at]);
         let data = [q.data.as_slice(), &k.data, &v.data].concat();
         let bias = [q.bias.as_slice(), &k.bias, &v.bias].concat();
@@ -215,8 +220,8 @@ impl<'g> Walk<'_, 'g> {
         Some((positions, logits, classifier.output))
     }
 
-    /// Reshape and transpose of `value`, (1, positions, channels), to heads: positions, heads, the value, and whether channels come before
-    /// positions in it.
+    /// Matches reshape and transpose of `value`, (1, positions, channels), into heads. Returns
+    /// positions, heads, the value, and whether channels come before positions in it.
     fn heads(&mut self, value: &str) -> Option<(usize, usize, String, bool)> {
         let apart = self.next(value, "Reshape")?;
         let shape = self.graph.integers(apart.input.get(1)?)?;
@@ -231,7 +236,7 @@ impl<'g> Walk<'_, 'g> {
         (positions > 0 && heads > 0).then(|| (positions, heads, output_of(turn).to_owned(), turned))
     }
 
-    /// The sum of `value` and the residual, and its layer norm.
+    /// Adds the sum of `value` and the residual, and its layer norm.
     fn add_norm(
         &mut self,
         value: &str,

@@ -2,8 +2,8 @@
 //!
 //! To add a backbone or a head:
 //!
-//! 1. Write one file in this folder with a [`Recognise`] function. The function matches the nodes of
-//!    an ONNX graph, starting at a given node, and describes the network layer by layer with
+//! 1. Write one file in this folder with a [`Recognise`] function. The function matches the nodes
+//!    of an ONNX graph, starting at a given node, and describes the network layer by layer with
 //!    [`Builder`](crate::layers::Builder). [`Plan`](crate::plan::Plan) then places the layers for
 //!    any input size. See `shufflenet_v2.rs` for a backbone and `clip_aggregation_transformer.rs`
 //!    for a head.
@@ -39,8 +39,8 @@ static ARCHITECTURES: &[Architecture] = &[
     Architecture { name: "Clip Aggregation Transformer", recognise: clip_aggregation_transformer::recognise },
 ];
 
-/// Returns the first network in `graph` that an entry of [`ARCHITECTURES`] recognises, with the name
-/// of its architecture.
+/// Returns the first network in `graph` that an entry of [`ARCHITECTURES`] recognises, with the
+/// name of its architecture.
 ///
 /// # Errors
 /// Returns the reason if there is no such network.

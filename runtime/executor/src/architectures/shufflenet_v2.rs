@@ -1,6 +1,8 @@
-//! Recognises a ShuffleNet V2 of two or three axes in an ONNX graph, by its structure: from the stem's convolution to the mean over positions.
+//! Recognises a ShuffleNet V2 of two or three axes by the structure of its ONNX graph: from the
+//! stem's convolution to the mean over positions.
 //!
-//! Batch norm must be folded into the convolutions. Names, numbers of channels, of units and of stages are free.
+//! Batch norm must be folded into the convolutions. Names and the numbers of channels, units and
+//! stages are free.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,10 +14,10 @@ use crate::instructions::Instructions;
 use crate::layers::{Builder, Channel, Weights};
 use crate::network::{InputShape, Network};
 
-/// Finds the network whose first node is `at`. None where no stem begins there.
+/// Recognises the network whose first node is `at`. Returns `None` if no stem starts there.
 ///
 /// # Errors
-/// Where a stem begins there and something after it is not understood.
+/// Returns an error if a stem starts there but a later node does not match.
 pub(crate) fn recognise(
     graph: &Graph<'_>,
     at: usize,
@@ -27,7 +29,7 @@ pub(crate) fn recognise(
     }
     let Some(relu) = graph.only_reader(output_of(node), "Relu") else { return Ok(None) };
     let Some(pool) = graph.only_reader(output_of(relu.1), "MaxPool") else { return Ok(None) };
-    let conv = Convolution::of(graph, node)?;
+    let conv = Convolution::from_node(graph, node)?;
     let fits = |kernel: Sides| kernel == [1, 3, 3] || kernel == [3, 3, 3];
     if conv.groups != 1 || !fits(conv.kernel) || conv.step[2] != 2 {
         return Ok(None);
@@ -37,7 +39,7 @@ pub(crate) fn recognise(
     let ceiled = attribute(pool.1, "ceil_mode").is_some_and(|mode| mode.i != 0);
     let padded = integers(pool.1, "pads", 0, 2 * conv.axes) == conv.kernel_pads();
     if pooled("kernel_shape") != Some(conv.kernel) || pooled("strides") != Some(halved) || ceiled || !padded {
-        return Err(Unrecognised(format!("the max pool {:?} is not one of side 3 and step 2", pool.1.name)));
+        return Err(Unrecognised(format!("the max pool {:?} does not have side 3 and step 2", pool.1.name)));
     }
     let mut walk = Walk {
         graph,
@@ -59,10 +61,10 @@ pub(crate) fn recognise(
             return walk.finish(input, &last, value).map(Some);
         }
     }
-    Err(Unrecognised("no mean over all positions ends the network".into()))
+    Err(Unrecognised("the network does not end with a mean over all positions".into()))
 }
 
-/// The graph so far.
+/// The part of the graph that was recognised.
 struct Walk<'a, 'g> {
     graph: &'a Graph<'g>,
     builder: Builder,
@@ -73,7 +75,8 @@ struct Walk<'a, 'g> {
 }
 
 impl Walk<'_, '_> {
-    /// Takes the node `at`, one of whose inputs is known. The output where it is the last.
+    /// Adds the node `at`, one of whose inputs is known. Returns the output if the node is the last
+    /// one.
     fn node(&mut self, at: usize) -> Result<Option<(Vec<Channel>, String)>, Unrecognised> {
         let graph = self.graph;
         let node = &graph.proto.node[at];
@@ -83,17 +86,17 @@ impl Walk<'_, '_> {
             "Concat" => node.input.iter().map(input).collect(),
             _ => node.input.first().and_then(input).map(|channels| vec![channels]),
         };
-        let Some(inputs) = inputs else { return Err(unknown("it joins what is not of the network")) };
+        let Some(inputs) = inputs else { return Err(unknown("an input is not part of the network")) };
         let Some(channels) = inputs.first().filter(|channels| !channels.is_empty()) else {
-            return Err(unknown("it joins nothing"));
+            return Err(unknown("it has no input"));
         };
         self.done.insert(at);
         let mut made = vec![];
         match node.op_type.as_str() {
             "Conv" => {
-                let conv = Convolution::of(graph, node)?;
+                let conv = Convolution::from_node(graph, node)?;
                 if conv.axes != self.axes || conv.inputs.checked_mul(conv.groups) != Some(channels.len()) {
-                    return Err(unknown("its weights do not fit its input"));
+                    return Err(unknown("its weights do not match its input"));
                 }
                 let relu = graph.only_reader(output_of(node), "Relu");
                 if conv.groups == 1 && conv.kernel == [1, 1, 1] && conv.step == [1, 1, 1] {
@@ -101,7 +104,7 @@ impl Walk<'_, '_> {
                 } else if conv.is_depthwise() && relu.is_none() {
                     made.push(self.builder.depthwise(channels, conv.kernel, conv.step, conv.weights()));
                 } else {
-                    return Err(unknown("neither a 1x1 convolution nor a depthwise one of side 3 without ReLU"));
+                    return Err(unknown("it is neither a 1x1 convolution nor a depthwise one of side 3 without ReLU"));
                 }
                 if let Some((at, relu)) = relu {
                     self.done.insert(at);
@@ -120,32 +123,34 @@ impl Walk<'_, '_> {
                     }
                 };
                 let mut rest = channels.as_slice();
-                for part in parts.ok_or_else(|| unknown("its parts are not known"))? {
+                for part in parts.ok_or_else(|| unknown("the sizes of its parts are not constant"))? {
                     let part = usize::try_from(part).ok().filter(|&part| part > 0);
                     let part = part.and_then(|part| rest.split_at_checked(part));
-                    let (part, others) = part.ok_or_else(|| unknown("its parts are not of its input"))?;
+                    let (part, others) =
+                        part.ok_or_else(|| unknown("the sizes of its parts do not match its input"))?;
                     made.push(part.to_vec());
                     rest = others;
                 }
                 if made.len() != node.output.len() || !rest.is_empty() {
-                    return Err(unknown("its parts are not of its input"));
+                    return Err(unknown("the sizes of its parts do not match its input"));
                 }
             }
             "Reshape" => {
-                let (value, channels) = self.shuffle(node, channels).ok_or_else(|| unknown("no channel shuffle"))?;
+                let (value, channels) =
+                    self.shuffle(node, channels).ok_or_else(|| unknown("it is no channel shuffle"))?;
                 self.values.insert(value, channels);
                 return Ok(None);
             }
             "ReduceMean" | "GlobalAveragePool" => {
-                let value = self.mean(node).ok_or_else(|| unknown("no mean over all positions"))?;
+                let value = self.mean(node).ok_or_else(|| unknown("it is no mean over all positions"))?;
                 let (first, last) = (channels[0], channels[channels.len() - 1]);
                 let neighbours = first.layer == last.layer && last.place + 1 == first.place + channels.len();
                 if !neighbours || !channels.is_sorted() {
-                    return Err(unknown("the mean is not of one convolution"));
+                    return Err(unknown("its input is not one convolution"));
                 }
                 return Ok(Some((self.builder.mean(channels), value)));
             }
-            _ => return Err(unknown("not part of a ShuffleNet V2")),
+            _ => return Err(unknown("it is not part of a ShuffleNet V2")),
         }
         for (value, channels) in node.output.iter().zip(made) {
             self.values.insert(value.clone(), channels);
@@ -153,7 +158,7 @@ impl Walk<'_, '_> {
         Ok(None)
     }
 
-    /// Reshape, transpose, reshape: groups and channels change places.
+    /// Matches reshape, transpose and reshape, which swap groups and channels.
     fn shuffle(&mut self, apart: &NodeProto, channels: &[Channel]) -> Option<(String, Vec<Channel>)> {
         let graph = self.graph;
         let swap = graph.only_reader(output_of(apart), "Transpose")?;
@@ -176,7 +181,7 @@ impl Walk<'_, '_> {
         Some((output_of(together.1).to_owned(), shuffled.collect()))
     }
 
-    /// The value of the mean that `node` begins, (1, channels).
+    /// Returns the value of the mean that starts with `node`, (1, channels).
     fn mean(&mut self, node: &NodeProto) -> Option<String> {
         if node.op_type == "GlobalAveragePool" {
             let (at, flat) = self.graph.only_reader(output_of(node), "Flatten")?;
@@ -188,7 +193,7 @@ impl Walk<'_, '_> {
         (!kept && integers(node, "axes", 0, 0) == axes).then(|| output_of(node).to_owned())
     }
 
-    /// What was found, if nothing else reads what is inside of it.
+    /// Returns the network if no other node reads a value inside it.
     fn finish(
         self,
         (input, shape): (String, InputShape),
@@ -201,14 +206,14 @@ impl Walk<'_, '_> {
     }
 }
 
-/// The axis that a node works on.
+/// Returns the axis of a node.
 fn axis(node: &NodeProto) -> Option<i64> {
     attribute(node, "axis").map(|axis| axis.i)
 }
 
-/// A convolution's shape and weights.
+/// Shape and weights of a convolution.
 struct Convolution {
-    /// Axes of positions.
+    /// Number of axes of positions.
     axes: usize,
     groups: usize,
     /// Inputs of each group.
@@ -220,8 +225,8 @@ struct Convolution {
 }
 
 impl Convolution {
-    /// The convolution of `node`, padded by half of its kernel.
-    fn of(graph: &Graph<'_>, node: &NodeProto) -> Result<Self, Unrecognised> {
+    /// Reads the convolution of `node`, which must be padded by half of its kernel.
+    fn from_node(graph: &Graph<'_>, node: &NodeProto) -> Result<Self, Unrecognised> {
         let unknown = |what: &str| Unrecognised(format!("Conv {:?}: {what}", node.name));
         let weights = node.input.get(1).and_then(|value| graph.floats(value));
         let (dims, data) = weights.ok_or_else(|| unknown("its weights are not constant and finite"))?;
@@ -232,17 +237,18 @@ impl Convolution {
             None => (*outputs <= data.len()).then(|| vec![0.0; *outputs]),
         };
         let bias = bias.filter(|bias| bias.len() == *outputs && *outputs > 0);
-        let bias = bias.ok_or_else(|| unknown("its bias is not constant, finite and one for each output"))?;
+        let bias =
+            bias.ok_or_else(|| unknown("its bias is not constant, or not finite, or not one number for each output"))?;
         let kernel: Vec<i64> = kernel.iter().map(|&side| side as i64).collect();
-        if attribute(node, "kernel_shape").is_some_and(|said| said.ints != kernel) {
-            return Err(unknown("its kernel is not that of its weights"));
+        if attribute(node, "kernel_shape").is_some_and(|shape| shape.ints != kernel) {
+            return Err(unknown("its kernel does not match its weights"));
         }
         let groups = attribute(node, "group").map_or(1, |group| group.i);
         let mut conv = Convolution { axes, groups: 1, inputs: *inputs, kernel: [1; 3], step: [1; 3], data, bias };
         let step = conv.spread(&integers(node, "strides", 1, axes));
         (conv.kernel, conv.step, conv.groups) = match (conv.spread(&kernel), step, usize::try_from(groups)) {
             (Some(kernel), Some(step), Ok(groups)) if groups > 0 => (kernel, step, groups),
-            _ => return Err(unknown("it is not of two or three axes")),
+            _ => return Err(unknown("it does not have two or three axes")),
         };
         let padded = attribute(node, "auto_pad").is_none_or(|pad| pad.s.is_empty() || pad.s == b"NOTSET")
             && integers(node, "pads", 0, 2 * axes) == conv.kernel_pads();
@@ -250,12 +256,12 @@ impl Convolution {
             return Err(unknown("it is dilated, or not padded by half of its kernel"));
         }
         if !conv.step.iter().all(|step| (1..=2).contains(step)) {
-            return Err(unknown("its step is neither 1 nor 2"));
+            return Err(unknown("its step is not 1 or 2"));
         }
         Ok(conv)
     }
 
-    /// One number an axis as time, height and width; 1 for a time that is not there.
+    /// Returns one number for each axis as time, height and width. A missing time is 1.
     fn spread(&self, each: &[i64]) -> Option<Sides> {
         let side = |at: usize| usize::try_from(each[at]).ok();
         match each.len() {
@@ -265,7 +271,7 @@ impl Convolution {
         }
     }
 
-    /// Half of the kernel before and after, on each axis.
+    /// Returns the padding before and after on each axis: half of the kernel.
     fn kernel_pads(&self) -> Vec<i64> {
         let half = self.kernel[3 - self.axes..].iter().map(|side| (side / 2) as i64);
         half.clone().chain(half).collect()

@@ -1,0 +1,103 @@
+//! A pool of threads that run the backbones of any number of pipelines.
+
+use std::io;
+use std::num::NonZeroUsize;
+
+use thiserror::Error;
+
+use crate::clips::Clip;
+use crate::fair_pool::{FairPool, FairQueue, Worker};
+use crate::network::{Backbones, Features, NetworkError, Networks};
+
+/// Why a pool could not be started.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PoolError {
+    /// A network could not be prepared for a thread.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The operating system started no thread.
+    #[error("cannot start a thread for the backbones: {0}")]
+    Thread(#[source] io::Error),
+}
+
+/// Threads that run the backbones of one bundle for any number of pipelines
+/// ([`Pipeline::with_pool`](crate::pipeline::Pipeline::with_pool)). Clones share the threads.
+///
+/// - Each thread has its own backbones.
+/// - Each pipeline gets its clips back in its own order. Its events do not depend on the number of
+///   threads or on other pipelines.
+/// - Pipelines take turns, one clip each. The number of clips in the pool is bounded for each
+///   pipeline. A pipeline that reaches its bound runs the next clip on the thread that pushes
+///   frames.
+/// - An error or a panic ends only the pipeline whose clip caused it.
+/// - The threads end when the last pool handle and the last pipeline are dropped.
+#[derive(Clone)]
+pub struct BackbonePool {
+    networks: Networks,
+    pool: FairPool<BackboneWorker>,
+}
+
+impl BackbonePool {
+    /// Starts `threads` threads that run the backbones of `networks`.
+    ///
+    /// # Errors
+    /// Returns an error if tract cannot allocate memory for a network, or if the operating system
+    /// starts no thread.
+    pub fn new(networks: &Networks, threads: NonZeroUsize) -> Result<Self, PoolError> {
+        let workers = (0..threads.get()).map(|_| BackboneWorker::new(networks)).collect::<Result<_, _>>()?;
+        let pool = FairPool::start("backbones", workers).map_err(PoolError::Thread)?;
+        Ok(BackbonePool { networks: networks.clone(), pool })
+    }
+
+    /// Returns the networks that the pool runs.
+    #[must_use]
+    pub fn networks(&self) -> &Networks {
+        &self.networks
+    }
+
+    /// Returns the number of threads.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.pool.threads()
+    }
+
+    /// Adds a pipeline.
+    pub(crate) fn queue(&self) -> Result<ClipQueue, NetworkError> {
+        Ok(self.pool.client(BackboneWorker::new(&self.networks)?))
+    }
+}
+
+/// One pipeline's queue into the pool.
+pub(crate) type ClipQueue = FairQueue<BackboneWorker>;
+
+/// The backbones of one thread.
+pub(crate) struct BackboneWorker {
+    networks: Networks,
+    backbones: Backbones,
+}
+
+impl BackboneWorker {
+    fn new(networks: &Networks) -> Result<Self, NetworkError> {
+        Ok(BackboneWorker { networks: networks.clone(), backbones: networks.backbones()? })
+    }
+}
+
+impl Worker for BackboneWorker {
+    type Job = Clip;
+    type Output = Features;
+    type Error = NetworkError;
+
+    fn run(&mut self, clip: &Clip) -> Result<Features, NetworkError> {
+        self.backbones.run(clip)
+    }
+
+    fn recover(&mut self, panic: String) -> NetworkError {
+        // A panic may leave backbones half-way through a run. If there is no memory for new ones,
+        // the old ones still overwrite all state in their next run.
+        if let Ok(backbones) = self.networks.backbones() {
+            self.backbones = backbones;
+        }
+        NetworkError::Run { file: "a backbone".into(), reason: panic }
+    }
+}
