@@ -1,4 +1,4 @@
-//! The program `divita-models`: one sub-command a file in `commands`.
+//! The program `divita-models`: parses the command line and runs one of `commands`.
 
 mod commands;
 
@@ -8,10 +8,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use divita_console::printable;
 
-/// Makes the model bundles that `divita` runs, and says what the networks in them cost.
+/// Train, convert and verify the networks that `divita` runs, and write model bundles
 ///
-/// A bundle is a folder: the networks as ONNX files, and a manifest that says how frames become their input, what they
-/// were trained on, and the size and sum of every file.
+/// A bundle is a folder: the networks as ONNX files, and a manifest with their preprocessing, their
+/// training data, and the size and SHA-256 of every file.
 #[derive(Parser)]
 #[command(name = "divita-models", version, propagate_version = true, arg_required_else_help = true)]
 struct Cli {
@@ -32,7 +32,7 @@ enum Command {
     FitShots(commands::fit_shots::FitShots),
     Import(commands::import::Import),
     ImportOnnx(commands::import_onnx::ImportOnnx),
-    // Of use to whoever makes a package, and in nobody else's way.
+    // For packagers only, so hidden from --help.
     #[command(hide = true)]
     Manual(commands::manual::Manual),
     Reproduce(commands::reproduce::Reproduce),
@@ -73,10 +73,10 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever read the results (`head`, a pager) has seen enough.
+        // The reader of standard output (`head`, a pager) closed the pipe: not an error.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // That nobody listens is no reason to panic.
+            // A closed standard error must not panic.
             let line = divita_console::in_one_line(&error);
             let _ = writeln!(std::io::stderr(), "error: {}", printable(&line));
             ExitCode::FAILURE

@@ -1,4 +1,4 @@
-//! `divita-models build`: writes a bundle, of a training run or of seeded, untrained networks.
+//! `divita-models build`: writes a bundle from a training run, or from seeded, untrained networks.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
@@ -10,65 +10,75 @@ use divita_models::{
 };
 use divita_runtime::{bundle::notice_fault, sampler::WorkingRate, shots::transition_network};
 
-/// Write a bundle of what was trained, or of random weights
+/// Write a bundle from a training run, or with random weights
 ///
-/// With --run it holds the best heads of a run of `divita-models train`, and the backbones that made the vectors which these were trained on: their files are named with --image-weights
-/// and --video-weights, and must be the very ones. Of a run on Trailers12k's published vectors the weights are not known: any of the same network are accepted, and the model card and the notice say what is not verified. The model card says what was trained on what, how, and how good it is.
+/// --run takes the best heads of a run of `divita-models train`. Name the files of its backbones
+/// with --image-weights and --video-weights: they must be the files that made the vectors. For a
+/// run on Trailers12k's published vectors these files are unknown; `build` accepts any weights of
+/// the same network, and the model card and the notice state what is not verified. The model card
+/// states training data, recipe and measured quality.
 ///
-/// With --seed the weights are random numbers, so the genres that come out mean nothing; the networks have the real size and cost.
-/// Use such a bundle to try the program, to test a board or to measure its speed. The same seed gives the same networks, byte for byte, on every machine.
+/// --seed draws random weights, so the predicted genres mean nothing. The networks have their real
+/// size and cost: use such a bundle to try the program, test a board or measure its speed. The same
+/// seed gives the same bytes on every machine.
 ///
-/// Either way every network (but Swin transformers) is run from its file and by its description, and nothing is written where these do not agree.
+/// Each network, except Swin transformers, is run both from its file and from its description. If
+/// the outputs differ, no bundle is written.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita-models build --run runs/fusion --image-weights shufflenet-2d.safetensors --video-weights shufflenet-3d.safetensors --name films --output bundles/films\n  \
     divita-models build --seed 12 --output bundles/demo\n  \
     divita classify --bundle bundles/films trailer.mp4")]
 pub struct Build {
-    /// Seed of random weights, any whole number
-    #[arg(long, value_name = "N", required_unless_present = "run", conflicts_with = "run")]
-    seed: Option<u64>,
-    /// Folder of a run of `train` that is over
+    /// Folder of a finished run of `train`
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
-    /// Weights of the image stream's backbone, as `import` or `fit-backbone` wrote them and `extract` read them
+    /// Weights of the image stream's backbone, from `import` or `fit-backbone`, as used by
+    /// `extract`
     #[arg(long, value_name = "FILE", requires = "run")]
     image_weights: Option<PathBuf>,
     /// Weights of the video stream's backbone
     #[arg(long, value_name = "FILE", requires = "run")]
     video_weights: Option<PathBuf>,
-    /// Licence of the weights of a run, an SPDX expression
-    #[arg(long, value_name = "SPDX", default_value = "NOASSERTION", requires = "run")]
-    licence: String,
-    /// What programs are to say with every result of the bundle, one line of at most 200 bytes, such as "trained on drawings: it knows nothing of films" (default: nothing, or where it was trained on published vectors, that)
-    #[arg(long, value_name = "TEXT")]
-    notice: Option<String>,
-    /// Rates that the bundle may run at too, beside that of the vectors that its heads were trained on. Prints what these cost, as measured on synthetic trailers for heads trained at 24 frames a second
-    #[arg(long, value_name = "4|6|8|12|24", value_delimiter = ',', requires = "run")]
-    also_at: Vec<WorkingRate>,
-    /// Name that the bundle gives itself (default: that of the folder)
-    #[arg(long)]
-    name: Option<String>,
-    /// How the weights are stored; they are computed with in single precision either way
-    #[arg(long, value_enum, default_value_t = Precision::F16)]
-    precision: Precision,
-    /// Folder to make; it appears complete or not at all
+    /// Bundle folder to create; it appears complete or not at all
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
-    /// Weights of the shot detector, as `fit-shots` writes them (default: the program's own, which are trained)
+    /// Seed of the random weights, any whole number
+    #[arg(long, value_name = "N", required_unless_present = "run", conflicts_with = "run")]
+    seed: Option<u64>,
+    /// Licence of a run's weights, as an SPDX expression
+    #[arg(long, value_name = "SPDX", default_value = "NOASSERTION", requires = "run")]
+    licence: String,
+    /// Notice that programs show with every result, one line of at most 200 bytes, for example
+    /// "trained on drawings: it knows nothing of films" [default: none, or a notice about published
+    /// vectors]
+    #[arg(long, value_name = "TEXT")]
+    notice: Option<String>,
+    /// Further working rates (fps) of the bundle, besides the rates of the vectors that its heads
+    /// were trained on. Logs the cost in quality, as measured on synthetic trailers for heads
+    /// trained at 24 fps
+    #[arg(long, value_name = "4|6|8|12|24", value_delimiter = ',', requires = "run")]
+    also_at: Vec<WorkingRate>,
+    /// Name of the bundle [default: name of the folder]
+    #[arg(long)]
+    name: Option<String>,
+    /// Precision of the stored weights; computation is in single precision either way
+    #[arg(long, value_enum, default_value_t = Precision::F16)]
+    precision: Precision,
+    /// Weights of the shot detector, from `fit-shots` [default: the built-in weights]
     #[arg(long, value_name = "FILE")]
     shot_weights: Option<PathBuf>,
-    /// Replace the bundle that is in --output already
+    /// Replace the bundle at --output
     #[arg(long)]
     force: bool,
 }
 
-/// How weights are stored in the ONNX files.
+/// Precision of the weights in the ONNX files.
 #[derive(Clone, Copy, ValueEnum)]
 enum Precision {
-    /// Four bytes a weight
+    /// Four bytes per weight
     F32,
-    /// Two bytes a weight: half the size, features change by about one in a thousand
+    /// Two bytes per weight: half the size; features change by about 0.1 %
     F16,
 }
 

@@ -1,4 +1,4 @@
-//! `divita-models clips`: what becomes of clips when shots are found by one detector or another.
+//! `divita-models clips`: counts what shot detectors change in clips.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -19,11 +19,13 @@ use divita_video::Address;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
-/// Say what detectors of shots change in the clips that are cut by what they find
+/// Compare the clips that different shot detectors produce
 ///
-/// Each video is cut into clips by its true shots, by what each detector found, and without shots. Of each a line: how many clips hold pictures of
-/// two shots, how many hold a picture from within a gradual transition, and how far, on the average, the bundle's vector of a clip is
-/// from that of the true clip next in time (one less the cosine; image stream and video stream). Truth and FILE are as `divita-models shots` reads them.
+/// Cuts each video into clips three ways: by its true shots, by the shots of each detector, and
+/// without shots. Prints one row for each: the share of clips that span two shots, the share that
+/// contain frames of a gradual transition, and the mean distance (1 - cosine) between the bundle's
+/// vector of a clip and the vector of the true clip nearest in time, for both streams.
+/// `divita-models shots --help` describes the ground truth and FILE.
 #[derive(Args)]
 #[command(
     after_help = "Example:\n  divita-models clips corpus/test --found evidence.json --found transnetv2.json --bundle bundle/"
@@ -32,22 +34,22 @@ pub struct Clips {
     /// Videos, or folders of videos
     #[arg(value_name = "INPUT", required = true, value_parser = divita_console::arguments::input_parser())]
     inputs: Vec<Address>,
-    /// What a detector found, as `divita-models shots --save` writes it; may be given several times
+    /// Transitions of a detector, from `divita-models shots --save`; repeat for several detectors
     #[arg(long, value_name = "FILE")]
     found: Vec<PathBuf>,
     /// Bundle whose backbones make the vectors
     #[arg(long, value_name = "DIR")]
     bundle: PathBuf,
-    /// Frames a second that a clip has
+    /// Working rate: frames per clip
     #[arg(long, value_name = "N", default_value = "8")]
     fps: WorkingRate,
-    /// Print JSON in place of a table
+    /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
 }
 
 impl Clips {
-    /// Compares, and prints the result.
+    /// Compares the clips and prints the result.
     pub fn run(self) -> anyhow::Result<()> {
         let videos = super::shots::videos_by_name(&self.inputs)?;
         let found: Vec<FoundIn> = self
@@ -67,7 +69,7 @@ impl Clips {
             let mut origins = vec![Shots::Known(truth.clone()), Shots::None];
             for one in &found {
                 let said = one.videos.get(name);
-                let said = said.with_context(|| format!("{}: nothing is said of {name}", one.detector))?;
+                let said = said.with_context(|| format!("{}: has no entry for {name}", one.detector))?;
                 origins.push(Shots::Known(said.transitions.clone()));
             }
             compare(video, &truth, &origins, options, &mut backbones, &mut counts)
@@ -113,7 +115,8 @@ impl Clips {
     }
 }
 
-/// Share of clips of two shots, share of clips that reach into a gradual transition, mean distances of the image and the video stream.
+/// Returns the share of clips that span two shots, the share that reach into a gradual transition,
+/// and the mean distances of the image and the video stream.
 fn shares(counts: &ClipCounts) -> [f64; 4] {
     let [image, video] = counts.distances;
     [counts.across as f64, counts.within as f64, image, video].map(|sum| sum / counts.clips.max(1) as f64)

@@ -1,4 +1,4 @@
-//! `divita-models compare`: finished training runs side by side, and the best of them on validation.
+//! `divita-models compare`: compares finished training runs and finds the best on validation.
 
 use std::{
     io::Write,
@@ -20,11 +20,13 @@ use serde_json::{Value, json};
 
 /// Compare training runs and choose the best on validation
 ///
-/// Prints the measures of each finished RUN of `train` or `distill` on the validation and the test part, in percent. Runs that differ only in the split are a variant: mean and standard deviation stand below them.
-/// Where the paper's Table 10 has the same networks, its row follows.
+/// Prints the measures of each finished RUN of `train` or `distill` on the validation and the test
+/// set, in percent. Runs that differ only in the split form a variant; mean and standard deviation
+/// follow. A variant of the paper's Table 10 shows the paper's row too.
 ///
-/// The best variant is that with the highest mean muAP (single-label: top-1) on validation; its best run is that with the highest on validation. The test part has no part in the choice. Where there are several working rates,
-/// figures on the test part are those at the lowest.
+/// The best variant has the highest mean muAP (single-label: top-1 accuracy) on validation, and its
+/// best run the highest on validation. The test set does not influence the choice. With several
+/// working rates, the test figures are for the lowest rate.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita-models compare runs/plain-*/ runs/distilled-*/\n  \
@@ -36,19 +38,19 @@ pub struct Compare {
     /// Print only the path of the best run
     #[arg(long, conflicts_with = "json")]
     best: bool,
-    /// Print JSON in place of a table
+    /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
 }
 
-/// A run and what came of it.
+/// A finished run.
 struct Run {
     path: PathBuf,
     recipe: RunRecipe,
     results: Results,
 }
 
-/// Runs of the same heads on the same streams, each on another split.
+/// Runs of the same heads on the same streams, each with another split.
 struct Variant {
     name: String,
     runs: Vec<Run>,
@@ -61,13 +63,14 @@ impl Run {
         Ok(Run { path: path.to_owned(), recipe, results })
     }
 
-    /// What runs are compared by: muAP on the validation part, of a single-label task top-1.
+    /// Returns the measure by which runs are compared: muAP on validation, or top-1 for a
+    /// single-label task.
     fn measure(&self) -> Option<f64> {
         let areas = self.results.best.areas;
         areas.top_1.or(areas.mu_ap)
     }
 
-    /// [`Run::measure`]; below every other where there is none.
+    /// Returns [`Run::measure`], or a value below all others where it is unknown.
     fn validation(&self) -> f64 {
         self.measure().unwrap_or(-1.0)
     }
@@ -76,7 +79,7 @@ impl Run {
         self.results.test.first().copied()
     }
 
-    /// Name of the variant that it belongs to.
+    /// Returns the name of the run's variant.
     fn variant(&self) -> String {
         let network = |(stream, vectors): (&String, &Vectors)| {
             let network = vectors.attributes.get("network").and_then(Value::as_str);
@@ -89,17 +92,17 @@ impl Run {
 }
 
 impl Variant {
-    /// Mean of [`Run::measure`] on the validation parts.
+    /// Returns the mean of [`Run::measure`] over the runs.
     fn validation(&self) -> f64 {
         self.runs.iter().map(Run::validation).sum::<f64>() / self.runs.len() as f64
     }
 
-    /// The best run on validation; the first of equal ones.
+    /// Returns the best run on validation; the first of equal runs.
     fn best(&self) -> Option<&Run> {
         self.runs.iter().rev().max_by(|one, other| one.validation().total_cmp(&other.validation()))
     }
 
-    /// The paper's figures of the same heads on the same networks.
+    /// Returns the paper's figures for the same heads on the same networks.
     fn paper(&self) -> Option<(&'static str, [Figure; 4])> {
         let recipe = &self.runs.first()?.recipe;
         let same = |kind: Option<StoreKind>, stream: &str| {
@@ -116,14 +119,15 @@ impl Variant {
         .map(|(row, ..)| (row.name, row.figures))
     }
 
-    /// What must be said of its data.
+    /// Returns the note about the data, where there is one.
     fn note(&self) -> Option<&'static str> {
         let streams = self.runs.iter().flat_map(|run| run.recipe.streams.values());
         let facts = streams.filter_map(|vectors| PublishedFact::from_attributes(&vectors.attributes));
         facts.map(|fact| fact.verified).max().and_then(Verification::note)
     }
 
-    /// Mean and deviation in percent of the measure on validation, and of each on the test part.
+    /// Returns mean and deviation, in percent, of the measure on validation and of each measure on
+    /// the test set.
     fn figures(&self) -> [Option<Figure>; 5] {
         let of = |value: &dyn Fn(&Run) -> Option<f64>| {
             let values: Option<Vec<f64>> = self.runs.iter().map(|run| Some(100.0 * value(run)?)).collect();
@@ -169,7 +173,7 @@ impl Compare {
     }
 }
 
-/// A share in percent, or a dash.
+/// Formats a share in percent, or a dash.
 fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "-".to_owned(), |share| format!("{:.2}", 100.0 * share))
 }

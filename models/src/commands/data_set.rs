@@ -18,32 +18,33 @@ use divita_models::{
 use divita_runtime::bundle::Task;
 use sha2::{Digest, Sha256};
 
-/// What is trained on.
+/// The data set to train on.
 #[derive(Args)]
 pub struct DataSetArgs {
-    /// The table of labels and splits: CSV or JSON Lines
+    /// Table of labels and splits: CSV or JSON Lines
     #[arg(value_name = "TABLE")]
     pub table: PathBuf,
-    /// The table's split that says what is trained on
+    /// Split of the table to train with
     #[arg(long, value_name = "NAME", default_value = "split0")]
     pub split: String,
-    /// Train for exactly one label per video: softmax and cross entropy (default: any number of labels, sigmoids)
+    /// Train for exactly one label per video: softmax and cross entropy [default: any number of
+    /// labels, sigmoids]
     #[arg(long)]
     pub single_label: bool,
 }
 
 impl DataSetArgs {
-    /// The table's name, without its folder.
+    /// Returns the file name of the table.
     pub fn name(&self) -> String {
         self.table.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// The task that the options name.
+    /// Returns the task that the options select.
     pub fn task(&self) -> Task {
         if self.single_label { Task::SingleLabel } else { Task::MultiLabel }
     }
 
-    /// Reads the table.
+    /// Reads the table and its split.
     pub fn read(&self) -> anyhow::Result<DataSet> {
         let table = LabelTable::read(&self.table).with_context(|| self.table.display().to_string())?;
         if self.single_label {

@@ -1,4 +1,4 @@
-//! `divita-models describe`: the statistics of a data set.
+//! `divita-models describe`: prints the statistics of a data set.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -27,27 +27,28 @@ use serde_json::json;
 
 /// Print the statistics of a data set
 ///
-/// Prints the number of videos of each label, the labels per video, cardinality and density, the correlation (phi) of
-/// each pair of labels, and each split beside the whole. TABLE has any form that `divita-models split` reads.
+/// Prints the number of videos of each label, labels per video, cardinality and density, the
+/// correlation (phi) of each pair of labels, and each split beside the whole. TABLE has any form
+/// that `divita-models split` reads.
 ///
-/// With --videos the videos are decoded and cut by the shot detector: clips per video and a histogram of shot lengths.
-/// With --store the clips per video are those of a store of representations.
+/// --videos decodes the videos and runs the shot detector: adds clips per video and a histogram of
+/// shot lengths. --store adds clips per video from a store of representations.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita-models describe mtgc.csv --plot trailers12k.svg\n  \
     divita-models describe films/ --videos films/\n  \
     divita-models describe mtgc.csv --store trailers_i_shufflenet_fpc24.zarr --json")]
 pub struct Describe {
-    /// The table of labels, or a folder with a sub-folder for each class
+    /// Table of labels, or a folder with one sub-folder per class
     #[arg(value_name = "TABLE")]
     table: PathBuf,
-    /// Folder of the table's videos, which are decoded
+    /// Folder of the table's videos, to decode
     #[arg(long, value_name = "DIR", conflicts_with = "store")]
     videos: Option<PathBuf>,
     /// Store of representations of the table's videos
     #[arg(long, value_name = "STORE")]
     store: Option<PathBuf>,
-    /// Working rate of the clips of --videos, frames a second
+    /// Working rate of the clips of --videos, in fps
     #[arg(long, value_name = "4|6|8|12|24", default_value_t = DEFAULT_RATE, requires = "videos")]
     fps: WorkingRate,
     /// Print JSON instead of text
@@ -70,7 +71,7 @@ struct Videos {
 }
 
 impl Describe {
-    /// Prints the statistics, and writes the page.
+    /// Prints the statistics and writes the page.
     pub fn run(self) -> anyhow::Result<()> {
         let table = LabelTable::read(&self.table).with_context(|| self.table.display().to_string())?;
         let statistics = DatasetStatistics::new(&table);
@@ -164,7 +165,7 @@ fn report_missing(table: &LabelTable, found: usize, place: &str) -> anyhow::Resu
     Ok(all - found)
 }
 
-/// Width of the column of labels.
+/// Returns the width of the column of labels.
 fn label_width(statistics: &DatasetStatistics) -> usize {
     statistics.labels.iter().map(|label| label.label.chars().count()).max().unwrap_or(0).max(12)
 }
@@ -190,7 +191,7 @@ fn print_labels(out: &mut impl Write, statistics: &DatasetStatistics) -> std::io
     Ok(())
 }
 
-/// Prints the ten pairs with the highest correlation and the ten with the lowest.
+/// Prints the ten pairs of labels with the highest and the ten with the lowest correlation.
 fn print_correlations(out: &mut impl Write, statistics: &DatasetStatistics) -> std::io::Result<()> {
     const SHOWN: usize = 10;
     let name = |at: usize| &statistics.labels[at].label;
@@ -257,7 +258,7 @@ fn print_videos(out: &mut impl Write, videos: &Videos) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Prints a line for each bin: its lower edge, its count, and a bar of at most 50 characters.
+/// Prints one line per bin: lower edge, count, and a bar of at most 50 characters.
 fn print_histogram(out: &mut impl Write, histogram: &Histogram, decimals: usize) -> std::io::Result<()> {
     let most = histogram.counts.iter().copied().max().unwrap_or(0).max(histogram.beyond).max(1);
     let mut line = |edge: String, count: usize| {

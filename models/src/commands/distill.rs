@@ -1,4 +1,4 @@
-//! `divita-models distill`: heads that learn from better ones.
+//! `divita-models distill`: trains heads with a teacher.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,15 +17,19 @@ use super::{
     training_run::HowToTrain,
 };
 
-/// Train heads on what better ones say, beside the labels
+/// Train heads with a teacher: on its probabilities and on the labels
 ///
-/// The teacher is a run of `train` on the same data set and split, as of a Swin-3D at the full rate; its own representations are named with --teacher-image and --teacher-video. For each
-/// snippet the heads are held to the labels and, by the share --mix, to the teacher's probabilities of the clips of the same numbers, both softened by the temperature (Hinton, Vinyals and Dean, 2015).
+/// The teacher is a run of `train` on the same data set and split, for example Swin-3D at 24 fps.
+/// Name its representations with --teacher-image and --teacher-video. The loss of a snippet has two
+/// terms: the labels, and with weight --mix the teacher's probabilities for the clips of the same
+/// numbers. Both are softened by the temperature (Hinton, Vinyals and Dean, 2015).
 ///
-/// With --single-label the teacher's run must be single-label too; both softmaxes are softened.
+/// With --single-label, the teacher's run must be single-label too. Both softmaxes are softened.
 ///
-/// To know what that gains, the same heads are trained plainly too. DIR holds both runs, `plain` (unless --plain names a run) and `distilled`, each as `train` leaves it: its best epoch is that with the lowest validation
-/// loss, by the labels alone. What the teacher, the plain and the distilled heads give on the test part is printed; where there are stores at several rates, at the lowest of these.
+/// The same heads are trained without the teacher for comparison. DIR contains both runs, `plain`
+/// (unless --plain names a run) and `distilled`, in the layout of `train`. The best epoch has the
+/// lowest validation loss on the labels alone. Prints the test results of the teacher, the plain
+/// and the distilled heads; with stores at several rates, at the lowest rate.
 #[derive(Args)]
 #[command(after_help = "Example:\n  \
     divita-models train films.csv --video swin.zarr --output runs/teacher\n  \
@@ -37,34 +41,35 @@ pub struct Distill {
     /// Folder of the teacher's run
     #[arg(long, value_name = "DIR")]
     teacher: PathBuf,
-    /// Representations that the teacher's image stream reads
+    /// Representations for the teacher's image stream
     #[arg(long, value_name = "STORE", required_unless_present = "teacher_video")]
     teacher_image: Option<PathBuf>,
-    /// Representations that the teacher's video stream reads
+    /// Representations for the teacher's video stream
     #[arg(long, value_name = "STORE")]
     teacher_video: Option<PathBuf>,
-    /// Finished run of `train` with the same options, in place of training plainly again
+    /// Finished run of `train` with the same options, instead of training without the teacher again
     #[arg(long, value_name = "RUN")]
     plain: Option<PathBuf>,
-    /// What the logits are divided by before they are compared: the higher, the more the unlikely labels count
+    /// Divisor of the logits before the comparison; a higher temperature gives unlikely labels more
+    /// weight
     #[arg(long, value_name = "T", default_value_t = Distillation::default().temperature)]
     temperature: f64,
-    /// Share of the teacher in the loss, from 0 to 1; the rest is that of the labels
+    /// Weight of the teacher in the loss, 0 to 1; the labels have the rest
     #[arg(long, value_name = "SHARE", default_value_t = Distillation::default().mix)]
     mix: f64,
     /// Folder of the two runs
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
-    /// Go on with the runs that are in --output
+    /// Resume the runs in --output
     #[arg(long)]
     resume: bool,
-    /// Print JSON in place of a table
+    /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
 }
 
 impl Distill {
-    /// Trains both, and prints what each gives.
+    /// Trains both runs and prints their results.
     pub fn run(self) -> anyhow::Result<()> {
         let distillation = Distillation { temperature: self.temperature, mix: self.mix };
         if !(self.temperature > 0.0 && self.temperature.is_finite() && (0.0..=1.0).contains(&self.mix)) {

@@ -1,4 +1,4 @@
-//! `divita-models evaluate`: how good predicted probabilities of labels are.
+//! `divita-models evaluate`: scores predicted probabilities of labels.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,41 +14,48 @@ use serde_json::{Value, json};
 
 use super::single_label_scores::{self, SingleLabelScores};
 
-/// Say how good predicted probabilities of labels are
+/// Score predicted probabilities of labels
 ///
-/// TABLE is the data set, in any form that `divita-models split` reads. FILE holds what was predicted: the results of `divita classify --format jsonl` or `--format csv`, or any CSV whose
-/// first column names the video and that has a column for each label. Videos are the same where their names are, folder and ending left out.
+/// TABLE is the data set, in any form that `divita-models split` reads. FILE contains predictions:
+/// the results of `divita classify --format jsonl` or `--format csv`, or any CSV whose first column
+/// names the video and that has one column per label. Videos match by file name, without folder and
+/// extension.
 ///
-/// Printed are, of the test part of each split that is given: the areas under the curve of precision over recall over all decisions (muAP), as mean over labels (mAP), the same weighted
-/// by frequency (wAP), and as mean over videos (sAP); of each label its area, the area under the receiver operating characteristic (ROC), and F1 at the threshold with the highest F1 on the validation part,
-/// where that is predicted too; the expected calibration error. With several splits, mean and standard deviation.
+/// Prints for the test set of each split: the area under the precision-recall curve over all
+/// decisions (muAP), averaged over labels (mAP), weighted by label frequency (wAP), and averaged
+/// over videos (sAP); for each label its area, the area under the receiver operating characteristic
+/// (ROC), and F1 at the threshold with the highest F1 on validation, if FILE has predictions for
+/// validation; and the expected calibration error (ECE). With several splits, also mean and
+/// standard deviation.
 ///
-/// With --single-label, for tables whose videos have exactly one label: top-1 accuracy, top-3 where there are more than three labels, macro F1, and the calibration error of the most
-/// probable label; of each label precision, recall and F1; and the confusion matrix, added up over the splits.
+/// --single-label is for tables with exactly one label per video. Adds top-1 accuracy, top-3
+/// accuracy with more than three labels, macro F1, the calibration error of the most probable
+/// label, precision, recall and F1 of each label, and the confusion matrix summed over the splits.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita classify films/ --format jsonl --output predicted.jsonl\n  \
     divita-models evaluate films.csv --predictions predicted.jsonl\n  \
     divita-models evaluate mtgc.csv --predictions split0=a.csv --predictions split1=b.csv --predictions split2=c.csv")]
 pub struct Evaluate {
-    /// The table of labels, or a folder with a sub-folder for each class
+    /// Table of labels, or a folder with one sub-folder per class
     #[arg(value_name = "TABLE")]
     table: PathBuf,
-    /// What was predicted, by what was trained on this split; without a split every video of the table is of the test part. May be given once a split
+    /// Predictions of a model that was trained on SPLIT; without SPLIT, every video of the table is
+    /// a test video. Repeat for several splits
     #[arg(long, value_name = "[SPLIT=]FILE", required = true)]
     predictions: Vec<String>,
     /// Score one label per video: top-1 and top-3 accuracy, precision and recall, confusion matrix
     #[arg(long)]
     single_label: bool,
-    /// Bins of the calibration
+    /// Number of calibration bins
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     bins: u16,
-    /// Print JSON in place of tables, with the bins of a reliability plot
+    /// Print JSON instead of tables, with the bins of a reliability plot
     #[arg(long)]
     json: bool,
 }
 
-/// Largest distance from 1 of a sum of probabilities that were written with a few decimals.
+/// Largest distance from 1 of a sum of probabilities that were written with few decimals.
 const LARGEST_SUM_ERROR: f64 = 0.01;
 
 /// How one label did.
@@ -69,7 +76,7 @@ struct Evaluated {
 }
 
 impl Evaluate {
-    /// Evaluates, and prints the result.
+    /// Scores the predictions and prints the result.
     pub fn run(self) -> anyhow::Result<()> {
         let table = LabelTable::read(&self.table).with_context(|| self.table.display().to_string())?;
         if self.single_label {

@@ -1,4 +1,4 @@
-//! `divita-models extract`: the vectors of many videos' clips, into a store.
+//! `divita-models extract`: extracts the vectors of many videos' clips into a store.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,65 +32,67 @@ use divita_video::expansion::Expansion;
 use divita_video::{self as source, Address};
 use serde_json::{Map, Value};
 
-/// Turn videos into representations
+/// Extract the vectors of videos' clips into a store of representations
 ///
-/// Decodes each video, cuts it into shots and clips as `divita` does, runs a backbone on every clip, and adds the vectors to a
-/// store: a Zarr 2 group with one array of (clips, features) a video, named like the video's file, as Trailers12k is published.
+/// Decodes each video, cuts it into shots and clips as `divita` does, runs a backbone on every
+/// clip, and adds the vectors to a store: a Zarr 2 group with one array of shape (clips, features)
+/// per video, named like the video's file. Trailers12k is published in this layout.
 ///
-/// What is in the store already is not made again, so a run that was stopped, in whatever way, goes on where it was; it loses
-/// the video in hand at most. Several runs, on several machines, may fill one store: --shard K/N makes each do its part.
+/// Videos that the store already contains are skipped, so a stopped run resumes and loses at most
+/// the current video. Several runs, on several machines, can fill one store: --shard K/N gives each
+/// its share.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita-models extract trailers/ --network swin-3d --weights swin-3d.safetensors --fps 24 --store ik_swin_fps24_fpc24.zarr\n  \
     divita-models extract trailers/ --network shufflenet-2d --seed 1 --store test.zarr --shard 3/8")]
 pub struct Extract {
-    /// Videos, or folders of videos; sub-folders are read too, hidden files are not
+    /// Videos, or folders of videos; reads sub-folders, skips hidden files
     #[arg(value_name = "INPUT", required = true, value_parser = divita_console::arguments::input_parser())]
     inputs: Vec<Address>,
-    /// Leave out the sub-folders of a folder
-    #[arg(long)]
-    no_recurse: bool,
-    /// The backbone (default: the one that the file of weights names)
-    #[arg(long, required_unless_present = "weights")]
-    network: Option<Backbone>,
-    /// Weights that `import`, `import-onnx` or `fit-backbone` wrote; frames are preprocessed as the file says
-    #[arg(long, value_name = "FILE", required_unless_present = "seed")]
-    weights: Option<PathBuf>,
-    /// Seed of random weights in place of real ones, to try things out
-    #[arg(long, value_name = "N", conflicts_with = "weights")]
-    seed: Option<u64>,
-    /// Store to add to; made if there is none
+    /// Store to add to; created if missing
     #[arg(long, value_name = "DIR")]
     store: PathBuf,
-    /// Working rate: frames a second that the network sees, and frames in a clip
+    /// Backbone [default: the one that the file of weights names]
+    #[arg(long, required_unless_present = "weights")]
+    network: Option<Backbone>,
+    /// Weights from `import`, `import-onnx` or `fit-backbone`; the file states the preprocessing
+    #[arg(long, value_name = "FILE", required_unless_present = "seed")]
+    weights: Option<PathBuf>,
+    /// Working rate in fps: frames per second that the network reads, and frames per clip
     #[arg(long, value_name = "4|6|8|12|24", default_value_t = DEFAULT_RATE)]
     fps: WorkingRate,
-    /// Clips within shots, or across them (an ablation)
+    /// Skip sub-folders
+    #[arg(long)]
+    no_recurse: bool,
+    /// Seed of random weights instead of trained ones, for trials
+    #[arg(long, value_name = "N", conflicts_with = "weights")]
+    seed: Option<u64>,
+    /// Cut clips within shots, or across shots (an ablation)
     #[arg(long, value_name = "shot|seq", default_value = "shot")]
     segmentation: Segmentation,
-    /// What finds the shots: the detector of the edge, or the network of the paper, which is slower
+    /// Shot detector: `divita`'s own, or the paper's TransNet V2, which is slower
     #[arg(long, value_name = "evidence|transnetv2", default_value = "evidence", value_parser = ["evidence", "transnetv2"], hide_possible_values = true)]
     detector: String,
-    /// Weights of TransNet V2 that `import` wrote
+    /// Weights of TransNet V2 from `import`
     #[arg(long, value_name = "FILE", required_if_eq("detector", "transnetv2"))]
     detector_weights: Option<PathBuf>,
-    /// Show the backbone frames with the borders of a letterbox or pillarbox, or without; the store records it, and so does a
-    /// bundle built from it [default: as the weights were trained, or keep]
+    /// Keep or crop the borders of letterboxed and pillarboxed frames; stores and bundles record it
+    /// [default: as the weights were trained, or keep]
     #[arg(long, value_name = "keep|crop")]
     borders: Option<Borders>,
-    /// Where the networks run; cuda needs ORT_DYLIB_PATH to name the libonnxruntime.so of onnxruntime-gpu, and a program
-    /// built with the feature `cuda`
+    /// Device that runs the networks; cuda needs ORT_DYLIB_PATH to name the libonnxruntime.so of
+    /// onnxruntime-gpu, and a program built with the feature `cuda`
     #[arg(long, value_name = "cpu|cuda", default_value = "cpu")]
     device: Device,
-    /// Do part K of N of the videos, counted from 1
+    /// Extract share K of N of the videos, counted from 1
     #[arg(long, value_name = "K/N", default_value = "1/1")]
     shard: Shard,
 }
 
-/// One of several parts of the work.
+/// One share of the videos.
 #[derive(Clone, Copy, Debug)]
 struct Shard {
-    /// From 0.
+    /// Number of the share, from 0.
     part: usize,
     parts: usize,
 }
@@ -107,7 +109,7 @@ impl FromStr for Shard {
 }
 
 impl Extract {
-    /// Extracts; fails in the end where a video failed.
+    /// Extracts the videos; fails at the end if a video failed.
     pub fn run(self) -> anyhow::Result<()> {
         let (videos, refused) = self.videos();
         refused.iter().for_each(|reason| log::error!("{reason}"));

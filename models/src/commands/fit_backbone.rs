@@ -1,4 +1,5 @@
-//! `divita-models fit-backbone`: a backbone, on the labels of videos, from scratch or from weights that are there.
+//! `divita-models fit-backbone`: trains a backbone on the labels of videos, from scratch or from
+//! existing weights.
 
 use std::path::{Path, PathBuf};
 
@@ -25,26 +26,32 @@ use super::{
     training_run::{DeviceArgs, best_epoch, check_rate, run_epochs},
 };
 
-/// Highest rate where training begins from scratch.
+/// Highest rate of training from scratch.
 const RATE: f64 = 3e-3;
 
-/// Highest rate where weights are fine-tuned: lower, so that what they have learned is not undone by the first steps.
+/// Highest rate of fine-tuning. It is lower, so that the first steps do not undo what the weights
+/// have learned.
 const FINE_TUNING_RATE: f64 = 1e-3;
 
 /// Train a backbone on the videos of a data set, from scratch or from existing weights
 ///
-/// For whoever has no published weights, or videos unlike those that these were trained on. --from FILE fine-tunes
-/// weights: training begins with them, on pictures as these weights expect them, at a lower rate. Each video of the training and the validation part is cut into shots and clips as on a board, and some of its clips are kept in
-/// memory. The backbone looks at a few of a video at a time, each as it is or as in a mirror; a linear layer over the mean of its vectors is held to the video's labels. The rate rises for a twentieth of the
-/// time and falls by half a cosine.
+/// For users without published weights, or with videos unlike the publishers'. --from FILE
+/// fine-tunes existing weights: with their preprocessing and at a lower rate. Cuts each training
+/// and validation video into shots and clips as on a board and keeps some clips in memory. Each
+/// step reads a few clips of a video, some of them mirrored; a linear layer on the mean of their
+/// vectors predicts the video's labels. The rate rises for a twentieth of the steps and then falls
+/// by half a cosine.
 ///
-/// With --single-label every video has exactly one label, and the loss is the cross entropy of a softmax.
+/// With --single-label, every video has exactly one label, and the loss is the cross entropy of a
+/// softmax.
 ///
-/// DIR holds the run as `train` leaves it, without predictions, and in the end backbone.safetensors: the weights with the lowest validation loss, for `extract`. The linear layer has done its duty then. A run that was
-/// stopped goes on with --resume. The test part is not looked at.
+/// DIR has the layout of `train`, without predictions, and at the end backbone.safetensors: the
+/// weights with the lowest validation loss, for `extract`. The linear layer is discarded. The test
+/// set is not used.
 ///
-/// It can be had for the two ShuffleNets, which a processor can train: on two cores, at half the size, some 80 pictures or 100 clips of 4 frames a second; and for EfficientNet-Lite0, which
-/// has 2.7 times the multiply-accumulates of shufflenet-2d.
+/// Trains the backbones that a processor can train: the two ShuffleNets (on two cores about 80
+/// pictures, or 100 clips of 4 frames, per second at half size) and EfficientNet-Lite0, which has
+/// 2.7 times the multiply-accumulates of shufflenet-2d.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita-models fit-backbone shufflenet-2d films/splits.csv --output runs/image\n  \
@@ -52,65 +59,65 @@ const FINE_TUNING_RATE: f64 = 1e-3;
     divita-models fit-backbone efficientnet-lite0 films/splits.csv --from efficientnet-lite0.safetensors --output runs/tuned\n  \
     divita-models extract films/ --network shufflenet-2d --weights runs/image/backbone.safetensors --fps 8 --store image.zarr")]
 pub struct FitBackbone {
-    /// The backbone: shufflenet-2d, shufflenet-3d or efficientnet-lite0
+    /// Backbone: shufflenet-2d, shufflenet-3d or efficientnet-lite0
     #[arg(value_name = "NETWORK", value_parser = trainable)]
     network: Backbone,
     #[command(flatten)]
     data: DataSetArgs,
-    /// Fine-tune these weights of the network, which `import` or `fit-backbone` wrote
+    /// Folder of the run
+    #[arg(long, value_name = "DIR")]
+    output: PathBuf,
+    /// Fine-tune these weights of the network, from `import` or `fit-backbone`
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
-    /// Folder that the table's videos are in (default: that of the table)
+    /// Folder of the table's videos [default: the folder of the table]
     #[arg(long, value_name = "DIR")]
     videos: Option<PathBuf>,
-    /// Working rate: frames a second that the network sees, and frames in a clip
+    /// Working rate in fps: frames per second that the network reads, and frames per clip
     #[arg(long, value_name = "4|6|8|12|24", default_value_t = DEFAULT_RATE)]
     fps: WorkingRate,
-    /// Clips within shots, or across them (an ablation)
+    /// Cut clips within shots, or across shots (an ablation)
     #[arg(long, value_name = "shot|seq", default_value = "shot")]
     segmentation: Segmentation,
-    /// Show the network frames with the borders of a letterbox or pillarbox, or without; the file of weights records it
-    /// [default: as the weights of --from were trained, or keep]
+    /// Keep or crop the borders of letterboxed and pillarboxed frames; the file of weights records
+    /// it [default: as the weights of --from were trained, or keep]
     #[arg(long, value_name = "keep|crop")]
     borders: Option<Borders>,
-    /// Clips of a video that are kept in memory, chosen at random
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    /// Clips of each video to keep in memory, chosen at random
+    #[arg(help_heading = "Recipe", long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
     kept: u16,
-    /// How many times smaller than the network's input the pictures are, along each side
-    #[arg(long, value_name = "1|2|4", default_value_t = 2, value_parser = shrink)]
+    /// Divide the width and height of the network's input by this factor
+    #[arg(help_heading = "Recipe", long, value_name = "1|2|4", default_value_t = 2, value_parser = shrink)]
     shrink: usize,
-    /// Clips of a video in a step
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    /// Clips per video in a step
+    #[arg(help_heading = "Recipe", long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000))]
     clips: u16,
-    /// Videos of a step
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    /// Videos per step
+    #[arg(help_heading = "Recipe", long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
     batch: u16,
     /// Epochs
-    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(help_heading = "Recipe", long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..))]
     epochs: u16,
     /// Highest learning rate [default: 3e-3, with --from 1e-3]
-    #[arg(long, value_name = "RATE")]
+    #[arg(help_heading = "Recipe", long, value_name = "RATE")]
     rate: Option<f64>,
-    /// How fast weights fall towards zero, as a share of the rate
-    #[arg(long, value_name = "SHARE", default_value_t = 5e-2)]
+    /// Weight decay, as a share of the rate
+    #[arg(help_heading = "Recipe", long, value_name = "SHARE", default_value_t = 5e-2)]
     decay: f32,
-    /// Most memory for the pictures that are kept, GiB
+    /// Memory limit for the kept pictures, GiB
     #[arg(long, value_name = "GIB", default_value_t = 8, value_parser = clap::value_parser!(u64).range(..=1 << 20))]
     room: u64,
     #[command(flatten)]
     device: DeviceArgs,
-    /// Of the weights at the start, the choice of clips, their order, and which are seen in the mirror
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    /// Seed of the initial weights, the choice and order of clips, and the mirrored clips
+    #[arg(help_heading = "Recipe", long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Folder of the run
-    #[arg(long, value_name = "DIR")]
-    output: PathBuf,
-    /// Go on with the run that is in --output, from the end of its last epoch
+    /// Resume the run in --output after its last finished epoch
     #[arg(long)]
     resume: bool,
 }
 
-/// Those that a processor can train in minutes.
+/// Parses the name of a backbone that `fit-backbone` trains.
 fn trainable(name: &str) -> Result<Backbone, String> {
     let trainable = || BACKBONES.into_iter().filter(|backbone| backbone.is_trainable());
     let names = || trainable().map(Backbone::name).collect::<Vec<_>>().join(", ");
@@ -122,7 +129,7 @@ fn shrink(text: &str) -> Result<usize, &'static str> {
 }
 
 impl FitBackbone {
-    /// Trains, and keeps the best weights of the backbone.
+    /// Trains and writes the best weights of the backbone.
     pub fn run(self) -> anyhow::Result<()> {
         let rate = self.rate.unwrap_or(if self.from.is_some() { FINE_TUNING_RATE } else { RATE });
         check_rate(rate, self.decay)?;

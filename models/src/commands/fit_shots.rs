@@ -15,37 +15,39 @@ use divita_runtime::shots::transition_network::{MEMBERS, TransitionNetwork};
 use divita_video::Address;
 use indicatif::ProgressBar;
 
-/// Train the shot detector on videos whose transitions are known
+/// Train the shot detector on videos with known transitions
 ///
-/// The truth of a video lies beside it, as `divita-models shots` reads it. Decodes the videos, each once, and trains networks of some
-/// 20,000 weights on what the frames around each frame say of it, at the videos' own rates, at a half and a fifth of them, and without colour. The same videos in the same order and the
-/// same seed give the same weights.
+/// `divita-models shots --help` describes the ground truth beside each video. Decodes each video
+/// once and trains networks of about 20,000 weights on measurements around each frame: at the
+/// videos' own frame rates, at a half and a fifth of them, and without colour. The same videos in
+/// the same order and the same seed give the same weights.
 #[derive(Args)]
 #[command(after_help = "Example:\n  divita-models fit-shots corpus/train corpus/validation --output shots.safetensors")]
 pub struct FitShots {
     /// Videos, or folders of videos
     #[arg(value_name = "INPUT", required = true, value_parser = divita_console::arguments::input_parser())]
     inputs: Vec<Address>,
-    /// File of weights to write, as `divita-models shots --detector evidence` reads it; it appears complete or not at all
+    /// File of weights to write, for `divita-models shots --detector evidence`; it appears complete
+    /// or not at all
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
-    /// Networks to train, whose answers are averaged
+    /// Networks to train; their outputs are averaged
     #[arg(long, value_name = "N", default_value_t = Recipe::default().members, value_parser = member_count)]
     members: usize,
-    /// Times that every frame is seen
+    /// Epochs
     #[arg(long, value_name = "N", default_value_t = Recipe::default().epochs as u16, value_parser = clap::value_parser!(u16).range(1..))]
     epochs: u16,
-    /// Seed of the weights at the start and of the order of the frames
+    /// Seed of the initial weights and of the order of the frames
     #[arg(long, value_name = "N", default_value_t = Recipe::default().seed)]
     seed: u64,
 }
 
-/// As many networks as a file may hold.
+/// Parses the number of networks, at most as many as a file holds.
 fn member_count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|count| (1..=MEMBERS).contains(count)).ok_or(format!("must be 1 to {MEMBERS}"))
 }
 
-/// Reads videos and what is true of them, with a bar of progress.
+/// Reads videos and their ground truth and shows progress.
 pub(super) fn read_films(videos: &[Address]) -> anyhow::Result<Vec<Film>> {
     let bar = ProgressBar::new(videos.len() as u64);
     let films = Film::read_all(videos, || bar.inc(1)).map_err(|(video, error)| Error::new(error).context(video))?;
@@ -54,14 +56,14 @@ pub(super) fn read_films(videos: &[Address]) -> anyhow::Result<Vec<Film>> {
 }
 
 impl FitShots {
-    /// Trains and writes the weights.
+    /// Trains the networks and writes their weights.
     pub fn run(self) -> anyhow::Result<()> {
         let videos = super::videos(&self.inputs);
         let films = read_films(&videos)?;
         let examples = Examples::of(&films);
         drop(films);
         if examples.is_empty() {
-            bail!("there is no frame to learn from");
+            bail!("the videos have no frames to train on");
         }
         log::info!("{} frames of {} videos", examples.len(), videos.len());
         let recipe = Recipe { members: self.members, epochs: self.epochs.into(), seed: self.seed, ..Recipe::default() };

@@ -1,4 +1,4 @@
-//! `divita-models import`: weights out of a published or trained checkpoint.
+//! `divita-models import`: imports weights from a published or trained checkpoint.
 
 use std::path::{Path, PathBuf};
 
@@ -21,16 +21,17 @@ use divita_models::{
 
 use super::input_options::{self, InputOptions};
 
-/// Take a network's weights out of a checkpoint
+/// Import a network's weights from a checkpoint
 ///
-/// Reads torch checkpoints (.pth, zip or older) and safetensors, and writes the weights as safetensors under the names that
-/// the network's publisher gave them. Code in a checkpoint is never executed: a file that asks for more than tensors is
-/// refused. Says what was mapped and what is left over; fails, with the names, where weights are missing or there are
-/// tensors that the network does not know.
+/// Reads torch checkpoints (.pth, zip or older) and safetensors, and writes the weights as
+/// safetensors under their publisher's names. Never executes code in a checkpoint: files that hold
+/// more than tensors are refused. Logs which tensors were mapped and which are left over. Fails
+/// with their names if weights are missing or tensors are unknown.
 ///
-/// The file also records how frames become the network's input, for `extract`, `fit-backbone`, `verify` and `build`. That is
-/// the publisher's way for published weights, the network's usual way for others; options state another. It is held against
-/// the statistics that the first batch norm recorded in training, and a warning says where another one fits better.
+/// The file also records the preprocessing, for `extract`, `fit-backbone`, `verify` and `build`:
+/// the publisher's for published weights, the network's usual one for others, or the options below.
+/// It is compared with the statistics that the first batch norm recorded in training; a warning
+/// names a preprocessing that fits better.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita-models import shufflenet-2d shufflenetv2_x1-5666bf0f80.pth --output shufflenet-2d.safetensors\n  \
@@ -38,18 +39,19 @@ use super::input_options::{self, InputOptions};
     divita-models import shufflenet-3d kinetics.pth --input auto --output shufflenet-3d.safetensors\n  \
     divita-models import --list")]
 pub struct Import {
-    /// The network: a backbone that `zoo` lists (fusions are of two), `transnetv2`, `efficientnet-lite0-classifier`, or a head: `cat`, `gru`,
-    /// `conv`, `mean`, `ctt-mmc-a`, `fastvideo`. `timesformer` takes the weights of a picture transformer too, best
-    /// torchvision's `vit_b_16`: pictures are normalised as for that
+    /// Network: a backbone that `zoo` lists (not a fusion), `transnetv2`,
+    /// `efficientnet-lite0-classifier`, or a head: `cat`, `gru`, `conv`, `mean`, `ctt-mmc-a`,
+    /// `fastvideo`. `timesformer` also accepts the weights of a picture transformer, best
+    /// torchvision's `vit_b_16`, whose normalisation is the default
     #[arg(required_unless_present = "list")]
     network: Option<String>,
-    /// The checkpoint
+    /// Checkpoint to read
     #[arg(required_unless_present = "list")]
     checkpoint: Option<PathBuf>,
     /// Safetensors file to write; it appears complete or not at all
     #[arg(long, value_name = "FILE", required_unless_present = "list")]
     output: Option<PathBuf>,
-    /// List the published weights and the normalisations that are known, and stop
+    /// List known published weights and normalisations, then exit
     #[arg(long)]
     list: bool,
     #[command(flatten)]
@@ -57,7 +59,7 @@ pub struct Import {
 }
 
 impl Import {
-    /// Imports, or lists.
+    /// Imports the weights, or prints the list.
     pub fn run(self) -> anyhow::Result<()> {
         let (Some(network), Some(path), Some(output), false) = (self.network, self.checkpoint, self.output, self.list)
         else {

@@ -1,4 +1,4 @@
-//! `divita-models import-onnx`: a feature extractor that was exported elsewhere, as a backbone.
+//! `divita-models import-onnx`: imports a feature extractor from an ONNX file as a backbone.
 
 use std::path::PathBuf;
 
@@ -13,36 +13,38 @@ use super::input_options::InputOptions;
 
 /// Import a feature extractor from an ONNX file
 ///
-/// The network reads one picture (1, 3, size, size) or one clip (1, 3, frames, size, size), channels first, in single
-/// precision, and gives one vector (1, features), as torch.onnx.export or timm write it without its classifier. Batch and
-/// frames may be free. The file is tried in tract and written again with its preprocessing in its metadata; `extract
-/// --weights`, `build` and the runtime then take it like any backbone. The runtime's own executor runs it if it recognises
-/// the network, stock tract otherwise.
+/// The network reads one picture (1, 3, size, size) or one clip (1, 3, frames, size, size),
+/// channels first, in single precision, and outputs one vector (1, features), as exported by
+/// torch.onnx.export or timm without the classifier. Batch and frames may be dynamic. Runs the file
+/// once in tract and writes it with its preprocessing in its metadata. `extract --weights`, `build`
+/// and the runtime then accept it like any backbone. The runtime's executor runs it if it
+/// recognises the network, otherwise tract does.
 ///
-/// An ONNX file does not say how its input was normalised. State it: the default is ImageNet's.
+/// An ONNX file does not state its normalisation. State it with the options below; the default is
+/// ImageNet's.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita-models import-onnx mobilenetv3.onnx --output mobilenetv3-backbone.onnx\n  \
     divita-models import-onnx x3d.onnx --mean 0.45 --std 0.225 --resize 182 --output x3d-backbone.onnx\n  \
     divita-models extract films/ --weights mobilenetv3-backbone.onnx --store image.zarr")]
 pub struct ImportOnnx {
-    /// The exported ONNX file
+    /// Exported ONNX file
     file: PathBuf,
-    /// Name of the network [default: that of the file]
+    /// ONNX file to write; it appears complete or not at all
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    /// Name of the network [default: name of the file]
     #[arg(long)]
     name: Option<String>,
-    /// Side of the input in pixels, where the file leaves it open
+    /// Side of the input in pixels, if the file leaves it dynamic
     #[arg(long, value_name = "PIXELS")]
     size: Option<usize>,
     #[command(flatten)]
     input: InputOptions,
-    /// ONNX file to write; it appears complete or not at all
-    #[arg(long, value_name = "FILE")]
-    output: PathBuf,
 }
 
 impl ImportOnnx {
-    /// Imports.
+    /// Imports the network.
     pub fn run(self) -> anyhow::Result<()> {
         if self.input.is_auto() {
             anyhow::bail!(

@@ -1,4 +1,4 @@
-//! The options that state the preprocessing of weights, and what the check of the first batch norm says of it.
+//! Options for the preprocessing of weights.
 
 use anyhow::bail;
 use clap::Args;
@@ -15,34 +15,35 @@ use divita_runtime::{
     network::StreamName,
 };
 
-/// Known normalisations that a report shows.
+/// Number of known normalisations in a report.
 const SHOWN: usize = 6;
 
-/// How frames become the input of a network, where it is not as the publisher of the weights makes it.
+/// Preprocessing that differs from the publisher's.
 #[derive(Args)]
 pub struct InputOptions {
-    /// Normalisation by name (`--list` shows them), or `auto`: the one that fits the first batch norm best
+    /// Normalisation by name (`import --list` prints the names), or `auto`: the one that best fits
+    /// the first batch norm
     #[arg(long = "input", value_name = "NAME|auto", help_heading = "Preprocessing")]
     normalisation: Option<String>,
     /// Mean of red, green and blue, in units of --range
     #[arg(long, value_name = "R,G,B", value_parser = three, help_heading = "Preprocessing", allow_negative_numbers = true)]
     mean: Option<[f32; 3]>,
-    /// What values less the mean are divided by, in units of --range
+    /// Standard deviation of red, green and blue, in units of --range
     #[arg(long, value_name = "R,G,B", value_parser = three, help_heading = "Preprocessing")]
     std: Option<[f32; 3]>,
-    /// Value of white [default: 1, or 255 where a mean is above 1]
+    /// Value of white [default: 1, or 255 if a mean is above 1]
     #[arg(long, value_name = "1|255", value_parser = ["1", "255"], hide_possible_values = true, help_heading = "Preprocessing")]
     range: Option<String>,
-    /// Length of the shorter side after scaling, pixels; the middle is cut out
+    /// Shorter side after scaling, in pixels; the centre is cropped
     #[arg(long, value_name = "PIXELS", help_heading = "Preprocessing")]
     resize: Option<usize>,
-    /// How a frame fills the square: crop the middle, or stretch the whole frame
+    /// Fit of a frame to the square: crop the centre, or stretch the whole frame
     #[arg(long, value_name = "crop|stretch", value_parser = ["crop", "stretch"], hide_possible_values = true, help_heading = "Preprocessing")]
     fit: Option<String>,
     /// Order of the channels
     #[arg(long, value_name = "rgb|bgr", value_parser = ["rgb", "bgr"], hide_possible_values = true, help_heading = "Preprocessing")]
     channels: Option<String>,
-    /// Distance between the frames of a clip that the network sees; 2 takes every second frame
+    /// Stride between the frames of a clip that the network reads; 2 takes every second frame
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=24), help_heading = "Preprocessing")]
     stride: Option<u8>,
 }
@@ -57,17 +58,17 @@ fn three(text: &str) -> Result<[f32; 3], String> {
 }
 
 impl InputOptions {
-    /// Whether the best fitting normalisation is asked for.
+    /// Returns whether `auto` was given.
     pub fn is_auto(&self) -> bool {
         self.normalisation.as_deref() == Some("auto")
     }
 
-    /// Length of the shorter side after scaling, where it is stated.
+    /// Returns the shorter side after scaling, if given.
     pub fn resize(&self) -> Option<usize> {
         self.resize
     }
 
-    /// Whether nothing is stated.
+    /// Returns whether no option was given.
     pub fn is_empty(&self) -> bool {
         let InputOptions { normalisation, mean, std, range, resize, fit, channels, stride } = self;
         let texts = [normalisation, range, fit, channels];
@@ -78,10 +79,10 @@ impl InputOptions {
             && stride.is_none()
     }
 
-    /// `input` of a network of `stream` with what the options state in place of its own.
+    /// Returns `input`, of a network of `stream`, with the given options applied.
     pub fn apply(&self, input: StreamInput, stream: StreamName) -> anyhow::Result<StreamInput> {
         if stream == StreamName::Image && self.stride.is_some_and(|stride| stride > 1) {
-            bail!("--stride is for networks that read clips: this one reads one picture of each");
+            bail!("--stride is for networks that read clips; this network reads one picture per clip");
         }
         let mut input = match self.normalisation.as_deref() {
             None | Some("auto") => input,
@@ -177,7 +178,7 @@ fn report(check: &InputCheck, declared: StreamInput) {
     }
 }
 
-/// Writes the known normalisations to standard output.
+/// Prints the known normalisations to `out`.
 pub fn list(out: &mut impl std::io::Write) -> std::io::Result<()> {
     writeln!(out, "\nNormalisations for --input:")?;
     for known in KNOWN_INPUTS {

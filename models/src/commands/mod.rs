@@ -1,4 +1,5 @@
-//! The sub-commands of `divita-models`, each a struct of its arguments with one `run`.
+//! The commands of `divita-models`: one file each, with a struct of its arguments and a method
+//! `run`.
 
 pub mod build;
 pub mod clips;

@@ -1,10 +1,10 @@
-//! The bar that long work shows on a terminal, with the time that is left.
+//! The progress bar of long work on a terminal, with the remaining time.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar of `length` steps; its message stands before it.
+/// Creates a bar of `length` steps, with its message in front.
 pub fn bar(length: u64) -> ProgressBar {
     let bar = ProgressBar::new(length);
     let template = "{msg} [{wide_bar}] {percent:>3} %  {eta} left";

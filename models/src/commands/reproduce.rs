@@ -1,4 +1,4 @@
-//! `divita-models reproduce`: the paper's tables on a folder of Trailers12k, its numbers beside ours.
+//! `divita-models reproduce`: trains the rows of the paper's tables on a folder of Trailers12k.
 
 use std::{
     io::Write,
@@ -26,14 +26,16 @@ use serde_json::{Map, Value, json};
 
 use super::training_run::{DeviceArgs, HowToTrain};
 
-/// Train what the paper's Tables 6 to 11 report, and print its numbers beside ours
+/// Train the rows of the paper's Tables 6 to 11 and compare the results
 ///
-/// FOLDER holds Trailers12k as published: mtgc.csv, and of the six stores of representations those that there are, as
-/// archives (.tar.gz, verified by MD5 and unpacked once) or unpacked. Every row of the tables whose stores are there is trained by the paper's recipe on
-/// each split, and the mean and standard deviation over the splits' test parts stand beside the paper's. Of the others it says what is missing, and how to make it where that can be made of the trailers themselves.
+/// FOLDER contains Trailers12k as published: mtgc.csv, and any of the six stores of
+/// representations, unpacked or as archives (.tar.gz, verified by MD5 and unpacked once). Trains
+/// each row whose stores exist by the paper's recipe on each split, and prints mean and standard
+/// deviation over the splits' test sets beside the paper's. For each other row, prints what is
+/// missing and how to make it from the trailers where possible.
 ///
-/// Runs are kept in DIR, one folder each. What is there already is not trained again, and a run that was stopped is gone on with, so the command may be stopped at any time. Rows that are the same in several tables
-/// are trained once.
+/// DIR contains one folder per run. Finished runs are not repeated and stopped runs resume, so the
+/// command can be stopped at any time. Rows that occur in several tables are trained once.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita-models reproduce trailers12k/ --output runs/paper --tables 10\n  \
@@ -45,24 +47,25 @@ pub struct Reproduce {
     /// Folder of the runs
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
-    /// Tables, of 6 to 11
+    /// Tables, 6 to 11
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "6,7,8,9,10,11", value_parser = clap::value_parser!(u8).range(6..=11))]
     tables: Vec<u8>,
-    /// Only the rows of these names, such as ShuffleNet-F (default: every row)
+    /// Rows to train, by name, for example ShuffleNet-F [default: all rows]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     rows: Vec<String>,
     /// Splits
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = "split0,split1,split2")]
     splits: Vec<String>,
-    /// Most epochs of a run
+    /// Maximum number of epochs per run
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
     epochs: u16,
     #[command(flatten)]
     device: DeviceArgs,
-    /// Draw Table 10 as the paper's Figure 10 does, muAP against parameters and multiply-accumulates, as SVG into FILE
+    /// Draw Table 10 like the paper's Figure 10 (muAP against parameters and multiply-accumulates)
+    /// and write it to FILE as SVG
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
-    /// Print JSON in place of tables
+    /// Print JSON instead of tables
     #[arg(long)]
     json: bool,
 }
@@ -80,7 +83,7 @@ struct Trained {
 }
 
 impl Reproduce {
-    /// Trains, and prints the tables.
+    /// Trains the rows and prints the tables.
     pub fn run(self) -> anyhow::Result<()> {
         let table = self.folder.join(TABLE);
         let found = md5_of_file(&table)?;

@@ -1,4 +1,4 @@
-//! `divita-models shot-thresholds`: which thresholds of the shot detector do best on videos whose transitions are known.
+//! `divita-models shot-thresholds`: finds the best thresholds of the shot detector.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,11 +17,12 @@ use divita_video::Address;
 use indicatif::ProgressBar;
 use serde_json::json;
 
-/// Find the shot detector's best thresholds on videos whose transitions are known
+/// Find the shot detector's best thresholds on videos with known transitions
 ///
-/// Decodes the videos, each once, and scores the detector with every pair of thresholds as `divita-models shots` scores it. The best are those with the
-/// highest mean of the F1 of cuts and the F1 of gradual transitions among those that raise no more than --alarms false alarms a minute in the
-/// videos that were made to disturb.
+/// Decodes each video once and scores the detector with every pair of thresholds, as `divita-models
+/// shots` does. The best pair has the highest mean of the F1 of cuts and the F1 of gradual
+/// transitions, among the pairs with at most --alarms false alarms per minute in videos that were
+/// made to disturb.
 #[derive(Args)]
 #[command(after_help = "Example:\n  \
     divita-models fit-shots corpus/train --output train.safetensors\n  \
@@ -30,7 +31,8 @@ pub struct ShotThresholds {
     /// Videos, or folders of videos
     #[arg(value_name = "INPUT", required = true, value_parser = divita_console::arguments::input_parser())]
     inputs: Vec<Address>,
-    /// Weights that `fit-shots` wrote; the videos should not be among those that they were trained on (default: the program's own)
+    /// Weights from `fit-shots`; use other videos than those that they were trained on [default:
+    /// the built-in weights]
     #[arg(long, value_name = "FILE")]
     detector_weights: Option<PathBuf>,
     /// Thresholds of cuts to try
@@ -39,10 +41,10 @@ pub struct ShotThresholds {
     /// Thresholds of gradual transitions to try
     #[arg(long, value_name = "P", value_delimiter = ',', default_values_t = [0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995])]
     gradual: Vec<f32>,
-    /// False alarms a minute, at most, in videos that were made to disturb
+    /// Maximum false alarms per minute in videos that were made to disturb
     #[arg(long, value_name = "N", default_value_t = 1.0)]
     alarms: f64,
-    /// Print JSON in place of a table
+    /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
 }
@@ -75,7 +77,7 @@ impl Tried {
 }
 
 impl ShotThresholds {
-    /// Tries all, and prints how each did and which is best.
+    /// Scores every pair of thresholds and prints the best.
     pub fn run(self) -> anyhow::Result<()> {
         let network = super::shots::read_network(self.detector_weights.as_deref())?;
         let pairs = self.cut.iter().flat_map(|&cut| self.gradual.iter().map(move |&gradual| (cut, gradual)));
@@ -116,7 +118,7 @@ impl ShotThresholds {
         }
         match best {
             Some(_) => Ok(()),
-            None => bail!("none raises as few as {} false alarms a minute: try higher thresholds", self.alarms),
+            None => bail!("no pair has at most {} false alarms per minute: try higher thresholds", self.alarms),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `divita-models shots`: how well a detector finds the transitions of videos whose true ones are known.
+//! `divita-models shots`: scores a shot detector on videos with known transitions.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,15 +25,18 @@ use divita_video::{self as source, Address};
 use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 
-/// Score a shot detector on videos whose transitions are known
+/// Score a shot detector on videos with known transitions
 ///
-/// Beside each video NAME.mp4 lies its truth, NAME.json: {"transitions": [{"last": 29, "first": 30}, ...]}. `last` is the last frame that is
-/// wholly of the shot before, `first` the first that is wholly of the shot after; frames are counted from 0. A transition may say `how` it was made, and
-/// `disturbances`: [{"kind": "flash", "first": 90, "last": 92}] what happens that is none.
+/// The ground truth of NAME.mp4 is NAME.json beside it: {"transitions": [{"last": 29, "first": 30},
+/// ...]}. `last` is the last frame entirely in the shot before, `first` the first frame entirely in
+/// the shot after; frames count from 0. A transition may state `how` it was made, and
+/// `disturbances`: [{"kind": "flash", "first": 90, "last": 92}] lists events that are not
+/// transitions.
 ///
-/// What is found is paired one to one with what is true. A cut is found by what is at most --tolerance frames from it, a gradual transition by
-/// what overlaps it within --gradual-tolerance frames. Precision, recall and F1 of cuts and gradual transitions are counted apart; a false alarm is of the
-/// kind that the detector took it for.
+/// Found and true transitions are matched one to one. A found transition matches a cut within
+/// --tolerance frames, and a gradual transition if they overlap within --gradual-tolerance frames.
+/// Precision, recall and F1 are counted separately for cuts and gradual transitions; a false alarm
+/// counts for the kind that the detector reported.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita-models shots corpus/test\n  \
@@ -45,43 +48,45 @@ pub struct Shots {
     /// Videos, or folders of videos
     #[arg(value_name = "INPUT", required = true, value_parser = divita_console::arguments::input_parser())]
     inputs: Vec<Address>,
-    /// The detector: that of the edge, or the network of the paper
-    #[arg(long, value_name = "evidence|transnetv2", default_value = "evidence", value_parser = ["evidence", "transnetv2"], hide_possible_values = true)]
+    /// Shot detector: `divita`'s own, or the paper's TransNet V2
+    #[arg(help_heading = "Detector", long, value_name = "evidence|transnetv2", default_value = "evidence", value_parser = ["evidence", "transnetv2"], hide_possible_values = true)]
     detector: String,
-    /// Weights of TransNet V2 that `import` wrote, or those that `fit-shots` wrote in place of the program's own
-    #[arg(long, value_name = "FILE", required_if_eq("detector", "transnetv2"))]
+    /// Weights of TransNet V2 from `import`, or weights from `fit-shots` instead of the built-in
+    /// ones
+    #[arg(help_heading = "Detector", long, value_name = "FILE", required_if_eq("detector", "transnetv2"))]
     detector_weights: Option<PathBuf>,
-    /// Probability above which the detector of the edge sees a cut
-    #[arg(long, value_name = "P")]
+    /// Probability above which `divita`'s detector reports a cut
+    #[arg(help_heading = "Detector", long, value_name = "P")]
     cut_threshold: Option<f32>,
-    /// Probability above which it takes a frame for part of a gradual transition
-    #[arg(long, value_name = "P")]
+    /// Probability above which `divita`'s detector assigns a frame to a gradual transition
+    #[arg(help_heading = "Detector", long, value_name = "P")]
     gradual_threshold: Option<f32>,
-    /// Score what is written in FILE in place of running a detector; may be given several times
+    /// Score the transitions in FILE instead of running a detector; repeat for several files
     #[arg(long, value_name = "FILE", conflicts_with_all = ["detector", "detector_weights", "save"])]
     found: Vec<PathBuf>,
-    /// Write what was found to FILE, as --found reads it
+    /// Write the found transitions to FILE, in the format of --found
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
-    /// Frames that a cut may be off
+    /// Tolerance of cuts, in frames
     #[arg(long, value_name = "N", default_value_t = Tolerance::default().cut)]
     tolerance: u64,
-    /// Frames that a gradual transition may be off at either end
+    /// Tolerance of either end of a gradual transition, in frames
     #[arg(long, value_name = "N", default_value_t = Tolerance::default().gradual)]
     gradual_tolerance: u64,
     /// Write a page with the frames around every error of one detector into the folder DIR
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
-    /// Print JSON in place of tables: a list of the detectors, each with every miss and every false alarm
+    /// Print JSON instead of tables: a list of detectors, each with every miss and every false
+    /// alarm
     #[arg(long)]
     json: bool,
 }
 
 impl Shots {
-    /// Scores, and prints the result.
+    /// Scores the detector and prints the result.
     pub fn run(self) -> anyhow::Result<()> {
         if self.report.is_some() && self.found.len() > 1 {
-            bail!("--report is of one detector: give one --found");
+            bail!("--report shows one detector: give one --found");
         }
         let videos = videos_by_name(&self.inputs)?;
         let mut detector = if self.found.is_empty() { Some(self.detector()?) } else { None };
@@ -111,7 +116,7 @@ impl Shots {
             }
             for Scored { found, evaluation } in &mut results {
                 let said = found.videos.get(name);
-                let said = said.with_context(|| format!("{}: nothing is said of {name}", found.detector))?;
+                let said = said.with_context(|| format!("{}: has no entry for {name}", found.detector))?;
                 evaluation.add(video.shown(), &truth, said, &times, tolerance);
             }
             bar.inc(1);
@@ -257,7 +262,7 @@ pub(super) fn videos_by_name(inputs: &[Address]) -> anyhow::Result<BTreeMap<Stri
     for input in super::videos(inputs) {
         let name = file_name(&input);
         if let Some(other) = videos.insert(name.clone(), input.clone()) {
-            bail!("{other} and {input} are both called {name}: take them apart");
+            bail!("{other} and {input} have the same file name {name}: score them separately");
         }
     }
     Ok(videos)

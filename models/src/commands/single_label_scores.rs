@@ -1,4 +1,5 @@
-//! What `divita-models evaluate --single-label` says beside the areas: accuracy, the scores of each label, the confusion matrix.
+//! Prints the scores of `divita-models evaluate --single-label`: accuracy, scores of each label,
+//! confusion matrix.
 
 use std::io::Write;
 
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::evaluate::{over_splits, percent};
 
-/// Largest number of labels whose confusion matrix is printed; JSON holds any.
+/// Maximum number of labels of a printed confusion matrix. JSON holds any number.
 const MOST_COLUMNS: usize = 24;
 
 /// How the predictions of one split did, each video having one label.
@@ -58,8 +59,8 @@ impl SingleLabelScores {
     }
 }
 
-/// Prints the scores of each split in `evaluated`, of each label over all splits, and the sum of their confusion matrices.
-/// Nothing where `evaluated` is empty.
+/// Prints the scores of each split in `evaluated`, of each label over all splits, and the sum of
+/// the confusion matrices. Prints nothing where `evaluated` is empty.
 pub fn print(out: &mut impl Write, labels: &[String], evaluated: &[(&str, &SingleLabelScores)]) -> std::io::Result<()> {
     if evaluated.is_empty() {
         return Ok(());
@@ -90,7 +91,8 @@ pub fn print(out: &mut impl Write, labels: &[String], evaluated: &[(&str, &Singl
     print_confusion(out, labels, &confusion, width)
 }
 
-/// Prints one row per true label and one column per predicted label, which are numbered, because names may be long.
+/// Prints one row per true label and one column per predicted label. Columns are numbered, because
+/// names may be long.
 fn print_confusion(
     out: &mut impl Write,
     labels: &[String],

@@ -1,4 +1,5 @@
-//! `divita-models split`: parts a data set into train, validation and test with labels and pairs of labels alike in each.
+//! `divita-models split`: splits a data set into train, validation and test sets with matching
+//! label frequencies.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -14,47 +15,49 @@ use divita_models::{
 };
 use serde_json::{Value, json};
 
-/// Part a data set into train, validation and test, each with the labels and pairs of labels as often as the whole
+/// Split a data set into train, validation and test sets with matching label frequencies
 ///
-/// TABLE has one of four forms. CSV with a column of 0 and 1 for each label: video,horror,drama (the first column names
-/// the video; Trailers12k's mtgc.csv is such a table). CSV with the labels in one column: video,label; | separates
-/// several labels. JSON Lines: {"video": "a.mp4", "labels": ["horror", "drama"]}. A folder with a sub-folder for each
-/// class: films/horror/a.mp4; a video is then named by its path below the folder, and a copy in another class folder
-/// gives it a second label. Columns or keys called split0, split1 ... are splits: 0 or train, 1 or validation, 2 or
-/// test.
+/// TABLE has one of four forms. CSV with a column of 0 and 1 for each label: video,horror,drama
+/// (the first column names the video; Trailers12k's mtgc.csv is such a table). CSV with the labels
+/// in one column: video,label; | separates several labels. JSON Lines: {"video": "a.mp4", "labels":
+/// ["horror", "drama"]}. A folder with a sub-folder for each class: films/horror/a.mp4; a video is
+/// named by its path below the folder, and a copy in another class folder adds a second label.
+/// Columns or keys split0, split1 ... are splits: 0 or train, 1 or validation, 2 or test.
 ///
-/// With --output the table is written as CSV with a column of 0 and 1 for each label, and new splits in place of its
-/// own. Labels are sorted by name, unless TABLE has a column for each.
+/// --output writes the table as CSV with a column of 0 and 1 for each label and with new splits in
+/// place of its own. Labels are sorted by name, unless TABLE has a column for each.
 ///
-/// The way is second-order iterative stratification (Szymanski and Kajdanowicz, 2017). What is printed says how large the parts are, and how far their labels (LD) and pairs of
-/// labels (LPD) are from those of the whole: the mean difference of odds, 0 where they are alike. Without --output that of the table's own splits is printed alone.
+/// Uses second-order iterative stratification (Szymanski and Kajdanowicz, 2017). Prints the sizes
+/// of the sets, and how far their labels (LD) and pairs of labels (LPD) are from the whole: the
+/// mean difference of odds, 0 for equal frequencies. Without --output, prints this for the table's
+/// own splits only.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita-models split films.csv --output films-split.csv --splits 3\n  \
     divita-models split films/ --output films-split.csv")]
 pub struct Split {
-    /// The table of labels, or a folder with a sub-folder for each class
+    /// Table of labels, or a folder with one sub-folder per class
     #[arg(value_name = "TABLE")]
     table: PathBuf,
-    /// File to write the table with new splits to; it appears complete or not at all
+    /// CSV file to write the table with new splits to; it appears complete or not at all
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Splits to make, each from another seed
+    /// Number of splits, each with its own seed
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=100))]
     splits: u64,
-    /// Shares of train, validation and test
+    /// Ratios of train, validation and test
     #[arg(long, value_name = "A,B,C", value_delimiter = ',', default_values_t = [70.0, 10.0, 20.0])]
     ratios: Vec<f64>,
-    /// Seed of the first split; each other's is one more
+    /// Seed of the first split; each further split adds 1
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Print JSON in place of a table
+    /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
 }
 
 impl Split {
-    /// Parts, writes, and prints how alike the parts are.
+    /// Splits the table, writes it, and prints how well the sets match.
     pub fn run(self) -> anyhow::Result<()> {
         let ratios: [f64; 3] = match self.ratios.as_slice().try_into() {
             Ok(ratios) if self.ratios.iter().all(|&ratio| ratio > 0.0 && ratio.is_finite()) => ratios,
@@ -74,7 +77,7 @@ impl Split {
             columns
                 .extend(table.splits.iter().map(|made| Column { name: format!("new {}", made.name), ..made.clone() }));
         } else if columns.is_empty() {
-            bail!("{} has no splits: give --output FILE to write it with new ones to", self.table.display());
+            bail!("{} has no splits: give --output FILE to write the table with new splits", self.table.display());
         }
         let mut out = std::io::stdout();
         let figures = columns.iter().map(|column| {

@@ -1,4 +1,4 @@
-//! `divita-models synth`: synthetic trailers, with the truth of their labels and shots.
+//! `divita-models synth`: renders synthetic trailers with ground truth for labels and shots.
 
 use std::path::{Path, PathBuf};
 
@@ -13,16 +13,18 @@ use divita_models::{
 use divita_runtime::bundle::GENRES;
 use serde_json::json;
 
-/// Render synthetic trailers whose film grammar follows that of genres
+/// Render synthetic trailers with genre labels and known transitions
 ///
-/// Each genre has a manner: how long shots are, how the camera and people move, how bright, colourful and contrasty it is and in which light, where it plays, whose faces are seen, what explodes, flickers
-/// or drifts through the air, how shots are joined. A trailer has one to eight genres, as frequent and as often together as in Trailers12k, and each of its shots is in the manner of one of them. There are
-/// titles, black bars, grain and compression, which say nothing.
+/// Each genre has its own film grammar: shot length, motion of camera and people, brightness,
+/// colour, contrast and lighting, places, faces, explosions, flicker, particles, and transitions. A
+/// trailer has one to eight genres, with the frequencies and co-occurrences of Trailers12k; each
+/// shot follows one of them. Titles, black bars, grain and compression carry no information.
 ///
-/// DIR gets NAME.mp4 (H.264, 24 frames a second), NAME.json (its genres; its transitions and what happens in it, as `divita-models shots` reads them), and labels.csv, the table that `split` and `train` read. What is there
-/// already is not made again. The same seed gives the same trailers.
+/// DIR receives NAME.mp4 (H.264, 24 fps), NAME.json (genres, transitions and disturbances, as
+/// `divita-models shots` reads them) and labels.csv, the table for `split` and `train`. Existing
+/// trailers are kept. The same seed gives the same trailers.
 ///
-/// They are drawings, not trailers: they try the machinery. What is learned of them says nothing about films.
+/// These are drawings for testing. Results on them say nothing about films.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita-models synth --count 400 --output synthetic\n  \
@@ -32,16 +34,16 @@ pub struct Synth {
     /// Folder to write to
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
-    /// Trailers
+    /// Number of trailers
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     count: u32,
-    /// Seed of all of them
+    /// Seed of all trailers
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Length of each, seconds
+    /// Length of each trailer, in seconds
     #[arg(long, value_name = "S", default_value_t = 24, value_parser = clap::value_parser!(u32).range(2..=600))]
     seconds: u32,
-    /// Width and height, pixels, both even
+    /// Width and height, in pixels, both even
     #[arg(long, value_name = "WxH", default_value = "320x180", value_parser = size)]
     size: (usize, usize),
 }
@@ -57,7 +59,7 @@ fn size(text: &str) -> Result<(usize, usize), String> {
 }
 
 impl Synth {
-    /// Renders, and writes the table.
+    /// Renders the trailers and writes the table.
     pub fn run(self) -> anyhow::Result<()> {
         let statistics = LabelStatistics::default();
         let of = |number: u32| {

@@ -1,4 +1,4 @@
-//! `divita-models train`: the heads, on the vectors of clips.
+//! `divita-models train`: trains heads on the vectors of clips.
 
 use std::path::PathBuf;
 
@@ -8,19 +8,25 @@ use super::training_run::HowToTrain;
 
 /// Train heads on the representations of a data set
 ///
-/// TABLE is the data set with splits, in any form that `divita-models split` reads. STORE is a folder of representations, as `extract` makes them and Trailers12k is published. With both --image and
-/// --video a head of each is trained at once, by the loss of their mean: late fusion.
+/// TABLE is the data set with splits, in any form that `divita-models split` reads. STORE is a
+/// folder of representations from `extract`, or as Trailers12k publishes them. With both --image
+/// and --video, trains one head for each stream by the loss of their mean: late fusion.
 ///
-/// The defaults are the paper's recipe: AdamW (amsgrad) at 1e-4, binary cross entropy, batches of 32 snippets of 30 clips, at most 100 epochs. After 10 epochs without a better validation
-/// loss the rate is divided by ten, after 20 training ends. With --schedule cosine the rate does not look at the loss.
+/// The defaults are the paper's recipe: AdamW (amsgrad) at 1e-4, binary cross entropy, batches of
+/// 32 snippets of 30 clips, at most 100 epochs. After 10 epochs without a better validation loss
+/// the rate is divided by ten; after 20, training ends. --schedule cosine ignores the validation
+/// loss.
 ///
-/// With --single-label every video has exactly one label: the logits of the streams are averaged, their softmax is held to the label by cross entropy, and a video's probabilities are the
-/// mean over its snippets, which sums to 1. Each epoch then has a top-1 accuracy too. A bundle of such a run is single-label.
+/// With --single-label, every video has exactly one label: the loss is the cross entropy of the
+/// softmax of the streams' mean logits, and a video's probabilities are the mean over its snippets,
+/// which sums to 1. Each epoch also has a top-1 accuracy. A bundle of such a run is single-label.
 ///
-/// DIR holds the run: recipe.json, epochs.jsonl (a line of figures an epoch), curves.svg (their plot), last.safetensors (all that is needed to go on) and best.safetensors (the
-/// weights with the lowest validation loss). In the end predictions.csv: what these say of the validation and the test part, for `evaluate`; and results.json, for `build`. Where there are stores at several rates, predictions.csv is of the lowest, and
-/// predictions-RATE.csv of each other one. A run that was stopped, in whatever way, goes on
-/// with --resume and comes to the same weights (on a GPU nearly so).
+/// DIR contains the run: recipe.json, epochs.jsonl (one line per epoch), curves.svg (a plot),
+/// last.safetensors (to resume) and best.safetensors (the weights with the lowest validation loss).
+/// At the end also predictions.csv, the best weights' predictions for the validation and test sets,
+/// for `evaluate`, and results.json, for `build`. With stores at several rates, predictions.csv is
+/// for the lowest rate and predictions-RATE.csv for each other one. A stopped run resumes with
+/// --resume and reaches the same weights (on a GPU nearly the same).
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita-models train mtgc.csv --split split0 --video trailers_ik_swin_fps24_fpc24.zarr --output runs/swin-3d-0\n  \
@@ -32,13 +38,13 @@ pub struct Train {
     /// Folder of the run
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
-    /// Go on with the run that is in --output, from the end of its last epoch
+    /// Resume the run in --output after its last finished epoch
     #[arg(long)]
     resume: bool,
 }
 
 impl Train {
-    /// Trains, and says what the best weights give.
+    /// Trains the heads and writes the results.
     pub fn run(self) -> anyhow::Result<()> {
         let data = self.how.data_set()?;
         self.how.run(&data, &self.output, self.resume, &self.how.room(), None)?;

@@ -24,58 +24,63 @@ use super::{
     stream_stores::{stores, working_rate},
 };
 
-/// What is trained on, and how.
+/// The options of commands that train heads.
 #[derive(Args)]
 pub struct HowToTrain {
     #[command(flatten)]
     pub data: DataSetArgs,
-    /// Representations of the image stream; given several times, each at another working rate, heads for all of these are trained
+    /// Representations for the image stream; repeat with stores at other working rates to train for
+    /// all these rates
     #[arg(long, value_name = "STORE", required_unless_present = "video")]
     pub image: Vec<PathBuf>,
-    /// Representations of the video stream, at the same rates
+    /// Representations for the video stream, at the same rates
     #[arg(long, value_name = "STORE")]
     pub video: Vec<PathBuf>,
-    /// How the vectors of a snippet's clips become one
+    /// Head: how the vectors of a snippet's clips are aggregated
     #[arg(long, value_name = "cat|gru|conv|mean|ctt-mmc-a|fastvideo", default_value = "cat")]
     pub head: Head,
-    /// Clips of a snippet
-    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=MOST_CLIPS as i64))]
+    /// Clips per snippet
+    #[arg(help_heading = "Recipe", long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=MOST_CLIPS as i64))]
     pub clips: u16,
-    /// Snippets of a step
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    /// Snippets per step
+    #[arg(help_heading = "Recipe", long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub batch: u16,
-    /// Most epochs
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
+    /// Maximum number of epochs
+    #[arg(help_heading = "Recipe", long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
     pub epochs: u16,
-    /// Rate at first
-    #[arg(long, value_name = "RATE", default_value_t = 1e-4)]
+    /// Initial learning rate
+    #[arg(help_heading = "Recipe", long, value_name = "RATE", default_value_t = 1e-4)]
     pub rate: f64,
-    /// How fast weights fall towards zero, as a share of the rate
-    #[arg(long, value_name = "SHARE", default_value_t = 1e-2)]
+    /// Weight decay, as a share of the rate
+    #[arg(help_heading = "Recipe", long, value_name = "SHARE", default_value_t = 1e-2)]
     pub decay: f32,
-    /// How the rate falls: where the validation loss stands still, or by half a cosine to the last epoch, after it has risen for a twentieth of the time
-    #[arg(long, value_name = "plateau|cosine", default_value = "plateau")]
+    /// Schedule of the rate: divide it when the validation loss stalls, or raise it for a twentieth
+    /// of the steps and lower it by half a cosine
+    #[arg(help_heading = "Recipe", long, value_name = "plateau|cosine", default_value = "plateau")]
     pub schedule: Schedule,
-    /// Epochs without a better validation loss that are borne before the rate is divided by ten; a cosine does not ask
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    /// Epochs without a better validation loss before the rate is divided by ten (plateau only)
+    #[arg(help_heading = "Recipe", long, value_name = "N", default_value_t = 10)]
     pub patience: u16,
-    /// Epochs without a lower validation loss after which training ends; a cosine is gone through to its end
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
+    /// Epochs without a lower validation loss before training ends (plateau only)
+    #[arg(help_heading = "Recipe", long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
     pub stop_after: u16,
-    /// Of the weights at the start, the order of videos, the places of snippets and dropout; the same seed gives the same weights on one machine's processor
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    /// Seed of the initial weights, the order of videos, the snippets and dropout; the same seed
+    /// gives the same weights on one machine's processor
+    #[arg(help_heading = "Recipe", long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Maximum memory for vectors that are kept, of all streams and a teacher together, GiB; other vectors are read from their stores each time
+    /// Memory limit for kept vectors, of all streams and a teacher together, GiB; other vectors are
+    /// read from their stores each time
     #[arg(long, value_name = "GIB", default_value_t = DEFAULT_ROOM >> 30, value_parser = clap::value_parser!(u64).range(..=1 << 20))]
     pub room: u64,
     #[command(flatten)]
     pub device: DeviceArgs,
 }
 
-/// Where networks are trained.
+/// The device that trains.
 #[derive(Args, Clone, Copy)]
 pub struct DeviceArgs {
-    /// Where the networks are trained; cuda needs a GPU of NVIDIA's, and a program built with the feature `cuda-training`. There a seed gives nearly, not exactly, the same weights again
+    /// Device that trains; cuda needs an NVIDIA GPU and a program built with the feature
+    /// `cuda-training`. On a GPU a seed gives nearly, not exactly, the same weights
     #[arg(long, value_name = "cpu|cuda", default_value = "cpu")]
     device: Device,
 }

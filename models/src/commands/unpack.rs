@@ -1,4 +1,4 @@
-//! `divita-models unpack`: published stores out of their archives, verified.
+//! `divita-models unpack`: unpacks and verifies published stores.
 
 use std::{
     io::Write,
@@ -15,10 +15,13 @@ use divita_models::representations::{
 
 /// Unpack archives of representations and verify them
 ///
-/// Unpacks each ARCHIVE (NAME.zarr.tar.gz) to the folder NAME.zarr, which appears whole or not at all. The MD5 of an archive with the name of a published one must be the published sum.
-/// The folder keeps what was verified, so that `train` and `build` can say so. An archive that is unpacked already is left as it is.
+/// Unpacks each ARCHIVE (NAME.zarr.tar.gz) to the folder NAME.zarr, which appears complete or not
+/// at all. An archive with the name of a published one must have the published MD5. The folder
+/// records what was verified, for `train` and `build`. Archives that are already unpacked are
+/// skipped.
 ///
-/// `train`, `distill` and `reproduce` unpack an archive by themselves, beside it. Use this command to unpack it elsewhere, or to unpack an archive with another sum.
+/// `train`, `distill` and `reproduce` unpack archives themselves, beside the archive. Use this
+/// command to unpack elsewhere, or to accept an archive with another MD5.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita-models unpack downloads/*.zarr.tar.gz --output trailers12k\n  \
@@ -27,25 +30,26 @@ pub struct Unpack {
     /// Archives
     #[arg(value_name = "ARCHIVE", required_unless_present = "list")]
     archives: Vec<PathBuf>,
-    /// Folder in which the stores are made (default: that of each archive)
+    /// Folder for the stores [default: the folder of each archive]
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// MD5 that the archive must have, in place of the published one. Every result then says that it is not of the published data
+    /// MD5 that the archive must have instead of the published one. Every result then states that
+    /// the data is not the published data
     #[arg(long, value_name = "SUM", value_parser = md5)]
     md5: Option<String>,
-    /// List the published files and their MD5 as `md5sum` does, and stop
+    /// List the published files and their MD5 in the format of `md5sum`, then exit
     #[arg(long)]
     list: bool,
 }
 
-/// A sum in lower case.
+/// Parses an MD5 and converts it to lower case.
 fn md5(text: &str) -> Result<String, String> {
     let is_sum = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_sum { Ok(text.to_lowercase()) } else { Err("give 32 hexadecimal digits".to_owned()) }
 }
 
 impl Unpack {
-    /// Unpacks, or lists.
+    /// Unpacks the archives, or prints the list.
     pub fn run(self) -> anyhow::Result<()> {
         if self.list {
             return list();

@@ -1,4 +1,4 @@
-//! `divita-models verify`: does a network compute the same wherever it runs?
+//! `divita-models verify`: compares the outputs of a network in several engines.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -18,36 +18,37 @@ use divita_models::{
 
 /// Compare a network in tract, ONNX Runtime and PyTorch
 ///
-/// Writes the network as ONNX, runs it on a fixed input in tract, and compares with ONNX Runtime (where ORT_DYLIB_PATH names
-/// its library) and with the output of the reference implementation, if there is one. Then says what half-precision
-/// weights change. Prints the worst and the mean difference; fails where the worst is more than 1e-4 of the output's
-/// largest value. The weights are those that `import` wrote, or seeded ones. The fixed input is of the size that the
-/// preprocessing of the weights gives: values from 0 to 255 where they were trained on these.
+/// Writes the network as ONNX, runs it on a fixed input in tract, and compares the output with ONNX
+/// Runtime (if ORT_DYLIB_PATH names its library) and with the reference implementation's output (if
+/// given). Also prints the effect of half-precision weights. Prints the largest and the mean
+/// difference; fails if the largest exceeds 1e-4 of the output's largest value. Weights come from
+/// `import`, or from a seed. The fixed input follows the preprocessing of the weights: values from
+/// 0 to 255 where they were trained on these.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita-models verify resnet --seed 12\n  \
     divita-models verify transnetv2 --weights transnetv2.safetensors --onnx transnetv2.onnx")]
 pub struct Verify {
-    /// The network, as `import` knows it
+    /// Network, by its name in `import`
     network: String,
-    /// Weights that `import` wrote
+    /// Weights from `import`
     #[arg(long, value_name = "FILE", required_unless_present = "seed")]
     weights: Option<PathBuf>,
-    /// Seed of random weights, in place of real ones
+    /// Seed of random weights instead of trained ones
     #[arg(long, value_name = "N", conflicts_with = "weights")]
     seed: Option<u64>,
-    /// Length of the vectors that a head reads, where the weights are seeded
+    /// Length of the vectors that a seeded head reads
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
     features: u16,
-    /// Frames of the clip that a 3D network sees
+    /// Frames of the clip that a 3D network reads
     #[arg(long, value_name = "F", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=256))]
     frames: u16,
-    /// Safetensors file with the output of the reference implementation on the fixed input, as its one tensor or under the
-    /// network's name
+    /// Safetensors file with the reference implementation's output for the fixed input, as its only
+    /// tensor or under the network's name
     #[arg(long, value_name = "FILE")]
     vectors: Option<PathBuf>,
-    /// Compare with ONNX Runtime on this device too; cuda needs ORT_DYLIB_PATH to name the libonnxruntime.so of
-    /// onnxruntime-gpu, and a program built with the feature `cuda`
+    /// Compare with ONNX Runtime on this device too; cuda needs ORT_DYLIB_PATH to name the
+    /// libonnxruntime.so of onnxruntime-gpu, and a program built with the feature `cuda`
     #[arg(long, value_name = "cpu|cuda", default_value = "cpu")]
     device: Device,
     /// Also write the network, in single precision, to this ONNX file
@@ -56,7 +57,7 @@ pub struct Verify {
 }
 
 impl Verify {
-    /// Compares, and prints a line a comparison to standard output.
+    /// Compares the outputs and prints one line per comparison.
     pub fn run(self) -> anyhow::Result<()> {
         let network = &self.network;
         super::import::known(network)?;
@@ -117,7 +118,7 @@ impl Verify {
         Ok(())
     }
 
-    /// What the reference implementation computed.
+    /// Reads the output of the reference implementation.
     fn expected(&self, path: &std::path::Path) -> anyhow::Result<Vec<f32>> {
         let mut tensors = checkpoint::read(path)?.tensors;
         let only = (tensors.len() == 1).then(|| tensors.pop_first()).flatten().map(|(_, tensor)| tensor);

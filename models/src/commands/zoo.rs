@@ -1,4 +1,4 @@
-//! `divita-models zoo`: what each network costs, beside what the paper says.
+//! `divita-models zoo`: lists the networks and their costs beside the paper's.
 
 use std::io::Write;
 
@@ -7,22 +7,23 @@ use divita_models::networks::zoo::{NETWORKS, Network, PARTS};
 use divita_runtime::sampler::WorkingRate;
 use serde_json::json;
 
-/// Frames of a clip that the paper's figures are for.
+/// Frames per clip in the paper's figures.
 const PAPER_FRAMES: usize = 24;
 
 /// List the networks with their parameters and multiply-accumulates
 ///
-/// Counted from the networks' own descriptions for a snippet of 30 clips of 24 frames, heads included, and set beside
-/// the figures of the paper's table. A multiply-accumulate is one product of a convolution, a linear layer or an
-/// attention, added up; norms, activations and pooling are not counted. Below stand what is no network of its own: the heads, for
-/// vectors of 1024 numbers, and the network that finds shots.
+/// Counts from the networks' descriptions for a snippet of 30 clips of 24 frames, heads included,
+/// and prints the figures of the paper's table beside them. A multiply-accumulate is one product of
+/// a convolution, a linear layer or an attention, added up; norms, activations and pooling are not
+/// counted. The heads, for vectors of 1024 numbers, and the network of the paper's shot detector
+/// follow below.
 #[derive(Args)]
 pub struct Zoo {
-    /// Working rate to count for, which is also the frames in a clip; the paper's figures are for 24
+    /// Working rate in fps, and frames per clip; the paper's figures are for 24
     #[arg(long, value_name = "4|6|8|12|24", default_value = "24")]
     fps: WorkingRate,
-    /// Print a JSON list of objects with `name`, `parameters` and `macs_per_snippet`, instead of a table; that of
-    /// TransNet V2 has `macs_per_window`, 100 frames of which it decides 50
+    /// Print a JSON list of objects with `name`, `parameters` and `macs_per_snippet` instead of a
+    /// table; TransNet V2 has `macs_per_window`, for 100 frames of which it decides 50
     #[arg(long)]
     json: bool,
 }
@@ -63,7 +64,7 @@ impl Zoo {
         Ok(())
     }
 
-    /// A network's line of the table.
+    /// Prints the line of one network.
     fn line(&self, network: &Network, out: &mut impl Write) -> std::io::Result<()> {
         let frames = self.fps.clip_frames();
         let (parameters, macs) = (network.parameters() as f64 / 1e6, network.macs_per_snippet(frames) as f64 / 1e9);
