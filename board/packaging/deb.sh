@@ -4,9 +4,8 @@
 #   board/packaging/deb.sh arm64 [--install] PROGRAMS   PROGRAMS is the folder that portable-build.sh printed
 #   board/packaging/deb.sh amd64 [--install] PROGRAMS   the same, or target/release: for systems like this one
 #
-# --install builds cargo-deb if it is missing. divita-models writes the man pages: the one in
-# PROGRAMS, or this computer's own build if that does not run here. Prints the package. Exit status:
-# 0 success, 1 failure, 3 the package cannot be made here.
+# --install builds cargo-deb if it is missing. `cargo xtask manual` writes the man pages. Prints the
+# package. Exit status: 0 success, 1 failure, 3 the package cannot be made here.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . board/packaging/arm64.sh
@@ -46,14 +45,8 @@ for program in divita divita-models; do
     # Symbols are half of a program.
     if command -v "$strip" > /dev/null; then "$strip" "$layout/$target/release/$program"; fi
 done
-written=
-for writer in "$programs/divita-models" "$built/release/divita-models"; do
-    if "$writer" manual "$layout/$target/release/manual" 2> "$layout/manual.log"; then
-        written=yes
-        break
-    fi
-done
-[ -n "$written" ] || { say "FAILED: no divita-models runs here to write the man pages. Build one with cargo build --release --workspace:"; cat "$layout/manual.log" >&2; exit 1; }
+cargo xtask manual "$layout/$target/release/manual" > "$layout/manual.log" 2>&1 \
+    || { say "FAILED: the man pages cannot be written:"; cat "$layout/manual.log" >&2; exit 1; }
 # Without timestamps, so that the same programs make the same package.
 gzip --best --no-name "$layout/$target/release/manual/man/"*.1
 

@@ -1,25 +1,26 @@
-//! The command line of `divita`: what may stand on it, and the command that it leads to.
+//! The command line of `divita`: options, commands and exit status.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::session::Outcome;
 use crate::{commands, config, output};
 use divita_console::{arguments, in_one_line, logging, say};
 
-/// Says what genres a video is, shot by shot and as a whole, on small computers.
+/// Predict the genres of videos and cameras on small computers.
 ///
-/// A video is decoded, cut into shots by a light detector, and each second of a shot goes through two small
-/// networks, one for its keyframe and one for its movement (ShuffleNet-Fusion of DIViTA). Results go to standard output,
+/// A video is decoded, cut into shots by a light detector, and each second of a shot goes through two small networks,
+/// one for its keyframe and one for its movement (ShuffleNet-Fusion of DIViTA). Results go to standard output,
 /// everything else to standard error.
 #[derive(Parser)]
 #[command(name = "divita", version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Exit status: 0 done, 1 some input failed (the others were still done), 2 wrong usage.\n\
+#[command(after_help = "Exit status: 0 success, 1 some input failed (the others were still read), 2 wrong usage.\n\
     Log messages: RUST_LOG=debug divita ...")]
 struct Divita {
-    /// Take the options' defaults from this TOML file; `divita config` prints one. Under systemd the credential `divita.toml` is
-    /// taken where no file is named
+    /// Read the defaults of options from this TOML file; `divita config` prints one. Under systemd, the credential
+    /// `divita.toml` is the default
     #[arg(long, global = true, value_name = "FILE", env = CONFIG)]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -38,27 +39,23 @@ enum Command {
     Config(commands::config::Config),
 }
 
-/// How a command ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Done,
-    SomeFailed,
-}
-
-/// A command line that cannot be followed, for a reason that clap does not know.
+/// A command line that is wrong for a reason that clap does not check.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Misuse(pub String);
 
-/// The environment variable that names the configuration.
+/// Environment variable with the path of the configuration.
 const CONFIG: &str = "DIVITA_CONFIG";
 
-/// The configuration that systemd hands to the service (`LoadCredential=`), in the folder that this variable names.
+/// Environment variable with the folder of the credentials of a service (`LoadCredential=`), and the
+/// name of the configuration in it.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 const CREDENTIAL: &str = "divita.toml";
 
-/// The configuration that is named on the command line or in the environment, or that systemd hands over. It must be known before the rest of the command line
-/// is read, whose defaults are in it.
+/// Returns the configuration named on the command line or in the environment, or the credential of the
+/// service.
+///
+/// It is needed before the rest of the command line is parsed, because it contains the defaults.
 fn named_config() -> Option<PathBuf> {
     let mut arguments = std::env::args_os().skip(1);
     while let Some(argument) = arguments.next() {
@@ -78,7 +75,7 @@ fn named_config() -> Option<PathBuf> {
     named.or_else(credential)
 }
 
-/// The command line, for whatever is made from it: man pages, completions.
+/// Returns the parser, from which man pages and completions are made.
 #[must_use]
 pub fn command() -> clap::Command {
     Divita::command()
@@ -95,7 +92,9 @@ impl Command {
     }
 }
 
-/// Does what the command line says. Where `is_stdout_closed`, a command that prints its results fails before it begins.
+/// Runs the command on the command line.
+///
+/// If `is_stdout_closed`, a command that prints results fails at once.
 #[must_use]
 pub fn run(is_stdout_closed: bool) -> ExitCode {
     let command_line = command();
@@ -104,7 +103,7 @@ pub fn run(is_stdout_closed: bool) -> ExitCode {
         None => Ok(command_line.clone()),
     };
     let divita = match configured {
-        // What is wrong with the arguments, clap says itself.
+        // clap reports wrong arguments itself.
         Ok(command) => command
             .try_get_matches()
             .and_then(|matches| Divita::from_arg_matches(&matches))
@@ -132,7 +131,7 @@ pub fn run(is_stdout_closed: bool) -> ExitCode {
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::SomeFailed) => ExitCode::FAILURE,
-        // Whoever read the results (`head`, a pager) has seen enough.
+        // The reader of the results (`head`, a pager) has seen enough.
         Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             say(format_args!("error: {}", in_one_line(&error)));

@@ -1,5 +1,7 @@
-//! The configuration file: TOML with a table for each command and a key for each of its options, which becomes the option's
-//! default. So the command line wins, a value is checked by the option itself, and no option can be missing here.
+//! The configuration file: TOML with a table for each command and a key for each of its options.
+//!
+//! A value becomes the default of its option. So the command line overrides it, the option itself
+//! checks it, and no option can be missing here.
 
 use std::fs;
 use std::path::Path;
@@ -10,13 +12,13 @@ use toml::{Table, Value};
 
 use divita_video::Address;
 
-/// Commands that have no table: they print, and have nothing to set.
-const WITHOUT: [&str; 2] = ["config", "help"];
+/// Commands without a table, because they have no options.
+const WITHOUT_TABLE: [&str; 2] = ["config", "help"];
 
-/// `command` with the values of the file at `path` as defaults.
+/// Returns `command` with the values of the file at `path` as defaults.
 ///
 /// # Errors
-/// When the file cannot be read, or has a key that is none, with the nearest that is one.
+/// When the file cannot be read or has an unknown key. The message names the nearest key.
 pub fn apply(command: Command, path: &Path) -> Result<Command> {
     let text =
         fs::read_to_string(path).with_context(|| format!("the configuration {} cannot be read", path.display()))?;
@@ -25,7 +27,7 @@ pub fn apply(command: Command, path: &Path) -> Result<Command> {
 
 fn with_text(mut command: Command, text: &str) -> Result<Command> {
     let tables: Table = text.parse().map_err(|error: toml::de::Error| {
-        // The parser draws the place over several lines.
+        // The parser's own message takes several lines.
         let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
         anyhow::anyhow!("line {line}: {}", error.message().replace('\n', " "))
     })?;
@@ -62,20 +64,20 @@ fn with_text(mut command: Command, text: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// The argument with another default; what has one need not be given.
+/// Returns the argument with another default. An argument with a default is not required.
 fn with_default(argument: Arg, values: &[String]) -> Arg {
     if matches!(argument.get_action(), ArgAction::SetTrue) {
         return argument.default_value(if values == ["true"] { "true" } else { "false" });
     }
-    // Help shows defaults, and an address may hold a password.
+    // Help shows defaults, and an address may contain a password.
     let is_secret = values.iter().any(|value| Address::from(value).shown() != value);
     argument.required(false).default_values(values.to_vec()).hide_default_value(is_secret)
 }
 
-/// The whole of it with the defaults, for `divita config`.
+/// Returns a configuration with all defaults, for `divita config`.
 pub fn template(command: &Command) -> String {
     let mut text = String::from(
-        "# Configuration of divita: give it with --config FILE, or name it in DIVITA_CONFIG. What is on the command line wins.\n",
+        "# Configuration of divita: pass it with --config FILE or in DIVITA_CONFIG. Options on the command line override it.\n",
     );
     for command in subcommands(command) {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
@@ -85,7 +87,7 @@ pub fn template(command: &Command) -> String {
             text += &comment(&help);
             let several = matches!(argument.get_action(), ArgAction::Append);
             let defaults: Vec<String> =
-                argument.get_default_values().iter().map(|value| written(&value.to_string_lossy())).collect();
+                argument.get_default_values().iter().map(|value| to_toml(&value.to_string_lossy())).collect();
             let key = key(argument);
             text += &match (matches!(argument.get_action(), ArgAction::SetTrue), several, defaults.as_slice()) {
                 (true, ..) => format!("{key} = {}\n", defaults.first().is_some_and(|value| value == "true")),
@@ -99,7 +101,7 @@ pub fn template(command: &Command) -> String {
     text
 }
 
-/// `text` as comments of at most 100 characters a line.
+/// Returns `text` as comments of at most 100 characters a line.
 fn comment(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -112,21 +114,21 @@ fn comment(text: &str) -> String {
 }
 
 fn subcommands(command: &Command) -> impl Iterator<Item = &Command> {
-    command.get_subcommands().filter(|command| !WITHOUT.contains(&command.get_name()))
+    command.get_subcommands().filter(|command| !WITHOUT_TABLE.contains(&command.get_name()))
 }
 
-/// What of a command can be set.
+/// Returns the arguments of a command that can be configured.
 fn options(command: &Command) -> impl Iterator<Item = &Arg> {
     let fixed = |argument: &Arg| ["help", "version", "config"].contains(&argument.get_id().as_str());
     command.get_arguments().filter(move |argument| !fixed(argument))
 }
 
-/// The name of an option, or of what stands without one.
+/// Returns the key of an argument: the name of an option, or the id of a positional argument.
 fn key(argument: &Arg) -> String {
     argument.get_long().unwrap_or(argument.get_id().as_str()).to_owned()
 }
 
-/// The words that a value would be on the command line; none for a table.
+/// Returns a value as words of the command line; `None` for a table or a date.
 fn values(value: &Value) -> Option<Vec<String>> {
     Some(match value {
         Value::String(text) => vec![text.clone()],
@@ -138,13 +140,13 @@ fn values(value: &Value) -> Option<Vec<String>> {
     })
 }
 
-/// A word of the command line as TOML.
-fn written(word: &str) -> String {
+/// Returns a word of the command line as TOML.
+fn to_toml(word: &str) -> String {
     let number = word.parse::<i64>().is_ok() || word.parse::<f64>().is_ok_and(f64::is_finite);
     if number { word.to_owned() } else { Value::String(word.to_owned()).to_string() }
 }
 
-/// A hint at the one of `known` that was meant, or at all of them.
+/// Returns a hint with the nearest word in `known`, or all of them if none is near.
 fn nearest(word: &str, known: &[String]) -> String {
     let near = known.iter().map(|one| (strsim::damerau_levenshtein(word, one), one)).min();
     match near {
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_wins_over_the_file_and_the_file_over_the_default() {
+    fn the_command_line_overrides_the_file_and_the_file_the_default() {
         let file = "[classify]\nfps = 8\ninputs = [\"a.mp4\", \"b.mp4\"]\nquiet = true\n";
         assert_eq!(fps("", &["x"]), ("4".into(), vec!["x".into()], false));
         assert_eq!(fps(file, &[]), ("8".into(), vec!["a.mp4".into(), "b.mp4".into()], true));
@@ -184,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_option_is_an_error_that_names_the_nearest() {
+    fn an_unknown_key_is_an_error_that_names_the_nearest() {
         for (text, words) in [
             ("[classify]\nfsp = 8", "[classify] has no option fsp; did you mean fps?"),
             ("[classify]\nbrightness = 8", "there are inputs, fps, duration, quiet"),
@@ -200,7 +202,7 @@ mod tests {
             let error = with_text(command(), text).err().map(|error| format!("{error:#}")).unwrap_or_default();
             assert!(error.contains(words), "{text:?}: {error}");
         }
-        // A value is checked by the option that it is for.
+        // The option itself checks its value.
         let wrong = with_text(command(), "[classify]\nduration = \"long\"").unwrap();
         assert!(wrong.try_get_matches_from(["divita", "classify", "x"]).is_err());
     }

@@ -1,4 +1,4 @@
-//! The program `divita`: it says what genres a video is, on the board that the video reaches.
+//! The program `divita`: predicts the genres of videos on boards.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,19 +6,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Whether standard output was closed (`>&-`) when the process began.
 static IS_STDOUT_CLOSED: AtomicBool = AtomicBool::new(false);
 
-/// Looks at standard output before Rust's runtime starts, which opens /dev/null in the place of a closed one: what is written
-/// to it then is lost without an error.
-extern "C" fn look_at_stdout() {
+/// Checks standard output before Rust's runtime starts. The runtime replaces a closed one by
+/// /dev/null, which swallows results without an error.
+extern "C" fn check_stdout() {
     let is_there = |path: &str| std::fs::symlink_metadata(path).is_ok();
     IS_STDOUT_CLOSED.store(is_there("/proc/self/fd") && !is_there("/proc/self/fd/1"), Ordering::Relaxed);
 }
 
-/// The C library calls the functions in this section before `main`.
-// SAFETY: the section holds pointers to functions, and `look_at_stdout` is one: it reads no argument, asks the kernel whether
-// two paths exist, stores a flag, and needs nothing that Rust's runtime sets up.
+/// Functions in this section are called by the C library before `main`.
+// SAFETY: the section contains pointers to functions, and `check_stdout` is one. It reads no argument,
+// asks the kernel whether two paths exist, stores a flag, and needs nothing of Rust's runtime.
 #[used]
 #[unsafe(link_section = ".init_array")]
-static BEFORE_MAIN: extern "C" fn() = look_at_stdout;
+static BEFORE_MAIN: extern "C" fn() = check_stdout;
 
 fn main() -> ExitCode {
     divita::command_line::run(IS_STDOUT_CLOSED.load(Ordering::Relaxed))

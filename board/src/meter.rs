@@ -1,16 +1,16 @@
-//! What the process has used: CPU time and peak memory, as the operating system counts them.
+//! CPU time and peak memory of the process, from the operating system.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// CPU time of all threads of this process since its start.
+/// Returns the CPU time of all threads of this process since its start.
 pub fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
 }
 
-/// Largest resident memory of this process so far in bytes, none where the system does not say (it is Linux's `VmHWM`).
+/// Returns the peak resident memory of this process in bytes (`VmHWM` of Linux), if known.
 pub fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

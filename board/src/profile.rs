@@ -1,4 +1,4 @@
-//! Which board this is and what suits it: `profiles.toml`, and the kernel's word on the machine.
+//! Profiles of boards (`profiles.toml`), and the machine as the kernel describes it.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -7,24 +7,24 @@ use std::sync::LazyLock;
 use divita_runtime::sampler::WorkingRate;
 use serde::Deserialize;
 
-/// What suits a board.
+/// Settings for a board.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
-    /// Its name, as in `jetson-nano`.
+    /// Name, as in `jetson-nano`.
     pub name: String,
-    /// Parts of the model names that the kernel gives it.
+    /// Parts of the model names that the kernel reports.
     models: Vec<String>,
-    /// Threads in all, on a board that has as many processors.
+    /// Number of threads, on a board with as many processors.
     pub threads: NonZeroUsize,
-    /// The processors to run on; empty for all.
+    /// Processors to run on; empty for all.
     pub cores: Vec<usize>,
-    /// Memory that must be left for the program, in MiB.
+    /// Free memory that the program needs, in MiB.
     pub memory_mib: u64,
-    /// Thermal zones that say nothing of the processors.
+    /// Thermal zones unrelated to the processors.
     #[serde(default)]
     pub ignored_zones: Vec<String>,
-    /// The working rate that a live input begins with where it follows the board.
+    /// First working rate of a live input with `--fps auto`.
     pub fps: WorkingRate,
 }
 
@@ -33,32 +33,33 @@ struct Profiles {
     board: Vec<Profile>,
 }
 
-/// Every profile, in the order in which they are tried.
+/// All profiles, in the order in which they are tried.
 pub static PROFILES: LazyLock<Vec<Profile>> = LazyLock::new(|| {
-    // Part of the program, and read by a test.
+    // The file is part of the program, and a test parses it.
     let profiles = toml::from_str::<Profiles>(include_str!("../profiles.toml"));
     profiles.map(|profiles| profiles.board).unwrap_or_default()
 });
 
-/// What the kernel says of the machine.
+/// The machine as the kernel describes it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Machine {
-    /// The model of the board, where the kernel has a device tree.
+    /// Model of the board, if the kernel has a device tree.
     pub model: Option<String>,
-    /// The release of NVIDIA's software for Jetson, as in "R36 (release), REVISION: 3.0".
+    /// Release of NVIDIA's software for Jetson, as in "R36 (release), REVISION: 3.0".
     pub l4t: Option<String>,
-    /// The names or part numbers of its processors, each once.
+    /// Names or part numbers of the processors, each once.
     pub processors: Vec<String>,
 }
 
 impl Machine {
-    /// This machine.
-    pub fn here() -> Self {
+    /// Reads the kernel's description of this machine.
+    #[must_use]
+    pub fn detect() -> Self {
         let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
-        Machine::of(&text("/proc/device-tree/model"), &text("/etc/nv_tegra_release"), &text("/proc/cpuinfo"))
+        Machine::parse(&text("/proc/device-tree/model"), &text("/etc/nv_tegra_release"), &text("/proc/cpuinfo"))
     }
 
-    fn of(model: &str, tegra: &str, cpuinfo: &str) -> Self {
+    fn parse(model: &str, tegra: &str, cpuinfo: &str) -> Self {
         let some =
             |text: &str| Some(text.trim_matches(['\0', '\n', ' '])).filter(|text| !text.is_empty()).map(str::to_owned);
         let release = tegra.lines().next().unwrap_or("").trim_start_matches('#');
@@ -78,21 +79,23 @@ impl Machine {
         Machine { model: some(model), l4t: some(release), processors }
     }
 
-    /// The profile that suits the machine.
+    /// Returns the profile for the machine.
+    #[must_use]
     pub fn profile(&self) -> Option<&'static Profile> {
         let model = self.model.as_deref().unwrap_or("");
         let of_model = |profile: &&Profile| profile.models.iter().any(|part| model.contains(part));
-        let generic = || named(if cfg!(target_arch = "aarch64") { "generic-aarch64" } else { "generic-x86-64" });
+        let generic = || find(if cfg!(target_arch = "aarch64") { "generic-aarch64" } else { "generic-x86-64" });
         PROFILES.iter().find(of_model).or_else(generic)
     }
 }
 
-/// The profile called `name`.
-pub fn named(name: &str) -> Option<&'static Profile> {
+/// Returns the profile called `name`.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Profile> {
     PROFILES.iter().find(|profile| profile.name == name)
 }
 
-/// The processor of ARM's that a part number means, where a board that is known has it.
+/// Returns the name of an ARM processor by its part number.
 fn part(number: &str) -> String {
     let name = match number {
         "0xd03" => "Cortex-A53",
@@ -116,7 +119,7 @@ mod tests {
     fn every_profile_can_be_read() {
         let read: Result<Profiles, _> = toml::from_str(include_str!("../profiles.toml"));
         assert_eq!(read.unwrap().board.len(), PROFILES.len());
-        assert!(PROFILES.len() == 11 && named("generic-aarch64").is_some() && named("generic-x86-64").is_some());
+        assert!(PROFILES.len() == 11 && find("generic-aarch64").is_some() && find("generic-x86-64").is_some());
     }
 
     #[test]
@@ -134,10 +137,10 @@ mod tests {
             ("Raspberry Pi 4 Model B Rev 1.4\0", "raspberry-pi-4"),
             ("Raspberry Pi 5 Model B Rev 1.0\0", "raspberry-pi-5"),
         ] {
-            let machine = Machine::of(model, "", "");
+            let machine = Machine::parse(model, "", "");
             assert_eq!(machine.profile().map(|profile| profile.name.as_str()), Some(name), "{model}");
         }
-        let unknown = Machine::of("Some board\0", "", "").profile().unwrap();
+        let unknown = Machine::parse("Some board\0", "", "").profile().unwrap();
         assert!(unknown.name.starts_with("generic-"));
     }
 
@@ -146,13 +149,13 @@ mod tests {
         let tegra = "# R35 (release), REVISION: 4.1, GCID: 33958178, BOARD: t186ref, EABI: aarch64, DATE: Tue Aug  1\n";
         let cpuinfo =
             "processor : 0\nCPU part\t: 0x004\n\nprocessor : 1\nCPU part\t: 0x004\nprocessor : 2\nCPU part : 0xfff\n";
-        let machine = Machine::of("Board\0", tegra, cpuinfo);
+        let machine = Machine::parse("Board\0", tegra, cpuinfo);
         let expected = Machine {
             model: Some("Board".into()),
             l4t: Some("R35 (release), REVISION: 4.1".into()),
             processors: vec!["Carmel".into(), "part 0xfff".into()],
         };
         assert_eq!(machine, expected);
-        assert_eq!(Machine::of("", "", ""), Machine::default());
+        assert_eq!(Machine::parse("", "", ""), Machine::default());
     }
 }

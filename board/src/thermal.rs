@@ -1,31 +1,34 @@
-//! How warm the board is: the kernel's thermal zones, and how far each is from the point where it slows down.
+//! The board's temperature: the kernel's thermal zones and their limits.
 
 use std::fs;
 use std::path::Path;
 
-/// Where Linux shows them.
+/// Folder of the zones in Linux.
 const ZONES: &str = "/sys/class/thermal";
 
-/// The limit of a zone that names no point where it slows down, in degrees Celsius.
+/// Limit of a zone without a passive trip point, in degrees Celsius.
 const LIMIT: f64 = 95.0;
 
 /// A thermal zone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Zone {
-    /// What it is of, as in "CPU-therm".
+    /// Name of the sensor, as in "CPU-therm".
     pub name: String,
-    /// Degrees Celsius.
+    /// Temperature in degrees Celsius.
     pub celsius: f64,
-    /// Degrees Celsius from which the kernel slows the board down, or 95 where it does not say.
+    /// Temperature from which the kernel slows the board down, in degrees Celsius; 95 if unknown.
     pub limit: f64,
 }
 
-/// The zones of this machine but those named in `ignored`; none where it shows none.
+/// Returns the zones of this machine except those named in `ignored`.
+#[must_use]
 pub fn zones(ignored: &[String]) -> Vec<Zone> {
     zones_in(Path::new(ZONES), ignored)
 }
 
-/// Degrees that are left to the limit of the zone nearest to its own.
+/// Returns the degrees left to the limit of the hottest zone, relative to its limit; `None` without
+/// zones.
+#[must_use]
 pub fn degrees_left(ignored: &[String]) -> Option<f64> {
     zones(ignored).into_iter().map(|zone| zone.limit - zone.celsius).reduce(f64::min)
 }
@@ -36,7 +39,7 @@ fn zones_in(folder: &Path, ignored: &[String]) -> Vec<Zone> {
         .filter_map(|entry| {
             let folder = entry.ok()?.path();
             let text = |file: &str| Some(fs::read_to_string(folder.join(file)).ok()?.trim().to_owned());
-            // In thousandths. A sensor that is off says nothing, or nonsense.
+            // In thousandths. A sensor that is off gives nothing, or nonsense.
             let degrees = |file: &str| Some(text(file)?.parse::<f64>().ok()? / 1000.0);
             let celsius = degrees("temp").filter(|celsius| (-40.0..150.0).contains(celsius))?;
             let passive = (0..16).find(|k| text(&format!("trip_point_{k}_type")).as_deref() == Some("passive"));
@@ -55,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn zones_are_read_as_linux_shows_them() {
+    fn zones_are_read_from_the_files_of_linux() {
         let folder = tempfile::tempdir().unwrap();
         for (zone, files) in [
             (

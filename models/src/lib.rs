@@ -25,6 +25,8 @@
 //! The program's `commands` parse arguments, call these folders and print.
 
 pub mod bundle;
+pub mod command_line;
+mod commands;
 pub mod dataset;
 pub mod engines;
 mod error;

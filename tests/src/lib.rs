@@ -114,9 +114,18 @@ pub fn raw_planes(frame: &Frame<'_>) -> Vec<Vec<u8>> {
 /// Returns the program `name`, which cargo built beside the tests. It builds it because the
 /// program's package has tests too. `cargo test -p divita-tests` would run an older one.
 pub fn program(name: &str) -> Command {
+    built(Path::new(name))
+}
+
+/// The example `name`, which cargo has built beside the tests.
+pub fn example(name: &str) -> Command {
+    built(&Path::new("examples").join(name))
+}
+
+fn built(path: &Path) -> Command {
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().and_then(Path::parent).unwrap();
-    let program = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    let program = folder.join(path);
     assert!(program.is_file(), "{} is not built; run the tests with `cargo test --release`", program.display());
     let mut command = Command::new(program);
     command.current_dir(root()).env_remove("DIVITA_BUNDLE").env_remove("RUST_LOG").stdin(Stdio::null());

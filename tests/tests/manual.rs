@@ -23,7 +23,7 @@ fn commands(name: &str) -> Vec<String> {
 }
 
 fn write(folder: &Path) {
-    stdout(&program("divita-models").arg("manual").arg(folder).output().unwrap());
+    stdout(&program("xtask").arg("manual").arg(folder).output().unwrap());
 }
 
 #[test]

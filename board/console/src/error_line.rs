@@ -1,7 +1,8 @@
 //! An error and its causes in one line.
 
-/// Returns what `error` says, with its causes after colons. A cause that the line holds already is left out: many errors
-/// repeat theirs.
+/// Returns the message of `error` and its causes, separated by colons.
+///
+/// Leaves out a cause that the line contains already, because many errors repeat their causes.
 #[must_use]
 pub fn in_one_line(error: &anyhow::Error) -> String {
     let mut line = String::new();
@@ -22,7 +23,7 @@ mod tests {
     use anyhow::Context;
 
     #[test]
-    fn each_cause_is_said_once() {
+    fn each_cause_appears_once() {
         let io = || std::io::Error::from(std::io::ErrorKind::NotFound);
         let cause = io().to_string();
         #[derive(Debug, thiserror::Error)]

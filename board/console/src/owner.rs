@@ -1,5 +1,5 @@
-//! Names of temporary files and folders that say which process made them, so that a later process can tell what a killed one
-//! left behind.
+//! Names of temporary files that contain their process, so that a later process recognises what a
+//! killed one left behind.
 
 use std::fs;
 use std::path::Path;
@@ -7,24 +7,27 @@ use std::path::Path;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
-/// How all such names begin.
+/// Start of all such names.
 pub const PREFIX: &str = ".divita-";
 
-/// The process that made a temporary file, as the file's name says it: `.divita-BOOT-NAMESPACE-PROCESS-RANDOM`.
+/// The process that created a temporary file, parsed from the file's name:
+/// `.divita-BOOT-NAMESPACE-PROCESS-RANDOM`.
 #[derive(Debug, PartialEq)]
 pub struct Owner {
-    /// The machine's boot; differs between machines and between boots. Unknown where the system does not say.
+    /// Id of the machine's boot, which differs between machines and boots. `None` if the system does
+    /// not tell it.
     pub boot: Option<u128>,
-    /// The namespace of process ids, of which a machine that runs containers has several. Unknown likewise.
+    /// Namespace of process ids; a machine that runs containers has several. `None` if the system
+    /// does not tell it.
     pub namespace: Option<u64>,
-    /// The process's id.
+    /// Process id.
     pub process: u32,
 }
 
 impl Owner {
-    /// Returns this process.
+    /// Returns the current process.
     #[must_use]
-    pub fn here() -> Self {
+    pub fn current() -> Self {
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
         let namespace = fs::read_link("/proc/self/ns/pid").ok();
         let namespace = namespace.as_deref().and_then(Path::to_str);
@@ -36,7 +39,7 @@ impl Owner {
         }
     }
 
-    /// Returns the beginning of the names of this process's temporary files; random characters follow.
+    /// Returns the start of the names of the process's temporary files. Random characters follow.
     #[must_use]
     pub fn prefix(&self) -> String {
         // Neither is ever 0.
@@ -44,7 +47,7 @@ impl Owner {
         format!("{PREFIX}{boot:032x}-{namespace}-{}-", self.process)
     }
 
-    /// Returns the process that made the file of this name; none where the name is not such a one.
+    /// Parses the name of a temporary file. Returns `None` for any other name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let mut parts = name.strip_prefix(PREFIX)?.split('-');
@@ -59,13 +62,13 @@ impl Owner {
         })
     }
 
-    /// Returns whether that process is gone for certain, seen from the process `here`.
+    /// Returns whether the process has certainly ended, as seen by the process `observer`.
     #[must_use]
-    pub fn is_gone(&self, here: &Self) -> bool {
-        let known = self.boot.is_some() && self.namespace.is_some();
-        let near = (self.boot, self.namespace) == (here.boot, here.namespace);
-        // Sends nothing. Unlike a look into /proc it also sees processes of others that are hidden there.
+    pub fn is_gone(&self, observer: &Self) -> bool {
+        let is_known = self.boot.is_some() && self.namespace.is_some();
+        let is_near = (self.boot, self.namespace) == (observer.boot, observer.namespace);
+        // Sends no signal. Unlike /proc, it also sees hidden processes of other users.
         let process = i32::try_from(self.process).ok().and_then(Pid::from_raw);
-        known && near && process.is_some_and(|process| test_kill_process(process) == Err(Errno::SRCH))
+        is_known && is_near && process.is_some_and(|process| test_kill_process(process) == Err(Errno::SRCH))
     }
 }

@@ -1,12 +1,14 @@
-//! Text from elsewhere as it may stand on a terminal.
+//! Escapes foreign text for terminals.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use divita_runtime::bundle::is_unprintable;
 
-/// Returns `text` with everything escaped that a terminal obeys rather than shows: control characters, line ends and marks of
-/// direction, as `\u{1b}`. Labels, names of files and messages of devices can hold them.
+/// Returns `text` with control characters, line ends and direction marks escaped, as in `\u{1b}`.
+///
+/// A terminal obeys such characters instead of showing them. Labels, file names and messages of
+/// devices can contain them.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unprintable) {
@@ -23,8 +25,9 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Returns the JSON text `json` with everything escaped that a terminal obeys: JSON itself escapes only the first 32 control
-/// characters.
+/// Returns the JSON text `json` with the same characters escaped as [`printable`] does.
+///
+/// JSON itself escapes only the first 32 control characters. The value stays the same.
 #[must_use]
 pub fn printable_json(json: &str) -> Cow<'_, str> {
     let is_escaped = |c: char| c != '\n' && is_unprintable(c);
@@ -34,7 +37,7 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
     let mut shown = String::with_capacity(json.len() + 8);
     for c in json.chars() {
         match is_escaped(c) {
-            // All of them are below U+10000. Writing to a string cannot fail.
+            // All such characters are below U+10000. Writing to a string cannot fail.
             true => drop(write!(shown, "\\u{:04x}", u32::from(c))),
             false => shown.push(c),
         }
@@ -47,7 +50,7 @@ mod tests {
     use super::{printable, printable_json};
 
     #[test]
-    fn json_stays_the_same_json() {
+    fn escaped_json_has_the_same_value() {
         let text = "a\u{1b}b\u{7f}\u{9b}c\u{202e}\n\u{2028}";
         let json = serde_json::to_string_pretty(&[text]).unwrap();
         let shown = printable_json(&json);
@@ -56,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_terminal_obeys_is_escaped() {
+    fn control_characters_are_escaped() {
         assert_eq!(printable("film – Über.mp4"), "film – Über.mp4");
         assert_eq!(printable("a\u{1b}[31mb\n\u{9b}c\u{202e}d"), "a\\u{1b}[31mb\\n\\u{9b}c\\u{202e}d");
     }

@@ -1,8 +1,8 @@
-//! A file that is there whole or not at all, even where the program is killed while it writes.
+//! Files that exist whole or not at all, even if the program is killed while it writes.
 //!
-//! It is written without a name (`O_TMPFILE`), so that the kernel removes what a killed program leaves. File systems that
-//! cannot do that (NFS, FAT) get a temporary name, which says what process made it; the next such file in the folder removes
-//! those of processes that are gone.
+//! A file is written without a name (`O_TMPFILE`), so the kernel removes it if the program is killed.
+//! On file systems without this feature (NFS, FAT), the file gets a temporary name that contains its
+//! process. The next such file in the folder removes those of processes that have ended.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Write};
@@ -15,10 +15,10 @@ use tempfile::{Builder, NamedTempFile};
 
 use crate::owner::Owner;
 
-/// An ordinary file's permissions, less the process's mask; not those of a secret.
+/// Permissions of an ordinary file, before the process's mask.
 const MODE: u32 = 0o666;
 
-/// A file in the making.
+/// A file that is being written.
 pub struct WholeFile {
     partial: Partial,
     path: PathBuf,
@@ -30,14 +30,14 @@ enum Partial {
 }
 
 impl WholeFile {
-    /// Begins a file that is to be at `path`. What is there stays as it is until [`WholeFile::commit`].
+    /// Starts a file for `path`. An existing file there stays until [`WholeFile::commit`].
     ///
     /// # Errors
-    /// When the folder takes no file.
+    /// When no file can be created in the folder.
     pub fn create(path: &Path) -> io::Result<Self> {
         let folder = parent(path);
         let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-        // It gets its name through /proc.
+        // The file gets its name through /proc.
         let unnamed = match Path::new("/proc/self/fd").exists() {
             true => rustix::fs::open(folder, flags, Mode::from_bits_truncate(MODE)).ok(),
             false => None,
@@ -48,16 +48,16 @@ impl WholeFile {
                 sweep(folder);
                 let permissions = Permissions::from_mode(MODE);
                 let mut builder = Builder::new();
-                Partial::Named(builder.prefix(&Owner::here().prefix()).permissions(permissions).tempfile_in(folder)?)
+                Partial::Named(builder.prefix(&Owner::current().prefix()).permissions(permissions).tempfile_in(folder)?)
             }
         };
         Ok(WholeFile { partial, path: path.to_owned() })
     }
 
-    /// Gives the file its name, in place of what is there, and waits until both are on the disk.
+    /// Gives the file its name, replacing an existing file, and waits until both are on the disk.
     ///
     /// # Errors
-    /// When the disk refuses; what was at the path is still there then.
+    /// On an I/O error; the existing file is then still there.
     pub fn commit(self) -> io::Result<()> {
         let WholeFile { partial, path } = self;
         match partial {
@@ -69,8 +69,8 @@ impl WholeFile {
                 };
                 match link(&path) {
                     Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                        // A link cannot take another file's place, a rename can.
-                        let named = Builder::new().prefix(&Owner::here().prefix()).make_in(parent(&path), link)?;
+                        // A link cannot replace a file, a rename can.
+                        let named = Builder::new().prefix(&Owner::current().prefix()).make_in(parent(&path), link)?;
                         named.persist(&path)?;
                     }
                     linked => linked?,
@@ -101,17 +101,17 @@ impl Write for WholeFile {
 /// Writes a file that appears whole or not at all.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = WholeFile::create(path)?;
     file.write_all(bytes)?;
     file.commit()
 }
 
-/// Waits until the names in a folder are on the disk, where the file system can do that for a folder.
+/// Waits until the names in a folder are on the disk, if the file system supports that.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     match File::open(folder)?.sync_all() {
         Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
@@ -119,17 +119,17 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// The folder that the file `path` lies in.
+/// Returns the folder of the file `path`.
 fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Removes temporary files of processes that are gone. What cannot be removed stays: that is no reason not to write.
+/// Removes temporary files of processes that have ended. Ignores files that cannot be removed.
 fn sweep(folder: &Path) {
-    let here = Owner::here();
+    let current = Owner::current();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        if is_file && entry.file_name().to_str().and_then(Owner::parse).is_some_and(|owner| owner.is_gone(&here)) {
+        if is_file && entry.file_name().to_str().and_then(Owner::parse).is_some_and(|owner| owner.is_gone(&current)) {
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn it_appears_whole_and_takes_the_place_of_another() {
+    fn a_file_appears_whole_and_replaces_another() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.txt");
         for text in ["one", "two"] {
@@ -164,12 +164,12 @@ mod tests {
     }
 
     #[test]
-    fn what_dead_processes_left_is_swept() {
+    fn temporary_files_of_dead_processes_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new("true").spawn().unwrap();
         child.wait().unwrap();
-        let dead = Owner { process: child.id(), ..Owner::here() };
-        let kept = [Owner::here().prefix() + "abc", ".divita-notes".to_owned()];
+        let dead = Owner { process: child.id(), ..Owner::current() };
+        let kept = [Owner::current().prefix() + "abc", ".divita-notes".to_owned()];
         for name in kept.iter().chain([&(dead.prefix() + "abc")]) {
             fs::write(folder.path().join(name), "part").unwrap();
         }

@@ -5,15 +5,15 @@ use std::num::NonZeroUsize;
 use anyhow::{Context, Result};
 use clap::Args;
 use divita_console::{arguments, say};
-use divita_runtime::network::Networks;
-use divita_runtime::pipeline::{Pipeline, PipelineOptions};
+use divita_runtime::{BackbonePool, Networks, Pipeline, PipelineOptions};
 use divita_video::expansion::{Expansion, expand};
 use divita_video::{Address, is_live_by_address};
 
-use crate::command_line::{Misuse, Outcome};
+use crate::command_line::Misuse;
 use crate::observers::{Observers, RunInfo};
 use crate::options::{BoardOptions, BundleOption, ExecutorOption, MethodOptions, OutputOptions, ReadingOptions};
 use crate::output::Content;
+use crate::session::Outcome;
 use crate::session::ladder::Ladder;
 use crate::session::{self, Classification, Pace};
 use crate::signals;
@@ -76,6 +76,9 @@ impl Classify {
         let networks = Networks::prepare(&bundle, &rates, self.executor.get()?)
             .with_context(|| format!("the bundle {} cannot be used", bundle.path().display()))?;
         let options = self.method.pipeline(&rates, self.board.threads());
+        // One pool for all inputs. A single thread runs the networks itself.
+        let others = NonZeroUsize::new(options.threads.get() - 1);
+        let pool = others.map(|threads| BackbonePool::new(&networks, threads)).transpose()?;
         let expansion = Expansion { recurse: !self.no_recurse, allowed: reading.allowed.clone() };
         let expanded = expand(&self.inputs, &expansion);
         expanded.report().iter().for_each(say);
@@ -91,7 +94,11 @@ impl Classify {
             let pace = ladder.flatten().map(|ladder| Pace::new(ladder, &profile.ignored_zones));
             let rate = pace.as_ref().map_or(options.rate, |pace| pace.ladder().rate());
             let options = PipelineOptions { rate, latest: source.live.then_some(self.latest), ..options };
-            let pipeline = Pipeline::new(&bundle, &networks, options)?;
+            let pipeline = match &pool {
+                Some(pool) => Pipeline::with_pool(&bundle, pool, options),
+                None => Pipeline::new(&bundle, &networks, options),
+            };
+            let pipeline = pipeline?;
             Ok(Box::new(Classification::new(pipeline, source.live, pace)))
         })
     }

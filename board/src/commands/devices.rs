@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 
-use crate::command_line::Outcome;
+use crate::session::Outcome;
 
 /// The cameras of this machine: formats, sizes, rates and controls of each, and what `divita` would take of it.
 #[derive(Args)]

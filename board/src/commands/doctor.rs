@@ -7,10 +7,10 @@ use clap::Args;
 
 use divita_runtime::network::Executor;
 
-use crate::command_line::Outcome;
 use crate::commands::verify;
 use crate::options::BundleOption;
 use crate::profile::Machine;
+use crate::session::Outcome;
 use crate::thermal;
 use divita_console::in_one_line;
 use divita_console::printable;
@@ -31,7 +31,7 @@ impl Doctor {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         writeln!(out, "program      divita {} for {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH)?;
         writeln!(out, "processors   {processors}, with {}", features().join(", "))?;
-        let machine = Machine::here();
+        let machine = Machine::detect();
         let named =
             [machine.model.as_deref(), machine.l4t.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(", ");
         let profile = machine.profile();
@@ -63,13 +63,11 @@ impl Doctor {
             Ok(frames) => writeln!(out, "decoding     {frames} frames of H.264 decoded")?,
             Err(error) => writeln!(out, "decoding     FAILED: {}; please report this as a bug", in_one_line(error))?,
         }
-        let bundle = self.bundle.path().and_then(|path| Ok((self.bundle.open()?, path)));
+        let bundle = self.bundle.place().and_then(|place| Ok((self.bundle.open()?, place)));
         let verified = match &bundle {
-            Ok((bundle, path)) => {
-                let shown = path.display().to_string();
-                let shown = printable(&shown);
-                writeln!(out, "bundle       {shown} ({:?}), every file checked", bundle.manifest().name)?;
-                verify::replay(bundle, path, Executor::default())
+            Ok((bundle, place)) => {
+                writeln!(out, "bundle       {place} ({:?}), every file checked", bundle.manifest().name)?;
+                verify::replay(bundle, Executor::default())
             }
             Err(error) => {
                 writeln!(out, "bundle       FAILED: {}", printable(&in_one_line(error)))?;

@@ -1,4 +1,4 @@
-//! `divita inspect`: what a bundle says of itself.
+//! `divita inspect`: prints the manifest of a bundle.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -8,12 +8,13 @@ use clap::Args;
 use divita_runtime::bundle::{Manifest, Stream, Task};
 use divita_runtime::network::Networks;
 
-use crate::command_line::Outcome;
-use crate::options::open_bundle;
+use crate::options::BundlePlace;
+use crate::session::Outcome;
 use divita_console::{printable, printable_json};
 
-/// What a bundle is: networks, sizes, costs, where its weights come from. Every file is checked on the way, and
-/// every network prepared: what is refused here, `classify` refuses too.
+/// Inspect a bundle: print its networks, sizes, costs and the origin of its weights.
+///
+/// Checks every file and prepares every network, so a bundle that is refused here is refused by `classify` too.
 #[derive(Args)]
 pub struct Inspect {
     /// Bundle: a folder or a tar
@@ -27,7 +28,7 @@ pub struct Inspect {
 impl Inspect {
     /// Opens the bundle and prints its manifest.
     pub fn run(&self) -> Result<Outcome> {
-        let bundle = open_bundle(&self.bundle)?;
+        let bundle = BundlePlace::Path(self.bundle.clone()).open()?;
         Networks::check(&bundle).with_context(|| format!("the bundle {} cannot be used", bundle.path().display()))?;
         let mut out = std::io::stdout();
         if self.json {

@@ -12,10 +12,10 @@ use divita_runtime::shots::ShotSettings;
 use divita_runtime::shots::transition_network::TransitionNetwork;
 use divita_video::Address;
 
-use crate::command_line::Outcome;
 use crate::observers::{Observers, RunInfo};
-use crate::options::{OutputOptions, ReadingOptions, open_bundle};
+use crate::options::{BundlePlace, OutputOptions, ReadingOptions};
 use crate::output::Content;
+use crate::session::Outcome;
 use crate::session::{self, ShotDetection};
 use crate::signals;
 
@@ -49,7 +49,7 @@ impl Shots {
         let reading = self.reading.session(signals::listen().context("cannot listen to signals")?);
         let (shots, transitions) = match &self.bundle {
             Some(path) => {
-                let bundle = open_bundle(path)?;
+                let bundle = BundlePlace::Path(path.clone()).open()?;
                 (bundle.manifest().shots, bundle.transitions().clone())
             }
             None => (ShotSettings::default(), TransitionNetwork::default()),

@@ -1,7 +1,8 @@
-//! `divita verify`: whether this machine computes what the bundle's builder computed.
+//! `divita verify`: compares what the networks compute here with what they computed where the bundle
+//! was built.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -9,11 +10,12 @@ use divita_runtime::bundle::{Bundle, Task};
 use divita_runtime::golden;
 use divita_runtime::network::Executor;
 
-use crate::command_line::Outcome;
-use crate::options::ExecutorOption;
-use crate::options::open_bundle;
+use crate::options::{BundlePlace, ExecutorOption};
+use crate::session::Outcome;
 
-/// Checks a bundle's files and replays its golden input: the networks must give here what they gave where they were built.
+/// Verify a bundle: check its files and replay its golden input.
+///
+/// The networks must compute here what they computed where the bundle was built.
 #[derive(Args)]
 #[command(after_help = "Exit status 1 when a difference is too large.")]
 pub struct Verify {
@@ -27,8 +29,8 @@ pub struct Verify {
 impl Verify {
     /// Replays the bundle and prints the differences.
     pub fn run(&self) -> Result<Outcome> {
-        let bundle = open_bundle(&self.bundle)?;
-        let passed = replay(&bundle, &self.bundle, self.executor.get()?)?;
+        let bundle = BundlePlace::Path(self.bundle.clone()).open()?;
+        let passed = replay(&bundle, self.executor.get()?)?;
         writeln!(
             std::io::stdout(),
             "{}",
@@ -38,10 +40,11 @@ impl Verify {
     }
 }
 
-/// Replays the golden input of `bundle`, prints each difference, and says whether all are small enough.
-pub fn replay(bundle: &Bundle, path: &Path, executor: Executor) -> Result<bool> {
+/// Replays the golden input of `bundle` and prints each difference. Returns whether all are small
+/// enough.
+pub fn replay(bundle: &Bundle, executor: Executor) -> Result<bool> {
     let replay = golden::replay(bundle, executor)
-        .with_context(|| format!("the bundle {} cannot be verified", path.display()))?;
+        .with_context(|| format!("the bundle {} cannot be verified", bundle.path().display()))?;
     let mut out = std::io::stdout();
     if bundle.manifest().task == Task::SingleLabel {
         writeln!(out, "single-label: the probabilities are one softmax and sum to 1")?;

@@ -77,6 +77,13 @@ pub trait Observer {
 #[derive(Default)]
 pub struct Observers(Vec<Box<dyn Observer>>);
 
+impl From<Vec<Box<dyn Observer>>> for Observers {
+    /// Observes with these observers, called in this order.
+    fn from(observers: Vec<Box<dyn Observer>>) -> Self {
+        Observers(observers)
+    }
+}
+
 impl Observers {
     /// Starts the observers of a run.
     ///

@@ -1,11 +1,12 @@
-//! What systemd is told when it runs the program as a service: that it listens, that it is alive, what it does, that it stops.
+//! Reports to systemd: ready, alive, current state, stopping.
 //!
-//! The messages are datagrams to the socket that NOTIFY_SOCKET names (sd_notify(3)); without one nothing is sent. The crates for
-//! this know no abstract sockets, or bring more than these few lines.
+//! The messages are datagrams to the socket in NOTIFY_SOCKET (sd_notify(3)). The crates for this
+//! support no abstract sockets, or are larger than these few lines.
 //!
-//! The watchdog is to catch a program that hangs: a network that does not return, a driver that does not answer. So no timer feeds
-//! it. A frame that was processed does, and so does a turn of the main loop in which a live source is known to be away, since
-//! starting the program anew plugs no camera in. Not known to be away is a source that was promised back and says nothing.
+//! The watchdog catches a program that hangs: a network that does not return, a driver that does not
+//! answer. So no timer triggers it. A processed frame does, and so does a turn of the session loop
+//! while a live source is known to be away: a restart would not plug in a camera. A source that
+//! was due back and reports nothing does not count as away.
 
 use std::ffi::OsStr;
 use std::io;
@@ -40,7 +41,7 @@ struct Service {
 pub(super) fn start(_: &RunInfo<'_>) -> Result<Option<Box<dyn Observer>>> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let Some(name) = set("NOTIFY_SOCKET") else { return Ok(None) };
-    let manager = match Manager::at(&name) {
+    let manager = match Manager::new(&name) {
         Ok(manager) => manager,
         Err(error) => {
             log::warn!("NOTIFY_SOCKET={}: {error}; systemd is told nothing", name.display());
@@ -87,8 +88,8 @@ impl Observer for Service {
     fn status(&mut self, status: Status) {
         match status {
             Status::Read(_) => {}
-            Status::Processed => self.feed(true),
-            Status::Idle => self.feed(false),
+            Status::Processed => self.trigger(true),
+            Status::Idle => self.trigger(false),
             Status::Stopping => self.send(STOPPING),
         }
     }
@@ -103,8 +104,8 @@ impl Observer for Service {
 const STOPPING: &str = "STOPPING=1\n";
 
 impl Service {
-    fn feed(&mut self, processed: bool) {
-        if self.watchdog.is_to_be_fed(self.started.elapsed(), processed) {
+    fn trigger(&mut self, processed: bool) {
+        if self.watchdog.is_due(self.started.elapsed(), processed) {
             self.send("WATCHDOG=1\n");
         }
     }
@@ -117,24 +118,25 @@ impl Service {
     }
 }
 
-/// A message has a line for each thing that it says.
+/// Returns `text` on one line, because each line of a message is a statement of its own.
 fn one_line(text: &str) -> String {
     printable(text).into_owned()
 }
 
-/// How often the watchdog is to be fed, and whether it may be. Times are since any fixed moment.
+/// Decides when to trigger the watchdog. Times count from any fixed moment.
 #[derive(Debug)]
 struct Watchdog {
-    /// A quarter of what systemd allows, so that several may come late; none without a watchdog.
+    /// Interval: a quarter of the limit, so that several messages may be late. `None` without a watchdog.
     every: Option<Duration>,
-    fed: Option<Duration>,
-    /// Until when the source need give nothing; none while it gives pictures.
+    /// Time of the last trigger.
+    last: Option<Duration>,
+    /// Time until which the source may give nothing; `None` while it gives pictures.
     quiet: Option<Duration>,
 }
 
 impl Watchdog {
     fn new(limit: Option<Duration>) -> Self {
-        Watchdog { every: limit.map(|limit| limit / 4), fed: None, quiet: None }
+        Watchdog { every: limit.map(|limit| limit / 4), last: None, quiet: None }
     }
 
     fn opening(&mut self, now: Duration, pause: Duration) {
@@ -145,19 +147,19 @@ impl Watchdog {
         self.quiet = None;
     }
 
-    /// Whether to feed it at `now`, after a frame was `processed` or nothing came.
-    fn is_to_be_fed(&mut self, now: Duration, processed: bool) -> bool {
+    /// Returns whether to trigger it at `now`, after a frame was `processed` or nothing came.
+    fn is_due(&mut self, now: Duration, processed: bool) -> bool {
         let Some(every) = self.every else { return false };
         let alive = processed || self.quiet.is_some_and(|until| now < until);
-        let due = self.fed.is_none_or(|fed| now >= fed + every);
+        let due = self.last.is_none_or(|last| now >= last + every);
         if alive && due {
-            self.fed = Some(now);
+            self.last = Some(now);
         }
         alive && due
     }
 }
 
-/// What WATCHDOG_USEC allows, if WATCHDOG_PID does not say that it is meant for another process.
+/// Returns the limit in WATCHDOG_USEC, unless WATCHDOG_PID names another process.
 fn watchdog_limit(microseconds: Option<&str>, process: Option<&str>) -> Option<Duration> {
     let ours = process.is_none_or(|process| process.parse() == Ok(std::process::id()));
     let limit = microseconds?.parse().ok().map(Duration::from_micros);
@@ -172,15 +174,15 @@ struct Manager {
 }
 
 impl Manager {
-    /// The one that listens at `name`: a path, or with `@` in front a name in the kernel alone.
-    fn at(name: &OsStr) -> io::Result<Self> {
+    /// Connects to the socket `name`: a path, or an abstract name after `@`.
+    fn new(name: &OsStr) -> io::Result<Self> {
         let address = match name.as_bytes() {
             [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
             [b'/', ..] => SocketAddr::from_pathname(name)?,
             _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "neither a path nor an abstract name")),
         };
         let socket = UnixDatagram::unbound()?;
-        // A manager that does not read must not hold up the frames.
+        // A manager that does not read must not delay frames.
         socket.set_nonblocking(true)?;
         Ok(Manager { socket, address })
     }
@@ -198,7 +200,7 @@ mod tests {
 
     /// The seconds, of the first `until`, at which it is fed when it is looked at every second.
     fn fed(watchdog: &mut Watchdog, seconds: std::ops::Range<u32>, processed: bool) -> Vec<u32> {
-        seconds.filter(|&second| watchdog.is_to_be_fed(second * SECOND, processed)).collect()
+        seconds.filter(|&second| watchdog.is_due(second * SECOND, processed)).collect()
     }
 
     #[test]
@@ -245,11 +247,11 @@ mod tests {
         let by_name = SocketAddr::from_abstract_name(&name).unwrap();
         for (address, text) in [(by_path, path.to_str().unwrap().to_owned()), (by_name, format!("@{name}"))] {
             let listener = UnixDatagram::bind_addr(&address).unwrap();
-            Manager::at(OsStr::new(&text)).unwrap().send("READY=1\n").unwrap();
+            Manager::new(OsStr::new(&text)).unwrap().send("READY=1\n").unwrap();
             let mut message = [0; 64];
             let length = listener.recv(&mut message).unwrap();
             assert_eq!(&message[..length], b"READY=1\n");
         }
-        assert!(Manager::at(OsStr::new("vsock:2:1234")).is_err());
+        assert!(Manager::new(OsStr::new("vsock:2:1234")).is_err());
     }
 }

@@ -53,7 +53,7 @@ impl BoardOptions {
 
 /// Finds a profile by its name.
 fn find_profile(name: &str) -> Result<&'static Profile, String> {
-    let found = if name == "auto" { Machine::here().profile() } else { profile::named(name) };
+    let found = if name == "auto" { Machine::detect().profile() } else { profile::find(name) };
     let names = || profile::PROFILES.iter().map(|profile| profile.name.as_str()).collect::<Vec<_>>().join(", ");
     found.ok_or_else(|| format!("choose auto or one of {}", names()))
 }

@@ -1,4 +1,4 @@
-//! Which executor runs the networks.
+//! The option that chooses the executor of the networks.
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -8,9 +8,9 @@ use divita_runtime::executor::{EXECUTORS, Executor};
 /// The option that chooses the executor.
 #[derive(Args)]
 pub struct ExecutorOption {
-    /// What runs the networks: divita's own executor, which leaves to tract what it does not recognise; the same in half precision,
-    /// on processors that compute in it (FEAT_FP16), with half the instructions and features up to a hundredth away (`divita verify`
-    /// checks it); or stock tract for everything, which is slower and useful to compare with
+    /// Executor of the networks: `fused` is divita's own and leaves to tract what it does not recognise. `half` is the
+    /// same in half precision, on processors with FEAT_FP16: half the instructions, features up to a hundredth away
+    /// (`divita verify` checks that). `tract` runs everything, slower, for comparison
     #[arg(
         long,
         value_name = "fused|half|tract",

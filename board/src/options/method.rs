@@ -9,23 +9,23 @@ use divita_runtime::pipeline::PipelineOptions;
 use divita_runtime::sampler::WorkingRate;
 use divita_runtime::segmenter::Segmentation;
 
-/// How videos are cut.
+/// The options of the method.
 #[derive(Args)]
 pub struct MethodOptions {
-    /// Working rate: frames a second that the networks see, and frames in a clip. Higher is more precise and slower. With `auto` a
-    /// live input begins with what suits the board, steps down where it cannot keep up, and up where it can [default: the lowest
-    /// rate that the bundle's heads were trained at]
+    /// Working rate: frames a second that the networks see. Higher is more precise and slower. With `auto`, the rate of
+    /// a live input follows the load of the board [default: the lowest rate that the bundle's heads were trained at]
     #[arg(long, value_name = "4|6|8|12|24|auto")]
     fps: Option<Rate>,
-    /// Clips within shots, or across them (an ablation)
+    /// Sample clips within shots (`shot`), or across them (`seq`, an ablation)
     #[arg(long, value_name = "shot|seq", default_value = "shot")]
     segmentation: Segmentation,
-    /// Show the networks frames with the borders of a letterbox or pillarbox, or without [default: as the bundle's data was]
+    /// Show the networks frames with the borders of a letterbox or pillarbox (`keep`), or without them (`crop`)
+    /// [default: as in the bundle's training data]
     #[arg(long, value_name = "keep|crop")]
     borders: Option<Borders>,
 }
 
-/// A working rate, or whatever can be kept up with.
+/// A fixed working rate, or one that follows the load.
 #[derive(Clone, Copy, Debug)]
 enum Rate {
     Fixed(WorkingRate),
@@ -43,7 +43,7 @@ impl FromStr for Rate {
 }
 
 impl MethodOptions {
-    /// The working rates that `bundle` is to be prepared for; at least one.
+    /// Returns the working rates that `bundle` is prepared for, at least one.
     pub fn rates(&self, bundle: &Bundle) -> Vec<WorkingRate> {
         match self.fps {
             None => vec![bundle.manifest().default_rate()],
@@ -54,7 +54,7 @@ impl MethodOptions {
         }
     }
 
-    /// Makes `bundle` see borders as the user says; logs a warning where its data was made in the other way.
+    /// Makes `bundle` treat borders as the user asked. Logs a warning if its training data was different.
     pub fn set_borders(&self, bundle: &mut Bundle) {
         let Some(borders) = self.borders else { return };
         let (name, own) = (&bundle.manifest().name, bundle.manifest().borders());
@@ -69,7 +69,7 @@ impl MethodOptions {
         matches!(self.fps, Some(Rate::Auto))
     }
 
-    /// Logs a warning where the user names a rate that the heads of `bundle` were not trained at.
+    /// Logs a warning if the user asked for a rate that the heads of `bundle` were not trained at.
     pub fn warn_of_untried_rate(&self, bundle: &Bundle) {
         let manifest = bundle.manifest();
         if let Some(Rate::Fixed(rate)) = self.fps
@@ -84,7 +84,7 @@ impl MethodOptions {
         }
     }
 
-    /// The options for a pipeline of `threads` threads, begun at the highest of `rates`.
+    /// Returns the options of a pipeline of `threads` threads that starts at the highest of `rates`.
     pub fn pipeline(&self, rates: &[WorkingRate], threads: NonZeroUsize) -> PipelineOptions {
         let rate = rates.iter().max().copied().unwrap_or_default();
         PipelineOptions { rate, segmentation: self.segmentation, threads, latest: None }

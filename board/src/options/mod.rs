@@ -8,7 +8,7 @@ mod output;
 mod reading;
 
 pub use board::BoardOptions;
-pub use bundle::{BundleOption, open_bundle};
+pub use bundle::{BundleOption, BundlePlace};
 pub use executor::ExecutorOption;
 pub use method::MethodOptions;
 pub use output::OutputOptions;

@@ -1,4 +1,4 @@
-//! Follows the links in an output's path, but none that another user laid in a folder that all may write to.
+//! Follows the links in an output's path, except those of other users in shared folders.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -6,17 +6,17 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-/// Most links that are followed, as many as the kernel does.
-const MOST_LINKS: usize = 40;
+/// Maximum number of links that are followed, as in the kernel.
+const MAX_LINKS: usize = 40;
 
-/// Returns `named` with every link in it followed, as far as it exists.
+/// Returns `named` with every existing link followed.
 ///
-/// A link in a sticky folder that everybody may write to, such as /tmp, is followed only where its owner is this process's
-/// user or the folder's owner, as the kernel does with `fs.protected_symlinks`. Otherwise a user could have root write to a
-/// file of the user's choice.
+/// A link in a sticky folder that everybody may write to, such as /tmp, is followed only if it
+/// belongs to the process's user or to the folder's owner, like the kernel does with
+/// `fs.protected_symlinks`. Otherwise a user could make root overwrite any file.
 ///
 /// # Errors
-/// Where a link is another user's, or links lead in a circle.
+/// When a link belongs to another user, or links form a circle.
 pub(super) fn follow(named: &Path) -> Result<PathBuf> {
     let mut left: Vec<PathBuf> = parts(named);
     let mut path = if named.is_absolute() { PathBuf::from("/") } else { PathBuf::new() };
@@ -26,7 +26,7 @@ pub(super) fn follow(named: &Path) -> Result<PathBuf> {
         match fs::symlink_metadata(&next) {
             Ok(there) if there.is_symlink() => {
                 links += 1;
-                if links > MOST_LINKS {
+                if links > MAX_LINKS {
                     bail!("{}: too many links; name the file itself", named.display());
                 }
                 let folder = if path.as_os_str().is_empty() { Path::new(".") } else { &path };
@@ -53,7 +53,7 @@ fn unreadable(named: &Path) -> String {
     format!("cannot write {}", named.display())
 }
 
-/// The parts of a path, the first one last; `..` is one, which the kernel resolves.
+/// Returns the parts of a path in reverse order. The kernel resolves `..`.
 fn parts(path: &Path) -> Vec<PathBuf> {
     let plain = path.components().filter(|part| !matches!(part, Component::RootDir | Component::CurDir));
     plain.rev().map(|part| PathBuf::from(part.as_os_str())).collect()
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_of_ones_own_are_followed() {
+    fn own_links_are_followed() {
         let folder = tempfile::tempdir().unwrap();
         let top = fs::canonicalize(folder.path()).unwrap();
         fs::create_dir(top.join("a")).unwrap();
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn links_of_others_in_a_shared_folder_are_not() {
+    fn links_of_others_in_a_shared_folder_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let shared = fs::canonicalize(folder.path()).unwrap().join("shared");
         fs::create_dir(&shared).unwrap();
@@ -96,7 +96,7 @@ mod tests {
         }
         let refused = follow(&shared.join("out")).unwrap_err().to_string();
         assert!(refused.contains("another user made in a shared folder"), "{refused}");
-        // Its owner's folder, and one that is not shared.
+        // The link owner's folder, and a folder that is not shared.
         chown(&shared, Some(12345), None).unwrap();
         assert_eq!(follow(&shared.join("out")).unwrap(), Path::new("/etc/passwd"));
         chown(&shared, Some(0), None).unwrap();

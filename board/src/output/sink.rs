@@ -1,4 +1,4 @@
-//! Where results go: standard output, line by line, or a file that is there whole or not at all.
+//! Destinations of results: standard output, line by line, or a file that appears whole.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -15,21 +15,26 @@ use divita_video::Address;
 pub enum Sink {
     /// Standard output, flushed after each result.
     Standard(io::Stdout),
-    /// A device or a pipe, which cannot take a file's place.
+    /// A device or a pipe, which cannot be replaced by a file.
     Stream(File),
-    /// A file that takes its name in the end.
+    /// A file that gets its name at the end.
     File {
-        /// What is written so far.
+        /// Content so far.
         partial: BufWriter<WholeFile>,
-        /// Its name in the end.
+        /// Name at the end.
         path: PathBuf,
     },
 }
 
 impl Sink {
-    /// Standard output, or `path`. A file that is there already stays as it is until the new one is complete; a link stays
-    /// a link, and what is no ordinary file is written to as it is. A link that another user laid in a shared folder is refused.
-    /// One of `inputs` is never written to.
+    /// Opens standard output, or `path`.
+    ///
+    /// An existing file stays until the new one is complete. Links are followed. A device or a pipe
+    /// is written to directly.
+    ///
+    /// # Errors
+    /// When `path` cannot be written, is one of `inputs`, or goes through a link that another user
+    /// made in a shared folder.
     pub fn open(path: Option<&Path>, inputs: &[Address]) -> Result<Self> {
         let Some(named) = path else { return Ok(Sink::Standard(io::stdout())) };
         let path = link::follow(named)?;
@@ -47,14 +52,17 @@ impl Sink {
         Ok(Sink::File { partial: BufWriter::new(partial), path: path.to_owned() })
     }
 
-    /// Writes one result, `text` with its line ends.
+    /// Writes one result: `text` with its line ends.
+    ///
+    /// # Errors
+    /// On an I/O error.
     pub fn write(&mut self, text: &str) -> Result<()> {
         if text.is_empty() {
             return Ok(());
         }
         match self {
             Sink::Standard(out) => {
-                // CSV keeps names as they are, for programs.
+                // Only on a terminal: programs want the names of CSV unchanged.
                 let lines = || text.split('\n').map(printable).collect::<Vec<_>>().join("\n");
                 let text = if out.is_terminal() { lines() } else { text.to_owned() };
                 let mut out = out.lock();
@@ -67,7 +75,8 @@ impl Sink {
         }
     }
 
-    /// Returns the file that [`Sink::finish`] would replace, if there is one.
+    /// Returns the existing file that [`Sink::finish`] would replace.
+    #[must_use]
     pub fn replaced(&self) -> Option<&Path> {
         match self {
             Sink::File { path, .. } if path.exists() => Some(path),
@@ -75,7 +84,10 @@ impl Sink {
         }
     }
 
-    /// Completes the output unless every input failed and a file of this name is there already: that file stays.
+    /// Completes the output. If every input failed, an existing file stays.
+    ///
+    /// # Errors
+    /// On an I/O error.
     pub fn finish_unless_all_failed(self, all_failed: bool) -> Result<()> {
         match self.replaced() {
             Some(path) if all_failed => {
@@ -86,7 +98,10 @@ impl Sink {
         }
     }
 
-    /// Completes the output: a file takes its name now. Without this call nothing of it is left.
+    /// Completes the output: a file gets its name now. Without this call, nothing is left of it.
+    ///
+    /// # Errors
+    /// On an I/O error.
     pub fn finish(self) -> Result<()> {
         if let Sink::File { partial, path } = self {
             let file = partial.into_inner().map_err(io::IntoInnerError::into_error);

@@ -1,55 +1,57 @@
-//! The rate ladder: which working rate a board can keep up with, decided at the end of each clip from how busy and how hot it is.
+//! The rate ladder: chooses the working rate that a board can keep up with, after each clip, from the
+//! board's load and temperature.
 //!
-//! A lower rate costs little (paper, Table 7), a dropped frame may hide a cut. So the rate goes down as soon as the board falls
-//! behind, and up again only when there has been room for a while. A step up that does not hold makes the next wait
-//! twice as long, so that the rate does not swing.
+//! A lower rate costs little accuracy (paper, Table 7), but a dropped frame may hide a cut. So the
+//! rate goes down as soon as the board falls behind, and up only after a period of low load. A step
+//! up that does not hold doubles the next wait, so that the rate does not oscillate.
 
 use std::fmt;
 use std::time::Duration;
 
 use divita_runtime::sampler::WorkingRate;
 
-/// Clips in a row that must fall behind, or be hot, for a step down: one slow moment is none.
+/// Number of overloaded or hot clips in a row for a step down. One slow clip is no reason.
 const TROUBLE: u32 = 3;
 
-/// Share of the time spent at work from which a board is about to fall behind.
+/// Load from which a board falls behind.
 const FULL: f64 = 0.95;
 
-/// Share of the time that the next rate up may be expected to take.
+/// Maximum expected load at the next higher rate.
 const ROOM: f64 = 0.8;
 
-/// The shortest wait for a step up, and the longest.
+/// Minimum and maximum wait before a step up.
 const WAITS: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(1200));
 
-/// After this many waits a step up is tried even where not all of the work is known to grow with the rate.
+/// Number of waits after which a step up is tried even if the expected load is too high: not all work
+/// grows with the rate.
 const TRY: u32 = 5;
 
-/// Degrees below the limit from which the board is near it, and below which it is cool again.
+/// Degrees below the limit: the board is hot from the first, and cool again from the second.
 const NEAR: (f64, f64) = (5.0, 12.0);
 
-/// What the last clip cost.
+/// Load during the last clip.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Load {
-    /// Share of the time since the clip before that was spent at work, in [0, 1].
+    /// Share of the time since the clip before that was spent working, in [0, 1].
     pub busy: f64,
-    /// Frames dropped since then.
+    /// Number of frames dropped since then.
     pub dropped: u64,
-    /// Degrees Celsius that are left to the limit of the hottest zone, where it is known.
+    /// Degrees Celsius left to the temperature limit, if known.
     pub degrees_left: Option<f64>,
 }
 
-/// Why the rate changes.
+/// Reason for a change of the rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// Frames were dropped, or nearly.
+    /// Frames were dropped, or nearly so.
     Behind,
     /// The temperature limit is near.
     Hot,
-    /// There has been room for a while.
+    /// The load was low for a while.
     Room,
 }
 
-/// In the form of the events.
+/// The word in events.
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -63,15 +65,15 @@ impl fmt::Display for Reason {
 /// A step of the rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Move {
-    /// The rate until now.
+    /// Old rate.
     pub from: WorkingRate,
-    /// The rate from the next clip on.
+    /// New rate, from the next clip on.
     pub to: WorkingRate,
-    /// Why.
+    /// Reason.
     pub reason: Reason,
 }
 
-/// muAP of Swin-3D at a working rate (paper, Table 7), in points: what a lower rate costs.
+/// Returns the muAP of Swin-3D at a working rate (paper, Table 7), in points.
 #[must_use]
 pub fn paper_muap(rate: WorkingRate) -> f64 {
     match rate.fps() {
@@ -83,24 +85,26 @@ pub fn paper_muap(rate: WorkingRate) -> f64 {
     }
 }
 
-/// The ladder and where on it a stream is. Times are since any fixed moment.
+/// A ladder of rates, and the current rate of a stream. Times count from any fixed moment.
 #[derive(Clone, Debug)]
 pub struct Ladder {
-    /// Lowest first.
+    /// In ascending order.
     rates: Vec<WorkingRate>,
     at: usize,
     behind: u32,
     hot: u32,
-    /// Since when there has been room for the next rate up, and since when no trouble.
+    /// Start of the period with room for the next higher rate, and of the period without trouble.
     room: Option<Duration>,
     calm: Option<Duration>,
     wait: Duration,
-    /// When the last step up was.
+    /// Time of the last step up.
     rose: Option<Duration>,
 }
 
 impl Ladder {
-    /// A ladder of `rates`, begun at the highest that is not above `first`, or the lowest; none without a rate.
+    /// Creates a ladder of `rates` at the highest rate not above `first`, or else the lowest. Returns
+    /// `None` without rates.
+    #[must_use]
     pub fn new(mut rates: Vec<WorkingRate>, first: WorkingRate) -> Option<Self> {
         rates.sort();
         rates.dedup();
@@ -109,12 +113,13 @@ impl Ladder {
         Some(Ladder { rates, at, behind: 0, hot: 0, room: None, calm: None, wait: WAITS.0, rose: None })
     }
 
-    /// The rate now.
+    /// Returns the current rate.
+    #[must_use]
     pub fn rate(&self) -> WorkingRate {
         self.rates[self.at]
     }
 
-    /// Takes the load of a clip that was done at `now`; the step that it leads to.
+    /// Takes the load of a clip that was completed at `now`. Returns the step that follows.
     pub fn clip(&mut self, now: Duration, load: Load) -> Option<Move> {
         let behind = load.dropped > 0 || load.busy > FULL;
         let hot = load.degrees_left.is_some_and(|left| left < NEAR.0);
@@ -123,14 +128,14 @@ impl Ladder {
         if self.behind >= TROUBLE || self.hot >= TROUBLE {
             let reason = if self.behind >= TROUBLE { Reason::Behind } else { Reason::Hot };
             if self.rose.is_some_and(|rose| now.saturating_sub(rose) < 2 * self.wait) {
-                // It was too soon.
+                // The step up was too early.
                 self.wait = (2 * self.wait).min(WAITS.1);
             }
             return self.go(self.at.checked_sub(1)?, reason);
         }
         let calm = !behind && load.degrees_left.is_none_or(|left| left >= NEAR.1);
         let next = self.rates.get(self.at + 1)?;
-        // As if all work grew with the rate: the networks' does, decoding does not.
+        // An upper bound: the work of the networks grows with the rate, decoding does not.
         let expected = load.busy * f64::from(next.fps()) / f64::from(self.rate().fps());
         let since = |mark: &mut Option<Duration>, holds: bool| match holds {
             true => now.saturating_sub(*mark.get_or_insert(now)),
@@ -160,7 +165,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A board: the share of a second that it needs for a second of video, whatever the rate and per frame of it.
+    /// A board: the load of a second of video, fixed and per sampled frame.
     #[derive(Clone, Copy)]
     struct Board {
         fixed: f64,
@@ -170,18 +175,18 @@ mod tests {
     impl Board {
         fn load(&self, rate: WorkingRate) -> Load {
             let work = self.fixed + self.per_frame * f64::from(rate.fps());
-            // What does not fit is dropped, of 24 frames a second.
+            // Of 24 frames a second, those that do not fit are dropped.
             Load { busy: work.min(1.0), dropped: ((work - 1.0).max(0.0) * 24.0).ceil() as u64, degrees_left: None }
         }
 
-        /// The highest rate that it can keep up with.
+        /// Returns the highest rate that the board keeps up with.
         fn best(&self) -> u32 {
             let fits = |rate: &&WorkingRate| self.load(**rate).busy <= FULL;
             WorkingRate::ALL.iter().rev().find(fits).map_or(4, |rate| rate.fps())
         }
     }
 
-    /// A clip a second; the moves with their times in seconds.
+    /// Runs one clip a second. Returns the moves with their times in seconds.
     fn run(
         ladder: &mut Ladder,
         seconds: std::ops::Range<u64>,
@@ -196,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_board_goes_down_to_what_it_can_do_in_seconds() {
+    fn a_slow_board_reaches_its_best_rate_in_seconds() {
         let board = Board { fixed: 0.3, per_frame: 0.07 };
         let mut ladder = ladder();
         let moves = run(&mut ladder, 0..60, |_, rate| board.load(rate));
@@ -206,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn it_begins_where_it_is_told_to() {
+    fn the_first_rate_is_the_highest_not_above_the_profiles() {
         let rate = |fps| WorkingRate::new(fps).expect("a rate");
         let first = |rates: &[u32], fps| {
             Ladder::new(rates.iter().map(|&fps| rate(fps)).collect(), rate(fps)).map(|ladder| ladder.rate().fps())
@@ -218,14 +223,14 @@ mod tests {
     }
 
     #[test]
-    fn one_slow_moment_is_none() {
+    fn one_slow_clip_changes_nothing() {
         let slow =
             |second: u64, _| Load { dropped: if second % 10 < 2 { 5 } else { 0 }, busy: 0.5, degrees_left: None };
         assert_eq!(run(&mut ladder(), 0..600, slow), []);
     }
 
     #[test]
-    fn a_board_that_is_free_again_goes_up_again() {
+    fn a_board_with_room_steps_up_again() {
         let (busy, free) = (Board { fixed: 0.5, per_frame: 0.1 }, Board { fixed: 0.1, per_frame: 0.02 });
         let mut ladder = ladder();
         run(&mut ladder, 0..100, |_, rate| busy.load(rate));
@@ -237,8 +242,8 @@ mod tests {
     }
 
     #[test]
-    fn heat_steps_down_and_only_coolness_up() {
-        // Each step down cools by four degrees.
+    fn heat_steps_down_and_only_a_cool_board_steps_up() {
+        // Each step down cools the board by four degrees.
         let left = |limit: f64| {
             move |_: u64, rate: WorkingRate| {
                 let step = WorkingRate::ALL.iter().position(|one| *one == rate).unwrap_or(0) as f64;
@@ -254,7 +259,7 @@ mod tests {
     }
 
     proptest! {
-        /// Any board ends at the highest rate that it can keep up with, or tries it now and then and no more.
+        /// Any board settles at its best rate, and tries the next one only rarely.
         #[test]
         fn every_board_settles(fixed in 0.0f64..0.7, per_frame in 0.001f64..0.2) {
             let board = Board { fixed, per_frame };

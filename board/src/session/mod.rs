@@ -24,9 +24,18 @@ pub use method::Method;
 pub use pace::Pace;
 pub use shot_detection::ShotDetection;
 
-use crate::command_line::Outcome;
 use crate::observers::{Observers, Status};
 use event::{InputEvent, SessionEvent};
+
+/// How a run of sessions or a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Outcome {
+    /// Everything succeeded.
+    Done,
+    /// Some input failed.
+    SomeFailed,
+}
 
 /// Runs a session for each of `inputs` and ends the observers.
 ///

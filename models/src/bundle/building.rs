@@ -76,7 +76,7 @@ pub fn build(options: &BuildOptions, contents: &Contents) -> Result<Manifest, Er
     fs::create_dir_all(parent).map_err(Error::io(parent))?;
     let mut prefix = std::ffi::OsString::from(".");
     prefix.push(name);
-    prefix.push(Owner::here().prefix());
+    prefix.push(Owner::current().prefix());
     let workshop = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent).map_err(Error::io(parent))?;
     // One level down, because a temporary folder itself is closed to other users.
     let folder = workshop.path().join(NEW);
@@ -110,7 +110,7 @@ const OLD: &str = "old";
 /// Removes the workshops for the bundle `output` of processes that were killed, and puts back the bundle that one of them had
 /// moved away. What cannot be removed stays: that is no reason not to build.
 fn sweep(parent: &Path, name: &OsStr, output: &Path) {
-    let here = Owner::here();
+    let here = Owner::current();
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let found = entry.file_name();
         let owner =

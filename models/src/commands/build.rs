@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use anyhow::{Context, bail};
-use clap::{Args, ValueEnum};
-use divita_models::{
+use crate::{
     bundle::{self, BuildOptions, Contents, rate_cost, trained_bundle},
     engines::onnx,
 };
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
 use divita_runtime::{bundle::notice_fault, sampler::WorkingRate, shots::transition_network};
 
 /// Write a bundle from a training run, or with random weights

@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::Context;
-use clap::Args;
-use divita_models::shots::{
+use crate::shots::{
     clip_comparison::{ClipCounts, Shots, compare},
     evaluation::{FoundIn, Truth},
 };
+use anyhow::Context;
+use clap::Args;
 use divita_runtime::{
     bundle::{Bundle, Manifest},
     network::{Executor, Networks},

@@ -5,9 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
-use clap::Args;
-use divita_models::{
+use crate::{
     dataset::metrics::mean_and_deviation,
     representations::published_stores::{PublishedFact, StoreKind, Verification},
     training::{
@@ -16,6 +14,8 @@ use divita_models::{
         run_folder::{Results, RunFolder, RunRecipe, Vectors},
     },
 };
+use anyhow::Context;
+use clap::Args;
 use serde_json::{Value, json};
 
 /// Compare training runs and choose the best on validation

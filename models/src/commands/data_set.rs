@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
-use clap::Args;
-use divita_models::{
+use crate::{
     dataset::{
         label_table::{LabelTable, Part},
         metrics::Predictions,
@@ -15,6 +13,8 @@ use divita_models::{
         clip_vectors::{ClipVectors, Room},
     },
 };
+use anyhow::{Context, bail};
+use clap::Args;
 use divita_runtime::bundle::Task;
 use sha2::{Digest, Sha256};
 

@@ -3,10 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
-use clap::Args;
-use divita_console::in_one_line;
-use divita_models::{
+use crate::{
     dataset::{
         label_table::LabelTable,
         statistics::{
@@ -21,6 +18,9 @@ use divita_models::{
     representations::Store,
     weights::write_whole,
 };
+use anyhow::{Context, bail};
+use clap::Args;
+use divita_console::in_one_line;
 use divita_runtime::sampler::WorkingRate;
 use divita_video::Address;
 use serde_json::json;

@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::bail;
-use clap::Args;
-use divita_models::training::{
+use crate::training::{
     Distillation, ShortAreas, Teacher,
     run_folder::{Results, RunFolder},
 };
+use anyhow::bail;
+use clap::Args;
 use divita_runtime::bundle::Task;
 use serde_json::{Value, json};
 

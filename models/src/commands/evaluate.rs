@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
-use clap::Args;
-use divita_models::dataset::{
+use crate::dataset::{
     label_table::{LabelTable, Part},
     metrics::{Areas, Calibration, Predictions, Threshold, best_threshold, f1_at, receiver_operating_area},
     prediction_table::PredictionTable,
 };
+use anyhow::{Context, bail};
+use clap::Args;
 use serde_json::{Value, json};
 
 use super::single_label_scores::{self, SingleLabelScores};

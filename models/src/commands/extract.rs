@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::bail;
-use clap::Args;
-use divita_console::in_one_line;
-use divita_models::{
+use crate::{
     bundle::trained_bundle::{INPUT, SEEDED},
     dataset::{video_clips::DEFAULT_RATE, video_files::group_by_id},
     engines::{
@@ -27,6 +24,9 @@ use divita_models::{
         fitted::{FITTED, Fitted},
     },
 };
+use anyhow::bail;
+use clap::Args;
+use divita_console::in_one_line;
 use divita_runtime::{bundle::Borders, sampler::WorkingRate, segmenter::Segmentation};
 use divita_video::expansion::Expansion;
 use divita_video::{self as source, Address};

@@ -3,9 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
-use clap::Args;
-use divita_models::{
+use crate::{
     dataset::video_clips::DEFAULT_RATE,
     networks::{Backbone, zoo::BACKBONES},
     training::{
@@ -18,6 +16,8 @@ use divita_models::{
         known_weights::sha256,
     },
 };
+use anyhow::bail;
+use clap::Args;
 use divita_runtime::{bundle::Borders, sampler::WorkingRate, segmenter::Segmentation, shots::transition_network};
 
 use super::{

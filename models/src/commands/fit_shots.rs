@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Error, bail};
-use clap::Args;
-use divita_models::{
+use crate::{
     shots::{
         film::Film,
         training::{Examples, Recipe, fit},
     },
     weights::write_whole,
 };
+use anyhow::{Error, bail};
+use clap::Args;
 use divita_runtime::shots::transition_network::{MEMBERS, TransitionNetwork};
 use divita_video::Address;
 use indicatif::ProgressBar;

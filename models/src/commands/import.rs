@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
-use clap::Args;
-use divita_models::{
+use crate::{
     networks::{
         Backbone,
         graph::Graph,
@@ -18,6 +16,8 @@ use divita_models::{
         known_weights::{self, KnownWeights},
     },
 };
+use anyhow::{Context, bail};
+use clap::Args;
 
 use super::input_options::{self, InputOptions};
 

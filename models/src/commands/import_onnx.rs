@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
-use divita_models::{
+use crate::{
     engines::onnx_backbone::{OnnxBackbone, OnnxImport},
     weights::write_whole,
 };
+use clap::Args;
 use divita_runtime::{bundle::StreamInput, network::StreamName};
 
 use super::input_options::InputOptions;

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::bail;
-use divita_models::{
+use crate::{
     engines::{backbone_file::BackboneFile, frozen_backbone::FrozenNetwork},
     networks::Backbone,
     weights::{
@@ -13,6 +12,7 @@ use divita_models::{
         known_weights,
     },
 };
+use anyhow::bail;
 use divita_runtime::bundle::StreamInput;
 
 /// Weights of a backbone from a file.

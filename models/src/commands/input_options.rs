@@ -1,8 +1,6 @@
 //! Options for the preprocessing of weights.
 
-use anyhow::bail;
-use clap::Args;
-use divita_models::{
+use crate::{
     networks::graph::Graph,
     weights::{
         Weights,
@@ -10,6 +8,8 @@ use divita_models::{
         known_inputs::{KNOWN_INPUTS, KnownInput},
     },
 };
+use anyhow::bail;
+use clap::Args;
 use divita_runtime::{
     bundle::{Channels, Fit, StreamInput},
     network::StreamName,

@@ -15,7 +15,6 @@ pub mod import;
 pub mod import_onnx;
 mod initial_weights;
 mod input_options;
-pub mod manual;
 mod progress;
 pub mod reproduce;
 pub mod shot_thresholds;

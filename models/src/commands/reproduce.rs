@@ -5,9 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::bail;
-use clap::Args;
-use divita_models::{
+use crate::{
     bundle::trained_bundle::SEEDED,
     dataset::metrics::mean_and_deviation,
     representations::{
@@ -22,6 +20,8 @@ use divita_models::{
     },
     weights::write_whole,
 };
+use anyhow::bail;
+use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::training_run::{DeviceArgs, HowToTrain};
@@ -154,7 +154,7 @@ impl Reproduce {
             let found = md5_of_file(&archive)?;
             if found != published.md5 {
                 let wanted = published.md5.to_owned();
-                return Err(divita_models::representations::Error::ArchiveSum { path: archive, found, wanted }.into());
+                return Err(crate::representations::Error::ArchiveSum { path: archive, found, wanted }.into());
             }
             log::info!("{} is the published archive", archive.display());
         }

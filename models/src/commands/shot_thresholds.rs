@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::bail;
-use clap::Args;
-use divita_models::{
+use crate::{
     parallel::for_each,
     shots::{evaluation::Evaluation, film::Film, score::Tolerance},
 };
+use anyhow::bail;
+use clap::Args;
 use divita_runtime::{
     frame::Timestamp,
     shots::{ShotSettings, transition_network::TransitionNetwork},

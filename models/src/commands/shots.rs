@@ -5,9 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
-use clap::Args;
-use divita_models::{
+use crate::{
     engines::session::{Device, Session},
     extraction::transnet_detector::TransnetDetector,
     shots::{
@@ -17,6 +15,8 @@ use divita_models::{
     },
     weights::write_whole,
 };
+use anyhow::{Context, bail};
+use clap::Args;
 use divita_runtime::{
     frame::Timestamp,
     shots::{EvidenceDetector, ShotSettings, transition_network::TransitionNetwork},

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use divita_models::dataset::{
+use crate::dataset::{
     confusion::{Confusion, LabelScore},
     metrics::Predictions,
 };

@@ -4,15 +4,15 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
-use clap::Args;
-use divita_models::{
+use crate::{
     dataset::{
         label_table::{LabelTable, Part, Split as Column},
         stratification::{Unlikeness, stratify},
     },
     weights::write_whole,
 };
+use anyhow::{Context, bail};
+use clap::Args;
 use serde_json::{Value, json};
 
 /// Split a data set into train, validation and test sets with matching label frequencies

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::{bundle::trained_bundle::INPUT, networks::Backbone, representations::Store};
 use anyhow::bail;
-use divita_models::{bundle::trained_bundle::INPUT, networks::Backbone, representations::Store};
 use serde_json::Value;
 
 /// The names of the streams that are given, and their stores at each rate, from the lowest.

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
-use clap::Args;
-use divita_models::{
+use crate::{
     dataset::label_table::LabelTable,
     parallel::for_each,
     synth::{Dice, LabelStatistics, Order, RATE, Screenplay, write_video},
     weights::write_whole,
 };
+use anyhow::{Context, bail};
+use clap::Args;
 use divita_runtime::bundle::GENRES;
 use serde_json::json;
 

@@ -3,9 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::bail;
-use clap::Args;
-use divita_models::{
+use crate::{
     engines::session::Device,
     networks::Head,
     representations::published_stores::StoreKind,
@@ -18,6 +16,8 @@ use divita_models::{
     },
     weights::{Weights, fitted::Fitted, seed::initial, write_whole},
 };
+use anyhow::bail;
+use clap::Args;
 
 use super::{
     data_set::{DataSet, DataSetArgs, csv},

@@ -5,13 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, bail};
-use clap::Args;
-use divita_models::representations::{
+use crate::representations::{
     SourceMark, Store,
     published_stores::{self, PUBLISHED_STORES, RECORD, TABLE, TABLE_MD5},
     unpack, unpacked_path,
 };
+use anyhow::{Context, bail};
+use clap::Args;
 
 /// Unpack archives of representations and verify them
 ///

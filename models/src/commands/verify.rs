@@ -3,9 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
-use clap::Args;
-use divita_models::{
+use crate::{
     engines::{
         difference::{Difference, TOLERANCE},
         onnx::{self, Precision},
@@ -15,6 +13,8 @@ use divita_models::{
     networks::{Backbone, zoo},
     weights::{checkpoint, facts::Facts, seed::seeded},
 };
+use anyhow::{Context, bail};
+use clap::Args;
 
 /// Compare a network in tract, ONNX Runtime and PyTorch
 ///
@@ -112,7 +112,7 @@ impl Verify {
             bail!("{network} does not compute the same everywhere: more than {TOLERANCE:e} of the largest value");
         }
         if let Some(path) = &self.onnx {
-            divita_models::weights::write_whole(path, &single)?;
+            crate::weights::write_whole(path, &single)?;
             log::info!("wrote {}", path.display());
         }
         Ok(())

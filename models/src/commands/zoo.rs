@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
+use crate::networks::zoo::{NETWORKS, Network, PARTS};
 use clap::Args;
-use divita_models::networks::zoo::{NETWORKS, Network, PARTS};
 use divita_runtime::sampler::WorkingRate;
 use serde_json::json;
 

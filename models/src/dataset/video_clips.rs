@@ -3,13 +3,14 @@
 use divita_runtime::{
     bundle::StreamInput,
     clips::Clip,
-    frame::Timestamp,
+    frame::{Frame, Timestamp},
     network::StreamName,
     sampler::WorkingRate,
     segmenter::{Segment, Segmentation, Segmenter, SegmenterOptions},
     shots::{ShotDetector, ShotSettings},
 };
-use divita_video::{self as source, Address, SourceError};
+use divita_video::session::{Consumer, Ending, Session, SessionOptions};
+use divita_video::{Address, SourceError};
 
 /// Working rate of the clips that backbones and heads learn from where the user names none: the lowest, since clips cost least
 /// there, every board keeps up with it, and `divita classify` takes the lowest rate that heads were trained at.
@@ -45,37 +46,71 @@ pub fn each_clip<D: ShotDetector, E: From<SourceError> + From<D::Error>>(
     each_segment(input, segmenter, take_clip, reached)
 }
 
-/// Cuts the video `input` with `segmenter`, and gives each clip and shot to `take`; `reached` gets the time that the
-/// video has been read up to.
+/// Splits the video `input` with `segmenter` and passes each clip and shot to `take`. `reached` gets
+/// the time up to which the video was read.
 ///
 /// # Errors
-/// Those of [`each_clip`].
+/// As [`each_clip`].
 pub fn each_segment<D: ShotDetector, E: From<SourceError> + From<D::Error>>(
     input: impl Into<Address>,
-    mut segmenter: Segmenter<D>,
-    mut take: impl FnMut(&Segment) -> Result<(), E>,
-    mut reached: impl FnMut(Timestamp),
+    segmenter: Segmenter<D>,
+    take: impl FnMut(&Segment) -> Result<(), E>,
+    reached: impl FnMut(Timestamp),
 ) -> Result<(), E> {
-    let mut source = source::open(input)?;
-    let mut segments = Vec::new();
-    loop {
-        let keep = |segment| segments.push(segment);
-        let frame = source.next_frame()?;
-        match &frame {
-            Some(frame) => {
-                reached(frame.time());
-                segmenter.push(frame, keep)?;
-            }
-            None => segmenter.finish(keep)?,
-        }
-        for segment in segments.drain(..) {
-            take(&segment)?;
+    let mut session = Session::open(&input.into(), SessionOptions::default())?;
+    let mut splitting = Splitting { segmenter, segments: Vec::new(), take, reached };
+    match session.run(&mut splitting)? {
+        Ending::Failed(error) => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Splits the frames of a session.
+struct Splitting<D, T, R> {
+    segmenter: Segmenter<D>,
+    segments: Vec<Segment>,
+    take: T,
+    reached: R,
+}
+
+impl<D, T, R, E> Splitting<D, T, R>
+where
+    D: ShotDetector,
+    T: FnMut(&Segment) -> Result<(), E>,
+{
+    /// Passes on the segments that are complete.
+    fn take(&mut self) -> Result<(), E> {
+        for segment in self.segments.drain(..) {
+            (self.take)(&segment)?;
             if let Segment::Clip(clip) = segment {
-                segmenter.recycle(clip);
+                self.segmenter.recycle(clip);
             }
         }
-        if frame.is_none() {
-            return Ok(());
+        Ok(())
+    }
+}
+
+impl<D, T, R, E> Consumer for Splitting<D, T, R>
+where
+    D: ShotDetector,
+    T: FnMut(&Segment) -> Result<(), E>,
+    R: FnMut(Timestamp),
+    E: From<D::Error>,
+{
+    type Error = E;
+
+    fn frame(&mut self, frame: &Frame<'_>) -> Result<(), E> {
+        (self.reached)(frame.time());
+        self.segmenter.push(frame, |segment| self.segments.push(segment))?;
+        self.take()
+    }
+
+    fn finish(&mut self, ending: &Ending) -> Result<(), E> {
+        // Of a video that cannot be read to its end, nothing is of use.
+        if !matches!(ending, Ending::Failed(_)) {
+            self.segmenter.finish(|segment| self.segments.push(segment))?;
+            self.take()?;
         }
+        Ok(())
     }
 }

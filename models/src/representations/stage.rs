@@ -53,7 +53,7 @@ impl Stage {
     /// # Errors
     /// [`Error::Write`], [`Error::DiskFull`], [`Error::Vanished`].
     pub(super) fn new(store: &Path) -> Result<Self, Error> {
-        let outer = Builder::new().prefix(&Owner::here().prefix()).tempdir_in(store).map_err(Error::write(store))?;
+        let outer = Builder::new().prefix(&Owner::current().prefix()).tempdir_in(store).map_err(Error::write(store))?;
         let stage = Self { outer };
         let inner = stage.inner();
         fs::create_dir(&inner).map_err(|source| failed(stage.outer.path(), &inner, source))?;
@@ -149,7 +149,7 @@ pub(super) fn is_stage(name: &str) -> bool {
 
 /// Removes what writers left that are gone. What cannot be removed stays: that is no reason not to use the store.
 pub(super) fn sweep(store: &Path) {
-    let here = Owner::here();
+    let here = Owner::current();
     for entry in fs::read_dir(store).into_iter().flatten().flatten() {
         let Some(owner) = entry.file_name().to_str().and_then(Owner::parse) else { continue };
         let changed = entry.metadata().and_then(|there| there.modified());
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_name_says_who_made_it() {
-        let here = Owner::here();
+        let here = Owner::current();
         assert_eq!(Owner::parse(&(here.prefix() + "x1Y2z3")), Some(here));
         let unknown = Owner { boot: None, namespace: None, process: 7 };
         assert_eq!(Owner::parse(&(unknown.prefix() + "x1Y2z3")), Some(unknown));
@@ -219,11 +219,11 @@ mod tests {
     #[test]
     fn only_what_nobody_can_be_writing_is_swept() {
         let store = tempfile::tempdir().unwrap();
-        let here = Owner::here();
+        let here = Owner::current();
         let kept = [
             leave(store.path(), &here),
-            leave(store.path(), &Owner { boot: Some(1), process: dead(), ..Owner::here() }),
-            leave(store.path(), &Owner { namespace: Some(1), process: dead(), ..Owner::here() }),
+            leave(store.path(), &Owner { boot: Some(1), process: dead(), ..Owner::current() }),
+            leave(store.path(), &Owner { namespace: Some(1), process: dead(), ..Owner::current() }),
             leave(store.path(), &Owner { boot: None, namespace: None, process: dead() }),
         ];
         let other = store.path().join(".divita-other");
@@ -232,7 +232,7 @@ mod tests {
         if here.boot.is_some() && here.namespace.is_some() {
             swept.push(leave(store.path(), &Owner { process: dead(), ..here }));
             // Killed before it made the inner folder, and after it published it.
-            let empty = store.path().join(Owner { process: dead(), ..Owner::here() }.prefix() + "empty");
+            let empty = store.path().join(Owner { process: dead(), ..Owner::current() }.prefix() + "empty");
             fs::create_dir(&empty).unwrap();
             swept.push(empty);
         }
@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn a_removal_leaves_what_is_being_made_after_it() {
         let store = tempfile::tempdir().unwrap();
-        let outer = leave(store.path(), &Owner::here());
+        let outer = leave(store.path(), &Owner::current());
         fs::rename(outer.join(NEW), outer.join(GONE)).unwrap();
         fs::create_dir(outer.join(NEW)).unwrap();
         fs::write(outer.join(NEW).join("0.0"), "values").unwrap();

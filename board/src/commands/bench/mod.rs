@@ -22,9 +22,9 @@ use divita_video::stop::Stop;
 use divita_video::{Address, Loss};
 use serde::Serialize;
 
-use crate::command_line::Outcome;
 use crate::meter::{cpu_time, peak_memory};
 use crate::options::{BundleOption, ExecutorOption, MethodOptions, ReadingOptions};
+use crate::session::Outcome;
 use crate::session::event::SessionEvent;
 use crate::session::{Classification, Method};
 
@@ -108,7 +108,7 @@ impl Bench {
     /// Measures and prints.
     pub fn run(&self) -> Result<Outcome> {
         if self.networks {
-            let figures = networks::measure(&self.bundle.path()?, self.executor.get()?, self.runs.get())?;
+            let figures = networks::measure(&self.bundle.place()?, self.executor.get()?, self.runs.get())?;
             return self.print(&figures, networks::table);
         }
         let mut bundle = self.bundle.open()?;

@@ -9,7 +9,7 @@ use divita_runtime::sampler::WorkingRate;
 use serde::Serialize;
 
 use super::{Stage, milliseconds, timed};
-use crate::options::open_bundle;
+use crate::options::BundlePlace;
 
 /// The figures; milliseconds are wall-clock, on one thread.
 #[derive(Serialize)]
@@ -32,10 +32,10 @@ struct NetworkFigure {
     latency: Stage,
 }
 
-/// Runs each network of the bundle at `path` `runs` times.
-pub fn measure(path: &std::path::Path, executor: Executor, runs: usize) -> Result<NetworkFigures> {
+/// Runs each network of the bundle at `place` `runs` times.
+pub fn measure(place: &BundlePlace, executor: Executor, runs: usize) -> Result<NetworkFigures> {
     let before = Instant::now();
-    let bundle = open_bundle(path)?;
+    let bundle = place.open()?;
     let manifest = bundle.manifest();
     let mut rates: Vec<WorkingRate> =
         manifest.working_rates.iter().filter_map(|&fps| WorkingRate::new(fps).ok()).collect();

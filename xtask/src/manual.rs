@@ -1,49 +1,49 @@
-//! `divita-models manual`: the man pages and shell completions of both programs, as packages install them.
+//! Man pages and shell completions of both programs, as packages install them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-/// Write the man pages and shell completions of divita and divita-models, for packages
+/// Write the man pages and shell completions of divita and divita-models.
 ///
-/// They are made from the command lines themselves. It is here, and not in divita, so that the program of the boards stays small.
+/// They are made from the parsers themselves. The programs carry no code for them.
 #[derive(Args)]
 pub struct Manual {
-    /// Folder to write into; it is made where it is not there. Man pages come into `man`, completions into `completions`
+    /// Folder to write into, which is created. Man pages go to `man`, completions to `completions`
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }
 
-/// The shells that are served.
+/// Shells with completions.
 const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
 
 impl Manual {
-    /// Writes them.
-    pub fn run(self) -> Result<()> {
-        for program in [divita::command_line::command(), crate::Cli::command()] {
+    /// Writes the pages and completions.
+    pub fn run(&self) -> Result<()> {
+        for program in [divita::command_line::command(), divita_models::command_line::command()] {
             let folder = self.folder.join("man");
-            make(&folder)?;
+            create(&folder)?;
             clap_mangen::generate_to(program.clone(), &folder).with_context(|| cannot_write(&folder))?;
-            self.completions(program)?;
+            self.write_completions(program)?;
         }
         Ok(())
     }
 
-    fn completions(&self, mut program: Command) -> Result<()> {
+    fn write_completions(&self, mut program: Command) -> Result<()> {
         let name = program.get_name().to_owned();
         for shell in SHELLS {
             let folder = self.folder.join("completions").join(shell.to_string());
-            make(&folder)?;
+            create(&folder)?;
             clap_complete::generate_to(shell, &mut program, &name, &folder).with_context(|| cannot_write(&folder))?;
         }
         Ok(())
     }
 }
 
-fn make(folder: &Path) -> Result<()> {
+fn create(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| cannot_write(folder))
 }
 
