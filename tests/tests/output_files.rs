@@ -126,7 +126,7 @@ fn a_build_clears_up_after_one_that_was_killed() {
     let folder = tempfile::tempdir().unwrap();
     let mut gone = Command::new("true").spawn().unwrap();
     gone.wait().unwrap();
-    let owner = Owner { process: gone.id(), ..Owner::here() };
+    let owner = Owner { process: gone.id(), ..Owner::current() };
     let workshop = folder.path().join(format!(".bb{}abc", owner.prefix()));
     fs::create_dir_all(workshop.join("new")).unwrap();
     fs::create_dir(workshop.join("old")).unwrap();
