@@ -1,4 +1,4 @@
-//! A shot detector of one's own: a cut wherever the mean brightness jumps.
+//! Uses a custom shot detector: a cut wherever the mean brightness jumps.
 //!
 //! ```text
 //! cargo run --release --example custom_detector -- [FILE]

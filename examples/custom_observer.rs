@@ -1,4 +1,4 @@
-//! An observer of one's own: it counts the shots of each input, beside what `divita classify` does.
+//! Adds a custom observer to `divita classify`: it counts the shots of each input.
 //!
 //! ```text
 //! cargo run --release --example custom_observer -- [INPUT]...

@@ -1,4 +1,4 @@
-//! A source of one's own: pictures that a program draws are classified without any file.
+//! Classifies a custom source: pictures that the program draws, without any file.
 //!
 //! ```text
 //! cargo run --release --example custom_source

@@ -1,4 +1,4 @@
-//! Nothing: the examples are the files beside this one.
+//! Empty. The examples are the files beside this one.
 //!
 //! ```text
 //! cargo run --release --example classify_file
