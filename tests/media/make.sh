@@ -49,9 +49,9 @@ make -f lavfi -i "$(pattern 64x48 30000/1001 2)" -vf "select='mod(n,3)*not(betwe
     variable-rate.mp4
 record variable-rate.mp4
 
-# Baseline: no B frames, CAVLC, several slices.
-make -f lavfi -i "$(pattern 64x48 24 0.5)" $h264 -profile:v baseline -slices 2 baseline.mp4
-record baseline.mp4
+# Baseline: no B frames, CAVLC, several slices. `divita doctor` decodes it too.
+make -f lavfi -i "$(pattern 64x48 24 0.5)" $h264 -profile:v baseline -slices 2 ../../board/video/media/baseline.mp4
+record ../../board/video/media/baseline.mp4
 
 # The pictures start half a second after the file: an empty edit first.
 make -f lavfi -i "$(pattern 64x48 24 0.5)" -f lavfi -i "sine=duration=1" -filter:v "setpts=PTS+0.5/TB" $h264 -bf 2 \

@@ -39,6 +39,12 @@ pub fn change_manifest(folder: &Path, change: impl FnOnce(&mut Value)) {
     std::fs::write(&path, serde_json::to_vec(&manifest).unwrap()).unwrap();
 }
 
+/// Returns the path of a video of `tests/media`, or of the one that `divita-video` brings.
+pub fn media(name: &str) -> PathBuf {
+    let own = root().join("board/video/media").join(name);
+    if own.is_file() { own } else { root().join("tests/media").join(name) }
+}
+
 /// Returns the path of the sample.
 pub fn sample() -> PathBuf {
     root().join("samples/sintel-trailer.mp4")

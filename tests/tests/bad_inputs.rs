@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use divita_tests::{assert_fails, divita, root, sample, stdout};
-use divita_video::WITH_GSTREAMER;
+use divita_video::registry;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -75,7 +75,7 @@ fn videos_that_this_build_cannot_read() {
         ("encrypted.mp4", &["encrypted"]),
         ("fragmented.mp4", &["fragmented", "ffmpeg"]),
     ] {
-        if WITH_GSTREAMER && !with_gstreamer.contains(&name) {
+        if registry::is_built_in("gstreamer") && !with_gstreamer.contains(&name) {
             continue;
         }
         assert_fails(&classify(&root().join("tests/media").join(name)), 1, &[&[name], words].concat());
@@ -95,7 +95,7 @@ fn pictures_of_any_size_are_classified() {
 
 #[test]
 fn an_h264_picture_that_the_decoder_cannot_hold() {
-    if WITH_GSTREAMER {
+    if registry::is_built_in("gstreamer") {
         return; // Another decoder may.
     }
     assert_fails(&classify(&root().join("tests/media/eight-k.mp4")), 1, &["eight-k.mp4", "7680x4320", "4096x2304"]);
@@ -126,7 +126,7 @@ fn what_is_not_there() {
     let folder = tempfile::tempdir().unwrap();
     assert_fails(&classify(folder.path()), 1, &[folder.path().to_str().unwrap()]);
     assert_fails(&divita(&["shots", "gopher://camera/1"]), 1, &["gopher://camera/1", "file://, test://"]);
-    if !WITH_GSTREAMER {
+    if !registry::is_built_in("gstreamer") {
         let words = ["rtsp://camera.example/1", "cargo build", "gstreamer"];
         assert_fails(&divita(&["shots", "rtsp://camera.example/1"]), 1, &words);
     }

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::Output;
 
 use divita_tests::{assert_fails, divita, program, sample, stderr, stdout};
-use divita_video::WITH_GSTREAMER;
+use divita_video::registry;
 
 /// Runs `divita shots` on a file with these bytes.
 fn shots(name: &str, bytes: &[u8]) -> Output {
@@ -79,7 +79,7 @@ fn what_is_no_video_is_named_with_what_to_do() {
 
 #[test]
 fn videos_that_only_gstreamer_reads_are_named_with_the_command_that_converts_them() {
-    if WITH_GSTREAMER {
+    if registry::is_built_in("gstreamer") {
         return; // It reads them, or says why not.
     }
     let cases: [(&str, Vec<u8>, &str); 16] = [

@@ -13,7 +13,7 @@ use divita_runtime::network::{Executor, Networks};
 use divita_runtime::pipeline::{Pipeline, PipelineOptions};
 use divita_runtime::sampler::WorkingRate;
 use divita_runtime::segmenter::Segmentation;
-use divita_tests::{demo_bundle, ffmpeg, root, sample, shared_video};
+use divita_tests::{demo_bundle, ffmpeg, media, root, sample, shared_video};
 use divita_video::{self as source, FrameSource, SourceError};
 
 /// Returns the address that reads `path` with GStreamer.
@@ -187,7 +187,7 @@ fn the_rotation_of_a_phone_is_told() {
         ("rotated-270.mov", Orientation::Rotate270),
         ("baseline.mp4", Orientation::Upright),
     ] {
-        let path = root().join("tests/media").join(name);
+        let path = media(name);
         let (mut ours, mut theirs) = (open(path.to_str().unwrap()), open(&through_gstreamer(&path)));
         let (ours, theirs) = (ours.next_frame().unwrap().unwrap(), theirs.next_frame().unwrap().unwrap());
         assert_eq!((ours.orientation(), theirs.orientation()), (rotation, rotation), "{name}");
@@ -218,7 +218,7 @@ fn the_shape_of_pixels_is_told() {
 fn colour_is_that_of_the_built_in_source() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["baseline.mp4", "bt2020.mp4", "full-range-601.mp4", "avc3.mp4"] {
-        let path = root().join("tests/media").join(name);
+        let path = media(name);
         // In Matroska, because the MP4 reader of GStreamer 1.22 ignores the flag for full range.
         let Some(mut copy) = ffmpeg() else { return };
         let matroska = folder.path().join(name).with_extension("mkv");
@@ -232,7 +232,7 @@ fn colour_is_that_of_the_built_in_source() {
 #[test]
 fn videos_that_the_built_in_source_refuses_are_read() {
     for name in ["hevc.mp4", "mpeg4.mp4", "ten-bit.mp4", "four-two-two.mp4", "interlaced.mp4", "fragmented.mp4"] {
-        let path = root().join("tests/media").join(name);
+        let path = media(name);
         let (times, end) = times(&mut *open(path.to_str().unwrap()));
         assert!(!times.is_empty() && end.is_ok(), "{name}: {} frames, {end:?}", times.len());
     }

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use divita_runtime::frame::Timestamp;
-use divita_tests::{root, sample};
+use divita_tests::sample;
 use divita_video as source;
 
 /// Tracks the allocated bytes and their peak.
@@ -116,7 +116,7 @@ impl Outcomes {
 }
 
 fn media(name: &str) -> Vec<u8> {
-    std::fs::read(root().join("tests/media").join(name)).unwrap()
+    std::fs::read(divita_tests::media(name)).unwrap()
 }
 
 /// Returns where the contents of the MP4 boxes `names` are.

@@ -248,7 +248,7 @@ fn ten_thousand_failures_leave_nothing_behind() {
         }
         // Another size every seventh time.
         let size = if attempt % 7 == 0 { "size=48x32" } else { "size=64x36" };
-        let inner = TestPatternSource::new("test", TestPattern::from_query(Some(size))?);
+        let inner = TestPatternSource::new("test", TestPattern::from_query(size)?);
         let file = fs::File::open("/dev/null").map_err(|source| SourceError::Io { doing: "open it", source })?;
         let buffer = vec![1; 100_000];
         Ok(Box::new(Failing { inner, _file: file, _buffer: buffer, left: (attempt % 3) as u32, way: attempt }))

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Write;
 use std::time::Instant;
 
-use divita_tests::{assert_fails, divita_limited, root};
+use divita_tests::{assert_fails, divita_limited, media};
 
 fn boxed(name: &[u8], contents: &[u8]) -> Vec<u8> {
     [&(8 + contents.len() as u32).to_be_bytes(), name, contents].concat()
@@ -37,7 +37,7 @@ fn rebuilt(contents: &[u8], tables: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
 
 /// Writes a file of `length` zero bytes with an index of these tables.
 fn sparse(tables: &[(&[u8; 4], Vec<u8>)], length: u64) -> tempfile::NamedTempFile {
-    let whole = std::fs::read(root().join("tests/media/baseline.mp4")).unwrap();
+    let whole = std::fs::read(media("baseline.mp4")).unwrap();
     let place = whole.windows(4).position(|name| name == b"moov").unwrap();
     let bytes = u32::from_be_bytes(whole[place - 4..place].try_into().unwrap()) as usize;
     let moov = boxed(b"moov", &rebuilt(&whole[place + 4..place - 4 + bytes], tables));

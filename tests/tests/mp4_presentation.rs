@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use divita_runtime::frame::{Colour, Matrix, Orientation, Range, SampleAspect, Timestamp};
-use divita_tests::{divita, raw_planes, root};
+use divita_tests::{divita, raw_planes};
 use divita_video as source;
 
 /// A fixture with its index at the end, so that editing moves no picture.
@@ -15,7 +15,7 @@ fn fixture() -> Vec<u8> {
 
 /// Reads the fixture `name`.
 fn media(name: &str) -> Vec<u8> {
-    std::fs::read(root().join("tests/media").join(name)).unwrap()
+    std::fs::read(divita_tests::media(name)).unwrap()
 }
 
 /// Returns the start and end of the box at `path` in `data`.

@@ -23,7 +23,7 @@ fn the_cuts_of_the_test_pattern_are_exact() {
     {
         let shots = shots(format!("test://?{query}").as_ref());
         let firsts: Vec<u64> = shots[1..].iter().map(|shot| shot.0).collect();
-        assert_eq!(firsts, TestPattern::from_query(Some(query)).unwrap().cuts().collect::<Vec<_>>(), "{query}");
+        assert_eq!(firsts, TestPattern::from_query(query).unwrap().cuts().collect::<Vec<_>>(), "{query}");
     }
 }
 

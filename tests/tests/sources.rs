@@ -2,13 +2,13 @@
 #![allow(clippy::unwrap_used)]
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use divita_runtime::bundle::StreamInput;
 use divita_runtime::frame::{Colour, Frame, Matrix, Orientation, Pixels, Plane, Range, Timestamp};
 use divita_runtime::preprocess::{Picture, Preprocessor};
-use divita_tests::{ffmpeg, raw_planes, root, sample, shared_video};
+use divita_tests::{ffmpeg, media, raw_planes, root, sample, shared_video};
 use divita_video::{self as source, FrameSource, SourceInfo};
 use serde_json::Value;
 
@@ -27,10 +27,6 @@ const PLAYABLE: [(&str, usize, usize, u64, f64); 11] = [
     // Variable rate: the mean of 25 steps from 0.033 s to 1.968267 s.
     ("variable-rate.mp4", 64, 48, 26, 25.0 / (1.968_267 - 0.033)),
 ];
-
-fn media(name: &str) -> PathBuf {
-    root().join("tests/media").join(name)
-}
 
 fn open(path: &Path) -> Box<dyn FrameSource> {
     source::open(path.to_str().unwrap()).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -80,8 +76,9 @@ fn times_are_those_of_ffprobe() {
 fn every_fixture_with_times_is_in_the_list() {
     let mut listed: Vec<String> = PLAYABLE.iter().map(|row| row.0.to_owned()).collect();
     listed.sort();
-    let mut found: Vec<String> = std::fs::read_dir(media(""))
-        .unwrap()
+    let mut found: Vec<String> = ["tests/media", "board/video/media"]
+        .into_iter()
+        .flat_map(|folder| std::fs::read_dir(root().join(folder)).unwrap())
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|is| is != "json") && path.with_extension("json").exists())
         .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 
 use divita_runtime::network::Executor;
@@ -14,8 +14,8 @@ use crate::session::Outcome;
 use crate::thermal;
 use divita_console::in_one_line;
 use divita_console::printable;
-use divita_video::mp4::Mp4Source;
-use divita_video::{self as source, FrameSource};
+use divita_video::installation::how_to_get;
+use divita_video::{Backend, SourceError, registry, self_test};
 
 /// Checks this machine: processor, memory, decoding, the bundle, and that its networks compute what they should.
 #[derive(Args)]
@@ -51,14 +51,20 @@ impl Doctor {
         let (memory, enough) = memory(profile.map_or(0, |profile| profile.memory_mib));
         writeln!(out, "memory       {memory}")?;
         writeln!(out, "video input  files (MP4 and MOV with H.264, Y4M, numbered pictures)")?;
-        writeln!(out, "addresses    {}", source::schemes())?;
-        writeln!(out, "cameras      {}", cameras())?;
-        let gstreamer = gstreamer();
-        match &gstreamer {
-            Ok(report) => writeln!(out, "gstreamer    {}", report.replace('\n', "\n             "))?,
-            Err(error) => writeln!(out, "gstreamer    FAILED: {}", in_one_line(error))?,
+        writeln!(out, "addresses    {}", registry::schemes())?;
+        let mut backends_work = true;
+        for backend in registry::BACKENDS {
+            let Some(found) = report(backend) else { continue };
+            let heading = backend.doctor_heading;
+            match found {
+                Ok(report) => writeln!(out, "{heading:<12} {}", report.replace('\n', "\n             "))?,
+                Err(error) => {
+                    backends_work = false;
+                    writeln!(out, "{heading:<12} FAILED: {}", in_one_line(&error.into()))?;
+                }
+            }
         }
-        let decoded = decode();
+        let decoded = self_test::decode().map_err(anyhow::Error::from);
         match &decoded {
             Ok(frames) => writeln!(out, "decoding     {frames} frames of H.264 decoded")?,
             Err(error) => writeln!(out, "decoding     FAILED: {}; please report this as a bug", in_one_line(error))?,
@@ -77,55 +83,22 @@ impl Doctor {
         if let Err(error) = &verified {
             writeln!(out, "networks     FAILED: {}", in_one_line(error))?;
         }
-        let well = enough && gstreamer.is_ok() && decoded.is_ok() && verified.unwrap_or(false);
+        let well = enough && backends_work && decoded.is_ok() && verified.unwrap_or(false);
         writeln!(out, "{}", if well { "all is well" } else { "something is wrong: see above" })?;
         Ok(if well { Outcome::Done } else { Outcome::SomeFailed })
     }
 }
 
-/// The cameras that can be used here, and what is wrong with the others.
-#[cfg(feature = "v4l")]
-fn cameras() -> String {
-    let describe = |device: divita_video::v4l2::devices::Device| {
-        let problem = device.problem.map(|problem| format!(": {problem}")).unwrap_or_default();
-        format!("v4l2://{} {}{problem}", device.path, device.name)
-    };
-    let found: Vec<_> = divita_video::v4l2::devices::list().into_iter().map(describe).collect();
-    if found.is_empty() { "none is plugged in".to_owned() } else { found.join("\n             ") }
-}
-
-/// That they are not built in.
-#[cfg(not(feature = "v4l"))]
-fn cameras() -> String {
-    format!("not built in; for USB cameras {}", divita_video::installation::how_to_get("divita", "v4l"))
-}
-
-/// What GStreamer would use here.
-#[cfg(feature = "gstreamer")]
-fn gstreamer() -> Result<String> {
-    Ok(divita_video::gstreamer::elements::report()?.to_string())
-}
-
-/// That it is not built in.
-#[cfg(not(feature = "gstreamer"))]
-fn gstreamer() -> Result<String> {
-    let how = divita_video::installation::how_to_get("divita", "gstreamer");
-    Ok(format!("not built in; for other files, streams and CSI cameras {how}"))
-}
-
-/// Half a second of H.264 in MP4.
-const VIDEO: &[u8] = include_bytes!("../../media/baseline.mp4");
-
-/// Decodes a short video that is part of the program.
-fn decode() -> Result<usize> {
-    let mut file = tempfile::tempfile().context("no temporary file can be made")?;
-    file.write_all(VIDEO).context("a temporary file cannot be written")?;
-    let mut source = Mp4Source::new("the test video", file)?;
-    let mut frames = 0;
-    while source.next_frame()?.is_some() {
-        frames += 1;
+/// Returns what `backend` finds on this machine, or how to get it; `None` where it has nothing to
+/// say.
+fn report(backend: &Backend) -> Option<Result<String, SourceError>> {
+    match (backend.report, backend.feature) {
+        (Some(report), _) => Some(report()),
+        (None, Some(feature)) => {
+            Some(Ok(format!("not built in; for {} {}", backend.brings, how_to_get("divita", feature))))
+        }
+        (None, None) => None,
     }
-    Ok(frames)
 }
 
 /// Memory in words, from Linux, and whether the MiB that are `needed` are free.

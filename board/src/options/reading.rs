@@ -2,7 +2,7 @@
 
 use clap::Args;
 use divita_runtime::frame::Timestamp;
-use divita_video::schemes::parse_scheme;
+use divita_video::registry::parse_scheme;
 use divita_video::session::SessionOptions;
 use divita_video::stop::Stop;
 

@@ -254,21 +254,14 @@ pub enum SourceError {
 }
 
 /// The command that makes any video readable here.
-pub(crate) const CONVERT: &str = "ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p OUT.mp4";
+const CONVERT: &str = "ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p OUT.mp4";
 
 impl SourceError {
-    /// Returns the error with every text in it that may repeat a part of the input changed: an option by `option`, the
-    /// others by `text`.
-    pub(crate) fn map_texts(
-        mut self,
-        text: impl Fn(String) -> String,
-        option: impl Fn(String) -> String,
-    ) -> SourceError {
+    /// Returns the error with `text` applied to every text in it that may repeat a part of the
+    /// input.
+    pub(crate) fn map_texts(mut self, text: impl Fn(String) -> String) -> SourceError {
         let place = match &mut self {
-            SourceError::BadOption { option: written, .. } => {
-                *written = option(std::mem::take(written));
-                return self;
-            }
+            SourceError::BadOption { option, .. } => option,
             SourceError::UnknownScheme { scheme, .. } => scheme,
             SourceError::Gone { reason }
             | SourceError::GStreamer { reason }
@@ -280,6 +273,19 @@ impl SourceError {
         };
         *place = text(std::mem::take(place));
         self
+    }
+
+    /// Returns whether the file may be fine and another backend may read it.
+    pub(crate) fn others_may_read(&self) -> bool {
+        matches!(
+            self,
+            SourceError::NoDemuxer { .. }
+                | SourceError::UnsupportedCodec { .. }
+                | SourceError::UnsupportedPictures { .. }
+                | SourceError::Fragmented
+                | SourceError::EditList
+                | SourceError::TooLarge { .. }
+        )
     }
 
     /// A closure for `map_err` that says what was being done.

@@ -3,13 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{Address, AllowedSchemes, WITH_GSTREAMER, images};
-
-/// File name extensions of the videos that a folder is searched for in every build.
-const BUILT_IN: &[&str] = &["mp4", "m4v", "mov", "3gp", "3g2", "y4m"];
-
-/// File name extensions of the videos that a build with GStreamer reads too.
-const THROUGH_GSTREAMER: &[&str] = &["mkv", "webm", "avi", "mpg", "mpeg", "ts", "m2ts", "mts", "ogv", "flv", "wmv"];
+use crate::containers::image_folder;
+use crate::registry::Extensions;
+use crate::{AllowedSchemes, Input};
 
 /// File names that a report of skipped files gives before it counts the rest.
 const NAMED_IN_REPORT: usize = 3;
@@ -62,7 +58,7 @@ pub struct Skipped {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expanded {
     /// The inputs, in the order of the command line; those of a folder in the order of their names.
-    pub inputs: Vec<Address>,
+    pub inputs: Vec<Input>,
     /// Skipped files of each named folder.
     pub skipped: Vec<(String, Vec<Skipped>)>,
 }
@@ -120,7 +116,7 @@ impl Default for Expansion {
 /// video, and no videos, is one input. Hidden files and folders are left out. A folder without any video, and whatever
 /// is not a folder, stands for itself.
 #[must_use]
-pub fn expand(named: &[Address], expansion: &Expansion) -> Expanded {
+pub fn expand(named: &[Input], expansion: &Expansion) -> Expanded {
     let mut expanded = Expanded::default();
     for input in named {
         let path = input.as_path();
@@ -146,7 +142,7 @@ pub fn expand(named: &[Address], expansion: &Expansion) -> Expanded {
 /// What a folder and its sub-folders hold.
 #[derive(Default)]
 struct Found {
-    inputs: Vec<Address>,
+    inputs: Vec<Input>,
     skipped: Vec<Skipped>,
     /// Whether one of the inputs is a video and not a folder of pictures.
     holds_video: bool,
@@ -158,14 +154,14 @@ impl Skipped {
     /// Returns whether some build would read the file as a video.
     fn is_video(&self) -> bool {
         let path = Path::new(&self.path);
-        has_extension(path, BUILT_IN) || has_extension(path, THROUGH_GSTREAMER)
+        has_extension(path, Extensions::All)
     }
 }
 
 /// Searches `folder`, which lies in the folders `above` (canonical paths), up to the named one, `root`.
 fn search(root: &Path, folder: &Path, expansion: &Expansion, above: &mut Vec<PathBuf>) -> Found {
     let mut found = Found::default();
-    let below_root = |path: &Path| Address::from(path.strip_prefix(root).unwrap_or(path)).to_string();
+    let below_root = |path: &Path| Input::from(path.strip_prefix(root).unwrap_or(path)).to_string();
     let skip = |path: &Path, reason| Skipped { path: below_root(path), reason };
     let (Ok(canonical), Ok(paths)) = (folder.canonicalize(), sorted_entries(folder)) else {
         found.skipped.push(skip(folder, SkipReason::Unreadable));
@@ -196,7 +192,7 @@ fn search(root: &Path, folder: &Path, expansion: &Expansion, above: &mut Vec<Pat
             found.inputs.append(&mut below.inputs);
             found.skipped.append(&mut below.skipped);
             found.holds_video |= below.holds_video;
-        } else if images::is_picture(&path) {
+        } else if image_folder::is_picture(&path) {
             pictures.push(path);
         } else if kind.is_file() && is_video(&path) {
             found.inputs.push(path.into());
@@ -208,7 +204,7 @@ fn search(root: &Path, folder: &Path, expansion: &Expansion, above: &mut Vec<Pat
     above.pop();
     found.holds_pictures = !pictures.is_empty();
     // Folders of pictures below one of pictures, such as previews, belong to it.
-    let are_numbered = images::are_numbered(&pictures);
+    let are_numbered = image_folder::are_numbered(&pictures);
     if !found.holds_video && are_numbered {
         found.skipped.retain(Skipped::is_video);
         return Found { inputs: vec![folder.into()], holds_pictures: true, skipped: found.skipped, ..Found::default() };
@@ -227,10 +223,10 @@ fn sorted_entries(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 /// Returns whether the extension is that of a video that this build reads.
 fn is_video(path: &Path) -> bool {
-    has_extension(path, BUILT_IN) || WITH_GSTREAMER && has_extension(path, THROUGH_GSTREAMER)
+    has_extension(path, Extensions::BuiltIn)
 }
 
-fn has_extension(path: &Path, extensions: &[&str]) -> bool {
+fn has_extension(path: &Path, extensions: Extensions) -> bool {
     path.extension().is_some_and(|extension| extensions.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
@@ -257,7 +253,7 @@ mod tests {
     fn expanded_by(folder: &Path, expansion: &Expansion) -> (Vec<String>, Vec<String>) {
         let root = folder.to_str().unwrap();
         let expanded = expand(&[root.into()], expansion);
-        let below = |input: &Address| input.shown().strip_prefix(root).unwrap().trim_start_matches('/').to_owned();
+        let below = |input: &Input| input.shown().strip_prefix(root).unwrap().trim_start_matches('/').to_owned();
         let report = expanded.report().iter().map(|line| line.replace(root, "films")).collect();
         (expanded.inputs.iter().map(below).collect(), report)
     }
@@ -318,7 +314,7 @@ mod tests {
         let (inputs, report) = expanded(folder.path());
         assert_eq!(inputs, [String::new()]);
         assert_eq!(report, ["skipped 1 file in films/: notes.txt (not a format that this build reads)"]);
-        let others = ["-", "test://"].map(Address::from);
+        let others = ["-", "test://"].map(Input::from);
         assert_eq!(expand(&others, &Expansion::default()).inputs, others);
     }
 
@@ -330,7 +326,7 @@ mod tests {
         assert_eq!(inputs, ["preview.mp4"]);
         let [line] = &report[..] else { panic!("{report:?}") };
         assert!(line.contains("100 files") && line.contains("pictures beside videos: the videos are read"), "{line}");
-        if !WITH_GSTREAMER {
+        if !Extensions::BuiltIn.iter().any(|extension| extension == "webm") {
             let (inputs, report) = expanded(folder(&["1.jpg", "2.jpg", "notes.txt", "preview.webm"]).path());
             assert_eq!(inputs, [""]);
             let skipped = "skipped 1 file in films/: preview.webm (not a format that this build reads)";

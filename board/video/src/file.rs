@@ -1,92 +1,111 @@
-//! A path: finds out by looking inside which source reads it.
+//! Files, folders of pictures and pipes: finds the container by the first bytes.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek};
+use std::io::{self, Cursor, Read};
 use std::path::Path;
 
-use super::address::Address;
-use super::identify::{self, FileType};
-use super::images::ImagesSource;
-use super::mp4::Mp4Source;
-use super::uri::{self, Uri};
-use super::y4m::Y4mSource;
-use super::{FrameSource, SourceError};
+use crate::backend::{Backend, Scheme};
+use crate::containers::{self, CONTAINERS, Stream};
+use crate::file_types::{self, FileType, LOOKED_AT, read_start};
+use crate::input::InputOption;
 use crate::stop::Stoppable;
+use crate::{FrameSource, Input, SourceError};
 
-/// Opens a `file://` URI.
-pub(super) fn open_uri(uri: &Uri<'_>) -> Result<Box<dyn FrameSource>, SourceError> {
-    open(uri.name, &uri.local_path()?, uri.query)
-}
+/// Files, folders of pictures, and standard input.
+pub const BACKEND: Backend = Backend {
+    name: "file",
+    doctor_heading: "files",
+    brings: "files",
+    feature: None,
+    schemes: &[Scheme::new("file")],
+    files: &[],
+    help: "a video (MP4 or MOV with H.264, Y4M), a folder of numbered pictures, or `-` for Y4M on standard input",
+    open: Some(open),
+    open_file: None,
+    report: None,
+};
 
-/// Opens a path. Only when nothing of that very name exists is a `?` in it read as the start of options.
-pub(super) fn open_path(input: &Address) -> Result<Box<dyn FrameSource>, SourceError> {
-    match input.path_and_query() {
-        (path, Some(query)) if !fs::exists(input.as_path()).unwrap_or(false) => open(input.shown(), path, Some(query)),
-        _ => open(input.shown(), input.as_path(), None),
+/// Opens a path, standard input or an address `file://`.
+fn open(input: &Input, backends: &[Backend]) -> Result<Box<dyn FrameSource>, SourceError> {
+    if input.is_standard_input() {
+        let stdin = Stoppable::new(|| Ok(io::stdin())).map_err(SourceError::io("read standard input"))?;
+        return open_stream(input.shown(), stdin);
+    }
+    if let Some(uri) = input.uri() {
+        return open_path(input, &uri.local_path()?, &uri.options, backends);
+    }
+    // Only when nothing of that very name exists do options begin at the first `?`.
+    match input.path_with_options() {
+        Some((path, options)) if !fs::exists(input.as_path()).unwrap_or(false) => {
+            open_path(input, path, options, backends)
+        }
+        _ => open_path(input, input.as_path(), &[], backends),
     }
 }
 
-fn open(name: &str, path: &Path, query: Option<&str>) -> Result<Box<dyn FrameSource>, SourceError> {
+fn open_path(
+    input: &Input,
+    path: &Path,
+    options: &[InputOption],
+    backends: &[Backend],
+) -> Result<Box<dyn FrameSource>, SourceError> {
+    let name = input.shown();
     let kind = fs::metadata(path).map_err(SourceError::io("open it"))?;
     if kind.is_dir() {
-        return Ok(Box::new(ImagesSource::open(name, path, query)?));
+        return Ok(Box::new(containers::image_folder::ImagesSource::open(name, path, options)?));
     }
-    if let Some((option, ..)) = uri::options(query).next() {
-        let expected = "a file takes no options, only a folder of pictures does";
-        return Err(SourceError::BadOption { option: option.to_owned(), expected });
+    if let Some(option) = options.first() {
+        return Err(option.invalid("a file takes no options, only a folder of pictures does"));
     }
     if !kind.is_file() {
-        // A pipe or a device cannot be looked into and wound back; the only stream it can carry is Y4M.
         let path = path.to_owned();
         let pipe = Stoppable::new(move || File::open(path)).map_err(SourceError::io("open it"))?;
-        return Ok(Box::new(Y4mSource::from_reader(name, pipe)?));
+        return open_stream(name, pipe);
     }
+    let refusal = match open_file(name, path, backends) {
+        Err(refusal) if refusal.others_may_read() => refusal,
+        opened => return opened,
+    };
+    let Some(open_other) = backends.iter().find_map(|backend| backend.open_file) else { return Err(refusal) };
+    log::info!("read through another backend, since by itself {refusal}: {name}");
+    match open_other(input, path) {
+        // What is too large for everyone is best said with its size.
+        Err(_) if matches!(refusal, SourceError::TooLarge { .. }) => Err(refusal),
+        opened => opened,
+    }
+}
+
+/// Opens a file with one of the built-in containers.
+fn open_file(name: &str, path: &Path, backends: &[Backend]) -> Result<Box<dyn FrameSource>, SourceError> {
     let mut file = File::open(path).map_err(SourceError::io("open it"))?;
     let start = read_start(&mut file)?;
-    let built_in: Result<Box<dyn FrameSource>, _> = match identify::identify(&start) {
-        FileType::Mp4 => match Mp4Source::new(name, file) {
-            Ok(source) => Ok(Box::new(source) as _),
-            Err(SourceError::NoIndex) => Err(match identify::segment(&start) {
-                Some((found, hint)) => SourceError::UnknownFormat { found, hint },
-                None => SourceError::NoIndex,
-            }),
-            Err(error) => Err(error),
+    let formats = containers::formats().chain(backends.iter().flat_map(|backend| backend.files));
+    match file_types::identify(&start, formats) {
+        FileType::Video(format) => match CONTAINERS.iter().find(|container| container.format.name == format.name) {
+            Some(container) => (container.open)(name, Box::new(file)),
+            None => Err(SourceError::NoDemuxer { found: format.name, advice: format.advice }),
         },
-        FileType::Y4m => Y4mSource::from_file(name, file).map(|source| Box::new(source) as _),
-        FileType::Video { name: found, advice } => Err(SourceError::NoDemuxer { found, advice }),
         FileType::Other { name: found, advice: hint } => Err(SourceError::UnknownFormat { found, hint }),
-    };
-    #[cfg(feature = "gstreamer")]
-    if let Err(refusal) = &built_in
-        && others_may_read(refusal)
-    {
-        log::info!("read through GStreamer, since by itself {refusal}: {name}");
-        let theirs = super::gstreamer::open_path(name, path);
-        // What is too large for everyone is best said with its size.
-        return if matches!(refusal, SourceError::TooLarge { .. }) { theirs.or(built_in) } else { theirs };
     }
-    built_in
 }
 
-/// Whether a refusal is for want of skill, and not because the file is no good.
-#[cfg(feature = "gstreamer")]
-fn others_may_read(refusal: &SourceError) -> bool {
-    use SourceError as Error;
-    matches!(
-        refusal,
-        Error::NoDemuxer { .. }
-            | Error::UnsupportedCodec { .. }
-            | Error::UnsupportedPictures { .. }
-            | Error::Fragmented
-            | Error::EditList
-            | Error::TooLarge { .. }
-    )
-}
-
-/// Reads the first bytes of `file`, and winds it back.
-pub(super) fn read_start(file: &mut File) -> Result<Vec<u8>, SourceError> {
-    let mut start = Vec::with_capacity(identify::LOOKED_AT);
-    file.by_ref().take(identify::LOOKED_AT as u64).read_to_end(&mut start).map_err(SourceError::io("read it"))?;
-    file.rewind().map_err(SourceError::io("read it"))?;
-    Ok(start)
+/// Opens a pipe or a device. Reads only as many bytes as it needs to find the format.
+fn open_stream(name: &str, mut pipe: Stoppable) -> Result<Box<dyn FrameSource>, SourceError> {
+    let mut start = Vec::with_capacity(LOOKED_AT);
+    let readable = || CONTAINERS.iter().filter_map(|container| Some((container, container.open_stream?)));
+    let needed = readable().map(|(container, _)| container.signature_bytes).max().unwrap_or(0);
+    loop {
+        if let Some((_, open)) = readable().find(|(container, _)| (container.format.matches)(&start)) {
+            let whole: Stream = Box::new(Cursor::new(start).chain(pipe));
+            return open(name, whole);
+        }
+        let mut piece = [0; LOOKED_AT];
+        let missing = needed.saturating_sub(start.len());
+        let read = pipe.read(&mut piece[..missing.min(LOOKED_AT)]).map_err(SourceError::io("read it"))?;
+        start.extend_from_slice(&piece[..read]);
+        if read == 0 {
+            let hint = "write it with: ffmpeg -i IN -pix_fmt yuv420p -f yuv4mpegpipe -";
+            return Err(SourceError::UnknownFormat { found: "a stream that does not start as Y4M does", hint });
+        }
+    }
 }

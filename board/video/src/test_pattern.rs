@@ -4,8 +4,23 @@ use std::time::{Duration, Instant};
 
 use divita_runtime::frame::{Colour, Frame, Matrix, Pixels, Plane, Range, Subsampling, Timestamp};
 
-use super::uri::{self, Uri};
-use super::{FrameSource, SourceError, SourceInfo};
+use crate::backend::{Backend, Scheme};
+use crate::input::{InputOption, parse_rate, parse_size};
+use crate::{FrameSource, Input, SourceError, SourceInfo};
+
+/// The test pattern.
+pub const BACKEND: Backend = Backend {
+    name: "test",
+    doctor_heading: "test pattern",
+    brings: "a test pattern",
+    feature: None,
+    schemes: &[Scheme::new("test")],
+    files: &[],
+    help: "a test pattern: test://?seconds=8&fps=24&size=320x180",
+    open: Some(open),
+    open_file: None,
+    report: None,
+};
 
 /// How one shot looks.
 struct Look {
@@ -55,21 +70,27 @@ pub struct TestPattern {
 }
 
 impl TestPattern {
-    /// Reads the options of `test://?seconds=8&fps=24&size=320x180`; these are also what each is when it is left out.
+    /// Parses the options of an address, as in `seconds=8&fps=24&size=320x180`; these are the
+    /// defaults.
     ///
     /// # Errors
     /// When an option is unknown or out of bounds.
-    pub fn from_query(query: Option<&str>) -> Result<Self, SourceError> {
+    pub fn from_query(query: &str) -> Result<Self, SourceError> {
+        Self::from_options(&InputOption::parse_all(query))
+    }
+
+    fn from_options(options: &[InputOption]) -> Result<Self, SourceError> {
         let (mut seconds, mut rate, mut size, mut live) = (8.0, (24, 1), (320, 180), false);
-        for (option, name, value) in uri::options(query) {
-            let read = match name {
+        for option in options {
+            let value = &*option.value;
+            let read = match &*option.name {
                 "seconds" => read_seconds(value).map(|value| seconds = value),
-                "fps" => uri::rate(value).filter(|(frames, per)| frames / per <= 1000).map(|value| rate = value),
+                "fps" => parse_rate(value).filter(|(frames, per)| frames / per <= 1000).map(|value| rate = value),
                 "live" => matches!(value, "0" | "1").then(|| live = value == "1"),
-                "size" => uri::size(value, 2..=8192).map(|value| size = value),
+                "size" => parse_size(value, 2..=8192).map(|value| size = value),
                 _ => None,
             };
-            read.ok_or_else(|| SourceError::BadOption { option: option.to_owned(), expected: EXPECTED })?;
+            read.ok_or_else(|| option.invalid(EXPECTED))?;
         }
         let frames = (seconds * f64::from(rate.0) / f64::from(rate.1)).round().max(1.0) as u64;
         Ok(TestPattern { frames, rate, width: size.0 as usize, height: size.1 as usize, live })
@@ -119,12 +140,17 @@ impl TestPattern {
     }
 }
 
-/// Opens a `test://` URI.
-pub(super) fn open_uri(uri: &Uri<'_>) -> Result<Box<dyn FrameSource>, SourceError> {
-    if !uri.path.is_empty() {
-        return Err(SourceError::BadUri { problem: "test:// takes only options, as in test://?seconds=8" });
-    }
-    Ok(Box::new(TestPatternSource::new(uri.name, TestPattern::from_query(uri.query)?)))
+/// Opens an address `test://`.
+fn open(input: &Input, _: &[Backend]) -> Result<Box<dyn FrameSource>, SourceError> {
+    let problem = "test:// takes only options, as in test://?seconds=8";
+    let uri = input.uri().filter(|uri| uri.path.is_empty()).ok_or(SourceError::BadUri { problem })?;
+    Ok(Box::new(TestPatternSource::new(input.shown(), TestPattern::from_options(&uri.options)?)))
+}
+
+/// Returns whether `input` is a test pattern at a camera's pace.
+pub(crate) fn is_live(input: &Input) -> bool {
+    let is_live = |option: &InputOption| (&*option.name, &*option.value) == ("live", "1");
+    input.scheme() == "test" && input.uri().is_some_and(|uri| uri.options.iter().any(is_live))
 }
 
 /// A [`TestPattern`] being drawn.
@@ -225,7 +251,7 @@ mod tests {
     fn colour_changes_at_the_cuts_and_nowhere_else_while_luma_always_moves() {
         for query in ["seconds=25", "seconds=12.5&fps=30000/1001&size=33x17", "fps=3&seconds=40", "fps=1/7&seconds=100"]
         {
-            let pattern = TestPattern::from_query(Some(query)).unwrap();
+            let pattern = TestPattern::from_query(query).unwrap();
             let mut source = TestPatternSource::new("test://", pattern);
             let (mut cuts, mut index, mut last) = (Vec::new(), 0, None);
             while let Some(frame) = source.next_frame().unwrap() {
@@ -250,7 +276,7 @@ mod tests {
 
     #[test]
     fn the_default_is_eight_seconds_of_four_cuts() {
-        let pattern = TestPattern::from_query(None).unwrap();
+        let pattern = TestPattern::from_query("").unwrap();
         assert_eq!((pattern.frames, pattern.width, pattern.height), (192, 320, 180));
         assert_eq!(pattern.cuts().collect::<Vec<_>>(), [36, 89, 111, 185]);
     }
@@ -270,7 +296,7 @@ mod tests {
             "speed=2",
             "seconds",
         ] {
-            let error = TestPattern::from_query(Some(bad)).unwrap_err().to_string();
+            let error = TestPattern::from_query(bad).unwrap_err().to_string();
             assert!(error.contains(bad) && error.contains("320x180"), "{error}");
         }
     }

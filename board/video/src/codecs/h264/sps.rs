@@ -1,0 +1,294 @@
+//! The sequence parameter set: size and colour of the pictures, and whether they can be decoded at all.
+//!
+//! Read here and not by a crate, because the one there is holds a stream to its level, and many films that every player plays
+//! claim a lower level than they need.
+
+use divita_runtime::frame::SampleAspect;
+
+use super::bits::Bits;
+use crate::SourceError;
+use crate::presentation::{CodecFacts, StatedColour};
+
+/// Most macroblocks (16x16 pixels) of a picture that the decoder takes: those of level 5.2, 4096x2304.
+const MAX_MACROBLOCKS: u64 = 36_864;
+
+/// The fields that decide.
+struct Fields {
+    chroma_format: u32,
+    bit_depth: u32,
+    /// Whether the profile is High 4:4:4 Predictive, which no decoder here knows: lossless video has it.
+    predictive: bool,
+    frames_only: bool,
+    /// Width and height in macroblocks.
+    macroblocks: (u64, u64),
+    /// Left, right, top and bottom, in crop units.
+    crop: [u32; 4],
+    full_range: Option<bool>,
+    matrix_coefficients: Option<u32>,
+    sample_aspect: Option<SampleAspect>,
+}
+
+/// Reads the parameter set `nal`, which starts with its NAL header.
+///
+/// # Errors
+/// When it cannot be read, or describes pictures that the decoder does not take.
+pub(super) fn parse(nal: &[u8]) -> Result<CodecFacts, SourceError> {
+    let malformed = || SourceError::Malformed { part: "the sequence parameter set of its H.264" };
+    let unsupported = |what: String| Err(SourceError::UnsupportedPictures { what });
+    let fields = Fields::read(&mut Bits::new(nal)).ok_or_else(malformed)?;
+    if fields.bit_depth > 8 {
+        return unsupported(format!("{}-bit", fields.bit_depth));
+    }
+    if fields.predictive {
+        return unsupported("of the profile High 4:4:4 Predictive".to_owned());
+    }
+    // Pixels in a crop unit, which keeps chroma whole.
+    let unit = match fields.chroma_format {
+        0 => 1,
+        1 => 2,
+        2 => return unsupported("4:2:2".to_owned()),
+        3 => return unsupported("4:4:4".to_owned()),
+        _ => return Err(malformed()),
+    };
+    if !fields.frames_only {
+        return unsupported("interlaced".to_owned());
+    }
+    let side = |macroblocks: u64, before: u32, after: u32| {
+        let cropped = unit * (u64::from(before) + u64::from(after));
+        let pixels = (16 * macroblocks).checked_sub(cropped).filter(|&pixels| pixels > 0)?;
+        usize::try_from(pixels).ok()
+    };
+    let (across, down) = fields.macroblocks;
+    let [left, right, top, bottom] = fields.crop;
+    let width = side(across, left, right).ok_or_else(malformed)?;
+    let height = side(down, top, bottom).ok_or_else(malformed)?;
+    if across * down > MAX_MACROBLOCKS {
+        return Err(SourceError::TooLarge { width, height, limit: "4096x2304 or as many pixels" });
+    }
+    Ok(CodecFacts {
+        width,
+        height,
+        colour: StatedColour::new(fields.matrix_coefficients, fields.full_range),
+        sample_aspect: fields.sample_aspect,
+    })
+}
+
+impl Fields {
+    /// Reads 7.3.2.1.1, and of the usability information (E.1.1) as far as the colour.
+    fn read(bits: &mut Bits<'_>) -> Option<Self> {
+        /// Profiles that state their chroma format.
+        const HIGH: [u32; 13] = [44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244];
+        const HIGH_444_PREDICTIVE: u32 = 244;
+        bits.number(8)?; // the NAL header
+        let profile = bits.number(8)?;
+        bits.number(16)?; // constraints and level
+        bits.unsigned()?; // the set's number
+        let (mut chroma_format, mut bit_depth, mut predictive) = (1, 8, false);
+        if HIGH.contains(&profile) {
+            chroma_format = bits.unsigned()?;
+            if chroma_format == 3 {
+                bits.flag()?; // separate planes
+            }
+            let luma = bits.unsigned()?;
+            bit_depth = luma.max(bits.unsigned()?).checked_add(8)?;
+            bits.flag()?; // lossless
+            predictive = profile == HIGH_444_PREDICTIVE;
+            if bits.flag()? {
+                for list in 0..if chroma_format == 3 { 12 } else { 8 } {
+                    if bits.flag()? {
+                        skip_scaling_list(bits, if list < 6 { 16 } else { 64 })?;
+                    }
+                }
+            }
+        }
+        bits.unsigned()?; // bits of the frame number
+        match bits.unsigned()? {
+            0 => {
+                bits.unsigned()?; // bits of the picture order count
+            }
+            1 => {
+                bits.flag()?;
+                bits.signed()?;
+                bits.signed()?;
+                for _ in 0..bits.unsigned().filter(|&count| count <= 255)? {
+                    bits.signed()?;
+                }
+            }
+            _ => {}
+        }
+        bits.unsigned()?; // reference frames
+        bits.flag()?; // gaps in the frame number
+        let macroblocks = (u64::from(bits.unsigned()?) + 1, u64::from(bits.unsigned()?) + 1);
+        // Beyond this the product could not be formed; no level comes near.
+        if macroblocks.0.max(macroblocks.1) > 1 << 20 {
+            return None;
+        }
+        let frames_only = bits.flag()?;
+        if !frames_only {
+            bits.flag()?; // fields chosen by macroblock
+        }
+        bits.flag()?; // direct prediction by 8x8
+        let mut crop = [0; 4];
+        if bits.flag()? {
+            for edge in &mut crop {
+                *edge = bits.unsigned()?;
+            }
+        }
+        // What follows is advice; where it is cut short, the pictures are none the worse.
+        let stated = bits.flag().unwrap_or(false);
+        let sample_aspect = if stated { sample_aspect(bits).flatten() } else { None };
+        let (full_range, matrix_coefficients) = match stated {
+            true => colour(bits).map_or((None, None), |(full, matrix)| (Some(full), matrix)),
+            false => (None, None),
+        };
+        Some(Fields {
+            chroma_format,
+            bit_depth,
+            predictive,
+            frames_only,
+            macroblocks,
+            crop,
+            full_range,
+            matrix_coefficients,
+            sample_aspect,
+        })
+    }
+}
+
+/// The shapes of pixels that have a number, from 1 (table E-1).
+const SAMPLE_ASPECTS: [(u32, u32); 16] = [
+    (1, 1),
+    (12, 11),
+    (10, 11),
+    (16, 11),
+    (40, 33),
+    (24, 11),
+    (20, 11),
+    (32, 11),
+    (80, 33),
+    (18, 11),
+    (15, 11),
+    (64, 33),
+    (160, 99),
+    (4, 3),
+    (3, 2),
+    (2, 1),
+];
+
+/// The shape of a pixel at the start of the usability information; `None` inside if there is none that makes sense.
+fn sample_aspect(bits: &mut Bits<'_>) -> Option<Option<SampleAspect>> {
+    const EXTENDED: u32 = 255;
+    if !bits.flag()? {
+        return Some(None);
+    }
+    let (width, height) = match bits.number(8)? {
+        EXTENDED => (bits.number(16)?, bits.number(16)?),
+        number => {
+            let index = (number as usize).wrapping_sub(1);
+            SAMPLE_ASPECTS.get(index).copied().unwrap_or_default()
+        }
+    };
+    Some(SampleAspect::new(width, height))
+}
+
+/// Whether the range is full, and the matrix coefficients if they are stated: what follows the shape of a pixel.
+fn colour(bits: &mut Bits<'_>) -> Option<(bool, Option<u32>)> {
+    if bits.flag()? {
+        bits.flag()?; // overscan
+    }
+    if !bits.flag()? {
+        return None;
+    }
+    bits.number(3)?; // PAL, NTSC and so on
+    let full_range = bits.flag()?;
+    let stated = bits.flag()?;
+    let matrix = if stated { bits.number(24).map(|description| description & 255) } else { None };
+    Some((full_range, matrix))
+}
+
+/// Reads past a scaling list of `length` (7.3.2.1.1.1).
+fn skip_scaling_list(bits: &mut Bits<'_>, length: u32) -> Option<()> {
+    let (mut last, mut next) = (8i32, 8i32);
+    for _ in 0..length {
+        if next != 0 {
+            next = last.wrapping_add(bits.signed()?) & 255;
+        }
+        if next != 0 {
+            last = next;
+        }
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A parameter set as x264 wrote it: High, 96x64, untagged.
+    const GOOD: [u8; 25] = [
+        0x67, 0x64, 0x00, 0x0a, 0xac, 0x76, 0x11, 0x18, 0x9b, 0x01, 0x10, 0x00, 0x00, 0x03, 0x00, 0x10, 0x00, 0x00,
+        0x03, 0x03, 0x00, 0xf1, 0x22, 0x58, 0x46,
+    ];
+
+    #[test]
+    fn a_set_is_read() {
+        let format = parse(&GOOD).unwrap();
+        assert_eq!((format.width, format.height, format.colour), (96, 64, StatedColour::default()));
+    }
+
+    /// `GOOD` up to the flag of the usability information, and then `fields` of a value and a number of bits.
+    fn with_usability(fields: &[(u32, u32)]) -> CodecFacts {
+        let mut bits = Bits::new(&GOOD);
+        // 70 bits of this set come before the flag, without the bytes that prevent emulation.
+        let mut set: Vec<bool> = (0..70).map(|_| bits.flag().unwrap()).collect();
+        for &(value, count) in fields {
+            set.extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
+        }
+        let mut bytes = Vec::new();
+        for bits in set.chunks(8) {
+            let byte = bits.iter().enumerate().fold(0, |byte, (at, &bit)| byte | u8::from(bit) << (7 - at));
+            // Emulation prevention.
+            if byte <= 3 && bytes.ends_with(&[0, 0]) {
+                bytes.push(3);
+            }
+            bytes.push(byte);
+        }
+        parse(&bytes).unwrap()
+    }
+
+    #[test]
+    fn the_shape_of_a_pixel_is_read_in_both_forms() {
+        let shape = |fields: &[(u32, u32)]| with_usability(fields).sample_aspect;
+        assert_eq!(shape(&[(0, 1)]), None);
+        assert_eq!(shape(&[(1, 1), (0, 1)]), None);
+        for (number, (width, height)) in (1..).zip(SAMPLE_ASPECTS) {
+            assert_eq!(shape(&[(1, 1), (1, 1), (number, 8)]), SampleAspect::new(width, height), "{number}");
+        }
+        assert_eq!(shape(&[(1, 1), (1, 1), (255, 8), (16, 16), (9, 16)]), SampleAspect::new(16, 9));
+        // Unspecified, reserved, and what no pixel is.
+        for fields in [&[(0, 8)][..], &[(17, 8)], &[(255, 8), (0, 16), (9, 16)], &[(255, 8), (500, 16), (1, 16)]] {
+            let both = [&[(1, 1), (1, 1)][..], fields].concat();
+            assert_eq!(shape(&both), None, "{fields:?}");
+        }
+        // Colour comes after the shape, whichever form that has: full range and BT.2020.
+        let colour = [(0, 1), (1, 1), (5, 3), (1, 1), (1, 1), (1, 8), (1, 8), (9, 8)];
+        for shape in [&[(0, 1)][..], &[(1, 1), (14, 8)], &[(1, 1), (255, 8), (4, 16), (3, 16)]] {
+            let format = with_usability(&[&[(1, 1)][..], shape, &colour].concat());
+            assert_eq!(format.colour, StatedColour::new(Some(9), Some(true)), "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn no_bit_can_do_worse_than_an_error() {
+        for byte in 0..GOOD.len() {
+            let _ = parse(&GOOD[..byte]);
+            for value in 0..=255 {
+                let mut bad = GOOD;
+                bad[byte] = value;
+                if let Ok(format) = parse(&bad) {
+                    assert!(format.width > 0 && format.height > 0);
+                }
+            }
+        }
+    }
+}
