@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use divita_tests::{divita, sample, stderr, stdout};
-use divita_video::{self as source, SourceError};
+use divita_video::{self as source, FileTypeError, SourceError};
 use serde_json::Value;
 
 /// A web server that answers each request with a function, and records the requests.
@@ -96,7 +96,7 @@ fn a_playlist_under_any_name_makes_no_request() {
         let path = path.to_str().unwrap();
         for input in [path.to_owned(), format!("gst://{path}")] {
             let error = refusal(&input);
-            assert!(matches!(error, SourceError::UnknownFormat { .. }), "{input}: {error}");
+            assert!(matches!(error.cause(), Some(FileTypeError::NoVideo { .. })), "{input}: {error}");
         }
     }
     assert_eq!(server.requests(), Vec::<String>::new());

@@ -19,7 +19,7 @@ use divita_runtime::segmenter::Segmentation;
 use divita_tests::{assert_fails, demo_bundle, divita, event_schema, program, stdout};
 use divita_video::live::{Change, Fault, LiveSource, Next, Patience};
 use divita_video::test_pattern::{TestPattern, TestPatternSource};
-use divita_video::{self as source, FrameSource, SourceError, SourceInfo};
+use divita_video::{self as source, CodecError, FrameSource, SourceError, SourceInfo, VideoError};
 use serde_json::Value;
 
 fn lines(text: &str) -> Vec<Value> {
@@ -183,7 +183,7 @@ fn a_board_that_is_too_slow_steps_down_and_says_why() {
 
 #[test]
 fn a_camera_that_is_absent_is_waited_for() {
-    let mut live = LiveSource::start(Box::new(|| Err(SourceError::NoVideoTrack)), Patience::default()).unwrap();
+    let mut live = LiveSource::start(Box::new(|| Err(CodecError::NoVideoTrack.into())), Patience::default()).unwrap();
     let begun = Instant::now();
     let mut waiting = 0;
     while begun.elapsed() < Duration::from_millis(800) {
@@ -220,8 +220,8 @@ impl FrameSource for Failing {
         }
         match self.way % 4 {
             0 => Ok(None),
-            1 => Err(SourceError::Gone { reason: "unplugged".to_owned() }),
-            2 => Err(SourceError::Stalled { seconds: 5 }),
+            1 => Err(VideoError::Gone { reason: "unplugged".to_owned() }.into()),
+            2 => Err(VideoError::Stalled { seconds: 5 }.into()),
             _ => Err(SourceError::Damaged { at: Timestamp::ZERO }),
         }
     }
@@ -244,7 +244,7 @@ fn ten_thousand_failures_leave_nothing_behind() {
     let open = move || -> Result<Box<dyn FrameSource>, SourceError> {
         attempt += 1;
         if attempt % 5 == 0 {
-            return Err(SourceError::Gone { reason: "absent".to_owned() });
+            return Err(VideoError::Gone { reason: "absent".to_owned() }.into());
         }
         // Another size every seventh time.
         let size = if attempt % 7 == 0 { "size=48x32" } else { "size=64x36" };

@@ -1,5 +1,6 @@
 //! Limits the schemes of inputs, for programs that pass on inputs of other people.
 
+use crate::input::AddressError;
 use crate::registry;
 use crate::{FrameSource, Input, SourceError};
 
@@ -26,7 +27,7 @@ impl AllowedSchemes {
     /// Opens `input`.
     ///
     /// # Errors
-    /// [`SourceError::SchemeNotAllowed`], and those of [`registry::open`].
+    /// [`AddressError::SchemeNotAllowed`], and those of [`registry::open`].
     pub fn open(&self, input: &Input) -> Result<Box<dyn FrameSource>, SourceError> {
         match self.permit(input) {
             true => registry::open(input),
@@ -37,13 +38,13 @@ impl AllowedSchemes {
     /// Checks that `input` may be opened.
     ///
     /// # Errors
-    /// [`SourceError::SchemeNotAllowed`].
+    /// [`AddressError::SchemeNotAllowed`].
     pub fn check(&self, input: &Input) -> Result<(), SourceError> {
         if self.permit(input) { Ok(()) } else { Err(self.refusal(input)) }
     }
 
     fn refusal(&self, input: &Input) -> SourceError {
-        SourceError::SchemeNotAllowed { scheme: input.scheme(), allowed: self.schemes.join(", ") }
+        AddressError::SchemeNotAllowed { scheme: input.scheme(), allowed: self.schemes.join(", ") }.into()
     }
 }
 

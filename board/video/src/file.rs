@@ -6,6 +6,8 @@ use std::path::Path;
 
 use crate::backend::{Backend, Scheme};
 use crate::containers::{self, CONTAINERS, Stream};
+use crate::error::VideoError;
+use crate::file_types::FileTypeError;
 use crate::file_types::{self, FileType, LOOKED_AT, read_start};
 use crate::input::InputOption;
 use crate::stop::Stoppable;
@@ -63,14 +65,14 @@ fn open_path(
         return open_stream(name, pipe);
     }
     let refusal = match open_file(name, path, backends) {
-        Err(refusal) if refusal.others_may_read() => refusal,
+        Err(refusal @ SourceError::Unsupported(_)) => refusal,
         opened => return opened,
     };
     let Some(open_other) = backends.iter().find_map(|backend| backend.open_file) else { return Err(refusal) };
     log::info!("read through another backend, since by itself {refusal}: {name}");
     match open_other(input, path) {
         // What is too large for everyone is best said with its size.
-        Err(_) if matches!(refusal, SourceError::TooLarge { .. }) => Err(refusal),
+        Err(_) if matches!(refusal.cause(), Some(VideoError::TooLarge { .. })) => Err(refusal),
         opened => opened,
     }
 }
@@ -83,9 +85,9 @@ fn open_file(name: &str, path: &Path, backends: &[Backend]) -> Result<Box<dyn Fr
     match file_types::identify(&start, formats) {
         FileType::Video(format) => match CONTAINERS.iter().find(|container| container.format.name == format.name) {
             Some(container) => (container.open)(name, Box::new(file)),
-            None => Err(SourceError::NoDemuxer { found: format.name, advice: format.advice }),
+            None => Err(FileTypeError::NoReader { found: format.name, advice: format.advice }.into()),
         },
-        FileType::Other { name: found, advice: hint } => Err(SourceError::UnknownFormat { found, hint }),
+        FileType::Other { name: found, advice: hint } => Err(FileTypeError::NoVideo { found, hint }.into()),
     }
 }
 
@@ -105,7 +107,7 @@ fn open_stream(name: &str, mut pipe: Stoppable) -> Result<Box<dyn FrameSource>, 
         start.extend_from_slice(&piece[..read]);
         if read == 0 {
             let hint = "write it with: ffmpeg -i IN -pix_fmt yuv420p -f yuv4mpegpipe -";
-            return Err(SourceError::UnknownFormat { found: "a stream that does not start as Y4M does", hint });
+            return Err(FileTypeError::NoVideo { found: "a stream that does not start as Y4M does", hint }.into());
         }
     }
 }

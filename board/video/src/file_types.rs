@@ -3,11 +3,43 @@
 
 use std::io::{Read, Seek};
 
+use thiserror::Error;
+
 use crate::SourceError;
 use crate::backend::FileFormat;
 
 /// Bytes from the start of a file that are looked at.
 pub(crate) const LOOKED_AT: usize = 4096;
+
+/// Why a file is not read.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum FileTypeError {
+    /// A file that no backend reads.
+    #[error("it is {found}; {hint}")]
+    NoVideo {
+        /// What the file is, as in "a web page (HTML)".
+        found: &'static str,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// A video in a container that this build does not read.
+    #[error("it is {found}, which this build does not read; {advice}")]
+    NoReader {
+        /// What the file is, as in "a Matroska file".
+        found: &'static str,
+        /// How to make it readable.
+        advice: &'static str,
+    },
+}
+
+impl From<FileTypeError> for SourceError {
+    fn from(error: FileTypeError) -> Self {
+        match error {
+            FileTypeError::NoVideo { .. } => SourceError::NoVideo(Box::new(error)),
+            FileTypeError::NoReader { .. } => SourceError::Unsupported(Box::new(error)),
+        }
+    }
+}
 
 /// Reads the first bytes of `file`, and winds it back.
 pub(crate) fn read_start(mut file: impl Read + Seek) -> Result<Vec<u8>, SourceError> {

@@ -6,6 +6,7 @@
 
 use divita_runtime::frame::{Frame, Timestamp};
 
+use crate::codecs::CodecError;
 use crate::codecs::{self, Codec, Decoded, ExactFrom, Note};
 use crate::containers::{Container, Packet, Read, TrackInfo};
 use crate::losses::Losses;
@@ -64,7 +65,7 @@ impl MediaSource {
                 Err(error) => refusal = refusal.or(Some(error)),
             }
         }
-        Err(refusal.unwrap_or(SourceError::NoVideoTrack))
+        Err(refusal.unwrap_or_else(|| CodecError::NoVideoTrack.into()))
     }
 
     /// Plays the track of `container` that was selected, decoded by `codec`.
@@ -257,7 +258,7 @@ impl FrameSource for MediaSource {
 fn select(container: &mut dyn Container, track: usize) -> Result<(TrackInfo, Box<dyn Codec>), SourceError> {
     let spellings = &container.tracks()[track].codecs;
     if container.tracks()[track].is_encrypted {
-        return Err(SourceError::Encrypted);
+        return Err(CodecError::Encrypted.into());
     }
     for spelling in spellings {
         codecs::check(spelling)?;

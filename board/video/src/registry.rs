@@ -6,6 +6,7 @@ use divita_runtime::frame::Frame;
 use crate::backend::{Backend, FileFormat, Scheme};
 use crate::cameras::v4l2;
 use crate::containers;
+use crate::input::AddressError;
 use crate::streams::gstreamer;
 use crate::{FrameSource, Input, Loss, SourceError, SourceInfo, file, test_pattern};
 
@@ -51,13 +52,13 @@ fn open_input(input: &Input) -> Result<Box<dyn FrameSource>, SourceError> {
     let scheme = input.scheme();
     let Some(backend) = BACKENDS.iter().find(|backend| backend.schemes.iter().any(|known| known.name == scheme)) else {
         let scheme = input.uri().map_or(scheme, |uri| uri.scheme.clone());
-        return Err(SourceError::UnknownScheme { scheme, supported: schemes() });
+        return Err(AddressError::UnknownScheme { scheme, supported: schemes() }.into());
     };
     match (backend.open, backend.feature) {
         (Some(open), _) => open(input, BACKENDS),
         (None, feature) => {
             let scheme = input.uri().map_or(scheme, |uri| uri.scheme.clone());
-            Err(SourceError::NotBuiltIn { scheme, feature: feature.unwrap_or_default() })
+            Err(AddressError::NotBuiltIn { scheme, feature: feature.unwrap_or_default() }.into())
         }
     }
 }

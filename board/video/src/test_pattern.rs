@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use divita_runtime::frame::{Colour, Frame, Matrix, Pixels, Plane, Range, Subsampling, Timestamp};
 
 use crate::backend::{Backend, Scheme};
+use crate::input::AddressError;
 use crate::input::{InputOption, parse_rate, parse_size};
 use crate::{FrameSource, Input, SourceError, SourceInfo};
 
@@ -143,7 +144,7 @@ impl TestPattern {
 /// Opens an address `test://`.
 fn open(input: &Input, _: &[Backend]) -> Result<Box<dyn FrameSource>, SourceError> {
     let problem = "test:// takes only options, as in test://?seconds=8";
-    let uri = input.uri().filter(|uri| uri.path.is_empty()).ok_or(SourceError::BadUri { problem })?;
+    let uri = input.uri().filter(|uri| uri.path.is_empty()).ok_or(AddressError::BadUri { problem })?;
     Ok(Box::new(TestPatternSource::new(input.shown(), TestPattern::from_options(&uri.options)?)))
 }
 

@@ -1,10 +1,13 @@
 //! Codecs, one module each: packets in, pictures out.
 
+mod error;
 pub(crate) mod h264;
 #[cfg(feature = "v4l")]
 pub(crate) mod jpeg;
 
 use divita_runtime::frame::{Frame, FrameError, Timestamp};
+
+pub use error::CodecError;
 
 use crate::SourceError;
 use crate::containers::Packet;
@@ -53,7 +56,7 @@ pub(crate) fn open(spelling: &str, configs: &[Vec<u8>]) -> Result<Box<dyn Codec>
 pub(crate) fn check(spelling: &str) -> Result<fn(&[Vec<u8>]) -> Result<Box<dyn Codec>, SourceError>, SourceError> {
     let known = CODECS.iter().find(|codec| codec.spellings.contains(&spelling));
     let codec = || known.map_or_else(|| format!("`{spelling}`"), |codec| codec.name.to_owned());
-    known.and_then(|codec| codec.open).ok_or_else(|| SourceError::UnsupportedCodec { codec: codec() })
+    known.and_then(|codec| codec.open).ok_or_else(|| CodecError::Unsupported { codec: codec() }.into())
 }
 
 /// A decoder of one stream of packets.

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use divita_runtime::frame::{Colour, Frame, Matrix, Orientation, Pixels, Plane, Range, Timestamp};
 use image::{ColorType, ImageDecoder, ImageError, ImageReader, Limits};
+use thiserror::Error;
 
+use crate::error::VideoError;
 use crate::input::{InputOption, parse_rate};
 use crate::{FrameSource, SourceError, SourceInfo};
 
@@ -20,6 +22,28 @@ const MAX_PIXELS: u64 = 4096 * 4096;
 
 /// Most memory that a picture's samples may take, in bytes: eight for each pixel of 16-bit colour with transparency.
 const MAX_BYTES: u64 = 8 * MAX_PIXELS;
+
+/// Why a picture of a folder is refused.
+#[derive(Debug, Error)]
+enum ImageFolderError {
+    /// It takes more memory than there is for one.
+    #[error("a picture of the folder takes more memory to decode than is allowed ({source}); make it smaller: {file}")]
+    Memory { source: ImageError, file: String },
+    /// It cannot be decoded.
+    #[error("a picture of the folder cannot be decoded ({source}); replace or remove it: {file}")]
+    Picture { source: ImageError, file: String },
+    /// It differs in size from those before it.
+    #[error(
+        "a picture is {found_width}x{found_height} and those before it {width}x{height}; make them one size or remove it: {file}"
+    )]
+    MixedSizes { width: usize, height: usize, found_width: usize, found_height: usize, file: String },
+}
+
+impl From<ImageFolderError> for SourceError {
+    fn from(error: ImageFolderError) -> Self {
+        SourceError::Malformed(Box::new(error))
+    }
+}
 
 /// A folder of pictures.
 ///
@@ -56,8 +80,7 @@ impl ImagesSource {
             }
         }
         files.sort_by(|a, b| natural_order(&name_of(a), &name_of(b)));
-        let first =
-            files.first().ok_or(SourceError::Empty { hint: "put .png, .jpg or .jpeg files into the folder" })?;
+        let first = files.first().ok_or(VideoError::Empty { hint: "put .png, .jpg or .jpeg files into the folder" })?;
         let (width, height) = decoder(first)?.dimensions();
         let time = |index| time_of(index, rate);
         let info = SourceInfo {
@@ -79,7 +102,9 @@ impl ImagesSource {
         let (found_width, found_height) = (width as usize, height as usize);
         let SourceInfo { width, height, .. } = self.info;
         if (found_width, found_height) != (width, height) {
-            return Err(SourceError::MixedSizes { width, height, found_width, found_height, file: name_of(file) });
+            return Err(
+                ImageFolderError::MixedSizes { width, height, found_width, found_height, file: name_of(file) }.into()
+            );
         }
         // Bytes a pixel as decoded and as lent, and the step from one sample to the next.
         let (stored, kept, step) = match decoder.color_type() {
@@ -91,7 +116,7 @@ impl ImagesSource {
             ColorType::La16 => (4, 1, 2),
             ColorType::Rgb16 => (6, 3, 2),
             ColorType::Rgba16 => (8, 3, 2),
-            other => return Err(SourceError::UnsupportedPictures { what: format!("of {other:?} colour") }),
+            other => return Err(VideoError::UnsupportedPictures { what: format!("of {other:?} colour") }.into()),
         };
         // Where the EXIF data cannot be read, the picture is none the worse.
         let exif = decoder.orientation().map_or(1, |stated| usize::from(stated.to_exif()));
@@ -139,12 +164,12 @@ fn time_of(index: usize, rate: (u32, u32)) -> Timestamp {
     Timestamp::from_ticks(i64::try_from(index).unwrap_or(i64::MAX).saturating_mul(rate.1.into()), rate.0.into())
 }
 
-/// What it means that `file` cannot be decoded: a limit is no damage.
-fn failure(source: ImageError, file: &Path) -> SourceError {
+/// Returns the error for `file`, which cannot be decoded: a limit is no damage.
+fn failure(source: ImageError, file: &Path) -> ImageFolderError {
     let file = name_of(file);
     match source {
-        ImageError::Limits(_) => SourceError::ImageMemory { source, file },
-        source => SourceError::Image { source, file },
+        ImageError::Limits(_) => ImageFolderError::Memory { source, file },
+        source => ImageFolderError::Picture { source, file },
     }
 }
 
@@ -155,7 +180,7 @@ fn decoder(file: &Path) -> Result<impl ImageDecoder + use<>, SourceError> {
     if let Ok(imagesize::ImageSize { width, height }) = imagesize::size(file)
         && width.saturating_mul(height) as u64 > MAX_PIXELS
     {
-        return Err(SourceError::TooLarge { width, height, limit: "4096x4096 pixels in all" });
+        return Err(VideoError::TooLarge { width, height, limit: "4096x4096 pixels in all" }.into());
     }
     let opened = fs::File::open(file).map_err(|error| failed(ImageError::IoError(error)))?;
     let mut reader = ImageReader::new(BufReader::new(opened)).with_guessed_format().map_err(|e| failed(e.into()))?;
@@ -164,7 +189,7 @@ fn decoder(file: &Path) -> Result<impl ImageDecoder + use<>, SourceError> {
     limits.max_image_height = Some(Frame::MAX_SIDE as u32);
     limits.max_alloc = Some(MAX_BYTES);
     reader.limits(limits);
-    reader.into_decoder().map_err(failed)
+    Ok(reader.into_decoder().map_err(failed)?)
 }
 
 /// Returns whether `files` look like the frames of one video: at least two, whose names differ in digits alone.

@@ -6,7 +6,9 @@ use divita_runtime::frame::{Colour, Frame, Matrix, Pixels, Plane, Range, SampleA
 
 use super::ContainerFormat;
 use crate::backend::FileFormat;
+use crate::error::VideoError;
 use crate::file_types::CONVERT;
+use crate::file_types::FileTypeError;
 use crate::{FrameSource, SourceError, SourceInfo};
 
 /// Y4M in files and pipes.
@@ -136,7 +138,7 @@ impl<R: Read> Y4mSource<R> {
                 return Err(truncated);
             }
             _ if !matches!(self.line.strip_prefix(b"FRAME"), Some([b'\n' | b' ', ..])) => {
-                return Err(SourceError::Malformed { part: "the line before a picture" });
+                return Err(VideoError::Malformed { part: "the line before a picture" }.into());
             }
             _ => {}
         }
@@ -190,10 +192,10 @@ impl<R: Read + Send> FrameSource for Y4mSource<R> {
 impl Header {
     /// Reads the stream's first line.
     fn parse(name: &str, line: &[u8]) -> Result<Self, SourceError> {
-        let malformed = |part| SourceError::Malformed { part };
+        let malformed = |part| VideoError::Malformed { part };
         let Some(text) = line.strip_prefix(MAGIC).and_then(|rest| rest.strip_suffix(b"\n")) else {
             let hint = "write it with: ffmpeg -i IN -pix_fmt yuv420p -f yuv4mpegpipe -";
-            return Err(SourceError::UnknownFormat { found: "a stream that does not start as Y4M does", hint });
+            return Err(FileTypeError::NoVideo { found: "a stream that does not start as Y4M does", hint }.into());
         };
         let text = std::str::from_utf8(text).map_err(|_| malformed("the Y4M header"))?;
         let (mut width, mut height, mut rate) = (0, 0, None);
@@ -221,10 +223,10 @@ impl Header {
             }
         }
         if width == 0 || height == 0 {
-            return Err(malformed("the picture's size in the Y4M header"));
+            return Err(malformed("the picture's size in the Y4M header").into());
         }
         if width > Frame::MAX_SIDE || height > Frame::MAX_SIDE {
-            return Err(SourceError::TooLarge { width, height, limit: "16384 in each direction" });
+            return Err(VideoError::TooLarge { width, height, limit: "16384 in each direction" }.into());
         }
         let rate = rate.unwrap_or_else(|| {
             log::warn!("the Y4M header states no frame rate, 25 frames a second are assumed: {name}");
@@ -255,7 +257,7 @@ impl Layout {
             "422" => Ok(Layout::Planar(Subsampling::Across)),
             "444" => Ok(Layout::Planar(Subsampling::None)),
             "mono" => Ok(Layout::Grey),
-            other => Err(SourceError::UnsupportedPictures { what: format!("`{other}` in Y4M's terms") }),
+            other => Err(VideoError::UnsupportedPictures { what: format!("`{other}` in Y4M's terms") }.into()),
         }
     }
 }

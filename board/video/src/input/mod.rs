@@ -1,6 +1,7 @@
 //! An input, parsed once from what the user wrote. Everything that prints an [`Input`] leaves its
 //! credentials out.
 
+mod error;
 mod redaction;
 mod uri;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+pub use self::error::AddressError;
 use self::redaction::Redaction;
 #[cfg(feature = "gstreamer")]
 pub(crate) use self::uri::Login;
@@ -100,10 +102,10 @@ impl Input {
         self.0.redaction.apply(text)
     }
 
-    /// Returns `error` with [`Input::redact`] applied to every text in it.
+    /// Returns `error` with [`Input::redact`] applied to its message.
     #[must_use]
     pub fn redact_error(&self, error: SourceError) -> SourceError {
-        error.map_texts(|text| self.redact(&text))
+        error.map_message(|text| self.redact(text))
     }
 
     /// Returns the parts of the address, if the input is one.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::redaction;
 use crate::SourceError;
+use crate::input::AddressError;
 
 /// An address of the form `scheme://rest`, split but not yet decoded. It cannot be printed, since
 /// it may hold credentials.
@@ -57,7 +58,7 @@ impl InputOption {
     /// Returns the error for an option that the source does not know, or whose value makes no
     /// sense. `expected` says which options there are.
     pub fn invalid(&self, expected: &'static str) -> SourceError {
-        SourceError::BadOption { option: redaction::option(&self.written), expected }
+        AddressError::BadOption { option: redaction::option(&self.written), expected }.into()
     }
 }
 
@@ -118,7 +119,7 @@ impl Uri {
         let path = self.path.strip_prefix("localhost").unwrap_or(&self.path);
         if !path.starts_with('/') {
             let problem = "a file needs three slashes and its full path, as in file:///home/me/trailer.mp4";
-            return Err(SourceError::BadUri { problem });
+            return Err(AddressError::BadUri { problem }.into());
         }
         let bytes = decode_bytes(path).ok_or_else(bad_encoding)?;
         Ok(OsString::from_vec(bytes).into())
@@ -170,7 +171,7 @@ pub(crate) fn parse_size(value: &str, sides: RangeInclusive<u32>) -> Option<(u32
 
 /// What is said of an address that cannot be decoded.
 fn bad_encoding() -> SourceError {
-    SourceError::BadUri { problem: "each % must be followed by two hexadecimal digits, and the whole be UTF-8" }
+    AddressError::BadUri { problem: "each % must be followed by two hexadecimal digits, and the whole be UTF-8" }.into()
 }
 
 /// Undoes percent-encoding.
@@ -232,7 +233,7 @@ mod tests {
         assert_eq!(path("file://localhost/a%3Fb").unwrap(), PathBuf::from("/a?b"));
         assert_eq!(path("file:///caf%e9").unwrap().into_os_string().into_vec(), b"/caf\xe9");
         for bad in ["file://server/a", "file:///%", "file:///%4", "file:///%zz", "file://"] {
-            assert!(matches!(path(bad), Err(SourceError::BadUri { .. })), "{bad}");
+            assert!(matches!(path(bad).unwrap_err().cause(), Some(AddressError::BadUri { .. })), "{bad}");
         }
     }
 

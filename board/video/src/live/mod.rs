@@ -6,5 +6,6 @@ mod queue;
 mod reconnect;
 mod source;
 
-pub use reconnect::{Change, Counters, Fault, Patience, Reconnect, Step};
+pub use crate::error::Fault;
+pub use reconnect::{Change, Counters, Patience, Reconnect, Step};
 pub use source::{LiveSource, Next, Opener};

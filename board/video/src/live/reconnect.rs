@@ -4,8 +4,9 @@
 //! ends or gives garbage is opened again after a pause, which doubles up to a cap as long as nothing comes of it, and is
 //! short again once pictures have come steadily.
 
-use std::fmt;
 use std::time::Duration;
+
+use crate::error::Fault;
 
 /// How long to wait between attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,34 +22,6 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         Patience { first: Duration::from_millis(500), longest: Duration::from_secs(30), steady: Duration::from_secs(5) }
-    }
-}
-
-/// What is wrong with a source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// It cannot be opened.
-    Absent,
-    /// It was there and is gone: unplugged, hung up.
-    Gone,
-    /// It is there and gives nothing.
-    Stalled,
-    /// It says that it has come to its end.
-    Ended,
-    /// What it gives cannot be used.
-    Garbage,
-}
-
-/// In the form of the events.
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Fault::Absent => "absent",
-            Fault::Gone => "gone",
-            Fault::Stalled => "stalled",
-            Fault::Ended => "ended",
-            Fault::Garbage => "garbage",
-        })
     }
 }
 

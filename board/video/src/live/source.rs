@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use divita_runtime::frame::{Frame, Timestamp};
 use divita_runtime::panics;
+use thiserror::Error;
 
 use super::held_frame::HeldFrame;
 use super::queue::{Item, Queue};
-use super::reconnect::{Change, Counters, Fault, Patience, Reconnect, Step};
+use super::reconnect::{Change, Counters, Patience, Reconnect, Step};
+use crate::error::Fault;
 use crate::{FrameSource, SourceError};
 
 /// Opens a source, as often as need be.
@@ -72,7 +74,7 @@ impl LiveSource {
             let queue = capture.queue.clone();
             // Without this nobody would notice that no picture comes any more.
             if let Err(reason) = panics::catch(|| capture.run()) {
-                queue.push(Item::Failed(SourceError::Capture { reason }));
+                queue.push(Item::Failed(SourceError::Internal(Box::new(CaptureError { reason }))));
             }
         };
         let thread = thread::Builder::new().name("capture".into()).spawn(capture);
@@ -168,7 +170,7 @@ impl Capture {
                     }
                     Err(error) => {
                         source = None;
-                        self.fail(fault(&error), Some(error));
+                        self.fail(error.fault(), Some(error));
                     }
                 },
                 (Step::Open | Step::Read, _) => {
@@ -178,7 +180,7 @@ impl Capture {
                             source = Some(opened);
                             self.machine.opened();
                         }
-                        Err(error) if is_lasting(&error) => {
+                        Err(error) if !error.is_worth_retrying() => {
                             self.queue.push(Item::Failed(error));
                             return;
                         }
@@ -200,31 +202,12 @@ impl Capture {
     }
 }
 
-/// What is wrong with an open source that gave `error`.
-fn fault(error: &SourceError) -> Fault {
-    match error {
-        SourceError::Stalled { .. } => Fault::Stalled,
-        SourceError::Gone { .. } | SourceError::Io { .. } | SourceError::Truncated { .. } => Fault::Gone,
-        _ => Fault::Garbage,
-    }
-}
-
-/// Whether opening again cannot help: what was asked for makes no sense, or is not in this build or on this machine.
-fn is_lasting(error: &SourceError) -> bool {
-    use SourceError::{
-        BadOption, BadUri, GStreamer, MissingPlugin, NoCamera, NotBuiltIn, SchemeNotAllowed, UnknownScheme,
-    };
-    matches!(
-        error,
-        BadOption { .. }
-            | BadUri { .. }
-            | UnknownScheme { .. }
-            | NotBuiltIn { .. }
-            | SchemeNotAllowed { .. }
-            | MissingPlugin { .. }
-            | NoCamera { .. }
-            | GStreamer { .. }
-    )
+/// A panic of the thread that captures.
+#[derive(Debug, Error)]
+#[error("the program's capture of it failed ({reason}); start it again and report this")]
+struct CaptureError {
+    /// The panic's message and place.
+    reason: String,
 }
 
 #[cfg(test)]

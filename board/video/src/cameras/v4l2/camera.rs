@@ -14,8 +14,11 @@ use v4l::video::capture::Parameters;
 use v4l::{Device, Format, FourCC, Fraction};
 
 use super::controls;
+use super::error::CameraError;
 use super::formats::{Choice, Offer, PixelFormat, Rate, RateRange, SizeRange, Wish};
 use crate::SourceError;
+use crate::error::VideoError;
+use crate::input::AddressError;
 
 /// Size that is asked for where a driver does not say which it has.
 const USUAL_SIZE: (u32, u32) = (640, 480);
@@ -36,14 +39,16 @@ impl Camera {
             return Ok(Camera { device, identity });
         }
         if can.contains(Flags::VIDEO_CAPTURE_MPLANE) {
-            return Err(SourceError::Unsuitable {
+            return Err(VideoError::Unsuitable {
                 problem: "its driver hands each picture over in several planes".into(),
                 hint: "read it through GStreamer, which knows this board's cameras",
-            });
+            }
+            .into());
         }
-        Err(SourceError::NoCamera {
+        Err(CameraError::NoCamera {
             device: "this device gives no pictures (a camera may have several devices, one of them for its pictures)",
-        })
+        }
+        .into())
     }
 
     /// The formats that the driver names.
@@ -108,13 +113,14 @@ impl Camera {
         }
         let known = self.controls().unwrap_or_default();
         for (name, text) in wanted {
-            let bad = |expected| SourceError::BadOption { option: format!("{name}={text}"), expected };
+            let bad = |expected| AddressError::BadOption { option: format!("{name}={text}"), expected };
             let Some(control) = known.iter().find(|control| controls::name(&control.name) == controls::name(name))
             else {
                 return Err(bad(
                     "it is neither size, fps, format or stall_s nor a control of this camera, whose controls \
                      `divita devices` lists",
-                ));
+                )
+                .into());
             };
             let value = controls::value(control, text)
                 .ok_or_else(|| bad("use a value that `divita devices` lists for this control"))?;
@@ -153,7 +159,7 @@ pub(super) fn ask<T>(call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
 
 /// The sentence for what the system answered while `doing` something.
 pub(super) fn refusal(error: io::Error, doing: &'static str) -> SourceError {
-    let camera = |problem, hint| SourceError::Camera { problem, hint };
+    let camera = |problem, hint| SourceError::from(CameraError::Refused { problem, hint });
     match Errno::from_io_error(&error) {
         Some(Errno::NOENT) => {
             camera("there is no camera at this path", "check its cable, and take one that `divita devices` lists")
@@ -165,12 +171,12 @@ pub(super) fn refusal(error: io::Error, doing: &'static str) -> SourceError {
         Some(Errno::BUSY) => {
             camera("another program is using the camera", "end that program (fuser -v /dev/video* names it)")
         }
-        Some(Errno::NOTTY | Errno::ISDIR) => SourceError::NoCamera { device: "this is no camera" },
+        Some(Errno::NOTTY | Errno::ISDIR) => CameraError::NoCamera { device: "this is no camera" }.into(),
         Some(Errno::NOSPC) => camera(
             "the USB bus has no room for the pictures of one more camera",
             "plug it into another port, or ask for less, as in ?size=320x240&fps=15",
         ),
-        Some(Errno::NODEV | Errno::NXIO) => SourceError::Gone { reason: error.to_string() },
+        Some(Errno::NODEV | Errno::NXIO) => VideoError::Gone { reason: error.to_string() }.into(),
         _ => SourceError::Io { doing, source: error },
     }
 }

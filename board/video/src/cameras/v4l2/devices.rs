@@ -5,6 +5,7 @@ use v4l::control::{MenuItem, Type};
 
 use super::camera::Camera;
 use super::controls;
+use super::error::CameraError;
 use super::formats::{PixelFormat, RateRange, SizeRange, Wish, choose};
 use crate::SourceError;
 
@@ -114,7 +115,7 @@ fn device(path: String) -> Option<Device> {
     let camera = match Camera::open(&path) {
         Ok(camera) => camera,
         // Codecs, and the second devices of cameras, which carry data about the pictures.
-        Err(SourceError::NoCamera { .. }) => return None,
+        Err(error) if matches!(error.cause(), Some(CameraError::NoCamera { .. })) => return None,
         Err(error) => return Some(unknown(path, Some(error.to_string()))),
     };
     let wish = Wish::default();

@@ -17,6 +17,8 @@ mod controls;
 #[cfg(feature = "v4l")]
 pub mod devices;
 #[cfg(feature = "v4l")]
+mod error;
+#[cfg(feature = "v4l")]
 mod formats;
 #[cfg(feature = "v4l")]
 mod options;

@@ -14,6 +14,8 @@ use super::formats::{self, Choice, PixelFormat, choose};
 use super::options::Options;
 use crate::backend::Backend;
 use crate::codecs::jpeg::JpegPictures;
+use crate::error::VideoError;
+use crate::input::AddressError;
 use crate::input::{self, InputOption};
 use crate::{FrameSource, Input, SourceError, SourceInfo};
 
@@ -23,10 +25,10 @@ const MOST_DAMAGED: u32 = 30;
 /// Opens an address `v4l2://`.
 pub(super) fn open(input: &Input, _: &[Backend]) -> Result<Box<dyn FrameSource>, SourceError> {
     let problem = "v4l2:// needs three slashes and a device, as in v4l2:///dev/video0";
-    let uri = input.uri().ok_or(SourceError::BadUri { problem })?;
+    let uri = input.uri().ok_or(AddressError::BadUri { problem })?;
     let path = input::percent_decode(&uri.path)?;
     if !path.starts_with('/') || path.contains('\0') {
-        return Err(SourceError::BadUri { problem });
+        return Err(AddressError::BadUri { problem }.into());
     }
     Ok(Box::new(V4l2Source::open(input.shown(), &path, &uri.options)?))
 }
@@ -104,16 +106,17 @@ impl V4l2Source {
         let mut damaged = 0;
         loop {
             let taken = self.buffers.take(until, &mut self.bytes);
-            let taken = taken.map_err(|error| SourceError::Gone { reason: error.to_string() })?;
-            let taken = taken.ok_or(SourceError::Stalled { seconds: self.stall.as_secs() })?;
+            let taken = taken.map_err(|error| VideoError::Gone { reason: error.to_string() })?;
+            let taken = taken.ok_or(VideoError::Stalled { seconds: self.stall.as_secs() })?;
             if taken.damaged || !self.readable() {
                 log::debug!("a damaged picture is skipped: {}", self.info.name);
                 damaged += 1;
                 if damaged >= MOST_DAMAGED {
-                    return Err(SourceError::Unsuitable {
+                    return Err(VideoError::Unsuitable {
                         problem: format!("{damaged} pictures in a row were damaged"),
                         hint: "check the cable, or ask for another format or size, as in ?format=yuyv&size=320x240",
-                    });
+                    }
+                    .into());
                 }
                 continue;
             }
@@ -158,10 +161,10 @@ impl FrameSource for V4l2Source {
 impl Layout {
     /// The layout of what the driver gave when asked for `choice`.
     fn new(choice: &Choice, given: &Format) -> Result<Self, SourceError> {
-        let unsuitable = |problem: String, hint| SourceError::Unsuitable { problem, hint };
+        let unsuitable = |problem: String, hint| VideoError::Unsuitable { problem, hint };
         if PixelFormat::from_code(given.fourcc.repr) != Some(choice.format) {
             let problem = format!("asked for {} it gives {}", choice.format.name(), given.fourcc);
-            return Err(unsuitable(problem, "ask for another format, as in ?format=mjpeg"));
+            return Err(unsuitable(problem, "ask for another format, as in ?format=mjpeg").into());
         }
         match given.field_order {
             FieldOrder::Progressive | FieldOrder::Any => {}
@@ -169,13 +172,15 @@ impl Layout {
                 log::warn!("the camera's pictures are interlaced, both fields are read as one picture");
             }
             order => {
-                return Err(unsuitable(format!("its fields come one by one ({order})"), "choose a progressive mode"));
+                return Err(
+                    unsuitable(format!("its fields come one by one ({order})"), "choose a progressive mode").into()
+                );
             }
         }
         let format = choice.format;
         let (width, height) = (given.width as usize, given.height as usize);
         if width == 0 || height == 0 || width > Frame::MAX_SIDE || height > Frame::MAX_SIDE {
-            return Err(SourceError::TooLarge { width, height, limit: "16384 in each direction" });
+            return Err(VideoError::TooLarge { width, height, limit: "16384 in each direction" }.into());
         }
         let tight = match format {
             PixelFormat::Yuyv => 4 * width.div_ceil(2),
@@ -219,10 +224,11 @@ impl Layout {
 pub(super) fn none_usable(camera: &Camera) -> SourceError {
     let names: Vec<_> = camera.formats().iter().map(|format| format.fourcc.to_string()).collect();
     let offered = if names.is_empty() { "no format".to_owned() } else { names.join(", ") };
-    SourceError::Unsuitable {
+    VideoError::Unsuitable {
         problem: format!("it offers {offered}"),
         hint: "YUYV, NV12, MJPEG and GREY can be read: leave `format` out, or take another camera",
     }
+    .into()
 }
 
 #[cfg(test)]
@@ -268,7 +274,8 @@ mod tests {
         let given = Format::new(6, 3, FourCC::new(b"H264"));
         assert!(Layout::new(&choice, &given).unwrap_err().to_string().contains("it gives H264"));
         let given = Format { field_order: FieldOrder::Alternate, ..Format::new(6, 3, FourCC::new(b"YUYV")) };
-        assert!(matches!(Layout::new(&choice, &given), Err(SourceError::Unsuitable { .. })));
+        let refusal = Layout::new(&choice, &given).unwrap_err();
+        assert!(matches!(refusal.cause(), Some(VideoError::Unsuitable { .. })));
     }
 
     #[test]

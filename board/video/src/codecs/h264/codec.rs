@@ -18,6 +18,7 @@ use super::window::{Entry, MAX_HELD, Window};
 use crate::SourceError;
 use crate::codecs::{Codec, Decoded, ExactFrom, Note, PacketId};
 use crate::containers::Packet;
+use crate::error::VideoError;
 use crate::presentation::CodecFacts;
 
 /// Pictures before a packet, in decoding order, that may be shown after it: the 16 that H.264 lets
@@ -95,7 +96,7 @@ impl H264 {
     /// # Errors
     /// When a configuration breaks its rules, or the decoder cannot be started.
     pub fn new(configs: &[Vec<u8>]) -> Result<Self, SourceError> {
-        let malformed = SourceError::Malformed { part: "the description of its video" };
+        let malformed = VideoError::Malformed { part: "the description of its video" };
         let configs: Option<Vec<AvcConfig>> = configs.iter().map(|config| AvcConfig::parse(config)).collect();
         Ok(H264 {
             configs: configs.ok_or(malformed)?,
@@ -320,7 +321,7 @@ impl Codec for H264 {
             return Ok(None);
         }
         let active = first.parameters.and_then(|number| first.sets.sequence_of(number)).or(first.sets.any_sequence());
-        let active = active.ok_or(SourceError::Malformed { part: "the start of its H.264" })?;
+        let active = active.ok_or(VideoError::Malformed { part: "the start of its H.264" })?;
         self.format = sps::parse(active)?;
         self.active = active.to_vec();
         self.first = None;

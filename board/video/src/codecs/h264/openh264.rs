@@ -9,6 +9,7 @@ use openh264::formats::YUVSource;
 
 use super::DamagedPicture;
 use crate::SourceError;
+use crate::codecs::CodecError;
 
 /// Flag of OpenH264's answers: it could not have the memory that it needs (`dsOutOfMemory`, `codec_app_def.h`).
 const OUT_OF_MEMORY: i64 = 0x4000;
@@ -103,7 +104,7 @@ impl OpenH264 {
 fn start() -> Result<openh264::decoder::Decoder, SourceError> {
     let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
     openh264::decoder::Decoder::with_api_config(OpenH264API::from_source(), config)
-        .map_err(|error| SourceError::Decoder { reason: error.to_string() })
+        .map_err(|error| CodecError::NotStarted { reason: error.to_string() }.into())
 }
 
 /// Puts the planes of `picture` one after the other into `samples`; returns its width and height, or `None` when a plane is

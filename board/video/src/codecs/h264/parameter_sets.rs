@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::bits::Bits;
 use super::{START_CODE, nal, sps};
 use crate::SourceError;
+use crate::error::VideoError;
 
 /// The parameter sets that a stream has sent so far, each without its start code.
 ///
@@ -43,7 +44,7 @@ impl ParameterSets {
         match nal::kind(nal) {
             nal::SEQUENCE_PARAMETERS => {
                 sps::parse(nal)?;
-                let malformed = || SourceError::Malformed { part: "the sequence parameter set of its H.264" };
+                let malformed = || VideoError::Malformed { part: "the sequence parameter set of its H.264" };
                 // Header, profile, constraints and level come first.
                 let number = bits.number(32).and_then(|_| bits.unsigned()).filter(|&number| number <= MAX_SEQUENCE);
                 let number = number.ok_or_else(malformed)?;
@@ -54,7 +55,7 @@ impl ParameterSets {
                 Ok(differs)
             }
             nal::PICTURE_PARAMETERS => {
-                let malformed = || SourceError::Malformed { part: "a picture parameter set of its H.264" };
+                let malformed = || VideoError::Malformed { part: "a picture parameter set of its H.264" };
                 let mut read = || Some((bits.number(8)?, bits.unsigned()?, bits.unsigned()?));
                 let (_, number, sequence) = read()
                     .filter(|&(_, number, sequence)| number <= MAX_PICTURE && sequence <= MAX_SEQUENCE)

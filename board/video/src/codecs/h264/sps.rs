@@ -7,6 +7,7 @@ use divita_runtime::frame::SampleAspect;
 
 use super::bits::Bits;
 use crate::SourceError;
+use crate::error::VideoError;
 use crate::presentation::{CodecFacts, StatedColour};
 
 /// Most macroblocks (16x16 pixels) of a picture that the decoder takes: those of level 5.2, 4096x2304.
@@ -33,8 +34,8 @@ struct Fields {
 /// # Errors
 /// When it cannot be read, or describes pictures that the decoder does not take.
 pub(super) fn parse(nal: &[u8]) -> Result<CodecFacts, SourceError> {
-    let malformed = || SourceError::Malformed { part: "the sequence parameter set of its H.264" };
-    let unsupported = |what: String| Err(SourceError::UnsupportedPictures { what });
+    let malformed = || VideoError::Malformed { part: "the sequence parameter set of its H.264" };
+    let unsupported = |what: String| Err(VideoError::UnsupportedPictures { what }.into());
     let fields = Fields::read(&mut Bits::new(nal)).ok_or_else(malformed)?;
     if fields.bit_depth > 8 {
         return unsupported(format!("{}-bit", fields.bit_depth));
@@ -48,7 +49,7 @@ pub(super) fn parse(nal: &[u8]) -> Result<CodecFacts, SourceError> {
         1 => 2,
         2 => return unsupported("4:2:2".to_owned()),
         3 => return unsupported("4:4:4".to_owned()),
-        _ => return Err(malformed()),
+        _ => return Err(malformed().into()),
     };
     if !fields.frames_only {
         return unsupported("interlaced".to_owned());
@@ -63,7 +64,7 @@ pub(super) fn parse(nal: &[u8]) -> Result<CodecFacts, SourceError> {
     let width = side(across, left, right).ok_or_else(malformed)?;
     let height = side(down, top, bottom).ok_or_else(malformed)?;
     if across * down > MAX_MACROBLOCKS {
-        return Err(SourceError::TooLarge { width, height, limit: "4096x2304 or as many pixels" });
+        return Err(VideoError::TooLarge { width, height, limit: "4096x2304 or as many pixels" }.into());
     }
     Ok(CodecFacts {
         width,

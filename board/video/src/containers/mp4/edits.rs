@@ -7,9 +7,11 @@ use std::ops::Range;
 
 use divita_runtime::frame::Timestamp;
 
+use super::error::Mp4Error;
 use super::samples::Sample;
 use crate::SourceError;
 use crate::bytes::Bytes;
+use crate::error::VideoError;
 
 /// The speed of an edit that plays the media as it is, in 65536ths.
 const NORMAL: u32 = 1 << 16;
@@ -53,7 +55,7 @@ impl EditList {
     /// # Errors
     /// When the list is cut short, or plays a part backwards.
     pub fn read(elst: &[u8], ticks_per_second: u64, movie_ticks: u64) -> Result<Self, SourceError> {
-        let malformed = || SourceError::Malformed { part: "the edit list" };
+        let malformed = || VideoError::Malformed { part: "the edit list" };
         let mut bytes = Bytes(elst);
         let wide = bytes.version().ok_or_else(malformed)? == 1;
         let mut entries = bytes.table(if wide { 20 } else { 12 }).ok_or_else(malformed)?.peekable();
@@ -62,7 +64,7 @@ impl EditList {
         while let Some(mut entry) = entries.next() {
             let duration = if wide { entry.u64() } else { entry.u32().map(u64::from) }.ok_or_else(malformed)?;
             let origin = if wide { entry.i64() } else { entry.i32().map(i64::from) }.ok_or_else(malformed)?;
-            let rate = u32::try_from(entry.i32().ok_or_else(malformed)?).map_err(|_| SourceError::EditList)?;
+            let rate = u32::try_from(entry.i32().ok_or_else(malformed)?).map_err(|_| Mp4Error::EditList)?;
             let begin = movie_time(at, movie_ticks);
             at = at.saturating_add(duration);
             // An empty edit: nothing is shown.
@@ -130,7 +132,7 @@ impl EditList {
             }
             last = newest;
             if played > allowed {
-                return Err(SourceError::EditList);
+                return Err(Mp4Error::EditList.into());
             }
         }
         Ok(passes)
@@ -341,12 +343,14 @@ mod tests {
         let again =
             |times| EditList::read(&elst(&vec![(4000, 0, ONE); times]), 24_000, 1000).unwrap().passes(&samples, None);
         assert_eq!(again(100).unwrap().len(), 100);
-        assert!(matches!(again(1000), Err(SourceError::EditList)));
+        let refusal = |result: Result<Vec<Pass>, SourceError>| result.unwrap_err().cause().copied();
+        assert_eq!(refusal(again(1000)), Some(Mp4Error::EditList));
         // Most of what is decoded need not be shown.
         let tail: Vec<_> = (0..1000).flat_map(|_| [(83, 94_000, ONE), (83, 92_000, ONE)]).collect();
         let list = EditList::read(&elst(&tail), 24_000, 1000).unwrap();
-        assert!(matches!(list.passes(&samples, Some(&[0; 8])), Err(SourceError::EditList)));
-        assert!(matches!(EditList::read(&elst(&[(1000, 0, -ONE)]), 24_000, 1000), Err(SourceError::EditList)));
+        assert_eq!(refusal(list.passes(&samples, Some(&[0; 8]))), Some(Mp4Error::EditList));
+        let backwards = EditList::read(&elst(&[(1000, 0, -ONE)]), 24_000, 1000).unwrap_err();
+        assert_eq!(backwards.cause(), Some(&Mp4Error::EditList));
     }
 
     /// What is shown, by the definition of each kind of edit. All clocks tick a thousand times a second.

@@ -10,6 +10,7 @@
 mod boxes;
 mod display;
 mod edits;
+mod error;
 mod samples;
 mod top_level;
 mod track;
@@ -18,10 +19,13 @@ use std::io::SeekFrom;
 
 use divita_runtime::frame::Timestamp;
 
+use self::error::Mp4Error;
 use self::samples::Sample;
 use self::track::VideoTrack;
 use super::{Container, ContainerFormat, Packet, Read, SeekableReader, Track, TrackInfo};
 use crate::backend::FileFormat;
+use crate::error::VideoError;
+use crate::file_types::FileTypeError;
 use crate::file_types::{self, CONVERT};
 use crate::media_source::MediaSource;
 use crate::{FrameSource, SourceError};
@@ -66,11 +70,11 @@ fn segment(start: &[u8]) -> Option<(&'static str, &'static str)> {
 /// When there is no video track in it that can be played.
 pub(crate) fn open(name: &str, mut file: Box<dyn SeekableReader>) -> Result<Box<dyn FrameSource>, SourceError> {
     let start = file_types::read_start(&mut file)?;
-    let container = match (Mp4::new(file), segment(&start)) {
-        (Err(SourceError::NoIndex), Some((found, hint))) => Err(SourceError::UnknownFormat { found, hint }),
-        (container, _) => container,
-    };
-    Ok(Box::new(MediaSource::open(name, Box::new(container?))?))
+    let container = Mp4::new(file).map_err(|error| match (error.cause(), segment(&start)) {
+        (Some(Mp4Error::NoIndex), Some((found, hint))) => FileTypeError::NoVideo { found, hint }.into(),
+        _ => error,
+    })?;
+    Ok(Box::new(MediaSource::open(name, Box::new(container))?))
 }
 
 /// An MP4 or MOV file.
@@ -103,7 +107,7 @@ impl Mp4 {
     /// Reads `sample` into `data`.
     fn read_sample(&mut self, sample: Sample, data: &mut Vec<u8>) -> Result<(), SourceError> {
         if sample.bytes > MAX_SAMPLE {
-            return Err(SourceError::Malformed { part: "the size of a picture" });
+            return Err(VideoError::Malformed { part: "the size of a picture" }.into());
         }
         if sample.end().is_none_or(|end| end > self.file_bytes) {
             return Err(SourceError::Truncated { at: Timestamp::ZERO });

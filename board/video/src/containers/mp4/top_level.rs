@@ -3,9 +3,11 @@
 use std::io::SeekFrom;
 
 use super::boxes::Name;
+use super::error::Mp4Error;
 use crate::SourceError;
 use crate::bytes::Bytes;
 use crate::containers::SeekableReader;
+use crate::error::VideoError;
 
 /// Largest index that is read into memory, in bytes; that of a day at 60 frames a second takes 60 MB.
 const MAX_INDEX: u64 = 64 << 20;
@@ -34,7 +36,7 @@ pub(super) fn read(file: &mut dyn SeekableReader, length: u64) -> Result<TopLeve
         match &name {
             b"moov" if index.is_none() => {
                 if end > length {
-                    return Err(SourceError::NoIndex);
+                    return Err(Mp4Error::NoIndex.into());
                 }
                 index = Some((start, end - start));
             }
@@ -46,9 +48,9 @@ pub(super) fn read(file: &mut dyn SeekableReader, length: u64) -> Result<TopLeve
         }
         position = end;
     }
-    let (start, bytes) = index.ok_or(SourceError::NoIndex)?;
+    let (start, bytes) = index.ok_or(Mp4Error::NoIndex)?;
     if bytes > MAX_INDEX {
-        return Err(SourceError::Malformed { part: "the size of its index" });
+        return Err(VideoError::Malformed { part: "the size of its index" }.into());
     }
     let mut index = vec![0; bytes as usize];
     file.seek(SeekFrom::Start(start)).map_err(SourceError::io("read its index"))?;

@@ -3,10 +3,13 @@
 use super::boxes::{Boxes, Name, find};
 use super::display;
 use super::edits::{EditList, Pass};
+use super::error::Mp4Error;
 use super::samples::{self, Sample};
 use crate::SourceError;
 use crate::bytes::Bytes;
+use crate::codecs::CodecError;
 use crate::containers::Track;
+use crate::error::VideoError;
 use crate::presentation::{ContainerFacts, StatedColour};
 
 /// A video track that was selected.
@@ -62,7 +65,7 @@ fn sample_descriptions(trak: &[u8]) -> Option<&[u8]> {
 }
 
 fn movie_clock(moov: &[u8]) -> Result<u64, SourceError> {
-    find(moov, b"mvhd").and_then(clock).ok_or(SourceError::Malformed { part: "the movie's clock" })
+    find(moov, b"mvhd").and_then(clock).ok_or_else(|| VideoError::Malformed { part: "the movie's clock" }.into())
 }
 
 /// Whether players show the track: the lowest flag of its `tkhd`.
@@ -75,8 +78,8 @@ fn is_enabled(trak: &[u8]) -> bool {
 /// # Errors
 /// When the track breaks the rules, or has no pictures.
 pub(super) fn read(moov: &[u8], place: usize, file_bytes: u64, fragmented: bool) -> Result<VideoTrack, SourceError> {
-    let malformed = |part| SourceError::Malformed { part };
-    let trak = video_tracks(moov).nth(place).ok_or(SourceError::NoVideoTrack)?;
+    let malformed = |part| VideoError::Malformed { part };
+    let trak = video_tracks(moov).nth(place).ok_or(CodecError::NoVideoTrack)?;
     let stbl = sample_table(trak).ok_or(malformed("the index of its video"))?;
     let stsd = find(stbl, b"stsd").ok_or(malformed("the description of its video"))?;
     let configs = configs(stsd).ok_or(malformed("the description of its video"))?;
@@ -89,10 +92,10 @@ pub(super) fn read(moov: &[u8], place: usize, file_bytes: u64, fragmented: bool)
     let facts = ContainerFacts { colour: colour(stsd), ..display::read(moov, trak, stsd) };
     let mut samples = samples::read(stbl, file_bytes).ok_or(malformed("the table of its pictures"))?;
     if fragmented {
-        return Err(SourceError::Fragmented);
+        return Err(Mp4Error::Fragmented.into());
     }
     if samples.iter().any(|sample| sample.config as usize >= configs.len()) {
-        return Err(malformed("the description of a picture"));
+        return Err(malformed("the description of a picture").into());
     }
     // What is decoded after the last picture that is shown is needed by none.
     let passes = edits.passes(&samples, find(stbl, b"stss"))?;
@@ -102,7 +105,9 @@ pub(super) fn read(moov: &[u8], place: usize, file_bytes: u64, fragmented: bool)
     };
     samples.truncate(passes.iter().map(|pass| pass.samples.end).max().unwrap_or(0));
     if samples.is_empty() {
-        return Err(SourceError::Empty { hint: "its video track shows nothing; check that this is the right file" });
+        return Err(
+            VideoError::Empty { hint: "its video track shows nothing; check that this is the right file" }.into()
+        );
     }
     let keys = keys(find(stbl, b"stss"));
     Ok(VideoTrack { ticks_per_second, facts, passes, configs, samples, keys, last_picture })

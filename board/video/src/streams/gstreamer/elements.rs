@@ -5,6 +5,7 @@ use std::fmt;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
+use super::error::GStreamerError;
 use super::pipeline::{BOARDS, Board};
 use super::source::initialise;
 use crate::SourceError;
@@ -28,7 +29,8 @@ pub(super) fn require(elements: &[&'static str]) -> Result<(), SourceError> {
     match elements.iter().find(|element| !installed(element)) {
         None => Ok(()),
         Some(missing) => {
-            Err(SourceError::MissingPlugin { missing: format!("element {missing}"), packages: packages(missing) })
+            Err(GStreamerError::MissingPlugin { missing: format!("element {missing}"), packages: packages(missing) }
+                .into())
         }
     }
 }

@@ -10,6 +10,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use crate::SourceError;
+use crate::file_types::FileTypeError;
 
 /// Media types of lists of addresses.
 const LISTS: [&str; 8] = [
@@ -51,9 +52,10 @@ impl Lists {
 
     /// Returns the error for a list that was met.
     pub fn error(&self) -> Option<SourceError> {
-        self.0.load(Ordering::Relaxed).then_some(SourceError::UnknownFormat {
+        let list = FileTypeError::NoVideo {
             found: "a playlist or manifest, a list of addresses",
             hint: "save the video that it lists and give that: ffmpeg -i ADDRESS -c copy OUT.mp4",
-        })
+        };
+        self.0.load(Ordering::Relaxed).then(|| list.into())
     }
 }

@@ -7,7 +7,9 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use super::elements::DECODER_PACKAGES;
+use super::error::GStreamerError;
 use crate::SourceError;
+use crate::error::VideoError;
 
 /// Reads the messages of one pipeline.
 pub(super) struct Messages {
@@ -30,9 +32,9 @@ impl Messages {
         let seconds = stall.as_secs_f64().ceil() as u64;
         let reason = || format!("GStreamer has found nothing for {seconds} s");
         match last {
-            _ if !self.file => SourceError::Stalled { seconds },
-            None => SourceError::Undecodable { reason: reason() },
-            Some(at) => SourceError::BrokenOff { at, reason: reason() },
+            _ if !self.file => VideoError::Stalled { seconds }.into(),
+            None => GStreamerError::Undecodable { reason: reason() }.into(),
+            Some(at) => GStreamerError::BrokenOff { at, reason: reason() }.into(),
         }
     }
 
@@ -56,7 +58,7 @@ impl Messages {
     /// What is missing, as an error of its own: the pictures may be what needs it.
     pub fn missing(&self) -> Option<SourceError> {
         let missing = self.missing.clone()?;
-        Some(SourceError::MissingPlugin { missing, packages: DECODER_PACKAGES })
+        Some(GStreamerError::MissingPlugin { missing, packages: DECODER_PACKAGES }.into())
     }
 
     fn explain(&self, message: &gst::message::Error, last: Option<Timestamp>) -> SourceError {
@@ -67,9 +69,9 @@ impl Messages {
         }
         let unreachable = !self.file && (error.is::<gst::ResourceError>() || of_a_source(message));
         match last {
-            _ if self.live || unreachable => SourceError::Gone { reason },
-            None => SourceError::Undecodable { reason },
-            Some(at) => SourceError::BrokenOff { at, reason },
+            _ if self.live || unreachable => VideoError::Gone { reason }.into(),
+            None => GStreamerError::Undecodable { reason }.into(),
+            Some(at) => GStreamerError::BrokenOff { at, reason }.into(),
         }
     }
 }

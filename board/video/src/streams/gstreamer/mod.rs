@@ -15,6 +15,8 @@ mod colour;
 #[cfg(feature = "gstreamer")]
 pub mod elements;
 #[cfg(feature = "gstreamer")]
+mod error;
+#[cfg(feature = "gstreamer")]
 mod lists;
 #[cfg(feature = "gstreamer")]
 mod messages;

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 
 use super::request::{Camera, Place, Transport};
 use crate::SourceError;
+use crate::error::VideoError;
 
 /// Name of the element that the place is set on.
 pub(super) const SOURCE: &str = "divita-source";
@@ -129,16 +130,17 @@ pub(super) fn plan(place: &Place, shrinks: bool, board: &Board) -> Result<Plan, 
                 // Without a name, libcamera takes its first.
                 (CameraProperty::Name(_), Camera::Number(0)) => {}
                 (CameraProperty::Name(_), Camera::Number(number)) => {
-                    return Err(SourceError::Unsuitable {
+                    return Err(VideoError::Unsuitable {
                         problem: format!("libcamera numbers no cameras, so there is no {number}"),
                         hint: "use csi://0 for the first, or the name that `cam -l` prints, as in csi:///base/soc/i2c0mux/i2c@1/imx219@10",
-                    });
+                    }.into());
                 }
                 (CameraProperty::Number(_), Camera::Named(name)) => {
-                    return Err(SourceError::Unsuitable {
+                    return Err(VideoError::Unsuitable {
                         problem: format!("cameras of this board have numbers, and {name} is none"),
                         hint: "use csi://0",
-                    });
+                    }
+                    .into());
                 }
             }
             start += &format!(" ! {}", board.camera_caps);

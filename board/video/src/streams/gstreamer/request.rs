@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::input::AddressError;
 use crate::input::{self, Login, Uri};
 use crate::{Input, SourceError};
 
@@ -141,9 +142,9 @@ impl Request {
     /// `csi://0?size=1280x720&fps=30`, or with the name that libcamera gives the camera in place of the number.
     fn csi(uri: &Uri) -> Result<Self, SourceError> {
         let camera = match &*uri.path {
-            "" => return Err(SourceError::BadUri { problem: "a camera needs its number, as in csi://0" }),
+            "" => return Err(AddressError::BadUri { problem: "a camera needs its number, as in csi://0" }.into()),
             number if number.bytes().all(|byte| byte.is_ascii_digit()) => Camera::Number(
-                whole(number, 0, 63).ok_or(SourceError::BadUri { problem: "cameras are numbered from 0 to 63" })?,
+                whole(number, 0, 63).ok_or(AddressError::BadUri { problem: "cameras are numbered from 0 to 63" })?,
             ),
             name => Camera::Named(input::percent_decode(name)?),
         };
@@ -166,7 +167,7 @@ impl Request {
         let text = input::percent_decode(&uri.path)?;
         if text.trim().is_empty() {
             let problem = "a pipeline is needed, as in 'gst-launch://videotestsrc num-buffers=100'";
-            return Err(SourceError::BadUri { problem });
+            return Err(AddressError::BadUri { problem }.into());
         }
         let mut request = Request { shorter: None, ..Request::live(uri, Place::Launch(text)) };
         let expected = "use shorter=360 (16 to 8192), stall_s=5 (0.1 to 600) or threads=1 (to 64), and write a ? of the pipeline as %3F";
@@ -233,7 +234,7 @@ fn server_url(
 ) -> Result<String, SourceError> {
     let host = uri.path.split('/').next().unwrap_or_default();
     if host.is_empty() {
-        return Err(SourceError::BadUri { problem: "a server is needed, as in rtsp://192.168.1.20/stream" });
+        return Err(AddressError::BadUri { problem: "a server is needed, as in rtsp://192.168.1.20/stream" }.into());
     }
     let mut theirs = Vec::new();
     for option in &uri.options {
@@ -262,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_server_gets_its_own_options_and_none_of_ours() {
-        let address =
+        let request =
             read("rtsp://10.0.0.7:554/cam?channel=1&transport=udp&subtype=0&latency_ms=50&stall_s=2").unwrap();
         let url = "rtsp://10.0.0.7:554/cam?channel=1&subtype=0".to_owned();
         assert_eq!(request.place, Place::Rtsp { url, transport: Transport::Udp, latency_ms: 50 });
@@ -337,7 +338,7 @@ mod tests {
         for bad in
             ["rtsp://", "rtsp:///a", "rtsp://me:x@/a", "http://?a=b", "csi://", "csi://64", "gst://a", "gst-launch:// "]
         {
-            assert!(matches!(read(bad), Err(SourceError::BadUri { .. })), "{bad}");
+            assert!(matches!(read(bad).unwrap_err().cause(), Some(AddressError::BadUri { .. })), "{bad}");
         }
     }
 }

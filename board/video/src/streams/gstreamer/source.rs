@@ -10,12 +10,15 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
+use super::error::GStreamerError;
 use super::lists::Lists;
 use super::messages::Messages;
 use super::request::{Place, Request};
 use super::{BACKEND, colour, elements, pipeline, size};
 use crate::backend::Backend;
 use crate::containers;
+use crate::error::VideoError;
+use crate::file_types::FileTypeError;
 use crate::file_types::{self, FileType};
 use crate::input::Login;
 use crate::{FrameSource, Input, SourceError, SourceInfo};
@@ -39,7 +42,7 @@ fn start(request: &Request) -> Result<Box<dyn FrameSource>, SourceError> {
 
 /// Starts GStreamer, if it has not been started.
 pub(super) fn initialise() -> Result<(), SourceError> {
-    gst::init().map_err(|error| SourceError::GStreamer { reason: error.message().to_owned() })
+    gst::init().map_err(|error| GStreamerError::NotStarted { reason: error.message().to_owned() }.into())
 }
 
 /// A pipeline that stops when it goes out of scope, whatever became of it.
@@ -127,9 +130,8 @@ impl GStreamerSource {
         }
         let mut feed = Feed::start(request, &plan)?;
         let Some(first) = feed.pull(None)? else {
-            return Err(feed.messages.missing().unwrap_or(SourceError::Empty {
-                hint: "check that it is a video and is complete, with gst-discoverer-1.0",
-            }));
+            let hint = "check that it is a video and is complete, with gst-discoverer-1.0";
+            return Err(feed.messages.missing().unwrap_or_else(|| VideoError::Empty { hint }.into()));
         };
         let looks = Looks::of(&first, &feed.sink)?;
         let info = describe(request, &looks.info, &feed);
@@ -145,10 +147,11 @@ impl GStreamerSource {
                 None => match self.feed.pull(self.clock.last)? {
                     Some(sample) => sample,
                     None if self.clock.last.is_none() => {
-                        return Err(SourceError::Unsuitable {
+                        return Err(VideoError::Unsuitable {
                             problem: "none of its pictures says when it is shown".to_owned(),
                             hint: "write it out with times: ffmpeg -i IN -c:v libx264 OUT.mp4",
-                        });
+                        }
+                        .into());
                     }
                     None => return Ok(None),
                 },
@@ -307,12 +310,12 @@ impl Clock {
 
 /// Builds a pipeline.
 fn build(plan: &pipeline::Plan) -> Result<Pipeline, SourceError> {
-    let wrong = |problem: String| SourceError::Unsuitable { problem, hint: "try the pipeline with gst-launch-1.0" };
+    let wrong = |problem: String| VideoError::Unsuitable { problem, hint: "try the pipeline with gst-launch-1.0" };
     let built = gst::parse::launch_full(&plan.text, None, gst::ParseFlags::FATAL_ERRORS);
     let element = built.map_err(|error| wrong(error.message().to_owned()))?;
     match element.downcast::<gst::Pipeline>() {
         Ok(pipeline) => Ok(Pipeline(pipeline)),
-        Err(_) => Err(wrong("what was described is no pipeline".to_owned())),
+        Err(_) => Err(wrong("what was described is no pipeline".to_owned()).into()),
     }
 }
 
@@ -338,7 +341,7 @@ fn check_type(path: &Path) -> Result<(), SourceError> {
         return Ok(());
     }
     match file_types::identify(&file_types::read_start(&mut file)?, containers::formats().chain(BACKEND.files)) {
-        FileType::Other { name: found, advice: hint } => Err(SourceError::UnknownFormat { found, hint }),
+        FileType::Other { name: found, advice: hint } => Err(FileTypeError::NoVideo { found, hint }.into()),
         FileType::Video(_) => Ok(()),
     }
 }
@@ -391,7 +394,7 @@ fn lend<'a>(
         let stride = frame.plane_stride().get(k as usize).and_then(|&stride| usize::try_from(stride).ok());
         match (frame.plane_data(k), stride) {
             (Ok(data), Some(stride)) => Ok(Plane { data, stride }),
-            _ => Err(unreadable("a picture's memory cannot be read")),
+            _ => Err(unreadable("a picture's memory cannot be read").into()),
         }
     };
     let pixels = match frame.format() {
@@ -399,7 +402,7 @@ fn lend<'a>(
         gst_video::VideoFormat::I420 => {
             Pixels::Planar { y: plane(0)?, u: plane(1)?, v: plane(2)?, subsampling: Subsampling::Both }
         }
-        _ => return Err(unreadable("its pictures are neither I420 nor NV12")),
+        _ => return Err(unreadable("its pictures are neither I420 nor NV12").into()),
     };
     let frame = Frame::new(pixels, frame.width() as usize, frame.height() as usize, time)?;
     let frame = frame.with_colour(colour::colour(&looks.info)).with_orientation(looks.orientation);
@@ -408,7 +411,7 @@ fn lend<'a>(
 
 /// Something that GStreamer promises and did not keep.
 fn unreadable(problem: &str) -> SourceError {
-    SourceError::Unsuitable { problem: problem.to_owned(), hint: "try it with gst-play-1.0" }
+    VideoError::Unsuitable { problem: problem.to_owned(), hint: "try it with gst-play-1.0" }.into()
 }
 
 #[cfg(test)]
