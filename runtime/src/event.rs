@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use crate::active_area::Area;
+use crate::area::Area;
 use crate::bundle::Task;
 use crate::clips::Clip;
 use crate::sampler::WorkingRate;

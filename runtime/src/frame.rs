@@ -5,7 +5,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::active_area::Area;
+use crate::area::Area;
 
 /// Nanoseconds in a second.
 const NANOS: i128 = 1_000_000_000;

@@ -77,6 +77,7 @@
 #![forbid(unsafe_code)]
 
 pub mod active_area;
+mod area;
 pub mod backbone_pool;
 mod borders;
 pub mod bundle;
@@ -113,3 +114,8 @@ pub use pipeline::{Pipeline, PipelineBuilder, PipelineError, PipelineOptions};
 pub use sampler::WorkingRate;
 pub use segmenter::Segmentation;
 pub use shots::{EvidenceDetector, ShotDetector, ShotSettings};
+
+/// Tests the example in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

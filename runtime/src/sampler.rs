@@ -116,7 +116,7 @@ pub struct Sampler {
 
 impl Sampler {
     /// Returns a sampler at the start of a stream. After a pause longer than `gap`, the intervals
-    /// start anew.
+    /// start again.
     pub fn new(rate: WorkingRate, gap: Timestamp) -> Self {
         Sampler { rate, gap, origin: Timestamp::ZERO, last: None, next: 0 }
     }

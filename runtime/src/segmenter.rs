@@ -95,7 +95,7 @@ pub struct Segmenter<D = EvidenceDetector> {
     active: Option<ActiveArea>,
     cutter: Cutter,
     /// Requested working rate, which starts at the end of a clip.
-    asked: Option<WorkingRate>,
+    requested: Option<WorkingRate>,
     last: Option<Timestamp>,
     /// How long the last frame is shown, if its source states it.
     stated: Option<Timestamp>,
@@ -126,7 +126,7 @@ impl<D: ShotDetector> Segmenter<D> {
                 newest: None,
                 assembler: ClipAssembler::new(options.rate),
             },
-            asked: None,
+            requested: None,
             last: None,
             stated: None,
             skipped: 0,
@@ -147,7 +147,7 @@ impl<D: ShotDetector> Segmenter<D> {
         let gap = self.last.is_some_and(|last| time.since(last).as_secs_f64() > self.options.shots.gap_s);
         let first = self.last.is_none();
         (self.last, self.stated) = (Some(time), frame.duration());
-        if let Some(rate) = self.asked.take_if(|_| self.cutter.is_between_clips(self.sampler.rate())) {
+        if let Some(rate) = self.requested.take_if(|_| self.cutter.is_between_clips(self.sampler.rate())) {
             self.sampler.set_rate(rate);
         }
         if let Some(taken) = self.sampler.offer(time) {
@@ -191,7 +191,7 @@ impl<D: ShotDetector> Segmenter<D> {
     /// the frames of that clip, black pads the clip before the change, like the last clip of a
     /// shot.
     pub fn set_rate(&mut self, rate: WorkingRate) {
-        self.asked = (rate != self.sampler.rate()).then_some(rate);
+        self.requested = (rate != self.sampler.rate()).then_some(rate);
     }
 
     /// Returns the current working rate.

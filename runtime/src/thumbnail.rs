@@ -1,7 +1,7 @@
 //! A thumbnail of a frame: the samples that its histogram counts, at most 128 x 72 of luma and 64 x
 //! 36 of each colour difference.
 
-use crate::active_area::Area;
+use crate::area::Area;
 use crate::frame::{Colour, Frame, Matrix, Pixels, Plane, Range, Subsampling, Timestamp};
 use crate::histogram::{CHROMA_GRID, GRID, Row};
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes vectors/*.rgb: what Pillow makes of a picture by a formula, for tests/preprocess.rs. Needs Pillow and numpy.
+"""Writes vectors/*.rgb for tests/preprocess.rs: computed pictures, resized by Pillow.
 
-Resized so that the shorter side is 40 (Image.BILINEAR, which smooths as it shrinks), the middle 32 x 32 cut out; and one
-whole to 48 x 27.
+The shorter side becomes 40 (Image.BILINEAR, which antialiases), and the centre 32 x 32 is cropped.
+One whole picture becomes 48 x 27. Needs Pillow and numpy.
 """
 
 import pathlib
@@ -14,7 +14,7 @@ FOLDER = pathlib.Path(__file__).parent / "vectors"
 
 
 def picture(width, height):
-    """Waves of another length in each channel, and a bright square with hard edges."""
+    """Returns a different pattern in each channel."""
     y, x = np.mgrid[0:height, 0:width]
     red = (x * 7 + y * 3) % 256
     green = np.where((x // 8 + y // 8) % 2 == 0, 230, 20)
@@ -25,7 +25,7 @@ def picture(width, height):
 for width, height in ((96, 64), (60, 90), (25, 20)):
     scale = 40 / min(width, height)
     new = round(width * scale), round(height * scale)
-    assert (width * scale, height * scale) == new, "only sizes that come out whole can be compared"
+    assert (width * scale, height * scale) == new, "only integer sizes can be compared"
     left, top = (new[0] - 32) // 2, (new[1] - 32) // 2
     small = Image.fromarray(picture(width, height)).resize(new, Image.BILINEAR).crop((left, top, left + 32, top + 32))
     (FOLDER / f"{width}x{height}.rgb").write_bytes(np.asarray(small).tobytes())

@@ -54,7 +54,7 @@ impl<'a> Graph<'a> {
     }
 
     /// Checks that nodes outside `nodes` read only `output` of the values that `nodes` compute.
-    pub fn closed(&self, nodes: &HashSet<usize>, output: &str) -> Result<(), Unrecognised> {
+    pub fn check_closed(&self, nodes: &HashSet<usize>, output: &str) -> Result<(), Unrecognised> {
         let mut inside = nodes.iter().flat_map(|&at| &self.proto.node[at].output).filter(|&made| made != output);
         match inside.find(|made| self.readers(made).iter().any(|reader| !nodes.contains(reader))) {
             Some(read) => Err(Unrecognised(format!("its inner value {read:?} has other readers"))),

@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{BUNDLE_SCHEMA, BundleError, MANIFEST_FILE, Manifest, Stream, Task};
+use super::error::BundleError;
+use super::manifest::{BUNDLE_SCHEMA, MANIFEST_FILE, Manifest, Stream, Task};
 use crate::sampler::WorkingRate;
 
 /// Longest notice in bytes.

@@ -6,7 +6,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
-use super::{BundleError, MANIFEST_FILE};
+use super::error::BundleError;
+use super::manifest::MANIFEST_FILE;
 
 /// File contents by name. Contents that are part of the program are not copied.
 pub(super) type Files = BTreeMap<String, Cow<'static, [u8]>>;
@@ -116,6 +117,6 @@ fn members(tar: File) -> Result<Files, Unpack> {
     }
     let top = all.keys().find(|path| path.ends_with(MANIFEST_FILE) && path.components().count() <= 2);
     let top = top.and_then(|path| path.parent()).map(Path::to_owned).unwrap_or_default();
-    let beside = |path: PathBuf| path.strip_prefix(&top).ok().and_then(Path::to_str).map(str::to_owned);
-    Ok(all.into_iter().filter_map(|(path, data)| Some((beside(path)?, data))).collect())
+    let relative = |path: PathBuf| path.strip_prefix(&top).ok().and_then(Path::to_str).map(str::to_owned);
+    Ok(all.into_iter().filter_map(|(path, data)| Some((relative(path)?, data))).collect())
 }

@@ -2,7 +2,7 @@
 
 use tract_onnx::pb::{AttributeProto, NodeProto};
 
-use super::{Fault, LONGEST_FOLLOWED, check_tensor};
+use super::values::{Fault, LONGEST_FOLLOWED, check_tensor};
 
 /// Most integers in one attribute, unless it is a constant.
 const MOST_NUMBERS: usize = 16;

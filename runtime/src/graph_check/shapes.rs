@@ -6,7 +6,7 @@ use tract_onnx::pb::tensor_proto::DataType;
 
 use super::attributes::{attribute, axis, integer, integers, lengths, text};
 use super::operators::{Kind, Operator};
-use super::{Fault, LONGEST_FOLLOWED, MOST_AXES, Value, constant, elements, width};
+use super::values::{Fault, LONGEST_FOLLOWED, MOST_AXES, Value, constant, elements, width};
 
 /// The outputs of a node.
 pub(super) struct Made {

@@ -2,8 +2,9 @@
 
 use prost::Message;
 use tract_onnx::pb::attribute_proto::AttributeType;
+use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
 use tract_onnx::pb::tensor_shape_proto::Dimension;
-use tract_onnx::pb::{AttributeProto, TensorShapeProto, TypeProto, ValueInfoProto};
+use tract_onnx::pb::{AttributeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto};
 
 use super::*;
 

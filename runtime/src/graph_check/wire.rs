@@ -1,7 +1,7 @@
 //! Counts the contents of an encoded ONNX file before it is decoded: two bytes in a file can take a
 //! kilobyte of memory.
 
-use super::{Fault, MOST_NODES};
+use super::values::{Fault, MOST_NODES};
 
 /// Most messages (nodes, attributes, constants, shapes) in a file.
 const MOST_MESSAGES: usize = 100_000;

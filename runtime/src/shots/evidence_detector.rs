@@ -11,10 +11,11 @@ use std::convert::Infallible;
 use heapless::Deque;
 
 use super::evidence::{self, EvidenceWindow, FrameEvidence, Pushed};
+use super::evidence_numbers;
 use super::signature::Signature;
 use super::transition_network::{Reading, TransitionNetwork};
 use super::{Label, ShotDetector, ShotKind, ShotSettings, Verdict};
-use crate::active_area::Area;
+use crate::area::Area;
 use crate::frame::{Frame, Timestamp};
 
 /// Number of read frames in memory: those without a verdict, and earlier ones that a verdict looks
@@ -40,7 +41,7 @@ const SAME: f32 = 0.5;
 
 /// Largest number of frames without a verdict: the compared frames that a verdict looks at, and all
 /// skipped frames between them.
-const WAITING: usize = (evidence::AHEAD + AHEAD + 2) * (evidence::PASSED_OVER + 1);
+const WAITING: usize = (evidence_numbers::AHEAD + AHEAD + 2) * (evidence::PASSED_OVER + 1);
 
 /// A frame without a verdict.
 #[derive(Clone, Copy)]
@@ -123,7 +124,7 @@ impl EvidenceDetector {
         while self.decided < self.read.len() {
             let ahead = self.read.len() - 1 - self.decided;
             let waited = self.waiting.front().map_or(0.0, |front| time.since(front.time).as_secs_f64());
-            if ahead < AHEAD && waited < evidence::AHEAD_S + AHEAD_S {
+            if ahead < AHEAD && waited < evidence_numbers::AHEAD_S + AHEAD_S {
                 break;
             }
             self.decide(&mut verdict);

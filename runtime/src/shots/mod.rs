@@ -4,6 +4,7 @@
 mod detectors;
 pub mod evidence;
 mod evidence_detector;
+mod evidence_numbers;
 pub mod signature;
 mod still_cut;
 mod tracker;
@@ -11,7 +12,7 @@ pub mod transition_network;
 
 use serde::{Deserialize, Serialize};
 
-use crate::active_area::Area;
+use crate::area::Area;
 use crate::frame::{Frame, Timestamp};
 
 pub use detectors::{BoxedDetector, DETECTORS, DetectorEntry, DetectorError, DetectorSetup, detector};

@@ -4,7 +4,7 @@
 //! Changes of text are too small for it. Here a cut is a change between pictures that are still
 //! before and after it, if their content changes and not only their brightness.
 
-use super::evidence::{Evidence, OWN, change, interval, is_seen_ahead, spread};
+use super::evidence_numbers::{Evidence, OWN, change, interval, is_seen_ahead, spread};
 use crate::frame::{Frame, Pixels};
 
 /// Largest mean change of luma and of chroma between frames of a still picture, in the numbers of

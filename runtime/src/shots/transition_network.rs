@@ -10,7 +10,7 @@ use half::f16;
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView, serialize};
 use thiserror::Error;
 
-use super::evidence::{Evidence, NUMBERS};
+use super::evidence_numbers::{Evidence, NUMBERS};
 
 /// Outputs of the first layer.
 pub const FIRST: usize = 32;

@@ -46,7 +46,7 @@ pub(crate) fn recognise(
     let (positions, output, value) = walk
         .transformer(&projection)
         .ok_or_else(|| Unrecognised(format!("the nodes after {:?} are no Clip Aggregation Transformer", node.name)))?;
-    graph.closed(&walk.done, &value)?;
+    graph.check_closed(&walk.done, &value)?;
     let shape = InputShape::Rows { positions, channels: projection.inputs() };
     let Walk { builder, done, .. } = walk;
     Ok(Some(Network {

@@ -201,7 +201,7 @@ impl Walk<'_, '_> {
         value: String,
     ) -> Result<Network, Unrecognised> {
         let Walk { graph, builder, done, .. } = self;
-        graph.closed(&done, &value)?;
+        graph.check_closed(&done, &value)?;
         Ok(Network { layers: builder.finish(last), input, shape, output: value, nodes: done })
     }
 }
