@@ -12,8 +12,7 @@
 //! # Classify
 //!
 //! ```no_run
-//! use divita_runtime::frame::{Pixels, Plane};
-//! use divita_runtime::{Bundle, Event, Frame, Pipeline, Timestamp};
+//! use divita_runtime::{Bundle, Event, Frame, Pipeline, Pixels, Plane, Timestamp};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let bundle = Bundle::open("models/bundles/demo")?;
@@ -24,7 +23,7 @@
 //!     }
 //! };
 //! for index in 0..250 {
-//!     // Ten seconds of grey pictures, 320 x 180, at 25 frames a second.
+//!     // Ten seconds of grey pictures, 320 x 180, at 25 fps.
 //!     let data = vec![(index % 200) as u8; 320 * 180];
 //!     let pixels = Pixels::Grey(Plane { data: &data, stride: 320 });
 //!     let frame = Frame::new(pixels, 320, 180, Timestamp::from_ticks(index, 25))?;
@@ -43,9 +42,10 @@
 //! A shot detector needs no bundle:
 //!
 //! ```
-//! use divita_runtime::frame::{Pixels, Plane};
 //! use divita_runtime::shots::{ShotTracker, transition_network::TransitionNetwork};
-//! use divita_runtime::{EvidenceDetector, Frame, ShotDetector, ShotSettings, Timestamp};
+//! use divita_runtime::{
+//!     EvidenceDetector, Frame, Pixels, Plane, ShotDetector, ShotSettings, Timestamp,
+//! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut detector = EvidenceDetector::new(TransitionNetwork::default(), ShotSettings::default());
@@ -53,9 +53,9 @@
 //! let mut shots = Vec::new();
 //! for index in 0..100 {
 //!     // A dark picture for two seconds, then a bright one.
-//!     let data = vec![if index < 50 { 60 } else { 200 }; 64 * 36];
-//!     let pixels = Pixels::Grey(Plane { data: &data, stride: 64 });
-//!     let frame = Frame::new(pixels, 64, 36, Timestamp::from_ticks(index, 25))?;
+//!     let data = vec![if index < 50 { 60 } else { 180 }; 320 * 180];
+//!     let pixels = Pixels::Grey(Plane { data: &data, stride: 320 });
+//!     let frame = Frame::new(pixels, 320, 180, Timestamp::from_ticks(index, 25))?;
 //!     detector.push(&frame, |verdict| shots.extend(tracker.push(verdict)))?;
 //! }
 //! detector.finish(|verdict| shots.extend(tracker.push(verdict)))?;
@@ -108,7 +108,7 @@ pub use backbone_pool::BackbonePool;
 pub use bundle::{Bundle, BundleError};
 pub use event::{Event, Probabilities};
 pub use executor::Executor;
-pub use frame::{Frame, Timestamp};
+pub use frame::{Frame, Pixels, Plane, Timestamp};
 pub use network::{NetworkError, Networks};
 pub use pipeline::{Pipeline, PipelineBuilder, PipelineError, PipelineOptions};
 pub use sampler::WorkingRate;
