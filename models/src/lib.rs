@@ -1,13 +1,15 @@
-//! Networks, weights, data sets, training and model bundles of DIViTA: the library of the program `divita-models`.
+//! Networks, weights, data sets, training and model bundles of DIViTA: the library of the program
+//! `divita-models`.
 //!
-//! A network is a [`networks::graph::Graph`]. Everything else follows from its graph: the names and shapes of its weights
-//! ([`networks::graph::Graph::weights`]), its cost ([`networks::cost`]), seeded values ([`weights::seed`]), the same
-//! network without batch norm ([`engines::fold`]) and its ONNX file ([`engines::onnx`]).
+//! A network is a [`networks::graph::Graph`]. Everything else follows from its graph: the names and
+//! shapes of its weights ([`networks::graph::Graph::weights`]), its cost ([`networks::cost`]),
+//! seeded values ([`weights::seed`]), the same network without batch norm ([`engines::fold`]) and
+//! its ONNX file ([`engines::onnx`]).
 //!
 //! # Folders
 //!
-//! A module uses modules of its own folder and of the folders above it in this table, and no others. The modules
-//! [`parallel`] and [`plot`] and the [`Error`] stand above all folders.
+//! A module uses modules of its own folder and of the folders above it in this table, and no
+//! others. The modules [`parallel`] and [`plot`] and the [`Error`] stand above all folders.
 //!
 //! | folder | content | uses |
 //! |---|---|---|

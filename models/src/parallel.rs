@@ -1,10 +1,10 @@
-//! Work on all processors at once, its results in order.
+//! Runs work on all processors and returns the results in order.
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// What `run` gives for each number below `count`, each on its own thread.
+/// Runs `run` for each number below `count`, each on its own thread.
 pub fn for_numbers<T: Send>(count: usize, run: impl Fn(usize) -> T + Sync) -> Vec<T> {
     thread::scope(|scope| {
         let run = &run;
@@ -16,7 +16,8 @@ pub fn for_numbers<T: Send>(count: usize, run: impl Fn(usize) -> T + Sync) -> Ve
     })
 }
 
-/// What `run` gives for each of `items`, in their order, as many at once as there are processors.
+/// Runs `run` for each of `items`, as many at once as there are processors. Returns the results in
+/// the order of `items`.
 pub fn for_each<I: Sync, T: Send>(items: &[I], run: impl Fn(&I) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let some = |_| {
@@ -33,7 +34,8 @@ pub fn for_each<I: Sync, T: Send>(items: &[I], run: impl Fn(&I) -> T + Sync) -> 
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// What `run` gives for each of `items`, in their order, each on its own thread; the first stays on this one.
+/// Runs `run` for each of `items`, each on its own thread, the first on this thread. Returns the
+/// results in the order of `items`.
 pub fn for_each_mut<I: Send, T: Send>(items: &mut [I], run: impl Fn(&mut I) -> T + Sync) -> Vec<T> {
     let Some((first, others)) = items.split_first_mut() else { return Vec::new() };
     thread::scope(|scope| {

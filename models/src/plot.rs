@@ -1,16 +1,16 @@
-//! Draws plots as SVG: a page of shapes and text, scales with round ticks, histograms, and colours that colour-blind
-//! people can tell apart.
+//! Draws plots as SVG: pages of shapes and text, scales with round ticks, histograms, and colours
+//! that colour-blind people can distinguish.
 
 use std::fmt::{Display, Write};
 
-/// Colours that people with any kind of colour vision can tell apart, without black and yellow (Okabe and Ito, 2008):
-/// blue, vermilion, bluish green, orange, reddish purple, sky blue.
+/// Colours that people with any kind of colour vision can tell apart, without black and yellow
+/// (Okabe and Ito, 2008): blue, vermilion, bluish green, orange, reddish purple, sky blue.
 pub const COLOURS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9"];
 
 /// Colour of grid lines.
 const GRID: &str = "#ddd";
 
-/// Which end of a text is at its place.
+/// Alignment of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
     /// The left end.
@@ -35,13 +35,13 @@ pub struct Area {
 }
 
 impl Area {
-    /// The right edge.
+    /// Returns the right edge.
     #[must_use]
     pub fn right(&self) -> f64 {
         self.left + self.width
     }
 
-    /// The bottom edge.
+    /// Returns the bottom edge.
     #[must_use]
     pub fn bottom(&self) -> f64 {
         self.top + self.height
@@ -112,7 +112,8 @@ impl Page {
         );
     }
 
-    /// Draws a circle with the attributes of its colours, such as `fill="#999"`; a pointer that rests on it shows `tip`.
+    /// Draws a circle with the attributes of its colours, such as `fill="#999"`; a pointer that
+    /// rests on it shows `tip`.
     pub fn circle(&mut self, (x, y): (f64, f64), radius: f64, style: &str, tip: &str) {
         let _ = writeln!(
             self.body,
@@ -148,8 +149,8 @@ impl Page {
         }
     }
 
-    /// Draws a histogram into `area`: a bar for each of `bins`, its label below and its count above; where there are
-    /// many, some labels and no counts. `axis` names what the bins are of.
+    /// Draws a histogram into `area`: a bar for each of `bins`, its label below and its count
+    /// above; where there are many, some labels and no counts. `axis` names what the bins are of.
     pub fn histogram(&mut self, area: Area, axis: &str, bins: &[(String, usize)]) {
         let most = bins.iter().map(|(_, count)| *count).max().unwrap_or(0);
         let scale = Scale::linear(0.0, most.max(1) as f64, 4);
@@ -192,7 +193,8 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// Returns a scale that holds `low` to `high` and ends at round values, with about `ticks` steps.
+    /// Returns a scale that holds `low` to `high` and ends at round values, with about `ticks`
+    /// steps.
     #[must_use]
     pub fn linear(low: f64, high: f64, ticks: usize) -> Scale {
         let (low, high) = if low > high { (0.0, 1.0) } else { (low, high) };
@@ -201,7 +203,8 @@ impl Scale {
         Scale { low: first, high: ((high / step).ceil() * step).max(first + step), step: Some(step) }
     }
 
-    /// Returns a logarithmic scale that holds `low` to `high`, both above 0, and ends at powers of ten.
+    /// Returns a logarithmic scale that holds `low` to `high`, both above 0, and ends at powers of
+    /// ten.
     #[must_use]
     pub fn logarithmic(low: f64, high: f64) -> Scale {
         let first = 10f64.powf(low.log10().floor());

@@ -1,4 +1,5 @@
-//! Stores read from the archives in which they are published: whole, verified, and nothing left of what fails.
+//! Stores read from the archives in which they are published: whole, verified, and nothing left of
+//! what fails.
 #![allow(clippy::unwrap_used)]
 
 use std::{

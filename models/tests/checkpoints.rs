@@ -1,4 +1,5 @@
-//! Reads the checkpoints that torch wrote and compares every tensor with what torch reads from them.
+//! Reads the checkpoints that torch wrote and compares every tensor with what torch reads from
+//! them.
 
 // Functions that only tests call are not known as tests to Clippy.
 #![allow(clippy::unwrap_used)]
@@ -59,7 +60,8 @@ fn every_checkpoint_reads_as_torch_reads_it() {
         }
         compared += 1;
     }
-    // Nested, views, dtypes and two protocols in both formats, two more of torch and one of safetensors.
+    // Nested, views, dtypes and two protocols in both formats, two more of torch and one of
+    // safetensors.
     assert_eq!(compared, 13);
 }
 

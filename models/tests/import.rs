@@ -86,20 +86,20 @@ fn another_network_is_refused_by_name() {
     let files = Files::new("head.safetensors", &[("", &head)]);
     files
         .refused("cat", &["14 missing (cam.1.weight", "1 of another shape (cls.weight [10, 64] instead of [10, 128])"]);
-    files.refused("resnet", &["265 missing (conv1.weight", "6 unknown to it (bn.bias"]);
+    files.refused("resnet", &["265 missing (conv1.weight", "6 unknown (bn.bias"]);
     files.refused("vgg", &["no network is called vgg", "shufflenet-2d"]);
     let mut extra = head;
     extra.0.insert("cam.9.weight".to_owned(), counter());
-    Files::new("extra.safetensors", &[("", &extra)]).refused("mean", &["1 unknown to it (cam.9.weight)"]);
+    Files::new("extra.safetensors", &[("", &extra)]).refused("mean", &["1 unknown (cam.9.weight)"]);
     let backbone = Weights([("conv1.weight".to_owned(), counter())].into());
-    Files::new("backbone.safetensors", &[("", &backbone)]).refused("gru", &["no batch norm called bn"]);
+    Files::new("backbone.safetensors", &[("", &backbone)]).refused("gru", &["no batch norm named bn"]);
 }
 
 #[test]
 fn a_file_that_is_named_like_a_published_one_must_be_it() {
     let head = seeded(&MEAN.graph(64, LABELS), 3, "head");
     let files = Files::new("swin_t-704ceda3.pth", &[("", &head)]);
-    files.refused("swin-2d", &["SHA-256 begins with", "instead of 704ceda3", "fetch it again"]);
+    files.refused("swin-2d", &["SHA-256 begins with", "instead of 704ceda3", "Download it again"]);
 }
 
 #[test]

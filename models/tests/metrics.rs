@@ -1,5 +1,5 @@
-//! The measures against scikit-learn's; `make_metrics.py` wrote `metrics/reference.json`, `make_confusion.py`
-//! `metrics/confusion.json`.
+//! The measures against scikit-learn's; `make_metrics.py` wrote `metrics/reference.json`,
+//! `make_confusion.py` `metrics/confusion.json`.
 #![allow(clippy::unwrap_used)]
 
 use divita_models::dataset::confusion::Confusion;

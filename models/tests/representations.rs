@@ -1,4 +1,5 @@
-//! The store of representations: what Python wrote is read and the other way round, and nothing half-written is ever seen.
+//! The store of representations: what Python wrote is read and the other way round, and nothing
+//! half-written is ever seen.
 #![allow(clippy::unwrap_used)]
 
 use std::{
@@ -369,7 +370,8 @@ fn metadata_that_lies_allocates_nothing() {
     (lie["shape"], lie["chunks"]) = (json!([1 << 22, 3]), json!([1, 1]));
     fs::write(&file, lie.to_string()).unwrap();
     assert!(message(store.read("tt1")).contains("chunks"));
-    // A gigabyte that 24 bytes do not stand for, however they are compressed and whatever a Blosc header says.
+    // A gigabyte that 24 bytes do not stand for, however they are compressed and whatever a Blosc
+    // header says.
     let [length, stored, start] = [960_000_000_u32, 24, 20].map(u32::to_le_bytes);
     let header = [[2, 1, 0x21, 4], length, length, stored, start, [0; 4]];
     fs::write(folder.path().join("tt1/0.0"), header.as_flattened()).unwrap();
@@ -580,7 +582,8 @@ fn a_killed_writer_leaves_nothing_half_written() {
     let folder = tempfile::tempdir().unwrap();
     let (mut arrays, mut leftovers, mut swept) = (0, 0, 0);
     for round in 0..24_u64 {
-        // Every other time into the store that others were killed in; else in the middle of its creation, perhaps.
+        // Every other time into the store that others were killed in; else in the middle of its
+        // creation, perhaps.
         let (name, wait) =
             if round % 2 == 0 { ("shared".to_owned(), 8 + 3 * round) } else { (format!("new-{round}"), round / 4) };
         let path = folder.path().join(name);

@@ -1,4 +1,5 @@
-//! Synthetic trailers: what a genre's manner does to what can be measured, and a file that is as it was drawn.
+//! Synthetic trailers: what a genre's manner does to what can be measured, and a file that is as it
+//! was drawn.
 #![allow(clippy::unwrap_used)]
 
 use divita_models::synth::{Dice, Order, Picture, RATE, Screenplay, write_video};

@@ -1,6 +1,7 @@
-//! Training against torch: a step's loss and gradients, and the losses of twenty steps; `make_training.py` wrote `training/reference.json`.
-//! Softmax, cross entropy and its gradient against numpy: `make_cross_entropy.py` wrote `training/cross_entropy.json`.
-//! Against tract: what a network makes where nothing is trained. And what is drawn.
+//! Training against torch: a step's loss and gradients, and the losses of twenty steps;
+//! `make_training.py` wrote `training/reference.json`. Softmax, cross entropy and its gradient
+//! against numpy: `make_cross_entropy.py` wrote `training/cross_entropy.json`. Against tract: what
+//! a network makes where nothing is trained. And what is drawn.
 //!
 //! On the processor, or where `DIVITA_TRAINING_DEVICE` says.
 #![allow(clippy::unwrap_used)]
@@ -74,7 +75,8 @@ fn integers(name: &str, count: usize) -> impl Iterator<Item = u64> + use<> {
     let begin = u64::from(crc32fast::hash(name.as_bytes()));
     (0..count as u64).map(move |at| {
         let at = at * 2_654_435_761 + begin;
-        // The script's integers are signed: what overflows wraps, and the remainder is taken towards minus infinity.
+        // The script's integers are signed: what overflows wraps, and the remainder is taken
+        // towards minus infinity.
         let at = (at ^ (at >> 15)).wrapping_mul(0x2C1B_3C6D) as u32;
         u64::from((at ^ (at >> 12)) & 0xff_ffff)
     })
@@ -434,7 +436,8 @@ fn no_more_vectors_are_kept_than_there_is_room_for() {
         };
         let kept = keep(&vectors);
         assert!(kept == all || kept + 56 > bytes, "only {kept} bytes of {bytes} are kept");
-        // Another user of the same room gets what is left, and all of it when the first one is gone.
+        // Another user of the same room gets what is left, and all of it when the first one is
+        // gone.
         let others = ClipVectors::new(stores.clone(), &videos, room.clone());
         assert!(keep(&others) <= bytes - kept);
         drop((vectors, others));

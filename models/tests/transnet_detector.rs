@@ -1,5 +1,5 @@
-//! The detector around TransNet V2: windows, contexts, pauses, and what is made of the network's word. A small network whose answer
-//! can be computed by hand takes the large one's place.
+//! The detector around TransNet V2: windows, contexts, pauses, and what is made of the network's
+//! word. A small network whose answer can be computed by hand takes the large one's place.
 #![allow(clippy::unwrap_used)]
 
 use divita_models::{
@@ -16,10 +16,12 @@ use divita_runtime::{
     shots::{Label, ShotDetector, ShotKind, Verdict},
 };
 
-/// Frames on either side that the small network looks at: as many as the large one is given around those it decides.
+/// Frames on either side that the small network looks at: as many as the large one is given around
+/// those it decides.
 const REACH: usize = 25;
 
-/// The first logit of a frame: the red of the frames around it, weighted, and its own histogram, weighted.
+/// The first logit of a frame: the red of the frames around it, weighted, and its own histogram,
+/// weighted.
 struct Small {
     around: Vec<f32>,
     bins: Vec<f32>,
@@ -67,7 +69,8 @@ impl Small {
         Session::tract(&onnx, g.inputs.iter().map(|&(_, value)| g.shape(value))).unwrap()
     }
 
-    /// Whether a shot ends with each frame of a run of frames that are red by `reds` of 255: without windows.
+    /// Whether a shot ends with each frame of a run of frames that are red by `reds` of 255:
+    /// without windows.
     fn ends(&self, reds: &[u8]) -> Vec<bool> {
         let logit = |at: usize| {
             let tap = |(k, weight): (usize, &f32)| {
@@ -102,8 +105,8 @@ fn verdicts(session: &mut Session, frames: impl IntoIterator<Item = (u8, i64)>) 
     verdicts
 }
 
-/// What the authors' `predictions_to_scenes` makes of the predictions: first and last frame of each shot, the last being
-/// the frame with which the transition begins.
+/// What the authors' `predictions_to_scenes` makes of the predictions: first and last frame of each
+/// shot, the last being the frame with which the transition begins.
 fn scenes(ends: &[bool]) -> Vec<(usize, usize)> {
     let (mut scenes, mut before, mut start) = (Vec::new(), false, 0);
     for (at, &end) in ends.iter().enumerate() {

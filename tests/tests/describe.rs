@@ -108,7 +108,7 @@ fn clips_and_shots_are_those_of_the_videos_and_of_the_store() {
     assert!(stderr(&of_ids).contains("films has 4 of the table's 5 videos"), "{}", stderr(&of_ids));
     fs::write(folder.join("films/synthetic-00002.mp4"), "damaged").unwrap();
     let damaged = describe(folder, &["films/labels.csv", "--videos", "films"]);
-    assert_fails(&damaged, 1, &["1 videos cannot be read"]);
+    assert_fails(&damaged, 1, &["cannot read 1 videos"]);
     let text = String::from_utf8(damaged.stdout).unwrap();
     assert!(text.contains("clips per video: ") && text.contains("of 3 videos"), "{text}");
 }

@@ -94,9 +94,9 @@ fn what_is_missing_or_wrong_is_said() {
         assert_fails(&output, 1, &[said]);
     };
     fails("video,fun,fear\na,0.5,0.5\n", "split0=p.csv", "nothing is predicted for 2 of 3 videos, the first is b.mp4");
-    fails("video,fun\na,0.5\n", "p.csv", "line 2 has no probability in [0, 1] for fear");
-    fails("video,fun,fear\na,0.5,1.5\n", "p.csv", "line 2 has no probability in [0, 1] for fear");
-    fails("video,fun,fear\na,0.5,0.5\nx/a.mp4,0.5,0.4\n", "p.csv", "line 3: x/a.mp4 is there twice");
+    fails("video,fun\na,0.5\n", "p.csv", "line 2: no probability in [0, 1] for fear");
+    fails("video,fun,fear\na,0.5,1.5\n", "p.csv", "line 2: no probability in [0, 1] for fear");
+    fails("video,fun,fear\na,0.5,0.5\nx/a.mp4,0.5,0.4\n", "p.csv", "line 3: x/a.mp4 occurs twice");
     // One prediction cannot be for two videos.
     let two = TABLE.replace("b.mp4", "other/a.mov");
     fs::write(folder.path().join("two.csv"), two).unwrap();
@@ -104,8 +104,8 @@ fn what_is_missing_or_wrong_is_said() {
     command.current_dir(folder.path()).args(["evaluate", "two.csv", "--predictions", "split0=p.csv"]);
     fs::write(folder.path().join("p.csv"), PREDICTED).unwrap();
     assert_fails(&command.output().unwrap(), 1, &["a.mp4 and other/a.mov are different videos with the same id"]);
-    fails("{\"event\": \"result\"}\n", "p.csv", "has no probability");
+    fails("{\"event\": \"result\"}\n", "p.csv", "no probability");
     fails("{broken\n", "p.csv", "line 1 is no event");
-    fails(PREDICTED, "split7=p.csv", "has no such split");
+    fails(PREDICTED, "split7=p.csv", "no such split");
     fails(PREDICTED, "absent.csv", "absent.csv");
 }

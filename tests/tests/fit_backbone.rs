@@ -138,7 +138,7 @@ fn a_backbone_learns_to_see_what_the_labels_mean() {
     // A finished run stays, even without its videos.
     fs::remove_file(folder.join("v1.y4m")).unwrap();
     let over = fit(folder, "shufflenet-3d", "again", &[&how[..], &["--resume"]].concat()).output().unwrap();
-    assert!(over.status.success() && stderr(&over).contains("is over"), "{}", stderr(&over));
+    assert!(over.status.success() && stderr(&over).contains("is finished"), "{}", stderr(&over));
     // It has no heads for a bundle or a teacher.
     assert_fails(&models(&["build", "--run", "run", "--output", "bundle"]), 1, &["of a run of `fit-backbone`"]);
 }
@@ -173,7 +173,7 @@ fn fine_tuning_goes_on_from_the_weights_of_a_file() {
     assert_fails(&resume(&["--from", "scratch/backbone.safetensors"]), 1, &["another initial_weights"]);
     // For another network, the error names both.
     let other = fit(folder, "shufflenet-2d", "new", &["--from", from]).output().unwrap();
-    assert_fails(&other, 1, &["run/backbone.safetensors: holds the weights of shufflenet-3d, not of shufflenet-2d"]);
+    assert_fails(&other, 1, &["run/backbone.safetensors: contains the weights of shufflenet-3d, not of shufflenet-2d"]);
     let absent = fit(folder, "shufflenet-3d", "new", &["--from", "none.safetensors"]).output().unwrap();
     assert_fails(&absent, 1, &["none.safetensors"]);
     fs::write(folder.join("text.safetensors"), "weights").unwrap();
@@ -198,7 +198,7 @@ fn what_cannot_be_fitted_is_said() {
     let fitted = fit(folder, "shufflenet-2d", "run", &quick).output().unwrap();
     assert!(fitted.status.success(), "{}", stderr(&fitted));
     let fit = |network: &str, output: &str, more: &[&str]| fit(folder, network, output, more).output().unwrap();
-    assert_fails(&fit("shufflenet-2d", "run", &quick), 1, &["run holds a run already", "--resume"]);
+    assert_fails(&fit("shufflenet-2d", "run", &quick), 1, &["run already contains a run", "--resume"]);
     assert_fails(
         &fit("shufflenet-2d", "run", &["--epochs", "2", "--resume"]),
         1,
@@ -218,7 +218,7 @@ fn what_cannot_be_fitted_is_said() {
     // A black video has no clip.
     let black = [&b"YUV4MPEG2 W96 H64 F12:1 C420jpeg\nFRAME\n"[..], &[0; 96 * 64], &[128; 96 * 32]].concat();
     fs::write(folder.join("v1.y4m"), black).unwrap();
-    assert_fails(&fit("shufflenet-2d", "other", &quick), 1, &["v1.y4m", "it has no clip"]);
+    assert_fails(&fit("shufflenet-2d", "other", &quick), 1, &["v1.y4m", "the video has no clips"]);
     assert_fails(&fit("shufflenet-2d", "other", &["--epochs", "1", "--room", "0"]), 1, &["0.0 GiB", "--kept"]);
     // No run is started if the videos cannot be read.
     assert!(!folder.join("new").exists() && !folder.join("other").exists());

@@ -197,7 +197,7 @@ fn options_state_a_preprocessing_and_the_file_carries_it_to_the_store() {
     assert!(stderr(&again).contains("0 to 255 minus (114.7748"), "{}", stderr(&again));
     for (options, words) in [
         (&["--input", "imagnet"][..], "no normalisation is called imagnet"),
-        (&["--std", "0,1,1"], "--std above zero"),
+        (&["--std", "0,1,1"], "--std above 0"),
         (&["--resize", "100"], "--resize must be 112"),
     ] {
         assert_fails(&import("d.safetensors", options), 1, &[words]);
@@ -227,7 +227,7 @@ fn options_state_a_preprocessing_and_the_file_carries_it_to_the_store() {
         assert!(stderr(&imported).contains(words), "{}", stderr(&imported));
     }
     let usual = stdout(&models(folder, &["import", "--list"]));
-    for name in ["activitynet-255", "kinetics_shufflenetv2_1.0x_RGB_16_best.pth", "not stated by anyone"] {
+    for name in ["activitynet-255", "kinetics_shufflenetv2_1.0x_RGB_16_best.pth", "not published"] {
         assert!(usual.contains(name), "{usual}");
     }
 }

@@ -100,7 +100,7 @@ fn imported_networks_are_extracted_with_trained_on_built_and_run() {
             &[&["build", "--run", "run", "--output", "bundle", "--force"], &files[..]].concat(),
         )
     };
-    assert_fails(&build("clip-backbone.onnx", "clip-backbone.onnx"), 1, &["its sum is", "image stream"]);
+    assert_fails(&build("clip-backbone.onnx", "clip-backbone.onnx"), 1, &["has SHA-256", "image stream"]);
     let built = build("picture-backbone.onnx", "clip-backbone.onnx");
     assert!(built.status.success(), "{}", stderr(&built));
     let manifest: Value = serde_json::from_slice(&fs::read(folder.join("bundle/manifest.json")).unwrap()).unwrap();
@@ -128,18 +128,18 @@ fn what_is_no_feature_extractor_is_refused_in_one_line() {
     refused("classes.onnx", &[], &["classes.onnx", "[1, 40, 8, 8]", "without a classifier"]);
     refused("two.onnx", &[], &["two.onnx", "2 outputs", "export the features alone"]);
     refused("picture.onnx", &["--size", "96"], &["not of --size 96"]);
-    refused("picture.onnx", &["--stride", "2"], &["one picture of each clip"]);
+    refused("picture.onnx", &["--stride", "2"], &["one picture per clip"]);
     refused("picture.onnx", &["--resize", "32"], &["--resize 32 cannot fill"]);
     refused("picture.onnx", &["--name", "shufflenet-2d"], &["choose another --name"]);
-    refused("picture.onnx", &["--name", "a|b"], &["no plain word"]);
+    refused("picture.onnx", &["--name", "a|b"], &["other characters than letters"]);
     refused("picture.onnx", &["--input", "auto"], &["--input auto"]);
-    refused("vectors.json", &[], &["vectors.json", "is no ONNX file"]);
-    refused("absent.onnx", &[], &["absent.onnx", "cannot be read"]);
+    refused("vectors.json", &[], &["vectors.json", "not an ONNX file"]);
+    refused("absent.onnx", &[], &["absent.onnx", "cannot read"]);
     // The first half of a file, and a file with only a header.
     let whole = fs::read(exported("picture.onnx")).unwrap();
     fs::write(folder.join("half.onnx"), &whole[..whole.len() / 2]).unwrap();
     let half = run("divita-models", folder, &["import-onnx", "half.onnx", "--output", "out.onnx"]);
-    assert_fails(&half, 1, &["half.onnx", "is no ONNX file"]);
+    assert_fails(&half, 1, &["half.onnx", "not an ONNX file"]);
     // A file that was not imported has no preprocessing.
     let file = exported("picture.onnx");
     let extract = ["extract", "films", "--weights", file.to_str().unwrap(), "--store", "store"];

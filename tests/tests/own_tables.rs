@@ -81,18 +81,14 @@ fn class_folders_become_a_trained_and_evaluated_run() {
 
     // A folder has no splits, and two films cannot have one id.
     let train = ["train", "films", "--image", "image.zarr", "--output", "new"];
-    assert_fails(
-        &models(folder, &train),
-        1,
-        &["films has no split called split0", "`divita-models split` makes splits"],
-    );
+    assert_fails(&models(folder, &train), 1, &["films has no split split0", "Make splits with `divita-models split`"]);
     fs::copy(folder.join("made/synthetic-00001.mp4"), folder.join("films/drama/synthetic-00002.mp4")).unwrap();
     let words = ["films/drama/synthetic-00002.mp4 and films/sci-fi/synthetic-00002.mp4 are different videos"];
     assert_fails(&models(folder, &["split", "films"]), 1, &words);
     // The other videos are extracted all the same.
     let store = ["--network", "shufflenet-2d", "--seed", "1", "--fps", "4", "--store", "other.zarr"];
     let extracted = models(folder, &[&["extract", "films"], &store[..]].concat());
-    assert_fails(&extracted, 1, &["1 names of videos cannot be used in a store"]);
+    assert_fails(&extracted, 1, &["1 videos have names that a store cannot use"]);
     assert!(stderr(&extracted).contains(words[0]), "{}", stderr(&extracted));
     assert_eq!(Store::open(&folder.join("other.zarr")).unwrap().ids().unwrap().len(), 19);
 }
@@ -186,7 +182,7 @@ fn one_bad_file_does_not_stop_extract_before_its_first_video() {
     }
     let store = ["--network", "shufflenet-2d", "--seed", "1", "--store", "store"];
     let extracted = models(folder, &[&["extract", "films"], &store[..]].concat());
-    assert_fails(&extracted, 1, &["1 of 2 videos failed, and 1 names of videos cannot be used in a store"]);
+    assert_fails(&extracted, 1, &["1 of 2 videos failed, and 1 videos have names that a store cannot use"]);
     let said = stderr(&extracted);
     for words in [
         "skipped 1 file in films/: cover.bmp (not a format that this build reads)",

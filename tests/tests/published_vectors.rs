@@ -100,7 +100,7 @@ fn heads_on_stores_that_python_wrote_build_into_a_bundle() {
     assert_eq!((ids.len(), stores[0].ids().unwrap()), (24, ids.clone()));
     assert!(ids.iter().all(|id| stores[0].read(id).unwrap() == stores[1].read(id).unwrap()));
     // A second run reports success; with another sum, another archive.
-    assert!(done(folder, &[&how[..], &["--md5", &sum]].concat()).contains("unpacked already, and verified"));
+    assert!(done(folder, &[&how[..], &["--md5", &sum]].concat()).contains("already unpacked and verified"));
     assert_fails(&models(folder, &how), 1, &["was unpacked from an archive with MD5", &sum]);
 }
 
@@ -166,5 +166,5 @@ fn weights_of_another_network_or_width_are_refused_and_both_are_named() {
     let compared = stdout(&models(folder, &["compare", "run"]));
     assert!(compared.contains("paper, ShuffleNet-2D") && compared.contains("71.14 ± 0.68"), "{compared}");
     assert_eq!(stdout(&models(folder, &["compare", "--best", "run"])), "run\n");
-    assert_fails(&models(folder, &["compare", "run", "bundle"]), 1, &["bundle holds no run"]);
+    assert_fails(&models(folder, &["compare", "run", "bundle"]), 1, &["bundle contains no run"]);
 }

@@ -103,9 +103,9 @@ fn what_does_not_belong_together_is_refused() {
     let wrong = folder(&sample(), &json!({"frames": 7, "transitions": []}));
     assert_fails(&shots(wrong.path(), &[]), 1, &["7 frames", "1253"]);
     let reversed = folder(&sample(), &json!({"transitions": [{"last": 5, "first": 5}]}));
-    assert_fails(&shots(reversed.path(), &[]), 1, &["not before its first"]);
+    assert_fails(&shots(reversed.path(), &[]), 1, &["not before its `first`"]);
     std::fs::remove_file(reversed.path().join("sintel-trailer.json")).unwrap();
-    assert_fails(&shots(reversed.path(), &[]), 1, &["sintel-trailer.json", "beside it"]);
+    assert_fails(&shots(reversed.path(), &[]), 1, &["sintel-trailer.json", "ground truth"]);
     let weights = wrong.path().join("weights.bin");
     std::fs::write(&weights, [0; 100]).unwrap();
     let arguments = ["--detector", "evidence", "--detector-weights", weights.to_str().unwrap()];

@@ -52,7 +52,7 @@ fn trailers_are_those_of_their_seed_and_their_truth_is_true() {
     // A larger set of the same seed begins with these. Another seed gives another data set.
     assert!(synth(folder, "two", &["--count", "4", "--seed", "7"]).status.success());
     assert!(fs::read(folder.join("two/synthetic-00003.mp4")).unwrap() == bytes);
-    assert_fails(&synth(folder, "one", &["--count", "10", "--seed", "8"]), 1, &["of another seed, size or length"]);
+    assert_fails(&synth(folder, "one", &["--count", "10", "--seed", "8"]), 1, &["has another seed, size or length"]);
     let mut odd = program("divita-models");
     let odd = odd.args(["synth", "--output", "new", "--size", "31x90"]).output().unwrap();
     assert_fails(&odd, 2, &["WIDTHxHEIGHT, both even"]);

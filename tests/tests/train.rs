@@ -143,8 +143,8 @@ fn what_cannot_be_trained_is_said() {
     let how = ["--image", "image", "--head", "mean", "--epochs", "1"];
     let with = |more: &[&'static str]| [&how[..], more].concat();
     assert!(train(folder, "run", &how).status.success());
-    assert_fails(&train(folder, "run", &how), 1, &["run holds a run already", "--resume"]);
-    assert_fails(&train(folder, "none", &with(&["--resume"])), 1, &["none holds no run"]);
+    assert_fails(&train(folder, "run", &how), 1, &["run already contains a run", "--resume"]);
+    assert_fails(&train(folder, "none", &with(&["--resume"])), 1, &["none contains no run"]);
     assert_fails(
         &train(folder, "run", &with(&["--resume", "--rate", "0.5"])),
         1,
@@ -210,7 +210,7 @@ fn a_bundle_of_a_run_gives_what_the_run_predicted() {
     assert_eq!(manifest["trained_rates"], json!([4]));
     let said = stderr(&built);
     assert!(said.contains("the cost of 12 frames a second is not measured for heads trained at 4"), "{said}");
-    assert!(stderr(&trained).contains("working rate: 4 frames a second, that of the representations"));
+    assert!(stderr(&trained).contains("working rate: 4 fps, from the representations"));
     // Random backbones are not trained.
     assert_eq!(manifest["trained"], json!(false));
     let card = fs::read_to_string(folder.join("bundle/README.md")).unwrap();
@@ -256,12 +256,12 @@ fn a_bundle_of_a_run_gives_what_the_run_predicted() {
     assert_fails(
         &build(&["--run", "run", "--image-weights", "other.safetensors"]),
         1,
-        &["other.safetensors: its sum is SHA-256", "image stream's vectors were made with seeded, untrained: 5"],
+        &["other.safetensors: has SHA-256", "image stream's vectors were made with seeded, untrained: 5"],
     );
     assert_fails(&build(&["--run", "run", "--notice", "two\nlines"]), 1, &["notice: it must be one line"]);
     fs::remove_file(folder.join("run/results.json")).unwrap();
-    assert_fails(&build(&["--run", "run"]), 1, &["is not over", "--resume"]);
-    assert_fails(&build(&["--run", "nowhere"]), 1, &["nowhere holds no run"]);
+    assert_fails(&build(&["--run", "run"]), 1, &["is not finished", "--resume"]);
+    assert_fails(&build(&["--run", "nowhere"]), 1, &["nowhere contains no run"]);
     assert!(!folder.join("new").exists());
 }
 
@@ -323,15 +323,12 @@ fn heads_for_two_rates_learn_from_both() {
         json!({"fps": 12, "network": "swin-2d", "weights": "SHA-256 2"}),
     );
     let refused = |stores: &[&str], said: &[&str]| assert_fails(&train(folder, "new", stores), 1, said);
-    refused(
-        &["--image", "image-4", "--image", "image-4"],
-        &["two stores of the image stream are of 4 frames a second"],
-    );
+    refused(&["--image", "image-4", "--image", "image-4"], &["the image stream has two stores at 4 fps"]);
     refused(&["--image", "image-4", "--image", "image"], &["image does not say its working rate"]);
     refused(&["--image", "image-4", "--image", "other"], &["other: its vectors were not made by the network"]);
     refused(
         &["--image", "image-4", "--image", "image-8", "--video", "video-8"],
-        &["the image stream has stores at [4, 8] frames a second, the video stream at [8]"],
+        &["the image stream has stores at [4, 8] fps, the video stream at [8] fps"],
     );
     refused(&["--image", "image-4", "--video", "video-4", "--video", "video-8"], &["at [4] frames", "at [4, 8]"]);
     refused(&["--image", "image-4", "--video", "video-8"], &["fps is 4 in one and 8 in another"]);
@@ -360,6 +357,10 @@ fn vectors_that_do_not_say_what_made_them_give_no_bundle() {
     assert!(train(folder, "teacher", &["--video", "swin", "--head", "mean", "--epochs", "1"]).status.success());
     let mut build = program("divita-models");
     build.current_dir(folder).args(["build", "--run", "teacher", "--output", "new"]);
-    assert_fails(&build.output().unwrap(), 1, &["swin-3d is another network for each length", "divita-models distill"]);
+    assert_fails(
+        &build.output().unwrap(),
+        1,
+        &["swin-3d needs another ONNX file for each clip length", "divita-models distill"],
+    );
     assert!(!folder.join("new").exists());
 }

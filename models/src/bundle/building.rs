@@ -1,4 +1,4 @@
-//! A bundle: the networks, their manifest and their model card in one folder.
+//! Writes a bundle: the networks, their manifest and their model card in one folder.
 
 use std::{
     collections::BTreeMap,
@@ -35,33 +35,38 @@ use crate::{
     training::Differentiable,
 };
 
-/// Largest difference that may lie between a network and its file in half precision, as a part of the output's largest value.
+/// Largest difference between a network and its file in half precision, relative to the output's
+/// largest value.
 const HALF_TOLERANCE: f32 = 1e-2;
 
-/// How to write a bundle, and where.
+/// Options of [`build`].
 #[derive(Clone, Debug)]
 pub struct BuildOptions {
     /// Name of the bundle.
     pub name: String,
-    /// How weights are stored.
+    /// Precision of the stored weights.
     pub precision: Precision,
-    /// The folder to make.
+    /// The folder to create.
     pub output: PathBuf,
-    /// Whether a bundle that is there already is replaced.
+    /// Whether to replace an existing bundle.
     pub force: bool,
-    /// The shot detector's weights, as `fit-shots` writes them.
+    /// The shot detector's weights, from `fit-shots`.
     pub shots: Vec<u8>,
-    /// What is to be said wherever a result of the bundle shows.
+    /// Notice that programs show with every result of the bundle.
     pub notice: Option<String>,
 }
 
-/// Writes a bundle. It is made beside its place and moved there when it is complete, so no one ever meets half of it. Every
-/// network that burn can run (the transformers among the backbones are not among them) is run in tract from its file, and by its description in burn; where the two do not agree, nothing is written.
+/// Writes a bundle. The bundle is made in a temporary folder beside its place and renamed when it
+/// is complete, so nobody sees half of it. Every network that burn can run (not the transformers
+/// among the backbones) is run in tract from its file and in burn from its description. If the
+/// outputs differ, nothing is written.
 ///
 /// # Errors
-/// [`Error::Exists`] where the folder is there and `force` is not set, [`Error::NotABundle`] where it is set but the
-/// folder holds something else, [`Error::NotOfTheBundle`] where it holds something beside a bundle, [`Error::Io`] where the disk refuses, [`Error::HalfOverflow`] where a weight is too
-/// large for half precision, [`Error::Unverified`] where a file does not compute what its network does.
+/// [`Error::Exists`] where the folder exists and `force` is not set, [`Error::NotABundle`] where
+/// `force` is set but the folder is not a bundle, [`Error::NotOfTheBundle`] where it contains other
+/// files, [`Error::Io`] where a file cannot be written, [`Error::HalfOverflow`] where a weight
+/// exceeds half precision, [`Error::Unverified`] where a file does not compute what its network
+/// does.
 pub fn build(options: &BuildOptions, contents: &Contents) -> Result<Manifest, Error> {
     let output = &options.output;
     let name = output.file_name().ok_or_else(|| Error::NoFolderName(output.clone()))?;
@@ -84,7 +89,8 @@ pub fn build(options: &BuildOptions, contents: &Contents) -> Result<Manifest, Er
     let manifest = write_files(options, contents, &folder)?;
     sync_folder(&folder).map_err(Error::io(&folder))?;
     let old = workshop.path().join(OLD);
-    // Both at once where the file system can, so that a program that is killed leaves one of them in its place.
+    // Both at once where the file system can, so that a program that is killed leaves one of them
+    // in its place.
     if output.exists() && rustix::fs::renameat_with(CWD, &folder, CWD, output, RenameFlags::EXCHANGE).is_ok() {
         sync_folder(parent).map_err(Error::io(parent))?;
         return Ok(manifest);
@@ -103,12 +109,12 @@ pub fn build(options: &BuildOptions, contents: &Contents) -> Result<Manifest, Er
     Ok(manifest)
 }
 
-/// What is being made, and what it takes the place of, in a workshop.
+/// Names of the new and the old bundle in a temporary folder.
 const NEW: &str = "new";
 const OLD: &str = "old";
 
-/// Removes the workshops for the bundle `output` of processes that were killed, and puts back the bundle that one of them had
-/// moved away. What cannot be removed stays: that is no reason not to build.
+/// Removes the temporary folders that killed processes left for the bundle `output`, and restores
+/// the bundle that one of them had moved away. Ignores what cannot be removed.
 fn sweep(parent: &Path, name: &OsStr, output: &Path) {
     let here = Owner::current();
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
@@ -127,7 +133,11 @@ fn sweep(parent: &Path, name: &OsStr, output: &Path) {
     }
 }
 
-/// Whether `folder` is a bundle and nothing else, of whatever version, whole or not: then it may be deleted for another.
+/// Checks that `folder` is a bundle and nothing else, of any version, complete or not, so that it
+/// may be deleted.
+///
+/// # Errors
+/// [`Error::NotABundle`] and [`Error::NotOfTheBundle`].
 fn replaceable(folder: &Path) -> Result<(), Error> {
     let manifest = fs::read(folder.join(MANIFEST_FILE)).ok();
     let manifest: Option<serde_json::Value> = manifest.and_then(|json| serde_json::from_slice(&json).ok());
@@ -160,7 +170,8 @@ fn write_files(options: &BuildOptions, contents: &Contents, folder: &Path) -> Re
     let mut manifest = manifest(options, contents);
     write(&folder.join("README.md"), card::text(&manifest, contents).as_bytes())?;
     write(&folder.join(SHOTS_FILE), &options.shots)?;
-    // The golden outputs are those of the bundle as the runtime opens it, so it is a whole one before they are there.
+    // The golden outputs are those of the bundle as the runtime opens it, so it is a whole one
+    // before they are there.
     write_manifest(folder, &mut manifest)?;
     // Of the lowest rate, so that it is small.
     let lowest = contents.working_rates.iter().min().and_then(|&rate| WorkingRate::new(rate).ok());
@@ -170,7 +181,8 @@ fn write_files(options: &BuildOptions, contents: &Contents, folder: &Path) -> Re
     Ok(manifest)
 }
 
-/// Whether the ONNX file `bytes` makes in tract what the network makes in burn, whose description it was written from.
+/// Checks that the ONNX file `bytes` computes in tract what the description of the network computes
+/// in burn.
 fn verify(network: &BundleNetwork, bytes: &[u8], precision: Precision) -> Result<(), Error> {
     let inputs = preprocessed_inputs(&network.graph, network.backbone, network.input);
     let found = Session::tract(bytes, inputs.iter().map(|(shape, _)| shape.as_slice()))?.run(inputs.clone())?;
@@ -180,7 +192,7 @@ fn verify(network: &BundleNetwork, bytes: &[u8], precision: Precision) -> Result
         Ok(expected) => expected,
         Err(reason) => {
             log::warn!(
-                "{}.onnx is not held against its description ({reason}): `divita-models verify` compares it with ONNX Runtime",
+                "{}.onnx was not verified against its description ({reason}): verify it with `divita-models verify`",
                 network.name
             );
             return Ok(());
@@ -194,7 +206,7 @@ fn verify(network: &BundleNetwork, bytes: &[u8], precision: Precision) -> Result
     if difference <= allowed { Ok(()) } else { Err(Error::Unverified { network: network.name, difference, allowed }) }
 }
 
-/// Writes `manifest`, its table of files brought up to date.
+/// Writes `manifest` with an updated table of files.
 fn write_manifest(folder: &Path, manifest: &mut Manifest) -> Result<(), Error> {
     manifest.files = file_table(folder)?;
     let mut json = serde_json::to_vec_pretty(manifest)?;
@@ -226,7 +238,7 @@ fn manifest(options: &BuildOptions, contents: &Contents) -> Manifest {
     manifest
 }
 
-/// Size and sum of every file in `folder` but the manifest.
+/// Returns size and SHA-256 of every file in `folder` except the manifest.
 fn file_table(folder: &Path) -> Result<BTreeMap<String, FileEntry>, Error> {
     let mut table = BTreeMap::new();
     for entry in fs::read_dir(folder).map_err(Error::read(folder))? {

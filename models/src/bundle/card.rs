@@ -4,7 +4,7 @@ use divita_runtime::bundle::{Manifest, Stream, Task};
 
 use super::{contents::Contents, rate_cost};
 
-/// The card of a bundle, Markdown.
+/// Formats the card of a bundle as Markdown.
 pub(crate) fn text(manifest: &Manifest, contents: &Contents) -> String {
     let streams = &manifest.streams;
     let stream = |name: &str, backbone: &str, stream: &Option<Stream>| {

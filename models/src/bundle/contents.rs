@@ -1,4 +1,4 @@
-//! What a bundle is made of: its streams, labels and origins.
+//! The contents of a bundle: its streams, labels and provenance.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,13 @@ use crate::{
     weights::Weights,
 };
 
-/// Working rates of the paper's Table 7, frames a second.
+/// Working rates of the paper's Table 7, fps.
 pub const WORKING_RATES: [u32; 5] = [4, 6, 8, 12, 24];
 
-/// What a bundle is made of, beside the shot detector.
+/// The contents of a bundle, except the shot detector.
 #[derive(Clone, Debug)]
 pub struct Contents {
-    /// At least one, of each name at most one.
+    /// The streams: at least one, at most one of each name.
     pub streams: Vec<StreamContents>,
     /// Names of the labels, in the order of the heads' outputs.
     pub labels: Vec<String>,
@@ -27,53 +27,53 @@ pub struct Contents {
     pub task: Task,
     /// Clips of a snippet.
     pub snippet_clips: usize,
-    /// Frames a second that the bundle may run at.
+    /// Working rates of the bundle, fps.
     pub working_rates: Vec<u32>,
-    /// Those of them that the heads were trained at.
+    /// The working rates that the heads were trained at.
     pub trained_at: Vec<u32>,
-    /// Whether all weights were learned from data.
+    /// Whether all weights were trained.
     pub trained: bool,
-    /// Where the weights come from; the tool is this one.
+    /// Provenance of the weights; the tool is this one.
     pub provenance: Provenance,
     /// Measured quality, by name.
     pub metrics: BTreeMap<String, f64>,
     /// SPDX expression of the weights' licence.
     pub licence: String,
-    /// What is to be said with every result unless the builder says something else.
+    /// Notice with every result, unless [`super::BuildOptions`] has one.
     pub notice: Option<String>,
-    /// Paragraphs of the model card that say what this bundle is, Markdown.
+    /// Paragraphs of the model card that describe the bundle, Markdown.
     pub about: String,
-    /// Further rows of its table.
+    /// Further rows of the card's table.
     pub facts: Vec<(String, String)>,
 }
 
-/// One stream.
+/// A stream.
 #[derive(Clone, Debug)]
 pub struct StreamContents {
-    /// What it sees.
+    /// Its backbone.
     pub backbone: FrozenBackbone,
-    /// The head's description.
+    /// The head's graph.
     pub head: Graph,
-    /// Its weights.
+    /// The head's weights.
     pub head_weights: Weights,
 }
 
-/// One of the networks of a bundle with its weights.
+/// A network of a bundle with its weights.
 #[derive(Clone, Debug)]
 pub struct BundleNetwork {
     /// `image`, `image_head`, `video` or `video_head`: its file without `.onnx`.
     pub name: &'static str,
-    /// Its description; that of a video backbone is for clips of one frame.
+    /// Its graph; that of a video backbone is for clips of one frame.
     pub graph: Graph,
     /// Its weights, batch norm unfolded.
     pub weights: Weights,
     /// The backbone; none for a head.
     pub backbone: Option<Backbone>,
-    /// How frames become its input; none for a head.
+    /// Preprocessing of its input; none for a head.
     pub input: Option<StreamInput>,
 }
 
-/// Names of a stream's two networks.
+/// Returns the names of a stream's two networks.
 pub(super) fn names(stream: StreamName) -> [&'static str; 2] {
     match stream {
         StreamName::Image => ["image", "image_head"],
@@ -82,7 +82,8 @@ pub(super) fn names(stream: StreamName) -> [&'static str; 2] {
 }
 
 impl Contents {
-    /// Its networks that this tool describes: of each stream the backbone, unless it comes from elsewhere, and the head.
+    /// Returns its networks that [`crate::networks`] describes: of each stream the backbone, unless
+    /// it was imported from ONNX, and the head.
     #[must_use]
     pub fn networks(&self) -> Vec<BundleNetwork> {
         let of = |stream: &StreamContents| {
@@ -104,7 +105,7 @@ impl Contents {
         self.streams.iter().flat_map(of).collect()
     }
 
-    /// Name of the network that its streams are, as `zoo` has it.
+    /// Returns the name of the network, as in `zoo`.
     pub(super) fn architecture(&self) -> String {
         let described: Option<Vec<Backbone>> = self.streams.iter().map(|stream| stream.backbone.described()).collect();
         let known = described.and_then(|streams| NETWORKS.iter().find(|network| network.streams == streams));
@@ -112,6 +113,7 @@ impl Contents {
         known.map_or_else(names, |network| network.name.to_owned())
     }
 
+    /// Returns the manifest's entry of the stream `name`.
     pub(super) fn entry(&self, name: StreamName) -> Option<StreamEntry> {
         let stream = self.streams.iter().find(|stream| stream.backbone.stream() == name)?;
         let backbone = &stream.backbone;
@@ -131,7 +133,7 @@ impl Contents {
     }
 }
 
-/// Name of the ONNX file of the network `name`.
+/// Returns the name of the ONNX file of the network `name`.
 pub(super) fn onnx_file(name: &str) -> String {
     format!("{name}.onnx")
 }

@@ -1,4 +1,4 @@
-//! Bundles: what they are made of, their files and their model card.
+//! Bundles: their contents, files and model card.
 
 mod building;
 mod card;

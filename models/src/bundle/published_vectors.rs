@@ -1,5 +1,5 @@
-//! What a bundle says of heads that were trained on published vectors: what was verified, and what rests on the
-//! publisher's word.
+//! Statements of a bundle about heads that were trained on published vectors: what was verified,
+//! and what is the publisher's claim.
 
 use crate::{
     representations::published_stores::{self, PublishedFact, RECORD, Verification},
@@ -21,8 +21,8 @@ pub struct PublishedStream {
     pub source: Option<String>,
 }
 
-/// What is shown with every result of a bundle of such streams unless its builder says something else; `None` where
-/// there are none.
+/// What is shown with every result of a bundle of such streams unless its builder says something
+/// else; `None` where there are none.
 #[must_use]
 pub fn notice(streams: &[PublishedStream]) -> Option<String> {
     let notice = match streams.iter().map(|stream| stream.fact.verified).max()? {
@@ -36,7 +36,7 @@ pub fn notice(streams: &[PublishedStream]) -> Option<String> {
     Some(notice.to_owned())
 }
 
-/// A paragraph of the model card, Markdown.
+/// Returns a paragraph of the model card, Markdown.
 #[must_use]
 pub fn about(streams: &[PublishedStream]) -> Option<String> {
     let verified = match streams.iter().map(|stream| stream.fact.verified).max()? {
@@ -61,7 +61,7 @@ pub fn about(streams: &[PublishedStream]) -> Option<String> {
     ))
 }
 
-/// Rows of the model card's table.
+/// Returns the rows of the model card's table.
 #[must_use]
 pub fn facts(streams: &[PublishedStream]) -> Vec<(String, String)> {
     streams.iter().flat_map(PublishedStream::facts).collect()

@@ -1,16 +1,16 @@
-//! Measured cost of running heads that were trained at 24 frames a second at a lower rate.
+//! Measured cost in quality of running heads trained at 24 fps at a lower rate.
 
 use divita_runtime::network::StreamName;
 
 use super::Contents;
 
-/// Rate that the measured heads were trained at, frames a second.
+/// Working rate that the measured heads were trained at, fps.
 pub const TRAINED_AT: u32 = 24;
 
 /// The lower rates, in the order of the figures.
 pub const LOWER: [u32; 4] = [12, 8, 6, 4];
 
-/// A mean over seeds of the heads, and its standard deviation, in points of muAP.
+/// A mean over the heads' seeds and its standard deviation, in points of muAP.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Points {
     /// Mean.
@@ -19,19 +19,20 @@ pub struct Points {
     pub deviation: f64,
 }
 
-/// What was measured of one kind of bundle.
+/// Measurements of one kind of bundle.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateCost {
     /// Streams of the bundle.
     pub streams: &'static [StreamName],
-    /// muAP of the test part at [`TRAINED_AT`].
+    /// muAP on the test set at [`TRAINED_AT`].
     pub at_trained: Points,
     /// Change of muAP at each of [`LOWER`].
     pub change: [Points; 4],
 }
 
-/// What `benches/genres/rates.py FOLDER --bundles fusion` measured on 29 November 2026: backbones of the demo bundle, CAT heads
-/// of three seeds, 200 synthetic trailers of 16 seconds. Kinds of bundles that are not listed have not been measured.
+/// What `benches/genres/rates.py FOLDER --bundles fusion` measured on 29 November 2026: backbones
+/// of the demo bundle, CAT heads of three seeds, 200 synthetic trailers of 16 seconds. Kinds of
+/// bundles that are not listed have not been measured.
 pub const MEASURED: &[RateCost] = &[RateCost {
     streams: &[StreamName::Image, StreamName::Video],
     at_trained: points(71.10, 0.73),
@@ -42,12 +43,13 @@ const fn points(mean: f64, deviation: f64) -> Points {
     Points { mean, deviation }
 }
 
-/// What the figures were measured on, and what they do not say.
+/// What the figures were measured on, and their limits.
 const LIMITS: &str = "measured on 60 of 200 synthetic trailers with the demo bundle's backbones, whose 3D one was fitted at 4 frames a \
                       second, and heads of three seeds (`benches/genres/rates.py`), which says little about films";
 
-/// Describes what `contents` loses at the rates that its heads were not trained at: the measured figures where the heads were
-/// trained at 24 frames a second, a statement that there are none otherwise. `None` where there is no such rate.
+/// Describes what `contents` loses at the rates that its heads were not trained at: the measured
+/// figures for heads trained at 24 fps, otherwise that there are none. Returns `None` where there
+/// is no such rate.
 #[must_use]
 pub fn describe(contents: &Contents) -> Option<String> {
     let Contents { trained_at, working_rates, .. } = contents;
@@ -75,7 +77,7 @@ pub fn describe(contents: &Contents) -> Option<String> {
     ))
 }
 
-/// The figures of a bundle with these streams.
+/// Returns the figures of a bundle with these streams.
 fn measured(contents: &Contents) -> Option<&'static RateCost> {
     let has = |stream| contents.streams.iter().any(|one| one.backbone.stream() == stream);
     let [image, video] = [StreamName::Image, StreamName::Video].map(has);

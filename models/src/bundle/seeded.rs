@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Contents {
-    /// ShuffleNet-Fusion with weights that are random numbers from `seed`.
+    /// Creates ShuffleNet-Fusion with random weights from `seed`.
     #[must_use]
     pub fn seeded(seed: u64) -> Contents {
         let stream = |backbone: Backbone| {
@@ -42,13 +42,13 @@ impl Contents {
     }
 }
 
-/// The four networks of a bundle with weights drawn from `seed`.
+/// Returns the four networks of a bundle with weights drawn from `seed`.
 #[must_use]
 pub fn seeded_networks(seed: u64) -> Vec<BundleNetwork> {
     Contents::seeded(seed).networks()
 }
 
-/// What a bundle with seeded weights is.
+/// Describes a bundle with seeded weights, for its model card.
 fn about_seeded(seed: u64) -> String {
     format!(
         "**The weights of this bundle are not trained.** They are random numbers drawn from seed {seed}. The probabilities that
@@ -57,7 +57,7 @@ and timed from end to end with networks of the real size and cost, until a train
     )
 }
 
-/// What its table says of it.
+/// Returns its rows of the model card's table.
 fn facts_seeded(seed: u64) -> Vec<(String, String)> {
     let facts = [
         ("Trained on", "nothing".to_owned()),

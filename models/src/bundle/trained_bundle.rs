@@ -1,4 +1,5 @@
-//! From a training run to what a bundle is made of: the backbones that made the vectors, and the heads that were trained on them.
+//! The contents of a bundle from a training run: the backbones that made the vectors, and the heads
+//! that were trained on them.
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +23,10 @@ use crate::{
         frozen_backbone::FrozenBackbone,
     },
     networks::{Backbone, zoo::BACKBONES},
-    representations::published_stores::{NOT_PUBLISHED, PUBLISHED, PublishedFact},
+    representations::{
+        attributes::{INPUT, SEEDED},
+        published_stores::{NOT_PUBLISHED, PUBLISHED, PublishedFact},
+    },
     training::{
         Distillation, Schedule,
         run_folder::{Results, RunFolder, RunFolderError, RunRecipe, Vectors},
@@ -30,13 +34,7 @@ use crate::{
     weights::{facts::SUM, fitted::Fitted},
 };
 
-/// What a store says of weights that were drawn from a seed, before the seed.
-pub const SEEDED: &str = "seeded, untrained: ";
-
-/// The attribute of a store that says how frames became the backbone's input: a [`StreamInput`].
-pub const INPUT: &str = "input";
-
-/// Why a bundle cannot be made of a run.
+/// Why a run cannot become a bundle.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TrainedBundleError {
@@ -45,14 +43,14 @@ pub enum TrainedBundleError {
     Run(#[from] RunFolderError),
     /// The vectors do not say what made them.
     #[error(
-        "the representations of the {stream} stream ({num_features} features) do not say which {fact} made them: train on a store that `divita-models extract` made, or on a published one under its own name"
+        "the representations of the {stream} stream ({num_features} features) do not state the {fact} that made them: train on a store from `divita-models extract`, or on a published store under its own name"
     )]
     Unknown {
         /// The stream.
         stream: String,
         /// What they do not say.
         fact: &'static str,
-        /// Numbers of a vector.
+        /// Returns the length of a vector.
         num_features: usize,
     },
     /// The vectors have another width than those of the network.
@@ -71,7 +69,7 @@ pub enum TrainedBundleError {
     },
     /// The weights are of another network than the one that made the vectors.
     #[error(
-        "{}: it holds weights of {} ({} features), but the {stream} stream's vectors were made by {} ({} features): give weights of {} with --{stream}-weights",
+        "{}: contains weights of {} ({} features), but the {stream} stream's vectors were made by {} ({} features): give weights of {} with --{stream}-weights",
         path.display(), found.name(), found.features(), wanted.name(), wanted.features(), wanted.name()
     )]
     OtherNetwork {
@@ -97,7 +95,7 @@ pub enum TrainedBundleError {
         from: String,
     },
     /// The weights are others.
-    #[error("{}: its sum is {found}, but the {stream} stream's vectors were made with {wanted}", path.display())]
+    #[error("{}: has {found}, but the {stream} stream's vectors were made with {wanted}", path.display())]
     OtherWeights {
         /// The file.
         path: PathBuf,
@@ -110,7 +108,7 @@ pub enum TrainedBundleError {
     },
     /// A stream's vectors are of a backbone of the other.
     #[error(
-        "the vectors of the {stream} stream were made by {network}, which is of the other stream: train again with --image and --video the right way round"
+        "the vectors of the {stream} stream were made by {network}, which belongs to the other stream: train again with --image and --video swapped"
     )]
     Stream {
         /// The stream.
@@ -132,9 +130,10 @@ pub enum TrainedBundleError {
         /// Of the vectors.
         wanted: Box<StreamInput>,
     },
-    /// A bundle has one file of a network for all working rates, and this one would need one for each.
+    /// A bundle has one file of a network for all working rates, and this one would need one for
+    /// each.
     #[error(
-        "{0} is another network for each length of a clip, and a bundle holds one for all working rates: it can teach (`divita-models distill`), but not be shipped"
+        "{0} needs another ONNX file for each clip length, but a bundle contains one for all working rates: use it as a teacher (`divita-models distill`)"
     )]
     OneLength(String),
     /// The streams do not belong together.
@@ -145,7 +144,7 @@ pub enum TrainedBundleError {
     File(#[from] BackboneFileError),
 }
 
-/// What the vectors of a stream say of themselves.
+/// Returns a fact that the vectors of a stream state.
 fn fact<'a, T>(
     vectors: &'a Vectors,
     stream: &str,
@@ -157,7 +156,8 @@ fn fact<'a, T>(
     vectors.attributes.get(fact).and_then(read).ok_or_else(unknown)
 }
 
-/// What a bundle of the best weights of the run in `path` is made of. `files` names, by stream, the weights of the backbones; those that were seeded need none.
+/// What a bundle of the best weights of the run in `path` is made of. `files` names, by stream, the
+/// weights of the backbones; those that were seeded need none.
 ///
 /// # Errors
 /// [`TrainedBundleError`].
@@ -259,10 +259,10 @@ fn listed(rates: &[u32], between: &str) -> String {
     rates.iter().map(u32::to_string).collect::<Vec<_>>().join(between)
 }
 
-/// The backbone of a stream, ready to be built in.
+/// The backbone of a stream.
 struct ReadyBackbone {
     frozen: FrozenBackbone,
-    /// What it was fitted on.
+    /// Its training data, if `fit-backbone` wrote it.
     fitted: Option<Fitted>,
     /// SHA-256 of its file; none where it was drawn from a seed.
     sum: Option<String>,
@@ -270,14 +270,15 @@ struct ReadyBackbone {
     source: Option<String>,
 }
 
-/// The backbone whose weights the file at `path` holds: the one that the file names, or the one that its tensors fit.
+/// Returns the backbone whose weights the file at `path` holds: the one that the file names, or the
+/// one that its tensors fit.
 fn network_of(path: &Path) -> Option<Backbone> {
     let fits = |backbone: &Backbone| BackboneFile::read(path, Some(*backbone)).is_ok();
     let named = BackboneFile::read(path, None).ok().and_then(|file| file.frozen.described());
     named.or_else(|| BACKBONES.into_iter().find(fits))
 }
 
-/// The backbone in the file at `path`, which must be `wanted` where that is known.
+/// Returns the backbone in the file at `path`, which must be `wanted` where that is known.
 fn read(path: &Path, stream: &str, wanted: Option<Backbone>) -> Result<BackboneFile, TrainedBundleError> {
     BackboneFile::read(path, wanted).map_err(|error| match (wanted, network_of(path)) {
         (Some(wanted), Some(found)) if found != wanted => {
@@ -287,8 +288,9 @@ fn read(path: &Path, stream: &str, wanted: Option<Backbone>) -> Result<BackboneF
     })
 }
 
-/// The backbone that made the vectors of a stream. Vectors that `extract` made name the sum of its file, which must be that of
-/// `file`, or the seed. Of published vectors only the network is known, which must be that of `file`.
+/// Returns the backbone that made the vectors of a stream. Vectors that `extract` made name the sum
+/// of its file, which must be that of `file`, or the seed. Of published vectors only the network is
+/// known, which must be that of `file`.
 fn backbone(
     stream: &str,
     network: &str,
@@ -310,7 +312,8 @@ fn backbone(
                 return Err(TrainedBundleError::OtherWeights { path, stream, found, wanted: from.to_owned() });
             }
             let made_with = vectors.attributes.get(INPUT).map(|input| serde_json::from_value(input.clone()));
-            // Whether the borders were cropped is a fact of the data, whatever the backbone's own were.
+            // Whether the borders were cropped is a fact of the data, whatever the backbone's own
+            // were.
             if let Some(Ok(StreamInput { borders, .. })) = made_with {
                 frozen.input.borders = borders;
             }
@@ -349,7 +352,7 @@ of that data set that were not trained on."
     }
 }
 
-/// Rows of the model card: data, recipe, origins.
+/// Returns the rows of the model card: data, recipe, origins.
 fn facts(described: &RunRecipe, results: &Results, origins: &[String], clips: &str) -> Vec<(String, String)> {
     let RunRecipe { head, split, recipe, .. } = described;
     let [train, validation, test] = results.videos;

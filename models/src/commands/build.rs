@@ -110,7 +110,7 @@ impl Build {
         for stream in &contents.streams {
             let serves = |rate: &&u32| !stream.backbone.serves(**rate as usize);
             if let Some(rate) = contents.working_rates.iter().find(serves) {
-                bail!("{} reads clips of one length, which {rate} frames a second do not give", stream.backbone.name());
+                bail!("{} reads clips of one length, which {rate} fps do not give", stream.backbone.name());
             }
         }
         if let Some(cost) = rate_cost::describe(&contents) {

@@ -59,7 +59,7 @@ pub struct Describe {
     plot: Option<PathBuf>,
 }
 
-/// What is known of the videos.
+/// Statistics of the videos.
 #[derive(Default)]
 struct Videos {
     clips: Option<ClipStatistics>,
@@ -101,7 +101,7 @@ impl Describe {
         }
         match videos.failed {
             0 => Ok(()),
-            failed => bail!("{failed} videos cannot be read: they are left out of clips and shots"),
+            failed => bail!("cannot read {failed} videos: clips and shots do not include them"),
         }
     }
 
@@ -153,11 +153,12 @@ fn read_store(table: &LabelTable, path: &Path) -> anyhow::Result<Videos> {
     Ok(Videos { clips: ClipStatistics::new(&clips), missing, ..Videos::default() })
 }
 
-/// Returns how many videos are missing where `found` are in `place`, and says so; fails where none is there.
+/// Returns how many videos are missing where `found` are in `place`, and says so; fails where none
+/// is there.
 fn report_missing(table: &LabelTable, found: usize, place: &str) -> anyhow::Result<usize> {
     let all = table.videos.len();
     if found == 0 {
-        bail!("{place} has none of the table's {all} videos, such as {}", table.videos[0]);
+        bail!("{place} has none of the table's {all} videos, for example {}", table.videos[0]);
     }
     if found < all {
         log::warn!("{place} has {found} of the table's {all} videos");

@@ -4,18 +4,15 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use crate::training::{
-    Distillation, ShortAreas, Teacher,
-    run_folder::{Results, RunFolder},
+    Distillation, ShortAreas,
+    distillation::{DistillationResults, DistillationTraining},
+    run_folder::Results,
 };
-use anyhow::bail;
 use clap::Args;
 use divita_runtime::bundle::Task;
 use serde_json::{Value, json};
 
-use super::{
-    stream_stores::{same_clips, stores},
-    training_run::HowToTrain,
-};
+use super::{progress::TrainingBar, training_options::HeadTrainingArgs};
 
 /// Train heads with a teacher: on its probabilities and on the labels
 ///
@@ -37,7 +34,7 @@ use super::{
     divita-models build --run runs/student/distilled --image-weights i.safetensors --video-weights v.safetensors --output bundles/films")]
 pub struct Distill {
     #[command(flatten)]
-    how: HowToTrain,
+    how: HeadTrainingArgs,
     /// Folder of the teacher's run
     #[arg(long, value_name = "DIR")]
     teacher: PathBuf,
@@ -71,63 +68,22 @@ pub struct Distill {
 impl Distill {
     /// Trains both runs and prints their results.
     pub fn run(self) -> anyhow::Result<()> {
-        let distillation = Distillation { temperature: self.temperature, mix: self.mix };
-        if !(self.temperature > 0.0 && self.temperature.is_finite() && (0.0..=1.0).contains(&self.mix)) {
-            bail!("--temperature must be above 0, and --mix from 0 to 1");
-        }
-        let device = self.how.device.get()?;
-        let data = self.how.data_set()?;
-        let (run, recipe) = RunFolder::find(&self.teacher)?;
-        let task = self.how.data.task();
-        if recipe.recipe.task != task {
-            let (teacher, heads) = (recipe.recipe.task.name(), task.name());
-            bail!(
-                "{}: the teacher was trained {teacher} and the heads would be {heads}; give or leave out --single-label, as its run did",
-                self.teacher.display()
-            );
-        }
-        if recipe.labels != data.table.labels {
-            bail!("the teacher's labels are others: {}", recipe.labels.join(", "));
-        }
-        if recipe.videos != data.sums()[0] {
-            bail!(
-                "the teacher was trained on other videos or another split ({}) than {} of {}: it has seen what the heads are judged by",
-                recipe.split,
-                self.how.data.split,
-                self.how.data.table.display()
-            );
-        }
-        run.results()?;
-        let (names, of_teacher) = stores(self.teacher_image.as_slice(), self.teacher_video.as_slice())?;
-        if !names.iter().eq(recipe.streams.keys()) {
-            let streams: Vec<&str> = recipe.streams.keys().map(String::as_str).collect();
-            bail!("the teacher reads {}: give each with --teacher-image or --teacher-video", streams.join(" and "));
-        }
-        let own = stores(&self.how.image, &self.how.video)?.1;
-        // The rates may differ, and do where a teacher sees more than a board can.
-        same_clips(of_teacher.iter().chain(&own).flatten(), &["segmentation", "detector"])?;
-        let room = self.how.room();
-        let vectors = data.vectors(of_teacher, room.clone())?;
-        let mut teacher = Teacher::read(&run, &recipe, vectors, distillation, &device)?;
-        let taught = data.test_areas(&teacher.probabilities(&data.judged(), &device)?, task);
-
-        // Each of the runs may have been interrupted before it was begun.
-        let resume = |name: &str| self.resume && RunFolder::find(&self.output.join(name)).is_ok();
-        let plain = match &self.plain {
-            // Its recipe is compared, so a run with other options is refused.
-            Some(run) => self.how.run(&data, run, true, &room, None)?,
-            None => {
-                log::info!("plain training");
-                self.how.run(&data, &self.output.join("plain"), resume("plain"), &room, None)?
-            }
+        let training = DistillationTraining {
+            heads: self.how.training(),
+            distillation: Distillation { temperature: self.temperature, mix: self.mix },
+            teacher: self.teacher,
+            teacher_image: self.teacher_image.into_iter().collect(),
+            teacher_video: self.teacher_video.into_iter().collect(),
+            plain: self.plain,
+            output: self.output,
+            resume: self.resume,
         };
-        log::info!("distillation");
-        let distilled =
-            self.how.run(&data, &self.output.join("distilled"), resume("distilled"), &room, Some(teacher))?;
+        let task = training.heads.data.task;
+        let DistillationResults { teacher, plain, distilled } = training.run(&TrainingBar::new())?;
         // Where there are several rates, at the lowest.
         let first = |results: &Results| results.test.first().copied();
         let mut out = std::io::stdout();
-        let rows = [("teacher", taught), ("plain", first(&plain)), ("distilled", first(&distilled))];
+        let rows = [("teacher", teacher), ("plain", first(&plain)), ("distilled", first(&distilled))];
         if self.json {
             let value: serde_json::Map<String, Value> =
                 rows.into_iter().map(|(name, areas)| (name.to_owned(), json!(areas))).collect();

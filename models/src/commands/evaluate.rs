@@ -58,14 +58,14 @@ pub struct Evaluate {
 /// Largest distance from 1 of a sum of probabilities that were written with few decimals.
 const LARGEST_SUM_ERROR: f64 = 0.01;
 
-/// How one label did.
+/// Scores of one label.
 struct OfLabel {
     receiver_operating: Option<f64>,
     /// Chosen on validation, with the F1 that it has on test.
     threshold: Option<Threshold>,
 }
 
-/// How the predictions of one split did.
+/// Scores of the predictions of one split.
 struct Evaluated {
     split: String,
     videos: usize,
@@ -103,7 +103,7 @@ impl Evaluate {
         let path = PathBuf::from(split.map_or(predictions, |(_, path)| path));
         let context = || path.display().to_string();
         if split.is_none() && !path.exists() && predictions.contains('=') {
-            bail!("{predictions}: {} has no such split", self.table.display());
+            bail!("{predictions}: no such split in {}", self.table.display());
         }
         let predicted = PredictionTable::read(&path, &table.labels).with_context(context)?;
         let rows = |part: Part| -> Vec<usize> {
@@ -112,13 +112,14 @@ impl Evaluate {
         };
         let test = rows(Part::Test);
         if test.is_empty() {
-            bail!("{predictions}: the test part is empty");
+            bail!("{predictions}: the test set is empty");
         }
         let of_test = predicted.of(table, &test).with_context(context)?;
         if self.single_label {
             warn_of_sums(&path, &of_test);
         }
-        // Thresholds are chosen where nothing is reported, or not at all. A single label is chosen without one.
+        // Thresholds are chosen where nothing is reported, or not at all. A single label is chosen
+        // without one.
         let validation = match split {
             Some(_) if !self.single_label && rows(Part::Validation).iter().any(|&row| predicted.has(table, row)) => {
                 Some(predicted.of(table, &rows(Part::Validation)).with_context(context)?)
@@ -151,7 +152,7 @@ fn warn_of_sums(path: &Path, predictions: &Predictions) {
     let sums = predictions.probabilities.iter().map(|row| row.iter().sum::<f64>());
     if let Some(sum) = sums.into_iter().find(|sum| (sum - 1.0).abs() > LARGEST_SUM_ERROR) {
         log::warn!(
-            "{}: the probabilities of a video sum to {sum:.3}, not 1: they are not those of single-label heads; the most probable label counts as the prediction",
+            "{}: the probabilities of a video sum to {sum:.3}, not 1: they do not come from single-label heads. The most probable label counts as the prediction",
             path.display()
         );
     }
@@ -183,7 +184,8 @@ pub(super) fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "-".to_owned(), |share| format!("{:.2}", 100.0 * share))
 }
 
-/// Mean and standard deviation of what is there, in percent; the deviation where there are two or more.
+/// Returns the mean and standard deviation of what is there, in percent; the deviation where there
+/// are two or more.
 pub(super) fn over_splits(values: &[Option<f64>]) -> String {
     let values: Vec<f64> = values.iter().copied().flatten().collect();
     let count = values.len() as f64;

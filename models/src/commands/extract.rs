@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::{
-    bundle::trained_bundle::{INPUT, SEEDED},
     dataset::{video_clips::DEFAULT_RATE, video_files::group_by_id},
     engines::{
         backbone_file::{self, BackboneFile},
@@ -17,7 +16,11 @@ use crate::{
         transnet_detector::TransnetDetector,
     },
     networks::{Backbone, transnet},
-    representations::{Error, Store, is_id},
+    representations::{
+        Error, Store,
+        attributes::{INPUT, SEEDED},
+        is_id,
+    },
     weights::{
         checkpoint,
         facts::SUM,
@@ -116,10 +119,10 @@ impl Extract {
         let (mut backbone, from, fitted) = self.backbone()?;
         backbone.input.borders = self.borders.unwrap_or(backbone.input.borders);
         if !backbone.serves(self.fps.clip_frames()) && backbone.described().is_none() {
-            bail!("{} reads clips of one length only, which --fps {} does not give", backbone.name(), self.fps.fps());
+            bail!("{} reads clips of one length, which --fps {} does not give", backbone.name(), self.fps.fps());
         }
         log::info!("{}: {}", backbone.name(), backbone.input);
-        log::info!("working rate: {} frames a second (--fps)", self.fps);
+        log::info!("working rate: {} fps (--fps)", self.fps);
         let segmentation = serde_json::to_value(self.segmentation)?;
         let (detector, detector_name) = self.detector()?;
         let attributes: Map<String, Value> = [
@@ -140,7 +143,7 @@ impl Extract {
 
         let shard = videos.iter().skip(self.shard.part).step_by(self.shard.parts);
         let (there, todo): (Vec<_>, Vec<_>) = shard.partition(|(id, _)| store.contains(id));
-        log::info!("{} videos to do, {} are in the store", todo.len(), there.len());
+        log::info!("{} videos to extract, {} already in the store", todo.len(), there.len());
         let durations: Vec<u64> = todo.iter().map(|(_, video)| duration(video)).collect();
         let bar = super::progress::bar(durations.iter().sum());
         let mut failed = 0;
@@ -160,7 +163,7 @@ impl Extract {
                 bar.suspend(|| log::error!("{video}: {}", in_one_line(&error)));
                 // A full disk is full for the next video too.
                 if matches!(error.downcast_ref(), Some(Error::DiskFull { .. } | Error::Write { .. })) {
-                    bail!("stopped; what is done is in {}", self.store.display());
+                    bail!("stopped; finished videos are in {}", self.store.display());
                 }
             }
         }
@@ -168,16 +171,16 @@ impl Extract {
         log::info!("{} videos done, {clips} clips: {}", todo.len() - failed, self.store.display());
         match (failed, refused.len()) {
             (0, 0) => Ok(()),
-            (0, refused) => bail!("{refused} names of videos cannot be used in a store"),
+            (0, refused) => bail!("{refused} videos have names that a store cannot use"),
             (failed, 0) => bail!("{failed} of {} videos failed", todo.len()),
             (failed, refused) => bail!(
-                "{failed} of {} videos failed, and {refused} names of videos cannot be used in a store",
+                "{failed} of {} videos failed, and {refused} videos have names that a store cannot use",
                 todo.len()
             ),
         }
     }
 
-    /// The backbone, what the store calls its weights, and what they were fitted on.
+    /// Returns the backbone, what the store calls its weights, and what they were fitted on.
     fn backbone(&self) -> anyhow::Result<(FrozenBackbone, String, Option<Fitted>)> {
         match (&self.weights, self.network) {
             (Some(path), network) => {
@@ -196,7 +199,7 @@ impl Extract {
     /// What finds the shots, and what the store says of it.
     fn detector(&self) -> anyhow::Result<(Detector, Value)> {
         match (self.segmentation, &self.detector_weights) {
-            (Segmentation::Seq, Some(_)) => bail!("clips across shots need no detector: leave --detector out"),
+            (Segmentation::Seq, Some(_)) => bail!("clips across shots need no detector: omit --detector-weights"),
             (Segmentation::Seq, None) => Ok((Detector::Evidence, Value::Null)),
             (Segmentation::Shot, None) => Ok((Detector::Evidence, "evidence".into())),
             (Segmentation::Shot, Some(_)) if self.detector == "evidence" => {
@@ -209,8 +212,8 @@ impl Extract {
         }
     }
 
-    /// Returns the videos by their ids in the store, in the order of these: the same for every part of the work. And
-    /// why others cannot be in the store.
+    /// Returns the videos by their ids in the store, in the order of these: the same for every part
+    /// of the work. And why others cannot be in the store.
     fn videos(&self) -> (BTreeMap<String, Address>, Vec<String>) {
         let expansion = Expansion { recurse: !self.no_recurse, ..Expansion::default() };
         let (groups, clashes) = group_by_id(&super::videos_by(&self.inputs, &expansion));
@@ -227,7 +230,8 @@ impl Extract {
     }
 }
 
-/// TransNet V2 with the weights in the file `path`, on `device`, and what a store calls these weights.
+/// TransNet V2 with the weights in the file `path`, on `device`, and what a store calls these
+/// weights.
 pub(super) fn read_transnet(path: &Path, device: Device) -> anyhow::Result<(Session, String)> {
     let checkpoint = checkpoint::read(path)?;
     let from = format!("{}{}", SUM, checkpoint.sha256);
@@ -235,7 +239,7 @@ pub(super) fn read_transnet(path: &Path, device: Device) -> anyhow::Result<(Sess
     Ok((TransnetDetector::network(&mapping.weights, device)?, from))
 }
 
-/// Length of a video as its file says it, milliseconds; of one that cannot be opened 0.
+/// Returns the length of a video as its file says it, milliseconds; of one that cannot be opened 0.
 fn duration(video: &Address) -> u64 {
     let length = source::open(video).ok().and_then(|source| source.info().duration);
     length.map_or(0, milliseconds)

@@ -82,10 +82,10 @@ impl Import {
             }
         );
         if !mapping.not_needed.is_empty() {
-            log::info!("left over, as they should be: {}", names(&mapping.not_needed));
+            log::info!("not needed: {}", names(&mapping.not_needed));
         }
         if mapping.outside > 0 {
-            log::info!("{} tensors of the training run beside the network are left out", mapping.outside);
+            log::info!("ignored {} tensors of the training run", mapping.outside);
         }
         let input = match Backbone::from_name(&network) {
             Some(backbone) => {
@@ -97,7 +97,7 @@ impl Import {
             }
             None if self.input.is_empty() => None,
             None => {
-                bail!("{network} reads no pictures that could be preprocessed in another way: leave these options out")
+                bail!("{network} does not read pictures: omit the options for preprocessing")
             }
         };
         let facts = Facts { network, source_sha256: Some(sum), input, fitted };
@@ -107,13 +107,14 @@ impl Import {
     }
 }
 
-/// Says which published file this is, and gives its row of the table; fails where its name is that of one, or its contents those of another network's.
+/// Says which published file this is, and gives its row of the table; fails where its name is that
+/// of one, or its contents those of another network's.
 fn identify(path: &Path, network: &str, sum: &str) -> anyhow::Result<Option<&'static KnownWeights>> {
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     match (known_weights::with_sum(sum), known_weights::with_name(&file)) {
         // A network with its classifier has the same file and a longer name.
         (Some(known), _) if !network.starts_with(known.network) => {
-            bail!("{} holds the published weights of {}, not of {network}", path.display(), known.network)
+            bail!("{} contains the published weights of {}, not of {network}", path.display(), known.network)
         }
         (Some(known), _) => {
             let licence = known.licence.map(|licence| format!(", {licence}")).unwrap_or_default();
@@ -123,14 +124,14 @@ fn identify(path: &Path, network: &str, sum: &str) -> anyhow::Result<Option<&'st
         (None, Some(known)) => match known.sha256 {
             Some(digits) => bail!(
                 "{} is named like the published weights of {}, but its SHA-256 begins with {} instead of {digits}: it is \
-                 damaged or another file; fetch it again, or rename it",
+                 damaged or another file. Download it again, or rename it",
                 path.display(),
                 known.network,
                 &sum[..digits.len()],
             ),
             None if network == known.network => {
                 log::info!(
-                    "{} is named like published weights, trained on {}; no one states their sum, so that is not verified \
+                    "{} is named like published weights, trained on {}; no published SHA-256 exists, so they are not verified \
                      (SHA-256 {sum})",
                     path.display(),
                     known.trained_on
@@ -140,7 +141,7 @@ fn identify(path: &Path, network: &str, sum: &str) -> anyhow::Result<Option<&'st
             None => Ok(None),
         },
         (None, None) => {
-            log::info!("{} is no published file that is known (SHA-256 {sum})", path.display());
+            log::info!("{} is not a known published file (SHA-256 {sum})", path.display());
             Ok(None)
         }
     }
@@ -149,33 +150,33 @@ fn identify(path: &Path, network: &str, sum: &str) -> anyhow::Result<Option<&'st
 /// Fails where no network is called `network`.
 pub(super) fn known(network: &str) -> anyhow::Result<()> {
     if !zoo::names().contains(&network) {
-        bail!("no network is called {network}: choose one of {}", zoo::names().join(", "));
+        bail!("no network is named {network}: choose one of {}", zoo::names().join(", "));
     }
     Ok(())
 }
 
-/// The network's description, and its weights in the checkpoint that was read from `path`.
+/// Returns the network's description, and its weights in the checkpoint that was read from `path`.
 pub(super) fn map(
     network: &str,
     frames: usize,
     checkpoint: Checkpoint,
     path: &Path,
 ) -> anyhow::Result<(Graph, Mapping)> {
-    let of_no_head = "it has no batch norm called bn, with which a head begins: is it the checkpoint of a backbone?";
+    let of_no_head = "it has no batch norm named bn, with which heads begin: is it the checkpoint of a backbone?";
     let mapped = zoo::describe(network, frames, import::head_features(&checkpoint))
         .context(of_no_head)
         .and_then(|graph| Ok((import::map(&graph, checkpoint)?, graph)));
-    let (mapping, graph) = mapped.with_context(|| format!("{} cannot be used", path.display()))?;
+    let (mapping, graph) = mapped.with_context(|| format!("cannot use {}", path.display()))?;
     if mapping.inflated {
         log::info!(
-            "{} is of a network for pictures: attention over time begins as that over space, and adds nothing until it is trained",
+            "{} is from a network for pictures: attention over time starts as a copy of attention over space, and has no effect until it is trained",
             path.display()
         );
     }
     Ok((graph, mapping))
 }
 
-/// A few names, and how many more there are.
+/// Returns a few names, and how many more there are.
 fn names(names: &[String]) -> String {
     const SHOWN: usize = 4;
     let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
@@ -190,7 +191,7 @@ fn list() -> anyhow::Result<()> {
     let mut out = std::io::stdout();
     for known in known_weights::KNOWN_WEIGHTS {
         writeln!(out, "{:<19} {:<32} {}", known.network, known.file, known.trained_on)?;
-        writeln!(out, "{:<19} SHA-256 {}", "", known.sha256.unwrap_or("not stated by anyone"))?;
+        writeln!(out, "{:<19} SHA-256 {}", "", known.sha256.unwrap_or("not published"))?;
         writeln!(out, "{:<19} {}", "", known.published)?;
         if let Some(normalisation) = known.input.normalisation {
             writeln!(out, "{:<19} --input {normalisation}: {}", "", known.input.source)?;

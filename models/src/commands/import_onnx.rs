@@ -48,7 +48,7 @@ impl ImportOnnx {
     pub fn run(self) -> anyhow::Result<()> {
         if self.input.is_auto() {
             anyhow::bail!(
-                "--input auto reads a batch norm's statistics, which an ONNX file has folded away: name the normalisation"
+                "--input auto needs the statistics of a batch norm, which ONNX files do not keep: name the normalisation"
             );
         }
         let usual = StreamInput::new(1, 1, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);

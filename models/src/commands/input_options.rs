@@ -90,7 +90,7 @@ impl InputOptions {
                 Some(known) => known.of(input),
                 None => {
                     let names = KNOWN_INPUTS.map(|known| known.name).join(", ");
-                    bail!("no normalisation is called {name}: choose auto, {names}, or state --mean and --std")
+                    bail!("no normalisation is named {name}: choose one of auto, {names}, or give --mean and --std")
                 }
             },
         };
@@ -110,7 +110,7 @@ impl InputOptions {
         if !input.mean.iter().all(|mean| mean.is_finite())
             || !input.std.iter().all(|std| *std > 1e-6 && std.is_finite())
         {
-            bail!("--mean must be finite and --std above zero");
+            bail!("--mean must be finite and --std above 0");
         }
         input.resize = self.resize.unwrap_or(input.resize);
         if !(input.size..=4096).contains(&input.resize) {
@@ -131,32 +131,29 @@ impl InputOptions {
     }
 }
 
-/// Holds the preprocessing `declared` against what the first batch norm of `graph` recorded, says what was found, and gives
-/// the preprocessing to take: with `auto` the one that fits best.
+/// Holds the preprocessing `declared` against what the first batch norm of `graph` recorded, says
+/// what was found, and gives the preprocessing to take: with `auto` the one that fits best.
 pub fn checked(graph: &Graph, weights: &Weights, declared: StreamInput, auto: bool) -> anyhow::Result<StreamInput> {
     let Some(check) = input_check::check(graph, weights, declared) else {
         if auto {
             bail!(
-                "{} does not begin with a convolution and a batch norm, so --input auto cannot tell: name the preprocessing",
+                "{} does not begin with a convolution and a batch norm, which --input auto needs: name the normalisation",
                 graph.name
             );
         }
-        log::info!(
-            "the preprocessing is not checked: {} does not begin with a convolution and a batch norm",
-            graph.name
-        );
+        log::info!("cannot check the preprocessing: {} does not begin with a convolution and a batch norm", graph.name);
         return Ok(declared);
     };
     report(&check, declared);
     if auto {
         let chosen = check.choose(declared);
-        log::info!("--input auto takes: {chosen}");
+        log::info!("--input auto: {chosen}");
         return Ok(chosen);
     }
     if check.is_doubtful() {
         let (best, _) = check.best();
         log::warn!(
-            "the preprocessing does not fit these weights: {} fits better; take it with --input {}, or keep yours if you know it",
+            "the preprocessing does not fit these weights: {} fits better. Use it with --input {}, or keep yours if you are sure",
             best.name,
             best.name
         );
@@ -167,10 +164,10 @@ pub fn checked(graph: &Graph, weights: &Weights, declared: StreamInput, auto: bo
 /// Says how well the declared preprocessing and the best known ones fit.
 fn report(check: &InputCheck, declared: StreamInput) {
     let fit = |fit: input_check::Fit| {
-        format!("mean off by {:.2} deviations, deviation by a factor of {:.2}", fit.mean, fit.deviation.exp2())
+        format!("mean differs by {:.2} deviations, deviation by a factor of {:.2}", fit.mean, fit.deviation.exp2())
     };
     log::info!("preprocessing: {declared}");
-    log::info!("held against the first batch norm: {}", fit(check.declared));
+    log::info!("compared with the first batch norm: {}", fit(check.declared));
     let (_, best) = check.best();
     for (known, found) in check.known.iter().take(SHOWN) {
         let same = if found.misfit() <= best.misfit() + EQUIVALENT { " (best)" } else { "" };

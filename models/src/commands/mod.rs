@@ -13,7 +13,6 @@ pub mod fit_backbone;
 pub mod fit_shots;
 pub mod import;
 pub mod import_onnx;
-mod initial_weights;
 mod input_options;
 mod progress;
 pub mod reproduce;
@@ -21,10 +20,9 @@ pub mod shot_thresholds;
 pub mod shots;
 mod single_label_scores;
 pub mod split;
-mod stream_stores;
 pub mod synth;
 pub mod train;
-mod training_run;
+mod training_options;
 pub mod unpack;
 pub mod verify;
 pub mod zoo;
@@ -36,7 +34,8 @@ fn videos(inputs: &[Address]) -> Vec<Address> {
     videos_by(inputs, &Expansion::default())
 }
 
-/// Returns the videos that `inputs` stand for, expanded as `expansion` says. Skipped files are logged.
+/// Returns the videos that `inputs` stand for, expanded as `expansion` says. Skipped files are
+/// logged.
 fn videos_by(inputs: &[Address], expansion: &Expansion) -> Vec<Address> {
     let expanded = divita_video::expansion::expand(inputs, expansion);
     expanded.report().iter().for_each(|line| log::info!("{line}"));

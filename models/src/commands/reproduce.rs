@@ -1,30 +1,24 @@
 //! `divita-models reproduce`: trains the rows of the paper's tables on a folder of Trailers12k.
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{io::Write, path::PathBuf};
 
 use crate::{
-    bundle::trained_bundle::SEEDED,
-    dataset::metrics::mean_and_deviation,
     representations::{
-        SourceMark, Store, locate, md5_of_file,
-        published_stores::{PUBLISHED_STORES, StoreKind, TABLE, TABLE_MD5, Verification},
+        md5_of_file,
+        published_stores::{TABLE, TABLE_MD5, Verification},
     },
     training::{
-        ShortAreas,
         cost_plot::{self, Point},
-        published_results::{Figure, Heads, ROWS, Row, Setting, TABLES},
-        run_folder::RunFolder,
+        published_results::{Figure, ROWS, Row, TABLES},
+        reproduction::{Outcome, Reproduction, over_splits},
     },
     weights::write_whole,
 };
 use anyhow::bail;
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::training_run::{DeviceArgs, HowToTrain};
+use super::{progress::TrainingBar, training_options::DeviceArgs};
 
 /// Train the rows of the paper's Tables 6 to 11 and compare the results
 ///
@@ -70,18 +64,6 @@ pub struct Reproduce {
     json: bool,
 }
 
-/// What came of a row, or why nothing did.
-type Outcome = Result<Trained, String>;
-
-/// What came of a row that was trained.
-#[derive(Clone)]
-struct Trained {
-    /// Measures of each split.
-    areas: Vec<ShortAreas>,
-    /// What it was trained on.
-    data: Verification,
-}
-
 impl Reproduce {
     /// Trains the rows and prints the tables.
     pub fn run(self) -> anyhow::Result<()> {
@@ -89,12 +71,20 @@ impl Reproduce {
         let found = md5_of_file(&table)?;
         let data = if found == TABLE_MD5 { Verification::Archive } else { Verification::NotPublished };
         if data == Verification::NotPublished {
-            log::warn!("{} is not the published table (MD5 {found}): the results are of other data", table.display());
+            log::warn!("{} is not the published table (MD5 {found}): the results are for other data", table.display());
         }
         if self.plot.is_some() && !self.tables.contains(&10) {
             bail!("--plot draws Table 10: add 10 to --tables");
         }
-        self.verify_archives()?;
+        let reproduction = Reproduction {
+            folder: self.folder.clone(),
+            output: self.output.clone(),
+            splits: self.splits.clone(),
+            epochs: self.epochs.into(),
+            device: self.device.device,
+        };
+        let progress = TrainingBar::new();
+        reproduction.verify_archives()?;
         let rows = self.selected()?;
         let mut outcomes: Vec<(&Row, Outcome)> = Vec::new();
         for row in rows {
@@ -102,12 +92,12 @@ impl Reproduce {
                 outcomes.iter().find(|(other, _)| other.setting == row.setting).map(|(_, outcome)| outcome.clone());
             let outcome = match same {
                 Some(outcome) => outcome,
-                None => self.outcome(&table, data, row)?,
+                None => reproduction.outcome(&table, data, row, &progress)?,
             };
             outcomes.push((row, outcome));
         }
         if outcomes.iter().all(|(_, outcome)| outcome.is_err()) {
-            log::warn!("nothing could be run: {} has none of the stores that these tables need", self.folder.display());
+            log::warn!("cannot train any row: {} has none of the stores that these tables need", self.folder.display());
         }
         if let Some(path) = &self.plot {
             let of_table = outcomes.iter().filter(|(row, _)| row.table == 10);
@@ -133,109 +123,15 @@ impl Reproduce {
         Ok(())
     }
 
-    /// The rows of the tables that are asked for.
+    /// Returns the rows of the tables that are asked for.
     fn selected(&self) -> anyhow::Result<Vec<&'static Row>> {
         let rows = ROWS.iter().filter(|row| self.tables.contains(&row.table));
         if let Some(unknown) = self.rows.iter().find(|name| !rows.clone().any(|row| row.name == name.as_str())) {
             let names: Vec<&str> = rows.map(|row| row.name).collect();
-            bail!("--rows {unknown}: these tables have no such row; choose from {}", names.join(", "));
+            bail!("--rows {unknown}: no such row in these tables; choose from {}", names.join(", "));
         }
         Ok(rows.filter(|row| self.rows.is_empty() || self.rows.iter().any(|name| name == row.name)).collect())
     }
-
-    /// Verifies the archives that lie beside stores which were not unpacked by this program. The others are verified when
-    /// they are unpacked.
-    fn verify_archives(&self) -> anyhow::Result<()> {
-        for published in PUBLISHED_STORES {
-            let (store, archive) = (self.folder.join(published.name()), self.folder.join(published.archive()));
-            if !store.is_dir() || !archive.is_file() || SourceMark::read(&store).is_some() {
-                continue;
-            }
-            let found = md5_of_file(&archive)?;
-            if found != published.md5 {
-                let wanted = published.md5.to_owned();
-                return Err(crate::representations::Error::ArchiveSum { path: archive, found, wanted }.into());
-            }
-            log::info!("{} is the published archive", archive.display());
-        }
-        Ok(())
-    }
-
-    /// Trains what `row` reports on each split.
-    fn outcome(&self, table: &Path, mut data: Verification, row: &Row) -> anyhow::Result<Outcome> {
-        let heads = match row.setting {
-            Setting::Missing(why) => return Ok(Err(why.to_owned())),
-            Setting::Heads(heads) => heads,
-        };
-        let kinds: Vec<StoreKind> = [heads.image, heads.video].into_iter().flatten().collect();
-        let place = |kind: &StoreKind| locate(&self.folder, &kind.store());
-        if let Some(missing) = kinds.iter().find(|kind| place(kind).is_none()) {
-            return Ok(Err(lacking(*missing)));
-        }
-        for kind in &kinds {
-            let store = Store::open(&place(kind).unwrap_or_default())?;
-            if let Some(why) = other_than(*kind, store.attributes()) {
-                return Ok(Err(why));
-            }
-            data = data.max(Verification::from_attributes(store.attributes()));
-        }
-        let mut areas = Vec::new();
-        for split in &self.splits {
-            let how = HowToTrain::paper(&self.folder, table.to_owned(), split, &heads, self.device);
-            let how = HowToTrain { epochs: self.epochs, ..how };
-            let output = self.output.join(folder_name(&heads, split));
-            log::info!("Table {}, {}, {split}: {}", row.table, row.name, output.display());
-            let begun = RunFolder::find(&output).is_ok();
-            let results = how.run(&how.data_set()?, &output, begun, &how.room(), None)?;
-            let Some(test) = results.test.first() else { bail!("{split} has no test part") };
-            areas.push(*test);
-        }
-        Ok(Ok(Trained { areas, data }))
-    }
-}
-
-/// What a run's folder is called.
-fn folder_name(heads: &Heads, split: &str) -> String {
-    let Heads { head, clips, image, video } = heads;
-    let stores = [image, video].into_iter().flatten();
-    let names: Vec<String> =
-        stores.map(|made| made.store().trim_start_matches("trailers_").replace(".zarr", "")).collect();
-    format!("{}-{}-{clips}-{split}", names.join("+"), head.name())
-}
-
-/// Why the store of `made`, which says `attributes` of itself, is not what it is called; for the published ones that is what `published_stores` knows.
-fn other_than(made: StoreKind, attributes: &Map<String, Value>) -> Option<String> {
-    let store = made.store();
-    let segmentation = if made.seq { "seq" } else { "shot" };
-    let wanted =
-        [("network", json!(made.backbone.name())), ("fps", json!(made.fps)), ("segmentation", json!(segmentation))];
-    for (fact, wanted) in wanted {
-        if let Some(found) = attributes.get(fact).filter(|found| **found != wanted) {
-            return Some(format!("{store} is not what its name says: its {fact} is {found}, not {wanted}"));
-        }
-    }
-    let weights = attributes.get("weights").and_then(Value::as_str);
-    weights.filter(|weights| weights.starts_with(SEEDED)).map(|weights| format!("{store} was made with {weights}"))
-}
-
-/// What to do about a store that is not there.
-fn lacking(made: StoreKind) -> String {
-    let StoreKind { backbone, fps, .. } = made;
-    let segmentation = if made.seq { " --segmentation seq" } else { "" };
-    let published = if made.published().is_some() { "is published; or make it" } else { "is not published; make it" };
-    let network = backbone.name();
-    let store = made.store();
-    format!(
-        "{store} {published} of the trailers: `divita-models extract TRAILERS --network {network} --weights FILE --fps {fps}{segmentation} --store {store}`"
-    )
-}
-
-/// Mean and standard deviation over the splits, in percent, of each measure that all have.
-fn over_splits(areas: &[ShortAreas]) -> [Option<Figure>; 4] {
-    std::array::from_fn(|at| {
-        let values = areas.iter().map(|areas| areas.by_name()[at].1.map(|area| 100.0 * area));
-        mean_and_deviation(&values.collect::<Option<Vec<f64>>>()?)
-    })
 }
 
 fn print(out: &mut impl Write, row: &Row, outcome: &Outcome) -> std::io::Result<()> {

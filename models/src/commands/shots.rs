@@ -144,7 +144,7 @@ impl Shots {
         Ok(())
     }
 
-    /// The detector that is asked for.
+    /// Returns the detector that is asked for.
     fn detector(&self) -> anyhow::Result<Detector> {
         match (&*self.detector, &self.detector_weights) {
             ("transnetv2", Some(path)) => {
@@ -179,7 +179,7 @@ impl Shots {
     }
 }
 
-/// What a detector found and how that scores.
+/// Transitions that a detector found, and their score.
 struct Scored {
     found: FoundIn,
     evaluation: Evaluation,
@@ -228,7 +228,7 @@ fn kinds(score: Score) -> [(&'static str, Counts); 3] {
     [("cuts", score.cuts), ("gradual", score.graduals), ("all", score.all())]
 }
 
-/// What finds transitions.
+/// A detector.
 enum Detector {
     Evidence(TransitionNetwork, ShotSettings),
     Transnet(Session),
@@ -249,14 +249,15 @@ impl Detector {
     }
 }
 
-/// The network with the weights of a file, or with the program's own.
+/// Returns the network with the weights of a file, or with the program's own.
 pub(super) fn read_network(weights: Option<&Path>) -> anyhow::Result<TransitionNetwork> {
     let Some(path) = weights else { return Ok(TransitionNetwork::default()) };
     let bytes = fs::read(path).with_context(|| path.display().to_string())?;
     TransitionNetwork::read(&bytes).with_context(|| path.display().to_string())
 }
 
-/// Videos by the names of their files, which is how what was found in them is written down.
+/// Returns the videos by the names of their files, which is how what was found in them is written
+/// down.
 pub(super) fn videos_by_name(inputs: &[Address]) -> anyhow::Result<BTreeMap<String, Address>> {
     let mut videos = BTreeMap::new();
     for input in super::videos(inputs) {
@@ -268,7 +269,7 @@ pub(super) fn videos_by_name(inputs: &[Address]) -> anyhow::Result<BTreeMap<Stri
     Ok(videos)
 }
 
-/// The times of a video's frames.
+/// Returns the times of a video's frames.
 fn frame_times(video: &Address) -> Result<Vec<Timestamp>, EvaluationError> {
     let mut source = source::open(video)?;
     let mut times = Vec::new();

@@ -14,11 +14,12 @@ use super::evaluate::{over_splits, percent};
 /// Maximum number of labels of a printed confusion matrix. JSON holds any number.
 const MOST_COLUMNS: usize = 24;
 
-/// How the predictions of one split did, each video having one label.
+/// Scores of the predictions of one split, one label per video.
 pub struct SingleLabelScores {
     /// Share of the videos whose most probable label is theirs.
     top_1: Option<f64>,
-    /// Share of the videos whose label is among the three most probable. None where there are three labels or fewer.
+    /// Share of the videos whose label is among the three most probable. None where there are three
+    /// labels or fewer.
     top_3: Option<f64>,
     /// Mean F1 over the labels.
     macro_f1: Option<f64>,
@@ -42,8 +43,8 @@ impl SingleLabelScores {
         }
     }
 
-    /// Adds the scores to `value`, what `evaluate --json` prints of a split: accuracy and confusion matrix to itself, the
-    /// scores of each label to that of the label.
+    /// Adds the scores to `value`, what `evaluate --json` prints of a split: accuracy and confusion
+    /// matrix to itself, the scores of each label to that of the label.
     pub fn add_to(&self, value: &mut Value) {
         value["top_1"] = json!(self.top_1);
         value["top_3"] = json!(self.top_3);

@@ -61,7 +61,7 @@ impl Split {
     pub fn run(self) -> anyhow::Result<()> {
         let ratios: [f64; 3] = match self.ratios.as_slice().try_into() {
             Ok(ratios) if self.ratios.iter().all(|&ratio| ratio > 0.0 && ratio.is_finite()) => ratios,
-            _ => bail!("--ratios must be three numbers above 0, as in 70,10,20"),
+            _ => bail!("--ratios must be three numbers above 0, for example 70,10,20"),
         };
         let mut table = LabelTable::read(&self.table).with_context(|| self.table.display().to_string())?;
         let mut columns = table.splits.clone();

@@ -99,7 +99,7 @@ impl Synth {
             let there: serde_json::Value =
                 serde_json::from_slice(&there).with_context(|| truth.display().to_string())?;
             if there["made"] != made {
-                bail!("{} is of another seed, size or length: choose another --output", truth.display());
+                bail!("{} has another seed, size or length: choose another --output", truth.display());
             }
             return Ok(());
         }
@@ -124,7 +124,7 @@ impl Synth {
     }
 }
 
-/// A trailer's name.
+/// Returns a trailer's name.
 fn name(number: u32) -> String {
     format!("synthetic-{number:05}")
 }

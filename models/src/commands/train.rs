@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::training_run::HowToTrain;
+use super::{progress::TrainingBar, training_options::HeadTrainingArgs};
 
 /// Train heads on the representations of a data set
 ///
@@ -34,7 +34,7 @@ use super::training_run::HowToTrain;
     divita-models evaluate films.csv --predictions split0=runs/fusion/predictions.csv")]
 pub struct Train {
     #[command(flatten)]
-    how: HowToTrain,
+    how: HeadTrainingArgs,
     /// Folder of the run
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
@@ -46,8 +46,9 @@ pub struct Train {
 impl Train {
     /// Trains the heads and writes the results.
     pub fn run(self) -> anyhow::Result<()> {
-        let data = self.how.data_set()?;
-        self.how.run(&data, &self.output, self.resume, &self.how.room(), None)?;
+        let training = self.how.training();
+        let data = training.data_set()?;
+        training.run(&data, &self.output, self.resume, &training.room(), None, &TrainingBar::new())?;
         Ok(())
     }
 }

@@ -55,7 +55,7 @@ impl Unpack {
             return list();
         }
         if self.md5.is_some() && self.archives.len() > 1 {
-            bail!("--md5 is the sum of one archive: give one");
+            bail!("--md5 applies to one archive: give one ARCHIVE");
         }
         for archive in &self.archives {
             self.unpack(archive)?;
@@ -65,7 +65,7 @@ impl Unpack {
 
     fn unpack(&self, archive: &Path) -> anyhow::Result<()> {
         let Some(beside) = unpacked_path(archive) else {
-            bail!("{} is no archive of a store: its name must end with .zarr.tar.gz", archive.display());
+            bail!("{} is not an archive of a store: its name must end with .zarr.tar.gz", archive.display());
         };
         let store = match &self.output {
             Some(folder) => folder.join(beside.file_name().unwrap_or_default()),
@@ -83,15 +83,16 @@ impl Unpack {
     }
 }
 
-/// Whether a store that is there already was unpacked from an archive with the sum that is asked for, or the published one.
+/// Returns whether a store that is there already was unpacked from an archive with the sum that is
+/// asked for, or the published one.
 fn check_mark(store: &Path, archive: &Path, md5: Option<&str>) -> anyhow::Result<()> {
     let published = published_stores::at_path(archive).map(|published| published.md5);
     let Some(wanted) = md5.or(published) else {
-        log::info!("{} is unpacked already", store.display());
+        log::info!("{} is already unpacked", store.display());
         return Ok(());
     };
     match SourceMark::read(store) {
-        Some(mark) if mark.md5 == wanted => log::info!("{} is unpacked already, and verified", store.display()),
+        Some(mark) if mark.md5 == wanted => log::info!("{} is already unpacked and verified", store.display()),
         Some(mark) => bail!(
             "{} was unpacked from an archive with MD5 {}, not {wanted}: remove it to unpack this one",
             store.display(),

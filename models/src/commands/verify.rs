@@ -70,7 +70,7 @@ impl Verify {
             }
             None => {
                 let graph = zoo::describe(network, usize::from(self.frames), Some(usize::from(self.features)))
-                    .context("it has no description")?;
+                    .context("the network has no description")?;
                 let weights = seeded(&graph, self.seed.unwrap_or_default(), network);
                 (graph, weights, None)
             }
@@ -101,7 +101,7 @@ impl Verify {
             Some(mut onnxruntime) => {
                 line("tract, ONNX Runtime", Difference::between(&found, &onnxruntime.run(inputs.clone())?), true)?;
             }
-            None => log::warn!("{ORT_LIBRARY} names no libonnxruntime.so: not compared with ONNX Runtime"),
+            None => log::warn!("not compared with ONNX Runtime: {ORT_LIBRARY} does not name a libonnxruntime.so"),
         }
         if self.device == Device::Cuda {
             let expected = Session::on(self.device, &single, shapes())?.run(inputs.clone())?;
@@ -109,7 +109,7 @@ impl Verify {
         }
         line("half, single precision", Difference::between(&tract(&half)?, &found), false)?;
         if !agree {
-            bail!("{network} does not compute the same everywhere: more than {TOLERANCE:e} of the largest value");
+            bail!("{network}: outputs differ by more than {TOLERANCE:e} of the largest value");
         }
         if let Some(path) = &self.onnx {
             crate::weights::write_whole(path, &single)?;
@@ -123,9 +123,7 @@ impl Verify {
         let mut tensors = checkpoint::read(path)?.tensors;
         let only = (tensors.len() == 1).then(|| tensors.pop_first()).flatten().map(|(_, tensor)| tensor);
         let tensor = only.or_else(|| tensors.remove(&self.network));
-        tensor
-            .map(|tensor| tensor.data)
-            .with_context(|| format!("{} has no tensor called {}", path.display(), self.network))
+        tensor.map(|tensor| tensor.data).with_context(|| format!("{} has no tensor {}", path.display(), self.network))
     }
 }
 

@@ -1,11 +1,11 @@
-//! Measures of single-label predictions, where every row has exactly one label: top-k accuracy, and the confusion matrix with
-//! precision, recall and F1 of each label. The numbers are those of scikit-learn.
+//! Measures of single-label predictions: top-k accuracy, and the confusion matrix with precision,
+//! recall and F1 of each label.
 
 use serde::Serialize;
 
 use super::metrics::Predictions;
 
-/// How often rows of each true label were predicted to have each label.
+/// Number of rows for each pair of true and predicted label.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Confusion {
@@ -27,8 +27,8 @@ pub struct LabelScore {
 }
 
 impl Predictions {
-    /// Returns the share of rows whose label is among their `k` most probable labels, in [0, 1]. Of equal probabilities, the
-    /// first in the table counts as the higher. None without rows.
+    /// Returns the share of rows whose label is among their `k` most probable labels, in [0, 1]. Of
+    /// equal probabilities, the first in the table counts as the higher. None without rows.
     #[must_use]
     pub fn top_k_accuracy(&self, k: usize) -> Option<f64> {
         let rows = self.probabilities.iter().zip(&self.truth);
@@ -44,8 +44,8 @@ impl Predictions {
         (!self.truth.is_empty()).then(|| hits as f64 / self.truth.len() as f64)
     }
 
-    /// Returns of each row the probability of its most probable label, and whether the row has that label: the pairs whose
-    /// calibration Guo et al. (2017) measure.
+    /// Returns of each row the probability of its most probable label, and whether the row has that
+    /// label: the pairs whose calibration Guo et al. (2017) measure.
     pub fn most_probable(&self) -> impl Iterator<Item = (f64, bool)> {
         self.probabilities.iter().zip(&self.truth).filter_map(|(probabilities, truth)| {
             let at = most_probable(probabilities)?;
@@ -104,7 +104,8 @@ impl Confusion {
         }
     }
 
-    /// Returns the mean F1 over the labels that some row has or was predicted to have. None where there are none.
+    /// Returns the mean F1 over the labels that some row has or was predicted to have. None where
+    /// there are none.
     #[must_use]
     pub fn macro_f1(&self) -> Option<f64> {
         let scores: Vec<f64> = (0..self.counts.len()).filter_map(|label| self.score(label).f1).collect();

@@ -1,17 +1,19 @@
-//! How good probabilities of labels are: areas under curves, thresholds, calibration. The measures of the paper, section 6, as scikit-learn computes them.
+//! Measures of label probabilities: areas under curves, thresholds, calibration. The measures of
+//! the paper, section 6, as scikit-learn computes them.
 
 use serde::Serialize;
 
 /// Probabilities and truth of the same rows and labels.
 #[derive(Clone, Debug, Default)]
 pub struct Predictions {
-    /// Of each row each label's probability.
+    /// Probability of each label, for each row.
     pub probabilities: Vec<Vec<f64>>,
-    /// Of each row which labels it has.
+    /// Labels of each row.
     pub truth: Vec<Vec<bool>>,
 }
 
-/// Areas under the curve of precision over recall, in [0, 1]. None where nothing is true that could be found.
+/// Areas under the curve of precision over recall, in [0, 1]. None where nothing is true that could
+/// be found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Areas {
     /// muAP: all decisions on labels in one.
@@ -26,7 +28,8 @@ pub struct Areas {
     pub labels: Vec<Option<f64>>,
 }
 
-/// Pairs of a probability and whether it should have been high, highest first, in runs of equal probability: (true ones, false ones) of each.
+/// Pairs of a probability and whether it should have been high, highest first, in runs of equal
+/// probability: (true ones, false ones) of each.
 fn runs(pairs: impl Iterator<Item = (f64, bool)>) -> Vec<(f64, usize, usize)> {
     let mut pairs: Vec<(f64, bool)> = pairs.collect();
     pairs.sort_by(|one, other| other.0.total_cmp(&one.0));
@@ -39,8 +42,9 @@ fn runs(pairs: impl Iterator<Item = (f64, bool)>) -> Vec<(f64, usize, usize)> {
         .collect()
 }
 
-/// Area under the curve of precision over recall by the trapezoid rule over all distinct thresholds, from recall 0, where precision is 1.
-/// What scikit-learn's `precision_recall_curve` and `auc` give together. None where nothing is true.
+/// Returns the area under the curve of precision over recall by the trapezoid rule over all
+/// distinct thresholds, from recall 0, where precision is 1. What scikit-learn's
+/// `precision_recall_curve` and `auc` give together. None where nothing is true.
 pub fn precision_recall_area(pairs: impl Iterator<Item = (f64, bool)>) -> Option<f64> {
     let runs = runs(pairs);
     let all: usize = runs.iter().map(|run| run.1).sum();
@@ -55,8 +59,9 @@ pub fn precision_recall_area(pairs: impl Iterator<Item = (f64, bool)>) -> Option
     (all > 0).then_some(area)
 }
 
-/// Area under the receiver operating characteristic: how often something true has a higher probability than something that is not, equals counting half.
-/// None where all or nothing is true.
+/// Returns the area under the receiver operating characteristic: how often something true has a
+/// higher probability than something that is not, equals counting half. None where all or nothing
+/// is true.
 pub fn receiver_operating_area(pairs: impl Iterator<Item = (f64, bool)>) -> Option<f64> {
     let runs = runs(pairs);
     let (all_good, all_bad) = runs.iter().fold((0, 0), |(good, bad), run| (good + run.1, bad + run.2));
@@ -69,12 +74,12 @@ pub fn receiver_operating_area(pairs: impl Iterator<Item = (f64, bool)>) -> Opti
 }
 
 impl Predictions {
-    /// Label `label` of every row.
+    /// Returns label `label` of every row.
     pub fn of_label(&self, label: usize) -> impl Iterator<Item = (f64, bool)> {
         self.probabilities.iter().zip(&self.truth).map(move |(row, truth)| (row[label], truth[label]))
     }
 
-    /// Everything.
+    /// Returns every decision.
     pub fn all(&self) -> impl Iterator<Item = (f64, bool)> {
         self.probabilities
             .iter()
@@ -82,20 +87,21 @@ impl Predictions {
             .flat_map(|(row, truth)| row.iter().copied().zip(truth.iter().copied()))
     }
 
-    /// Mean over all decisions of the negative logarithm of the probability given to what is true; 0 without rows.
+    /// Returns the mean over all decisions of the negative logarithm of the probability given to
+    /// what is true; 0 without rows.
     pub fn binary_cross_entropy(&self) -> f64 {
         let surprise = |(p, truth): (f64, bool)| surprise(if truth { p } else { 1.0 - p });
         self.all().map(surprise).sum::<f64>() / self.all().count().max(1) as f64
     }
 
-    /// Mean over rows of the negative logarithm of the probabilities given to their labels, of which a single-label
-    /// row has one; 0 without rows.
+    /// Returns the mean over rows of the negative logarithm of the probabilities given to their
+    /// labels, of which a single-label row has one; 0 without rows.
     pub fn cross_entropy(&self) -> f64 {
         let of_labels = self.all().filter(|(_, truth)| *truth).map(|(p, _)| surprise(p));
         of_labels.sum::<f64>() / self.truth.len().max(1) as f64
     }
 
-    /// The areas under the curves of precision over recall.
+    /// Returns the areas under the curves of precision over recall.
     pub fn areas(&self) -> Areas {
         let count = self.truth.first().map_or(0, Vec::len);
         let labels: Vec<Option<f64>> = (0..count).map(|label| precision_recall_area(self.of_label(label))).collect();
@@ -119,7 +125,7 @@ fn surprise(probability: f64) -> f64 {
     -probability.ln().max(-100.0)
 }
 
-/// The mean of values by their weights.
+/// Returns the mean of values by their weights.
 fn mean(values: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
     let (sum, weight) = values.fold((0.0, 0.0), |(sum, all), (weight, value)| (sum + weight * value, all + weight));
     (weight > 0.0).then(|| sum / weight)
@@ -134,7 +140,8 @@ pub struct Threshold {
     pub f1: f64,
 }
 
-/// F1 where what is as probable as `threshold` or more counts as present; 0 where nothing is true.
+/// Returns F1 where probabilities of at least `threshold` count as present; 0 where nothing is
+/// true.
 pub fn f1_at(threshold: f64, pairs: impl Iterator<Item = (f64, bool)>) -> f64 {
     let (mut hits, mut sum) = (0, 0);
     for (probability, truth) in pairs {
@@ -144,7 +151,8 @@ pub fn f1_at(threshold: f64, pairs: impl Iterator<Item = (f64, bool)>) -> f64 {
     if sum > 0 { 2.0 * hits as f64 / sum as f64 } else { 0.0 }
 }
 
-/// The threshold among the probabilities with the highest F1, the lowest of such. None where nothing is true.
+/// Returns the threshold among the probabilities with the highest F1, the lowest of such. None
+/// where nothing is true.
 pub fn best_threshold(pairs: impl Iterator<Item = (f64, bool)>) -> Option<Threshold> {
     let runs = runs(pairs);
     let all: usize = runs.iter().map(|run| run.1).sum();
@@ -163,7 +171,7 @@ pub fn best_threshold(pairs: impl Iterator<Item = (f64, bool)>) -> Option<Thresh
 /// Probabilities of about the same height.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Bin {
-    /// How many.
+    /// Count.
     pub count: usize,
     /// Their mean.
     pub probability: f64,
@@ -171,12 +179,14 @@ pub struct Bin {
     pub truth: f64,
 }
 
-/// Whether a probability of 0.7 is right in seven of ten cases.
+/// Calibration: how often labels with a probability of 0.7 are right.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Calibration {
-    /// Expected calibration error (Guo et al., 2017): the mean over all probabilities of the difference in their bin between probability and truth.
+    /// Expected calibration error (Guo et al., 2017): the mean over all probabilities of the
+    /// difference in their bin between probability and truth.
     pub expected_error: f64,
-    /// Bins of equal width over [0, 1], from 0 upwards; the points of a reliability plot. What is on an edge is of the bin below.
+    /// Bins of equal width over [0, 1], from 0 upwards; the points of a reliability plot. What is
+    /// on an edge is of the bin below.
     pub bins: Vec<Bin>,
 }
 
@@ -203,7 +213,8 @@ impl Calibration {
     }
 }
 
-/// Mean and standard deviation (of a sample; 0 for one value) of `values`; `None` where there are none.
+/// Returns the mean and standard deviation (of a sample; 0 for one value) of `values`; `None` where
+/// there are none.
 #[must_use]
 pub fn mean_and_deviation(values: &[f64]) -> Option<(f64, f64)> {
     let count = values.len() as f64;

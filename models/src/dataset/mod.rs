@@ -1,4 +1,5 @@
-//! Data sets: tables of labels and splits, the videos' files and clips, and measures of predictions.
+//! Data sets: tables of labels and splits, the videos' files and clips, and measures of
+//! predictions.
 
 pub mod confusion;
 pub mod label_table;

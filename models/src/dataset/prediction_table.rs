@@ -1,4 +1,5 @@
-//! The probabilities that something gave to videos: CSV with a column a label, or the results that `divita classify` prints.
+//! Predicted probabilities of videos: CSV with one column per label, or the results of `divita
+//! classify`.
 
 use std::collections::HashMap;
 use std::fs;
@@ -13,7 +14,7 @@ use super::{
     video_files::{IdClash, video_id},
 };
 
-/// Of each video the probabilities of a table's labels, in its order.
+/// For each video, the probabilities of a table's labels, in the table's order.
 #[derive(Clone, Debug, Default)]
 pub struct PredictionTable {
     probabilities: HashMap<String, Vec<f64>>,
@@ -24,21 +25,21 @@ pub struct PredictionTable {
 #[non_exhaustive]
 pub enum PredictionTableError {
     /// The file cannot be read.
-    #[error("it cannot be read")]
+    #[error("cannot read the file")]
     Io(#[from] std::io::Error),
     /// It is neither form.
-    #[error("it is neither CSV with a heading nor JSON Lines")]
+    #[error("neither CSV with a heading nor JSON Lines")]
     Csv(#[from] csv::Error),
     /// A line is no JSON.
-    #[error("line {line} is no event of `divita classify --format jsonl`: {reason}")]
+    #[error("line {line}: not an event of `divita classify --format jsonl`: {reason}")]
     Json {
         /// Line of the file, from 1.
         line: usize,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
     /// A label has no probability.
-    #[error("line {line} has no probability in [0, 1] for {label}")]
+    #[error("line {line}: no probability in [0, 1] for {label}")]
     Probability {
         /// Line of the file, from 1.
         line: u64,
@@ -46,7 +47,7 @@ pub enum PredictionTableError {
         label: String,
     },
     /// A video is there twice, with different probabilities.
-    #[error("line {line}: {video} is there twice, with different probabilities")]
+    #[error("line {line}: {video} occurs twice, with different probabilities")]
     Twice {
         /// Line of the file, from 1.
         line: u64,
@@ -57,9 +58,9 @@ pub enum PredictionTableError {
     #[error(transparent)]
     IdClash(#[from] IdClash),
     /// Videos are missing.
-    #[error("nothing is predicted for {missing} of {of} videos, the first is {first}")]
+    #[error("no predictions for {missing} of {of} videos, for example {first}")]
     Missing {
-        /// How many.
+        /// Count.
         missing: usize,
         /// Of how many.
         of: usize,
@@ -79,10 +80,11 @@ struct Line {
 }
 
 impl PredictionTable {
-    /// Reads the file `path`: JSON Lines where it begins with `{`, else CSV whose first column is the video.
+    /// Reads the file `path`: JSON Lines where it begins with `{`, else CSV whose first column is
+    /// the video.
     ///
     /// # Errors
-    /// When it cannot be read, has no probability for one of `labels`, or one video twice.
+    /// When cannot read the file, has no probability for one of `labels`, or one video twice.
     pub fn read(path: &Path, labels: &[String]) -> Result<Self, PredictionTableError> {
         let text = fs::read_to_string(path)?;
         let mut table = PredictionTable::default();
@@ -129,15 +131,12 @@ impl PredictionTable {
         }
     }
 
-    /// Whether there is one for a row of `table`.
+    /// Returns whether there is one for a row of `table`.
     pub fn has(&self, table: &LabelTable, row: usize) -> bool {
         self.probabilities.contains_key(&video_id(&table.videos[row]))
     }
 
-    /// Probabilities and truth of `rows` of `table`.
-    ///
-    /// # Errors
-    /// [`PredictionTableError::Missing`], [`PredictionTableError::IdClash`].
+    /// Returns probabilities and truth of `rows` of `table`.
     pub fn of(&self, table: &LabelTable, rows: &[usize]) -> Result<Predictions, PredictionTableError> {
         let missing: Vec<usize> = rows.iter().copied().filter(|&row| !self.has(table, row)).collect();
         if let Some(&first) = missing.first() {

@@ -1,7 +1,5 @@
-//! Splits whose parts have the labels, and the pairs of labels, as often as the whole: second-order iterative stratification.
-//!
-//! The algorithm is SOIS of Szymański and Kajdanowicz, "A Network Perspective on Stratification of Multi-Label Data" (PMLR 74, 2017), which
-//! goes over pairs of labels as Sechidis, Tsoumakas and Vlahavas (2011) go over labels: the rarest first, each of its examples to the part that lacks it most.
+//! Splits with matching label frequencies: second-order iterative stratification, which also
+//! matches the frequencies of pairs of labels.
 
 use rand_chacha::{
     ChaCha8Rng,
@@ -10,11 +8,13 @@ use rand_chacha::{
 
 use super::label_table::Part;
 
-/// Times that rows are parted: equals are taken by chance, and by how much the parts are alike differs threefold.
+/// Times that rows are parted: equals are taken by chance, and by how much the parts are alike
+/// differs threefold.
 const TRIES: usize = 10;
 
-/// Parts `rows`, of each row which labels it has, into shares of `ratios` (train, validation, test), which need not sum to one.
-/// Of ten ways to do it that which is most like the whole. The same rows, ratios and seed give the same parts.
+/// Parts `rows`, of each row which labels it has, into shares of `ratios` (train, validation,
+/// test), which need not sum to one. Of ten ways to do it that which is most like the whole. The
+/// same rows, ratios and seed give the same parts.
 pub fn stratify(rows: &[Vec<bool>], ratios: [f64; 3], seed: u64) -> Vec<Part> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let tries = (0..TRIES).map(|_| {
@@ -67,13 +67,13 @@ fn stratify_once(rows: &[Vec<bool>], ratios: [f64; 3], random: &mut ChaCha8Rng) 
     parts.into_iter().map(|part| part.unwrap_or(Part::Train)).collect()
 }
 
-/// The pairs of labels that a row has, each label with itself among them.
+/// Returns the pairs of labels that a row has, each label with itself among them.
 fn pairs_of(row: &[bool]) -> Vec<usize> {
     let own: Vec<usize> = (0..row.len()).filter(|&label| row[label]).collect();
     own.iter().enumerate().flat_map(|(at, one)| own[at..].iter().map(move |other| one * row.len() + other)).collect()
 }
 
-/// The part that wants most; of equals the one that wants most rows; of equals any.
+/// Returns the part that wants most; of equals the one that wants most rows; of equals any.
 fn neediest(wanted: &[f64; 3], wanted_rows: &[f64; 3], random: &mut ChaCha8Rng) -> usize {
     let most = |among: &[usize], wanted: &[f64; 3]| {
         let highest = among.iter().map(|&part| wanted[part]).fold(f64::NEG_INFINITY, f64::max);
@@ -83,15 +83,16 @@ fn neediest(wanted: &[f64; 3], wanted_rows: &[f64; 3], random: &mut ChaCha8Rng) 
     equals[below(random, equals.len())]
 }
 
-/// A number below `count`.
+/// Returns a number below `count`.
 fn below(random: &mut ChaCha8Rng, count: usize) -> usize {
     (random.next_u64() % count as u64) as usize
 }
 
-/// How far the parts of a split are from the whole, 0 where they are alike.
+/// Differences between the sets of a split and the whole; 0 where they match.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Unlikeness {
-    /// In labels: the mean over labels and parts of the difference between the odds of a label in the part and in the whole (LD of the paper).
+    /// In labels: the mean over labels and parts of the difference between the odds of a label in
+    /// the part and in the whole (LD of the paper).
     pub labels: f64,
     /// The same in pairs of different labels (LPD).
     pub pairs: f64,
@@ -153,7 +154,8 @@ mod tests {
     fn unlikeness_is_that_of_the_odds() {
         let rows = vec![vec![true, true], vec![true, false], vec![false, true], vec![false, false]];
         let parts = [Part::Train, Part::Train, Part::Test, Part::Test];
-        // First label: 1 in the whole, all of train, none of test; second: 1 everywhere. The pair: a third, one of two, none.
+        // First label: 1 in the whole, all of train, none of test; second: 1 everywhere. The pair:
+        // a third, one of two, none.
         let Unlikeness { labels, pairs } = Unlikeness::of(&rows, &parts);
         assert_eq!((labels, pairs), ((1.0 + 1.0) / 4.0, (2.0 / 3.0 + 1.0 / 3.0) / 2.0));
     }
@@ -166,7 +168,8 @@ mod tests {
             let parts = stratify(&rows, [70.0, 10.0, 20.0], seed);
             prop_assert_eq!(parts.len(), rows.len());
             for (part, share) in Part::ALL.into_iter().zip([0.7, 0.1, 0.2]) {
-                // Labels come first, so that sizes are met but for a few rows: one for each pair that there is.
+                // Labels come first, so that sizes are met but for a few rows: one for each pair
+                // that there is.
                 prop_assert!((count(&parts, part) as f64 - share * rows.len() as f64).abs() <= 10.0);
             }
         }

@@ -1,4 +1,5 @@
-//! The clips of a video, one after the other, by the runtime's own decoding, shots, clips and preprocessing.
+//! The clips of a video, one after the other, by the runtime's own decoding, shots, clips and
+//! preprocessing.
 
 use divita_runtime::{
     bundle::StreamInput,
@@ -12,11 +13,13 @@ use divita_runtime::{
 use divita_video::session::{Consumer, Ending, Session, SessionOptions};
 use divita_video::{Address, SourceError};
 
-/// Working rate of the clips that backbones and heads learn from where the user names none: the lowest, since clips cost least
-/// there, every board keeps up with it, and `divita classify` takes the lowest rate that heads were trained at.
+/// Default working rate of the clips that backbones and heads learn from: the lowest. Clips cost
+/// least there, every board keeps up with it, and `divita classify` uses the lowest rate that heads
+/// were trained at.
 pub const DEFAULT_RATE: WorkingRate = WorkingRate::ALL[0];
 
-/// How a video is cut for a backbone of `stream` that reads `input`, by the settings that a board has.
+/// Returns how to cut a video for a backbone of `stream` with preprocessing `input`, with a board's
+/// settings.
 #[must_use]
 pub fn segmenter_options(
     stream: StreamName,
@@ -29,10 +32,11 @@ pub fn segmenter_options(
     SegmenterOptions { rate, segmentation, shots: ShotSettings::default(), image, video }
 }
 
-/// Cuts the video `input` with `segmenter`, and gives each clip to `take`; `reached` gets the time that the video has been read up to.
+/// Cuts the video `input` with `segmenter`, and passes each clip to `take`. `reached` receives the
+/// time that was read so far.
 ///
 /// # Errors
-/// Where the video cannot be read, or not to its end, and those of the detector and of `take`.
+/// Where the video cannot be read to its end, and those of the detector and of `take`.
 pub fn each_clip<D: ShotDetector, E: From<SourceError> + From<D::Error>>(
     input: impl Into<Address>,
     segmenter: Segmenter<D>,
@@ -46,8 +50,8 @@ pub fn each_clip<D: ShotDetector, E: From<SourceError> + From<D::Error>>(
     each_segment(input, segmenter, take_clip, reached)
 }
 
-/// Splits the video `input` with `segmenter` and passes each clip and shot to `take`. `reached` gets
-/// the time up to which the video was read.
+/// Cuts the video `input` with `segmenter`, and passes each clip and shot to `take`. `reached`
+/// receives the time that was read so far.
 ///
 /// # Errors
 /// As [`each_clip`].
@@ -106,7 +110,7 @@ where
     }
 
     fn finish(&mut self, ending: &Ending) -> Result<(), E> {
-        // Of a video that cannot be read to its end, nothing is of use.
+        // A video that cannot be read to its end gives no segments.
         if !matches!(ending, Ending::Failed(_)) {
             self.segmenter.finish(|segment| self.segments.push(segment))?;
             self.take()?;

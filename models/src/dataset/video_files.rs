@@ -1,4 +1,5 @@
-//! Identifies videos by their files: the id of each in stores and predictions, and which files are copies of one video.
+//! Identifies videos by their files: the id of each in stores and predictions, and which files are
+//! copies of one video.
 
 use std::{
     collections::BTreeMap,
@@ -35,11 +36,11 @@ pub struct IdClash {
     pub other: Address,
 }
 
-/// Groups `paths` by id. Each group holds the copies of one video, in the given order; groups that hold different videos
-/// are returned as clashes instead.
+/// Groups `paths` by id. Each group holds the copies of one video, in the given order; groups that
+/// hold different videos are returned as clashes instead.
 ///
-/// Two files are copies where they have the same size and the same bytes in 16 blocks of 64 KiB, spread evenly. Two
-/// folders of pictures are copies where they are the same folder.
+/// Two files are copies where they have the same size and the same bytes in 16 blocks of 64 KiB,
+/// spread evenly. Two folders of pictures are copies where they are the same folder.
 #[must_use]
 pub fn group_by_id(paths: &[Address]) -> (BTreeMap<String, Vec<Address>>, Vec<IdClash>) {
     let mut groups = BTreeMap::<String, Vec<Address>>::new();

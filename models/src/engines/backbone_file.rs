@@ -1,7 +1,8 @@
-//! The file of a backbone's weights: what `import`, `import-onnx` and `fit-backbone` write, and what `extract`, `build` and `verify` read.
+//! Files of a backbone's weights. `import`, `import-onnx` and `fit-backbone` write them; `extract`,
+//! `build` and `verify` read them.
 //!
-//! A safetensors file says what its weights are in [`crate::weights::facts`], an ONNX file in its metadata
-//! ([`crate::engines::onnx_backbone`]).
+//! A safetensors file describes its weights in [`crate::weights::facts`], an ONNX file in its
+//! metadata ([`crate::engines::onnx_backbone`]).
 
 use std::path::{Path, PathBuf};
 
@@ -21,16 +22,16 @@ use crate::{
     },
 };
 
-/// A file of a backbone.
+/// A backbone read from a file.
 #[derive(Clone, Debug)]
 pub struct BackboneFile {
     /// The backbone.
     pub frozen: FrozenBackbone,
-    /// What a store calls its weights: [`SUM`] and the file's SHA-256.
+    /// The weights as stores name them: [`SUM`] and the file's SHA-256.
     pub from: String,
     /// SHA-256 of the published or exported file that it was imported from.
     pub source_sha256: Option<String>,
-    /// What it was fitted on.
+    /// Its training data, if `fit-backbone` wrote it.
     pub fitted: Option<Fitted>,
 }
 
@@ -38,14 +39,14 @@ pub struct BackboneFile {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BackboneFileError {
-    /// The file cannot be read, or is no checkpoint.
+    /// The file cannot be read, or is not a checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The file is an ONNX file that was not imported, or a damaged one.
+    /// The file is a damaged ONNX file, or was not imported.
     #[error(transparent)]
     Onnx(#[from] OnnxBackboneError),
-    /// The file says that it holds another network.
-    #[error("{}: holds the weights of {found}, not of {wanted}", path.display())]
+    /// The file contains another network.
+    #[error("{}: contains the weights of {found}, not of {wanted}", path.display())]
     OtherNetwork {
         /// The file.
         path: PathBuf,
@@ -54,11 +55,11 @@ pub enum BackboneFileError {
         /// The network that was asked for.
         wanted: String,
     },
-    /// The file does not say which network it holds.
-    #[error("{}: does not say which network its weights are of: name it with --network, or import the file again", .0.display())]
+    /// The file does not name its network.
+    #[error("{}: does not name its network: give --network, or import the file again", .0.display())]
     Unnamed(PathBuf),
     /// The preprocessing in the file does not fit the network.
-    #[error("{}: its preprocessing is of pictures of {found} pixels, {network} reads {wanted}: import the weights again", path.display())]
+    #[error("{}: its preprocessing makes pictures of {found} pixels, but {network} reads {wanted}: import the weights again", path.display())]
     Size {
         /// The file.
         path: PathBuf,
@@ -69,8 +70,8 @@ pub enum BackboneFileError {
         /// Side that the network reads.
         wanted: usize,
     },
-    /// The weights are not those of the network.
-    #[error("{}: cannot be used", path.display())]
+    /// The weights do not fit the network.
+    #[error("{}: cannot use the weights", path.display())]
     Weights {
         /// The file.
         path: PathBuf,
@@ -81,7 +82,7 @@ pub enum BackboneFileError {
 }
 
 impl BackboneFile {
-    /// Reads the file at `path`. `network` names the backbone; without it the file must.
+    /// Reads the file at `path`. `network` names the backbone; without it the file must name it.
     ///
     /// # Errors
     /// [`BackboneFileError`].
@@ -105,11 +106,11 @@ impl BackboneFile {
         BackboneFile::of(backbone, checkpoint, path)
     }
 
-    /// What `checkpoint`, which was read from `path`, holds of `backbone`.
+    /// Converts `checkpoint`, read from `path`, to a file of `backbone`.
     fn of(backbone: Backbone, checkpoint: Checkpoint, path: &Path) -> Result<BackboneFile, BackboneFileError> {
         let graph = backbone.graph(1);
         let facts = Facts::of(&checkpoint);
-        // A file that `fit-backbone` made from nothing does not name its network.
+        // A file that `fit-backbone` trained from scratch does not name its network.
         let named = facts.as_ref().map(|facts| facts.network.as_str());
         let named = named.or_else(|| import::backbone_of(&checkpoint).map(Backbone::name));
         if let Some(found) = named.filter(|named| *named != backbone.name()).map(str::to_owned) {
@@ -133,10 +134,10 @@ impl BackboneFile {
     }
 }
 
-/// The weights of `graph` in `checkpoint`, which was read from `path`.
+/// Finds the weights of `graph` in `checkpoint`, read from `path`.
 ///
 /// # Errors
-/// [`BackboneFileError::Weights`] where they are not there; it names what is missing.
+/// [`BackboneFileError::Weights`] where weights are missing; it names them.
 pub fn weights(graph: &Graph, checkpoint: Checkpoint, path: &Path) -> Result<Mapping, BackboneFileError> {
     import::map(graph, checkpoint).map_err(|reason| BackboneFileError::Weights { path: path.to_owned(), reason })
 }

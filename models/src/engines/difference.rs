@@ -1,21 +1,22 @@
-//! How far the outputs of two implementations of a network lie apart, and how far they may.
+//! The difference between the outputs of two implementations of a network.
 
-/// How far two outputs lie apart.
+/// Difference between two outputs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Difference {
     /// The largest absolute difference.
     pub worst: f32,
     /// The mean absolute difference.
     pub mean: f32,
-    /// The largest absolute value of what was expected.
+    /// The largest absolute expected value.
     pub largest: f32,
 }
 
-/// Largest difference that may lie between two implementations, as a part of the output's largest value.
+/// Largest difference allowed between two implementations, relative to the output's largest value.
 pub const TOLERANCE: f32 = 1e-4;
 
 impl Difference {
-    /// Between what was found and what was expected; infinite where the lengths differ or a value is not a number.
+    /// Compares `found` with `expected`. The difference is infinite where the lengths differ or a
+    /// value is not a number.
     #[must_use]
     pub fn between(found: &[f32], expected: &[f32]) -> Difference {
         let largest = expected.iter().map(|value| value.abs()).fold(0.0, f32::max);
@@ -27,13 +28,13 @@ impl Difference {
         Difference { worst: differences().fold(0.0, f32::max), mean: mean as f32, largest }
     }
 
-    /// The largest difference as a part of the largest value.
+    /// Returns the largest difference relative to the largest value.
     #[must_use]
     pub fn relative(&self) -> f32 {
         self.worst / self.largest.max(f32::MIN_POSITIVE)
     }
 
-    /// Whether the two agree.
+    /// Returns whether the two outputs agree.
     #[must_use]
     pub fn is_small(&self) -> bool {
         self.relative() <= TOLERANCE

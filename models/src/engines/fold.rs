@@ -1,9 +1,9 @@
-//! Batch norm folded into its neighbours: the same function with fewer layers.
+//! Folds batch norm into the neighbouring layers: the same function with fewer layers.
 //!
-//! A batch norm with stored statistics is a scale and a shift for each channel. After a convolution they go into its
-//! kernel and bias; before a linear layer into its matrix and bias. The head's batch norm may be folded too: the zero
-//! vectors that fill up a short snippet are put in before it, so they meet the same numbers either way. The arithmetic is
-//! done in double precision and rounded once.
+//! A batch norm with stored statistics is a scale and a shift per channel. After a convolution they
+//! fold into its kernel and bias; before a linear layer, into its matrix and bias. This also holds
+//! for the head's batch norm: the zero vectors that fill up a short snippet are inserted before it,
+//! so the result is the same. The arithmetic is in double precision and rounded once.
 
 use crate::{
     Error,
@@ -14,11 +14,11 @@ use crate::{
     weights::{Tensor, Weights},
 };
 
-/// The same network without batch norm, and its weights. A batch norm without a neighbour that could take it becomes an
-/// [`Op::Affine`].
+/// Returns the same network without batch norm, and its weights. A batch norm without a neighbour
+/// to fold into becomes an [`Op::Affine`].
 ///
 /// # Errors
-/// [`Error::MissingWeight`] and [`Error::WeightShape`] where the weights are not the graph's.
+/// [`Error::MissingWeight`] and [`Error::WeightShape`] where the weights do not fit the graph.
 pub fn fold(graph: &Graph, weights: &Weights) -> Result<(Graph, Weights), Error> {
     let mut folded = graph.clone();
     let mut values = Weights::default();
@@ -65,8 +65,8 @@ pub fn fold(graph: &Graph, weights: &Weights) -> Result<(Graph, Weights), Error>
     Ok((folded, values))
 }
 
-/// The names of the convolutions that make `value`: one, or several whose outputs are concatenated channel after channel and
-/// read nowhere else.
+/// Returns the names of the convolutions that make `value`: one, or several whose outputs are
+/// concatenated over the channels and used nowhere else.
 fn convolutions_before(graph: &Graph, value: Value) -> Option<Vec<&str>> {
     let maker = |value: Value| graph.layers.iter().find(|layer| layer.outputs[0] == value);
     let read_once = |value: &Value| graph.layers.iter().filter(|layer| layer.inputs.contains(value)).count() == 1;
@@ -86,14 +86,14 @@ fn layer_mut(graph: &mut Graph, is_it: impl Fn(&Layer) -> bool) -> Option<&mut L
     graph.layers.iter_mut().find(|layer| is_it(layer))
 }
 
-/// A batch norm as a scale and a shift for each channel.
+/// A batch norm as a scale and a shift per channel.
 struct Affine {
     scale: Vec<f64>,
     shift: Vec<f64>,
 }
 
 impl Affine {
-    /// Takes the batch norm's weights out of the state dict.
+    /// Removes the batch norm's weights from the state dict and converts them.
     fn take(name: &str, epsilon: f32, weights: &mut Weights) -> Result<Affine, Error> {
         let gamma = take(weights, name, "weight")?;
         let beta = take(weights, name, "bias")?;
@@ -107,13 +107,13 @@ impl Affine {
         Ok(Affine { scale, shift })
     }
 
-    /// That of `count` channels from `first`.
+    /// Returns the part for `count` channels from `first`.
     fn part(&self, first: usize, count: usize) -> Affine {
         let part = |values: &[f64]| values.iter().skip(first).take(count).copied().collect();
         Affine { scale: part(&self.scale), shift: part(&self.shift) }
     }
 
-    /// As weights of its own.
+    /// Stores the scale and the shift as weights of their own.
     fn stay(&self, name: &str, weights: &mut Weights) {
         for (part, values) in [("scale", &self.scale), ("shift", &self.shift)] {
             let data = values.iter().map(|value| *value as f32).collect();
@@ -121,7 +121,7 @@ impl Affine {
         }
     }
 
-    /// Into the layer `name` that the batch norm follows: each output is scaled and shifted.
+    /// Folds into the layer `name` before the batch norm: scales and shifts each output.
     fn after(&self, name: &str, weights: &mut Weights) -> Result<(), Error> {
         let mut kernel = take(weights, name, "weight")?;
         let bias = take(weights, name, "bias").map_or_else(|_| vec![0.0; self.scale.len()], |bias| bias.data);
@@ -135,7 +135,7 @@ impl Affine {
         Ok(())
     }
 
-    /// Into the linear layer `name` that the batch norm precedes: each input is scaled and shifted.
+    /// Folds into the linear layer `name` after the batch norm: scales and shifts each input.
     fn before(&self, name: &str, weights: &mut Weights) -> Result<(), Error> {
         let mut matrix = take(weights, name, "weight")?;
         let mut bias = take(weights, name, "bias").map_or_else(|_| vec![0.0; matrix.shape[0]], |bias| bias.data);

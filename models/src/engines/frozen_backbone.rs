@@ -1,4 +1,5 @@
-//! A frozen backbone: a network with its weights and their preprocessing, which together decide the vector of a clip.
+//! A frozen backbone: a network with its weights and their preprocessing, which determine the
+//! vector of a clip.
 
 use divita_runtime::{bundle::StreamInput, network::StreamName};
 
@@ -12,38 +13,39 @@ use crate::{
     weights::{Weights, seed::seeded},
 };
 
-/// A backbone that makes vectors and is not trained any more.
+/// A backbone with fixed weights.
 #[derive(Clone, Debug)]
 pub struct FrozenBackbone {
     /// The network.
     pub network: FrozenNetwork,
-    /// How frames become its input: the preprocessing that its weights were trained with.
+    /// Preprocessing that the weights were trained with.
     pub input: StreamInput,
 }
 
 /// The network of a frozen backbone.
 #[derive(Clone, Debug)]
 pub enum FrozenNetwork {
-    /// One that this tool describes, and its weights.
+    /// A network of [`crate::networks`] and its weights.
     Described {
-        /// The description.
+        /// The network.
         backbone: Backbone,
-        /// The weights, batch norm unfolded.
+        /// The weights, with batch norm.
         weights: Weights,
     },
-    /// A feature extractor that was exported elsewhere.
+    /// A feature extractor from an ONNX file.
     Onnx(OnnxBackbone),
 }
 
 impl FrozenBackbone {
-    /// `backbone` with random weights from `seed`, drawn for `stream`, and its usual preprocessing.
+    /// Creates `backbone` with random weights from `seed`, drawn for `stream`, and the publisher's
+    /// preprocessing.
     #[must_use]
     pub fn seeded(backbone: Backbone, seed: u64, stream: &str) -> FrozenBackbone {
         let weights = seeded(&backbone.graph(1), seed, stream);
         FrozenBackbone { network: FrozenNetwork::Described { backbone, weights }, input: backbone.input() }
     }
 
-    /// Name of the network: that of `divita-models zoo`, or the one that an ONNX file was imported under.
+    /// Returns the name of the network: as in `divita-models zoo`, or as an ONNX file was imported.
     #[must_use]
     pub fn name(&self) -> &str {
         match &self.network {
@@ -52,7 +54,7 @@ impl FrozenBackbone {
         }
     }
 
-    /// The described network, where it is one.
+    /// Returns the network of [`crate::networks`], if it is one.
     #[must_use]
     pub fn described(&self) -> Option<Backbone> {
         match &self.network {
@@ -61,7 +63,7 @@ impl FrozenBackbone {
         }
     }
 
-    /// The stream whose input it reads.
+    /// Returns the stream whose input it reads.
     #[must_use]
     pub fn stream(&self) -> StreamName {
         match &self.network {
@@ -70,7 +72,7 @@ impl FrozenBackbone {
         }
     }
 
-    /// Length of its vectors (b in the paper).
+    /// Returns the length of its vectors (b in the paper).
     #[must_use]
     pub fn features(&self) -> usize {
         match &self.network {
@@ -79,7 +81,8 @@ impl FrozenBackbone {
         }
     }
 
-    /// Whether one ONNX file of it serves clips of `clip_frames` frames, as a bundle needs for each of its rates.
+    /// Returns whether one ONNX file of it accepts clips of `clip_frames` frames, as a bundle needs
+    /// for each of its rates.
     #[must_use]
     pub fn serves(&self, clip_frames: usize) -> bool {
         match &self.network {
@@ -92,7 +95,8 @@ impl FrozenBackbone {
         }
     }
 
-    /// Its ONNX file for clips of `clip_frames` frames. A file from elsewhere is passed on as it is, whatever `precision`.
+    /// Returns its ONNX file for clips of `clip_frames` frames. An imported file is returned
+    /// unchanged, whatever `precision`.
     ///
     /// # Errors
     /// Those of [`onnx::encode`].
@@ -105,7 +109,7 @@ impl FrozenBackbone {
         }
     }
 
-    /// Shape of its input for clips of `clip_frames` frames, batch of one.
+    /// Returns the shape of its input for clips of `clip_frames` frames, with a batch of one.
     #[must_use]
     pub fn input_shape(&self, clip_frames: usize) -> Vec<usize> {
         let frames = match self.stream() {
@@ -115,7 +119,7 @@ impl FrozenBackbone {
         [1, 3].into_iter().chain(frames).chain([self.input.size; 2]).collect()
     }
 
-    /// Number of its parameters.
+    /// Counts its parameters.
     #[must_use]
     pub fn parameters(&self) -> u64 {
         match &self.network {
@@ -124,7 +128,8 @@ impl FrozenBackbone {
         }
     }
 
-    /// Multiply-accumulates for a clip of `clip_frames` frames; 0 where they cannot be counted.
+    /// Counts the multiply-accumulates for a clip of `clip_frames` frames; 0 where they cannot be
+    /// counted.
     #[must_use]
     pub fn macs(&self, clip_frames: usize) -> u64 {
         match &self.network {

@@ -1,4 +1,5 @@
-//! Networks with their weights, ready to run: the ONNX files, the engines that run these, and the comparison of engines.
+//! Networks with their weights, ready to run: the ONNX files, the engines that run these, and the
+//! comparison of engines.
 
 pub mod backbone_file;
 pub mod difference;

@@ -1,8 +1,9 @@
-//! A network as an ONNX file: opset 17, IR version 8, batch of one, static shapes but for the time axis of clips.
+//! Writes a network as an ONNX file: opset 17, IR version 8, batch of one, static shapes except for
+//! the time axis of clips.
 //!
-//! Batch norm is folded away first. Of a network that takes clips of any length the time axis (axis 2 of a value of rank 5) is
-//! the symbol `f` in the input; where a channel shuffle reshapes it, its length is left for the reader to infer, so one file
-//! serves every working rate.
+//! Batch norm is folded first. Networks for clips of any length have the symbol `f` as their time
+//! axis (axis 2 of a value of rank 5) in the input. Where a channel shuffle reshapes the axis, the
+//! reader infers its length, so one file serves every working rate.
 
 use prost::Message;
 use tract_onnx::pb::{
@@ -23,28 +24,29 @@ use crate::{
 /// Operator set of the files.
 pub const OPSET: i64 = 17;
 
-/// Version of the file format itself; 8 goes with opset 17.
+/// Version of the file format; 8 belongs to opset 17.
 pub const IR_VERSION: i64 = 8;
 
 /// Name of the symbolic length of the time axis: the frames of a clip.
 pub const FRAMES_SYMBOL: &str = "f";
 
-/// How weights are stored. They are computed with in single precision either way.
+/// Precision of stored weights. Computation is in single precision either way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// Single precision.
     F32,
-    /// Half precision, each weight followed by a cast, which a runtime does once when it prepares the network.
+    /// Half precision, each weight followed by a cast, which a runtime does once when it prepares
+    /// the network.
     #[default]
     F16,
 }
 
-/// The network with these weights as the bytes of an ONNX file. The weights are named as [`Graph::weights`] says; batch
-/// norm is folded here.
+/// Encodes the network with these weights as an ONNX file. The weights have the names of
+/// [`Graph::weights`]. Folds batch norm.
 ///
 /// # Errors
-/// [`Error::MissingWeight`] or [`Error::WeightShape`] where the weights are not the network's, [`Error::HalfOverflow`] where a
-/// weight is beyond half precision.
+/// [`Error::MissingWeight`] or [`Error::WeightShape`] where the weights do not fit the network,
+/// [`Error::HalfOverflow`] where a weight exceeds half precision.
 pub fn encode(graph: &Graph, weights: &Weights, precision: Precision) -> Result<Vec<u8>, Error> {
     let (graph, weights) = fold(graph, weights)?;
     let mut writer = Writer { graph: &graph, weights: &weights, precision, proto: GraphProto::default() };
@@ -248,8 +250,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// The table of relative positions spread over all pairs of tokens, (heads, tokens, tokens). The file holds the table, and
-    /// the rows once for all windows of a shape.
+    /// Returns the table of relative positions spread over all pairs of tokens, (heads, tokens,
+    /// tokens). The file holds the table, and the rows once for all windows of a shape.
     fn positions(&mut self, name: &str, heads: usize, windows: &Windows) -> Result<String, Error> {
         let table_name = format!("{name}.relative_position_bias_table");
         let rows = windows.table_rows();
@@ -262,8 +264,9 @@ impl Writer<'_> {
         Ok(self.step("Gather", format!("{name}.positions"), &[table, indices], vec![int("axis", 1)]))
     }
 
-    /// What is added to the score of each pair of tokens of each window, (windows, 1, tokens, tokens), where the grid is moved.
-    /// The file holds the tokens' regions, whose pairs are hundreds of times as many; blocks of one stage share it.
+    /// What is added to the score of each pair of tokens of each window, (windows, 1, tokens,
+    /// tokens), where the grid is moved. The file holds the tokens' regions, whose pairs are
+    /// hundreds of times as many; blocks of one stage share it.
     fn mask(&mut self, windows: &Windows) -> Option<String> {
         let regions = windows.regions()?;
         let name = format!("mask.{}.{}", sizes(&windows.grid), sizes(&windows.window));
@@ -337,7 +340,8 @@ impl Writer<'_> {
         node("Div", name, &[x.to_owned(), length], outputs, vec![])
     }
 
-    /// A gather along axis 1 of `x`, whose shape is given, behind one more element of zeros where it is wanted.
+    /// Returns a gather along axis 1 of `x`, whose shape is given, behind one more element of zeros
+    /// where it is wanted.
     fn gather(&mut self, name: &str, x: &str, shape: &[usize], indices: &[usize], outputs: &[String]) -> NodeProto {
         let mut source = x.to_owned();
         if indices.contains(&shape[1]) {
@@ -357,7 +361,7 @@ impl Writer<'_> {
         self.proto.initializer.push(tensor(&name, shape, DataType::Int64, bytes));
     }
 
-    /// A number that layers share.
+    /// Returns a number that layers share.
     fn number(&mut self, name: &str, value: f32) -> String {
         let name = format!("number.{name}");
         if !self.proto.initializer.iter().any(|tensor| tensor.name == name) {
@@ -430,7 +434,7 @@ impl Writer<'_> {
         Ok(name)
     }
 
-    /// A layer's own name, or its operator and a number.
+    /// Returns a layer's own name, or its operator and a number.
     fn layer_name(&self, layer: &Layer) -> String {
         if !layer.name.is_empty() {
             return layer.name.clone();
@@ -469,7 +473,7 @@ impl Writer<'_> {
     }
 }
 
-/// The elements of a matrix, its columns one after the other.
+/// Returns the elements of a matrix, its columns one after the other.
 fn transposed(matrix: &Tensor) -> Vec<f32> {
     let columns = matrix.shape.last().copied().unwrap_or(0);
     (0..columns).flat_map(|column| matrix.data.iter().skip(column).step_by(columns)).copied().collect()

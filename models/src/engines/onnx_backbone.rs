@@ -1,7 +1,9 @@
-//! A backbone from elsewhere: an ONNX file of a feature extractor, with the facts that `import-onnx` writes into its metadata.
+//! Backbones from ONNX files of feature extractors, whose facts `import-onnx` writes into the
+//! file's metadata.
 //!
-//! The network reads one picture (1, 3, size, size) or one clip (1, 3, f, size, size) and gives one vector (1, features).
-//! What exporters leave open (the batch, the time axis, weights listed as inputs) is settled when the file is imported.
+//! The network reads one picture (1, 3, size, size) or one clip (1, 3, f, size, size) and outputs
+//! one vector (1, features). The import fixes what exporters leave dynamic: the batch, the time
+//! axis, weights listed as inputs.
 
 use std::{
     fs::File,
@@ -35,111 +37,113 @@ use crate::{
 /// Key of the metadata entry that holds [`OnnxFacts`] as JSON.
 const METADATA: &str = "divita";
 
-/// Largest ONNX file that is read, bytes.
+/// Maximum size of an ONNX file, bytes.
 pub const MAX_BYTES: u64 = 1 << 30;
 
-/// Longest vector that a backbone may give.
+/// Maximum length of a vector.
 const MOST_FEATURES: usize = 1 << 16;
 
-/// Largest side of an input, pixels.
+/// Maximum side of an input, pixels.
 const MOST_PIXELS: usize = 1024;
 
-/// Frames of the clip that a network for clips of any length is tried with.
+/// Frames of the clip for the trial run of a network for clips of any length.
 const TRIED_FRAMES: usize = 8;
 
-/// What an imported ONNX file says of itself.
+/// Facts in the metadata of an imported ONNX file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OnnxFacts {
     /// Name of the network.
     pub network: String,
     /// Length of its vectors.
     pub features: usize,
-    /// Frames that it reads, where it reads clips of one length.
+    /// Number of frames that it reads, if it reads clips of one length.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frames: Option<usize>,
     /// Whether it reads clips rather than pictures.
     pub clips: bool,
-    /// How frames become its input.
+    /// Preprocessing of its input.
     pub input: StreamInput,
     /// SHA-256 of the file that was imported.
     pub source_sha256: String,
 }
 
-/// A feature extractor from elsewhere.
+/// A feature extractor from an ONNX file.
 #[derive(Clone, Debug)]
 pub struct OnnxBackbone {
-    /// What is known of it.
+    /// Its facts.
     pub facts: OnnxFacts,
-    /// The ONNX file, the facts in its metadata.
+    /// The ONNX file, with the facts in its metadata.
     pub bytes: Vec<u8>,
 }
 
-/// Why an ONNX file is no backbone.
+/// Why an ONNX file cannot be used as a backbone.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum OnnxBackboneError {
     /// The file cannot be read.
-    #[error("{}: cannot be read: {reason}", path.display())]
+    #[error("{}: cannot read: {reason}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         reason: std::io::Error,
     },
     /// The file is larger than [`MAX_BYTES`].
-    #[error("{}: is larger than {} MiB, the most that is read", .0.display(), MAX_BYTES >> 20)]
+    #[error("{}: larger than the limit of {} MiB", .0.display(), MAX_BYTES >> 20)]
     TooLarge(PathBuf),
     /// The file is not ONNX.
-    #[error("{}: is no ONNX file: {reason}", path.display())]
+    #[error("{}: not an ONNX file: {reason}", path.display())]
     NotOnnx {
         /// The file.
         path: PathBuf,
-        /// What the parser said.
+        /// Error of the parser.
         reason: String,
     },
     /// The file was not imported.
-    #[error("{}: says nothing of its preprocessing: import it with `divita-models import-onnx`", .0.display())]
+    #[error("{}: does not state its preprocessing: import it with `divita-models import-onnx`", .0.display())]
     NotImported(PathBuf),
     /// The network is not a feature extractor for pictures or clips.
     #[error("{}: {reason}", path.display())]
     Unfit {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what to do.
+        /// The fault, and what to do.
         reason: String,
     },
 }
 
-/// Whether the file at `path` begins like an ONNX file, whatever its name.
+/// Returns whether the file at `path` begins like an ONNX file, whatever its name.
 #[must_use]
 pub fn is_onnx(path: &Path) -> bool {
     let mut begin = [0; 9];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut begin));
-    // The first field is the format's version. Nine bytes into a safetensors file its header begins.
+    // The first field is the version of the format. The header of a safetensors file begins at byte
+    // 8.
     read.is_ok() && begin[0] == 0x08 && begin[8] != b'{'
 }
 
-/// What a user may state of the network beyond what its file says.
+/// Facts that a user states about the network.
 #[derive(Clone, Debug)]
 pub struct OnnxImport {
     /// Name of the network.
     pub network: String,
-    /// Side of its input, where the file leaves it open.
+    /// Side of its input, if the file leaves it dynamic.
     pub size: Option<usize>,
-    /// Length of the shorter side after scaling (default: the input is seven eighths of it, as ImageNet's networks have it).
+    /// Shorter side after scaling [default: 8/7 of the input's side, as ImageNet's networks].
     pub resize: Option<usize>,
-    /// How frames become its input; the side is that of the file.
+    /// Preprocessing of its input; the file determines the side.
     pub input: StreamInput,
 }
 
-/// Whether `name` may stand in a table, a model card and on a terminal.
+/// Returns whether `name` can be shown in a table, a model card and a terminal.
 fn is_plain(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+');
     (1..=100).contains(&name.len()) && name.chars().all(plain)
 }
 
 impl OnnxBackbone {
-    /// The backbone in the imported file at `path`, and what a store calls it: [`SUM`] and the file's SHA-256.
+    /// Returns the backbone in the imported file at `path`, and what a store calls it: [`SUM`] and
+    /// the file's SHA-256.
     ///
     /// # Errors
     /// [`OnnxBackboneError`].
@@ -161,16 +165,20 @@ impl OnnxBackbone {
         Ok((OnnxBackbone { facts, bytes }, from))
     }
 
-    /// Imports the exported file at `path`: settles what it leaves open, runs it once in tract, and writes the facts into its
-    /// metadata.
+    /// Imports the exported file at `path`: settles what it leaves open, runs it once in tract, and
+    /// writes the facts into its metadata.
     ///
     /// # Errors
-    /// [`OnnxBackboneError`]: also where tract cannot run the network, or it gives no vector of finite numbers.
+    /// [`OnnxBackboneError`]: also where tract cannot run the network, or it gives no vector of
+    /// finite numbers.
     pub fn import(path: &Path, import: &OnnxImport) -> Result<OnnxBackbone, OnnxBackboneError> {
         let bytes = read(path)?;
         let mut proto = parse(path, &bytes)?;
         if !is_plain(&import.network) {
-            return Err(unfit(path, "its name is no plain word: give --name letters, digits, '.', '_', '-' or '+'"));
+            return Err(unfit(
+                path,
+                "its name has other characters than letters, digits, '.', '_', '-' and '+': give --name",
+            ));
         }
         if Backbone::from_name(&import.network).is_some() {
             let reason = format!("{} is the name of a network of this tool: choose another --name", import.network);
@@ -180,7 +188,7 @@ impl OnnxBackbone {
         settle(graph).map_err(|reason| unfit(path, reason))?;
         let (clips, frames, size) = input_of(graph, import.size).map_err(|reason| unfit(path, reason))?;
         if !clips && import.input.stride > 1 {
-            return Err(unfit(path, "reads one picture of each clip: leave --stride out"));
+            return Err(unfit(path, "reads one picture per clip: omit --stride"));
         }
         let resize = import.resize.unwrap_or((size * 8).div_ceil(7));
         if resize < size {
@@ -199,13 +207,13 @@ impl OnnxBackbone {
         Ok(OnnxBackbone { facts, bytes: proto.encode_to_vec() })
     }
 
-    /// The stream whose input it reads.
+    /// Returns the stream whose input it reads.
     #[must_use]
     pub fn stream(&self) -> StreamName {
         if self.facts.clips { StreamName::Video } else { StreamName::Image }
     }
 
-    /// Number of its weights in floating point.
+    /// Counts its floating-point weights.
     #[must_use]
     pub fn parameters(&self) -> u64 {
         let Ok(proto) = ModelProto::decode(&*self.bytes) else { return 0 };
@@ -215,7 +223,8 @@ impl OnnxBackbone {
         weights.map(|tensor| tensor.dims.iter().map(|&length| length.max(0) as u64).product::<u64>()).sum()
     }
 
-    /// Multiply-accumulates for an input of `shape`, as tract counts them; none where tract cannot prepare the network.
+    /// Counts the multiply-accumulates for an input of `shape` as tract does; `None` where tract
+    /// cannot prepare the network.
     #[must_use]
     pub fn macs(&self, shape: &[usize]) -> Option<u64> {
         let model = tract_onnx::onnx().model_for_read(&mut &*self.bytes).ok()?;
@@ -271,12 +280,13 @@ fn settle(graph: &mut GraphProto) -> Result<(), String> {
     Ok(())
 }
 
-/// What the graph reads: whether clips, of how many frames where that is fixed, and the side of the square.
+/// What the graph reads: whether clips, of how many frames where that is fixed, and the side of the
+/// square.
 fn input_of(graph: &GraphProto, stated: Option<usize>) -> Result<(bool, Option<usize>, usize), String> {
     const FORMS: &str = "a picture is (1, 3, size, size), a clip (1, 3, frames, size, size)";
     let kind = graph.input[0].r#type.as_ref().and_then(|kind| kind.value.as_ref());
     let Some(type_proto::Value::TensorType(tensor)) = kind else {
-        return Err(format!("its input is no tensor: {FORMS}"));
+        return Err(format!("its input is not a tensor: {FORMS}"));
     };
     if tensor.elem_type != DataType::Float as i32 {
         return Err("its input is not of single precision: export it in float32".to_owned());
@@ -312,7 +322,7 @@ fn input_of(graph: &GraphProto, stated: Option<usize>) -> Result<(bool, Option<u
         }
         ([Some(side), _] | [_, Some(side)], _) => side,
         ([None, None], Some(stated)) => stated,
-        ([None, None], None) => return Err("leaves the size of its input open: state it with --size".to_owned()),
+        ([None, None], None) => return Err("leaves the size of its input dynamic: give --size".to_owned()),
     };
     if !(8..=MOST_PIXELS).contains(&size) {
         return Err(format!("reads pictures of {size} pixels; 8 to {MOST_PIXELS} are supported"));
@@ -320,9 +330,9 @@ fn input_of(graph: &GraphProto, stated: Option<usize>) -> Result<(bool, Option<u
     Ok((lengths.len() == 5, frames, size))
 }
 
-/// Runs the network on an input of `shape`, and gives the length of its vector.
+/// Runs the network on an input of `shape`, and returns the length of its vector.
 fn tried(bytes: &[u8], shape: &[usize]) -> Result<usize, String> {
-    // What a bundle would refuse is not imported either.
+    // Refuse what a bundle would refuse.
     network::check("the network", bytes, shape).map_err(|error| match error {
         NetworkError::Load { reason, .. } => reason,
         other => other.to_string(),

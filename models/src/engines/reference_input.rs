@@ -1,15 +1,17 @@
-//! The input that every implementation of a network is compared on: made by a formula, so that no file has to hold it.
+//! The input on which implementations of a network are compared. A formula makes it, so that no
+//! file is needed.
 
 use divita_runtime::bundle::StreamInput;
 
 use crate::networks::{Backbone, graph::Graph};
 
-/// One input of a network: shape and elements.
+/// An input of a network: shape and elements.
 pub type Input = (Vec<usize>, Vec<f32>);
 
-/// The inputs of `graph`. Element i of most is (h >> 8) / 2^22 - 2 with h = (i * 2654435761 + 12345) mod 2^32, which lies in
-/// [-2, 2) like a normalised picture and is exact in single precision; frames of TransNet V2 are brought to [0, 1), its
-/// histograms to whole counts from 0 to 399. `reference/make_vectors.py` makes the same.
+/// Returns the inputs of `graph`. Element i is (h >> 8) / 2^22 - 2 with h = (i * 2654435761 +
+/// 12345) mod 2^32: in [-2, 2) like a normalised picture, and exact in single precision. Frames of
+/// TransNet V2 are scaled to [0, 1), its histograms to whole counts from 0 to 399.
+/// `reference/make_vectors.py` makes the same inputs.
 #[must_use]
 pub fn reference_inputs(graph: &Graph) -> Vec<Input> {
     let input = |(name, value): &(&str, _)| {
@@ -25,8 +27,9 @@ pub fn reference_inputs(graph: &Graph) -> Vec<Input> {
     graph.inputs.iter().map(input).collect()
 }
 
-/// Returns the same inputs for weights of `backbone` whose preprocessing is `input`: the values that the same pixels have
-/// under it, where it is not the publisher's. Values of the size that the weights know show errors at their true size.
+/// Returns the same inputs for weights of `backbone` whose preprocessing is `input`: the values
+/// that the same pixels have under it, where it is not the publisher's. Values of the size that the
+/// weights know show errors at their true size.
 #[must_use]
 pub fn preprocessed_inputs(graph: &Graph, backbone: Option<Backbone>, input: Option<StreamInput>) -> Vec<Input> {
     let mut inputs = reference_inputs(graph);

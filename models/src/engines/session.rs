@@ -1,4 +1,5 @@
-//! An ONNX file made ready to run: in tract, which the runtime uses, or in ONNX Runtime, on the CPU or on a GPU.
+//! ONNX files ready to run: in tract, which the runtime uses, or in ONNX Runtime, on the processor
+//! or on a GPU.
 
 use std::{path::PathBuf, str::FromStr, sync::OnceLock};
 
@@ -8,16 +9,16 @@ use tract_onnx::prelude::*;
 use super::reference_input::Input;
 use crate::Error;
 
-/// The environment variable that names ONNX Runtime's shared library.
+/// Environment variable that names ONNX Runtime's shared library.
 pub const ORT_LIBRARY: &str = "ORT_DYLIB_PATH";
 
-/// Where networks run.
+/// Device that runs networks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Device {
     /// The processor.
     #[default]
     Cpu,
-    /// The first GPU of NVIDIA's.
+    /// The first NVIDIA GPU.
     Cuda,
 }
 
@@ -32,7 +33,7 @@ impl FromStr for Device {
     }
 }
 
-/// A network of one output, ready to run on inputs of fixed shapes.
+/// A network with one output, ready to run on inputs of fixed shapes.
 pub struct Session(Engine);
 
 enum Engine {
@@ -40,10 +41,10 @@ enum Engine {
     OnnxRuntime(ort::session::Session),
 }
 
-/// The network of an ONNX file as tract prepares it for inputs of these shapes.
+/// Prepares the network of an ONNX file in tract for inputs of these shapes.
 ///
 /// # Errors
-/// [`Error::Engine`] where tract refuses it.
+/// [`Error::Engine`] where tract cannot run it.
 pub fn prepare<'a>(onnx: &[u8], shapes: impl IntoIterator<Item = &'a [usize]>) -> Result<TypedModel, Error> {
     let prepare = || {
         let mut model = tract_onnx::onnx().model_for_read(&mut &*onnx)?;
@@ -56,10 +57,10 @@ pub fn prepare<'a>(onnx: &[u8], shapes: impl IntoIterator<Item = &'a [usize]>) -
 }
 
 impl Session {
-    /// On a device by the engine that this tool has for it: tract on the CPU, ONNX Runtime on a GPU.
+    /// Prepares a network on a device: in tract on the processor, in ONNX Runtime on a GPU.
     ///
     /// # Errors
-    /// [`Error::Engine`] where the engine is not there or refuses the file.
+    /// [`Error::Engine`] where the engine is missing or cannot run the file.
     pub fn on<'a>(
         device: Device,
         onnx: &[u8],
@@ -74,10 +75,10 @@ impl Session {
         }
     }
 
-    /// In tract, for inputs of these shapes.
+    /// Prepares a network in tract, for inputs of these shapes.
     ///
     /// # Errors
-    /// [`Error::Engine`] where tract refuses it.
+    /// [`Error::Engine`] where tract cannot run it.
     pub fn tract<'a>(onnx: &[u8], shapes: impl IntoIterator<Item = &'a [usize]>) -> Result<Session, Error> {
         let model = prepare(onnx, shapes)?;
         let state = model.into_runnable().and_then(|model| model.spawn());
@@ -85,10 +86,11 @@ impl Session {
         Ok(Session(Engine::Tract(Box::new(state))))
     }
 
-    /// In ONNX Runtime; `None` where [`ORT_LIBRARY`] names no library.
+    /// Prepares a network in ONNX Runtime. Returns `None` where [`ORT_LIBRARY`] names no library.
     ///
     /// # Errors
-    /// [`Error::Engine`] where ONNX Runtime cannot be loaded, does not have the device, or refuses the file.
+    /// [`Error::Engine`] where ONNX Runtime cannot be loaded, lacks the device, or cannot run the
+    /// file.
     pub fn onnxruntime(onnx: &[u8], device: Device) -> Result<Option<Session>, Error> {
         let Some(library) = std::env::var_os(ORT_LIBRARY).filter(|library| !library.is_empty()) else {
             return Ok(None);
@@ -105,7 +107,7 @@ impl Session {
             .map_err(|reason| Error::engine("ONNX Runtime", reason.to_string()))
     }
 
-    /// The output for these inputs, in the order of the file's.
+    /// Runs the network on these inputs, in the order of the file's inputs. Returns the output.
     ///
     /// # Errors
     /// [`Error::Engine`] where the engine fails.
@@ -133,7 +135,7 @@ impl Session {
     }
 }
 
-/// ONNX Runtime itself. There is one a process, and it stays.
+/// Loads ONNX Runtime, once per process.
 fn environment(library: PathBuf) -> Result<&'static Environment, Error> {
     static ENVIRONMENT: OnceLock<Result<Environment, String>> = OnceLock::new();
     let load = || {
@@ -146,7 +148,7 @@ fn environment(library: PathBuf) -> Result<&'static Environment, Error> {
 
 #[cfg(feature = "cuda")]
 fn on_cuda(builder: ort::session::builder::SessionBuilder) -> Result<ort::session::builder::SessionBuilder, Error> {
-    // In full single precision: what a head is trained on must be what it sees on a board.
+    // Full single precision: a head must be trained on the vectors that a board computes.
     let cuda = ort::ep::CUDA::default().with_tf32(false).build().error_on_failure();
     builder.with_execution_providers([cuda]).map_err(|reason| {
         let need = "it needs the library of PyPI's onnxruntime-gpu, CUDA, cuDNN and a GPU's driver";

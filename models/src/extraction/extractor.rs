@@ -1,4 +1,5 @@
-//! From a video to the vectors of its clips, by the runtime's own decoding, shots, clips and preprocessing.
+//! Extracts the vectors of a video's clips, with the runtime's own decoding, shots, clips and
+//! preprocessing.
 
 use std::convert::Infallible;
 
@@ -24,15 +25,15 @@ use crate::{
     },
 };
 
-/// What finds the shots.
+/// The shot detector.
 pub enum Detector {
-    /// The detector of the edge.
+    /// The runtime's own detector.
     Evidence,
-    /// TransNet V2, as [`TransnetDetector::network`] makes it ready.
+    /// TransNet V2, from [`TransnetDetector::network`].
     Transnet(Session),
 }
 
-/// Makes the vectors of videos with one backbone.
+/// Extracts the vectors of videos with one backbone.
 pub struct Extractor {
     backbone: FrozenBackbone,
     engine: Engine,
@@ -41,7 +42,7 @@ pub struct Extractor {
     segmentation: Segmentation,
 }
 
-/// What runs the backbone.
+/// The engine that runs the backbone.
 enum Engine {
     /// The runtime, as on a board.
     Runtime(Box<Backbones>),
@@ -53,17 +54,17 @@ enum Engine {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExtractError {
-    /// It cannot be read, or not to its end: vectors of a part of it would be taken for all of it.
+    /// The video cannot be read to its end. The vectors of a part would be taken for all of it.
     #[error(transparent)]
     Source(#[from] SourceError),
     /// The backbone failed in the runtime.
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// A network failed elsewhere.
+    /// A network failed in another engine.
     #[error(transparent)]
     Session(#[from] Error),
     /// Every frame is black or part of a transition.
-    #[error("it has no clip")]
+    #[error("the video has no clips")]
     NoClip,
 }
 
@@ -83,10 +84,11 @@ pub struct Representations {
 }
 
 impl Extractor {
-    /// An extractor with `backbone`, run on `device`; the detector is asked only for clips within shots.
+    /// Creates an extractor with `backbone`, run on `device`. The detector is used only for clips
+    /// within shots.
     ///
     /// # Errors
-    /// When the weights are not those of the network, or the device is not there.
+    /// Where the weights do not fit the network, or the device is missing.
     pub fn new(
         backbone: FrozenBackbone,
         device: Device,
@@ -107,7 +109,7 @@ impl Extractor {
         Ok(Extractor { backbone, engine, detector, rate, segmentation })
     }
 
-    /// The vectors of the video `input`; `reached` gets the time that it has been read up to.
+    /// Extracts the vectors of the video `input`. `reached` receives the time that was read so far.
     ///
     /// # Errors
     /// [`ExtractError`].
@@ -136,7 +138,7 @@ impl Extractor {
 }
 
 impl Engine {
-    /// The vector of `clip`.
+    /// Returns the vector of `clip`.
     fn run(&mut self, backbone: &FrozenBackbone, clip: &Clip) -> Result<Vec<f32>, ExtractError> {
         match self {
             Engine::Runtime(backbones) => {

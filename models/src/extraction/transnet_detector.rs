@@ -1,7 +1,8 @@
-//! TransNet V2 as a shot detector: the transitions that it sees, in the terms of the runtime.
+//! TransNet V2 as a shot detector of the runtime.
 //!
-//! It looks at 100 frames at a time and is believed on the middle 50, as its authors do it; before the first frame and after
-//! the last it sees these again. So a verdict comes up to 75 frames late.
+//! The network reads 100 frames at a time, of which the middle 50 are decided, as its authors do.
+//! Before the first frame and after the last it reads these again. So a verdict comes up to 75
+//! frames late.
 
 use std::collections::VecDeque;
 
@@ -22,12 +23,12 @@ use crate::{
     weights::Weights,
 };
 
-/// Frames of a window on either side that are only context.
+/// Frames on either side of a window that are context only.
 const CONTEXT: usize = WINDOW_FRAMES / 4;
 /// Frames of a window that are decided.
 const DECIDED: usize = WINDOW_FRAMES - 2 * CONTEXT;
 
-/// What the network sees of a frame.
+/// What the network reads of a frame.
 struct Seen {
     picture: Picture,
     histogram: ColourHistogram,
@@ -35,36 +36,36 @@ struct Seen {
 
 /// The detector of one stream.
 ///
-/// A frame with which a shot ends belongs to it still, as in the authors' own reading of the network's output; the frames of
-/// a gradual transition after it belong to no shot.
+/// A frame with which a shot ends still belongs to the shot, as in the authors' use of the
+/// network's output. The frames of a gradual transition after it belong to no shot.
 pub struct TransnetDetector<'a> {
     network: &'a mut Session,
     gap_s: f64,
     preprocessor: Preprocessor,
-    /// The newest frames since the last pause: those that a window still needs.
+    /// The newest frames since the last pause that a window still needs.
     seen: VecDeque<Seen>,
-    /// How many came before these.
+    /// Number of frames before [`Self::seen`].
     forgotten: usize,
-    /// Of the frames that have no verdict yet, oldest first.
+    /// Times of the frames without a verdict, oldest first.
     times: VecDeque<Timestamp>,
-    /// Frames since the last pause that have their verdict.
+    /// Frames since the last pause with a verdict.
     decided: usize,
     reading: Reading,
 }
 
 impl<'a> TransnetDetector<'a> {
-    /// The network with `weights`, ready to run on `device`.
+    /// Prepares the network with `weights` on `device`.
     ///
     /// # Errors
-    /// When the weights are not those of TransNet V2, or the device's engine does not run it.
+    /// Where the weights do not fit TransNet V2, or the device's engine cannot run it.
     pub fn network(weights: &Weights, device: Device) -> Result<Session, Error> {
         let graph = transnet();
         let onnx = onnx::encode(&graph, weights, Precision::F32)?;
         Session::on(device, &onnx, graph.inputs.iter().map(|&(_, value)| graph.shape(value)))
     }
 
-    /// A detector at the start of a stream, with the network that [`TransnetDetector::network`] made ready. A pause of more
-    /// than `gap_s` seconds ends a shot.
+    /// Creates a detector at the start of a stream, with a network from
+    /// [`TransnetDetector::network`]. A pause of more than `gap_s` seconds ends a shot.
     pub fn new(network: &'a mut Session, gap_s: f64) -> Self {
         let [width, height] = TRANSNET_SIZE;
         TransnetDetector {
@@ -79,12 +80,12 @@ impl<'a> TransnetDetector<'a> {
         }
     }
 
-    /// Frames since the last pause.
+    /// Returns the frames since the last pause.
     fn frames(&self) -> usize {
         self.forgotten + self.seen.len()
     }
 
-    /// Runs the network on the next window and decides its middle frames, as far as there are any.
+    /// Runs the network on the next window and decides its middle frames.
     fn decide(&mut self, mut verdict: impl FnMut(Verdict)) -> Result<(), Error> {
         let [width, height] = TRANSNET_SIZE;
         let (plane, last) = (width * height, self.frames() - 1);
@@ -104,7 +105,8 @@ impl<'a> TransnetDetector<'a> {
             (vec![1, 3, WINDOW_FRAMES, height, width], frames),
             (vec![1, WINDOW_FRAMES, HISTOGRAM_BINS], histograms),
         ])?;
-        // Of each frame two: whether a shot ends with it, and whether it belongs to a transition, which was for training.
+        // Of each frame two: whether a shot ends with it, and whether it belongs to a transition,
+        // which was for training.
         let ends = logits.iter().step_by(2).skip(CONTEXT).take(DECIDED);
         for (&logit, time) in ends.zip(self.times.drain(..DECIDED.min(self.times.len()))) {
             // A probability of more than a half.
@@ -118,7 +120,7 @@ impl<'a> TransnetDetector<'a> {
         Ok(())
     }
 
-    /// Decides every frame that there is.
+    /// Decides every frame.
     fn decide_all(&mut self, mut verdict: impl FnMut(Verdict)) -> Result<(), Error> {
         while !self.times.is_empty() {
             self.decide(&mut verdict)?;
@@ -155,7 +157,7 @@ impl ShotDetector for TransnetDetector<'_> {
     }
 }
 
-/// Reads the network's word on one frame after the other.
+/// Turns the network's output into verdicts, frame after frame.
 struct Reading {
     /// Whether a shot is open.
     open: bool,
@@ -165,12 +167,12 @@ struct Reading {
 }
 
 impl Reading {
-    /// At the start of a stream, or after a pause of it.
+    /// Starts at the beginning of a stream, or after a pause.
     fn new(after_gap: bool) -> Self {
         Reading { open: false, opening: if after_gap { ShotKind::Gap } else { ShotKind::Start }, after_gap }
     }
 
-    /// The verdict on the next frame, from whether a shot ends with it.
+    /// Returns the verdict on the next frame, from whether a shot ends with it.
     fn next(&mut self, ends: bool, time: Timestamp) -> Verdict {
         let label = match (ends, self.open) {
             (true, true) => {

@@ -26,7 +26,8 @@ pub struct Backbone {
     pub(super) graph: fn(usize) -> Graph,
     /// The publisher's preprocessing.
     pub(super) input: fn() -> StreamInput,
-    /// Whether `fit-backbone` trains it: burn differentiates its layers, and a processor trains it within minutes.
+    /// Whether `fit-backbone` trains it: burn differentiates its layers, and a processor trains it
+    /// within minutes.
     pub(super) is_trainable: bool,
 }
 
@@ -55,7 +56,8 @@ impl Backbone {
         (self.graph)(frames)
     }
 
-    /// Returns the publisher's preprocessing: how frames become its input unless its weights say otherwise.
+    /// Returns the publisher's preprocessing: how frames become its input unless its weights say
+    /// otherwise.
     #[must_use]
     pub fn input(self) -> StreamInput {
         (self.input)()
@@ -79,8 +81,8 @@ impl Backbone {
         cost::parameters(&self.graph(1)) + cost::parameters(&self.head())
     }
 
-    /// Counts the multiply-accumulates of a snippet: the backbone on each of its 30 clips of `frames` frames, and the
-    /// head once.
+    /// Counts the multiply-accumulates of a snippet: the backbone on each of its 30 clips of
+    /// `frames` frames, and the head once.
     #[must_use]
     pub fn macs_per_snippet(self, frames: usize) -> u64 {
         SNIPPET_CLIPS as u64 * cost::macs(&self.graph(frames)) + cost::macs(&self.head())

@@ -5,13 +5,13 @@ use super::{
     op::Conv,
 };
 
-/// Convolution `conv` and batch norm `norm`.
+/// Adds convolution `conv` and batch norm `norm`.
 pub fn conv_norm(g: &mut Graph, conv: impl Into<String>, norm: impl Into<String>, x: Value, geometry: Conv) -> Value {
     let y = g.conv(conv, x, geometry);
     g.batch_norm(norm, y, 1)
 }
 
-/// Convolution `conv`, batch norm `norm` and a ReLU.
+/// Adds convolution `conv`, batch norm `norm` and a ReLU.
 pub fn conv_norm_relu(
     g: &mut Graph,
     conv: impl Into<String>,

@@ -1,24 +1,19 @@
-//! What a network costs: its parameters and its multiply-accumulates, counted from its description.
-//!
-//! A multiply-accumulate (MAC) is one multiplication of a kernel's or matrix's element and the addition of the product;
-//! convolutions, linear layers and the two matrix products of attention have them, padding included, as the tools do that
-//! the paper's table was made with. Norms, activations, pooling, biases and the softmax are not counted: batch norm is
-//! folded away, and the others together stay below two in a hundred. Parameters are what training changes: the stored
-//! statistics of batch norm are not among them.
+//! Cost of a network: its parameters and multiply-accumulates, counted from its graph.
 
 use super::{
     graph::{Graph, Role},
     op::Op,
 };
 
-/// Number of trainable parameters, before batch norm is folded.
+/// Returns the number of trainable parameters, before batch norm is folded.
 #[must_use]
 pub fn parameters(graph: &Graph) -> u64 {
     let specs = graph.weights().into_iter().filter(|spec| !matches!(spec.role, Role::Mean | Role::Variance));
     specs.map(|spec| elements(&spec.shape)).sum()
 }
 
-/// Multiply-accumulates of one run of the network on an input of the shape that the graph was described for.
+/// Returns the multiply-accumulates of one run of the network on an input of the shape that the
+/// graph was described for.
 #[must_use]
 pub fn macs(graph: &Graph) -> u64 {
     let count = |layer: &crate::networks::graph::Layer| {
@@ -27,7 +22,8 @@ pub fn macs(graph: &Graph) -> u64 {
         match &layer.op {
             Op::Conv(conv) => output * (input[1] / conv.groups) as u64 * elements(&conv.kernel),
             Op::Linear { .. } => output * input[input.len() - 1] as u64,
-            // Scores (tokens x tokens) from queries and keys, then as many again from scores and values.
+            // Scores (tokens x tokens) from queries and keys, then as many again from scores and
+            // values.
             Op::Attention { .. } => 2 * output * input[1] as u64,
             Op::Similarity => output * input[2] as u64,
             Op::Gru { hidden } => output * 3 * (input[2] + hidden) as u64,

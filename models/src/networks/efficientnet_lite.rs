@@ -33,18 +33,19 @@ pub const IMAGENET_CLASSES: usize = 1000;
 /// Epsilon of its batch norms, which come from TensorFlow.
 const EPSILON: f32 = 1e-3;
 
-/// Channels, blocks, side of the kernel and stride of each stage; every block but those of the first widens sixfold.
+/// Channels, blocks, side of the kernel and stride of each stage; every block but those of the
+/// first widens sixfold.
 const STAGES: [(usize, usize, usize, usize); 7] =
     [(16, 1, 3, 1), (24, 2, 3, 2), (40, 2, 5, 2), (80, 3, 3, 2), (112, 3, 5, 1), (192, 4, 5, 2), (320, 1, 3, 1)];
 
-/// The network as a feature extractor, input (1, 3, 224, 224), features (1, 1280). Weights are named as the published PyTorch
-/// port, efficientnet-lite-pytorch, names them.
+/// Returns the network as a feature extractor, input (1, 3, 224, 224), features (1, 1280). Weights
+/// are named as the published PyTorch port, efficientnet-lite-pytorch, names them.
 #[must_use]
 pub fn efficientnet_lite0() -> Graph {
     extractor("features").0
 }
 
-/// The network with its classifier, input (1, 3, 224, 224), logits (1, 1000).
+/// Returns the network with its classifier, input (1, 3, 224, 224), logits (1, 1000).
 #[must_use]
 pub fn efficientnet_lite0_classifier() -> Graph {
     let (mut g, x) = extractor("logits");
@@ -70,7 +71,8 @@ fn extractor(output: &'static str) -> (Graph, Value) {
     (g, x)
 }
 
-/// Inverted residual block: a 1x1 convolution that widens, a depthwise one, and a 1x1 convolution without activation.
+/// Inverted residual block: a 1x1 convolution that widens, a depthwise one, and a 1x1 convolution
+/// without activation.
 fn block(g: &mut Graph, name: &str, x: Value, [channels, widens, side, stride]: [usize; 4]) -> Value {
     let inputs = g.shape(x)[1];
     let width = widens * inputs;

@@ -1,33 +1,34 @@
 //! The description of a network: a small graph of the operators that these networks are made of.
 //!
-//! A graph is written by calling one method a layer, in order; each method checks nothing it cannot know, computes the
-//! shape of what it makes, and returns a [`Value`] for the next layer to read. Shapes are channels-first with a batch of
-//! one: (1, channels, height, width) for pictures, (1, channels, time, height, width) for clips and
-//! (1, clips, features) for heads.
+//! A graph is written by calling one method a layer, in order; each method checks nothing it cannot
+//! know, computes the shape of what it makes, and returns a [`Value`] for the next layer to read.
+//! Shapes are channels-first with a batch of one: (1, channels, height, width) for pictures, (1,
+//! channels, time, height, width) for clips and (1, clips, features) for heads.
 
 use super::op::{Conv, Op, Windows};
 
-/// A value inside a graph: the input, or what a layer made.
+/// A value in a graph: an input, or the output of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value(usize);
 
-/// Epsilon of a batch norm or layer norm where its network says no other: PyTorch's default.
+/// Default epsilon of batch norms and layer norms: PyTorch's.
 pub const EPSILON: f32 = 1e-5;
 
-/// One layer.
+/// A layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
-    /// Prefix of its weights in the state dict, such as `stage2.0.branch1.0`; empty for layers without weights.
+    /// Prefix of its weights in the state dict, such as `stage2.0.branch1.0`; empty for layers
+    /// without weights.
     pub name: String,
-    /// What it does.
+    /// Its operator.
     pub op: Op,
-    /// What it reads.
+    /// The values that it reads.
     pub inputs: Vec<Value>,
-    /// What it makes.
+    /// The values that it makes.
     pub outputs: Vec<Value>,
 }
 
-/// What a weight is for; decides how it is seeded and whether it counts as a parameter.
+/// Role of a weight. It decides how the weight is seeded and whether it counts as a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Role {
     /// Kernel or matrix: the first axis is the output, the product of the others the fan-in.
@@ -45,18 +46,18 @@ pub enum Role {
     Variance,
 }
 
-/// One weight that a graph needs.
+/// A weight that a graph needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WeightSpec {
     /// Name in the state dict, such as `conv1.0.weight`.
     pub name: String,
     /// Shape in PyTorch's order: (out, in / groups, kernel...) or (out, in) or (channels).
     pub shape: Vec<usize>,
-    /// What it is for.
+    /// Its role.
     pub role: Role,
 }
 
-/// A network.
+/// The description of a network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
     /// Name, such as `shufflenet-2d`.
@@ -65,8 +66,8 @@ pub struct Graph {
     pub inputs: Vec<(&'static str, Value)>,
     /// Name of the output in ONNX.
     pub output: &'static str,
-    /// Whether the length of the time axis of clips (axis 2 of five) may be any: the weights do not depend on it, and in ONNX
-    /// it is a symbol.
+    /// Whether clips may have any length: the weights do not depend on the length of the time axis
+    /// (axis 2 of five), which is a symbol in ONNX.
     pub any_frames: bool,
     /// The layers in the order in which they can be computed; the last one makes the output.
     pub layers: Vec<Layer>,
@@ -76,7 +77,7 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// A graph without layers, and its input of the given shape.
+    /// Creates a graph without layers and its input of the given shape.
     #[must_use]
     pub fn new(name: &'static str, input: (&'static str, &[usize]), output: &'static str) -> (Graph, Value) {
         let mut graph = Graph {
@@ -92,7 +93,7 @@ impl Graph {
         (graph, value)
     }
 
-    /// One more input.
+    /// Adds an input.
     pub fn input(&mut self, name: &'static str, shape: &[usize]) -> Value {
         let value = Value(self.shapes.len());
         self.shapes.push(shape.to_vec());
@@ -100,37 +101,37 @@ impl Graph {
         value
     }
 
-    /// Shape of a value.
+    /// Returns the shape of a value.
     #[must_use]
     pub fn shape(&self, value: Value) -> &[usize] {
         &self.shapes[value.0]
     }
 
-    /// Shape of the first input.
+    /// Returns the shape of the first input.
     #[must_use]
     pub fn input_shape(&self) -> &[usize] {
         &self.shapes[0]
     }
 
-    /// Shape of the output: what the last layer makes.
+    /// Returns the shape of the output: the last layer's.
     #[must_use]
     pub fn output_shape(&self) -> &[usize] {
         self.layers.last().map_or(self.input_shape(), |layer| self.shape(layer.outputs[0]))
     }
 
-    /// Whether `value` is what the network makes.
+    /// Returns whether `value` is the output of the network.
     #[must_use]
     pub fn is_output(&self, value: Value) -> bool {
         self.layers.last().is_some_and(|layer| layer.outputs.contains(&value))
     }
 
-    /// The name of the input that `value` is, if it is one.
+    /// Returns the name of the input that `value` is, if it is one.
     #[must_use]
     pub fn input_name(&self, value: Value) -> Option<&'static str> {
         self.inputs.iter().find(|(_, input)| *input == value).map(|(name, _)| *name)
     }
 
-    /// A number for `value`, unique in the graph.
+    /// Returns a number for `value`, unique in the graph.
     #[must_use]
     pub fn index(&self, value: Value) -> usize {
         value.0
@@ -148,7 +149,7 @@ impl Graph {
         self.push(name, op, inputs, vec![shape])[0]
     }
 
-    /// Convolution of (1, channels, ...).
+    /// Adds a convolution of (1, channels, ...).
     pub fn conv(&mut self, name: impl Into<String>, x: Value, conv: Conv) -> Value {
         let mut shape = vec![1, conv.channels];
         let sizes = self.shape(x)[2..].iter().enumerate();
@@ -159,17 +160,17 @@ impl Graph {
         self.push(name, Op::Conv(conv), &[x], vec![shape])[0]
     }
 
-    /// Batch norm over the channels on `axis`, with PyTorch's usual epsilon.
+    /// Adds a batch norm over the channels on `axis`, with PyTorch's default epsilon.
     pub fn batch_norm(&mut self, name: impl Into<String>, x: Value, axis: usize) -> Value {
         self.batch_norm_of(name, x, axis, EPSILON)
     }
 
-    /// Batch norm over the channels on `axis`.
+    /// Adds a batch norm over the channels on `axis`.
     pub fn batch_norm_of(&mut self, name: impl Into<String>, x: Value, axis: usize, epsilon: f32) -> Value {
         self.push_same(name, Op::BatchNorm { axis, epsilon }, &[x])
     }
 
-    /// Linear layer from the last axis to `outputs` features.
+    /// Adds a linear layer from the last axis to `outputs` features.
     pub fn linear(&mut self, name: impl Into<String>, x: Value, outputs: usize, bias: bool) -> Value {
         let mut shape = self.shape(x).to_vec();
         shape.pop();
@@ -177,22 +178,23 @@ impl Graph {
         self.push(name, Op::Linear { bias }, &[x], vec![shape])[0]
     }
 
-    /// Layer norm over the last axis, with PyTorch's usual epsilon.
+    /// Adds a layer norm over the last axis, with PyTorch's default epsilon.
     pub fn layer_norm(&mut self, name: impl Into<String>, x: Value) -> Value {
         self.layer_norm_of(name, x, EPSILON)
     }
 
-    /// Layer norm over the last axis.
+    /// Adds a layer norm over the last axis.
     pub fn layer_norm_of(&mut self, name: impl Into<String>, x: Value, epsilon: f32) -> Value {
         self.push_same(name, Op::LayerNorm { epsilon }, &[x])
     }
 
-    /// Attention of (query, key, value).
+    /// Adds attention of (query, key, value).
     pub fn attention(&mut self, [query, key, value]: [Value; 3], heads: usize) -> Value {
         self.push_same("", Op::Attention { heads, windows: None }, &[query, key, value])
     }
 
-    /// Attention of (query, key, value) within windows; the table of relative positions is a weight.
+    /// Adds attention of (query, key, value) within windows. The table of relative positions is a
+    /// weight.
     pub fn window_attention(
         &mut self,
         name: impl Into<String>,
@@ -203,51 +205,51 @@ impl Graph {
         self.push_same(name, Op::Attention { heads, windows: Some(windows) }, &[query, key, value])
     }
 
-    /// Gated recurrent unit over (1, steps, features), to (1, steps, hidden).
+    /// Adds a gated recurrent unit over (1, steps, features), with output (1, steps, hidden).
     pub fn gru(&mut self, name: impl Into<String>, x: Value, hidden: usize) -> Value {
         let shape = vec![1, self.shape(x)[1], hidden];
         self.push(name, Op::Gru { hidden }, &[x], vec![shape])[0]
     }
 
-    /// max(x, 0).
+    /// Adds max(x, 0).
     pub fn relu(&mut self, x: Value) -> Value {
         self.push_same("", Op::Relu, &[x])
     }
 
-    /// min(max(x, 0), 6).
+    /// Adds min(max(x, 0), 6).
     pub fn relu6(&mut self, x: Value) -> Value {
         self.push_same("", Op::Relu6, &[x])
     }
 
-    /// x Φ(x).
+    /// Adds x Φ(x).
     pub fn gelu(&mut self, x: Value) -> Value {
         self.push_same("", Op::Gelu, &[x])
     }
 
-    /// x divided by its Euclidean length over the last axis.
+    /// Divides x by its Euclidean length over the last axis.
     pub fn normalize(&mut self, x: Value) -> Value {
         self.push_same("", Op::Normalize, &[x])
     }
 
-    /// Scalar products of all pairs of rows of (1, rows, features).
+    /// Adds the scalar products of all pairs of rows of (1, rows, features).
     pub fn similarity(&mut self, x: Value) -> Value {
         let rows = self.shape(x)[1];
         self.push("", Op::Similarity, &[x], vec![vec![1, rows, rows]])[0]
     }
 
-    /// a + b.
+    /// Adds a + b.
     pub fn add(&mut self, a: Value, b: Value) -> Value {
         self.push_same("", Op::Add, &[a, b])
     }
 
-    /// Max pooling, side 3, stride 2, padding 1.
+    /// Adds max pooling of side 3, stride 2, padding 1.
     pub fn max_pool(&mut self, x: Value) -> Value {
         let shape = self.shape(x);
         let pooled = shape[..2].iter().copied().chain(shape[2..].iter().map(|size| size.div_ceil(2))).collect();
         self.push("", Op::MaxPool, &[x], vec![pooled])[0]
     }
 
-    /// Mean over windows of these sides, side by side.
+    /// Adds the mean over adjacent windows of these sides.
     pub fn average_pool(&mut self, x: Value, sides: &[usize]) -> Value {
         let shape = self.shape(x);
         let pooled =
@@ -255,7 +257,7 @@ impl Graph {
         self.push("", Op::AveragePool { sides: sides.to_vec() }, &[x], vec![pooled])[0]
     }
 
-    /// N equal parts along `axis`.
+    /// Splits `x` into N equal parts along `axis`.
     pub fn split<const N: usize>(&mut self, x: Value, axis: usize) -> [Value; N] {
         let mut part = self.shape(x).to_vec();
         part[axis] /= N;
@@ -263,79 +265,81 @@ impl Graph {
         std::array::from_fn(|k| parts[k])
     }
 
-    /// The inputs one after the other along `axis`.
+    /// Concatenates the inputs along `axis`.
     pub fn concat(&mut self, inputs: &[Value], axis: usize) -> Value {
         let mut shape = self.shape(inputs[0]).to_vec();
         shape[axis] = inputs.iter().map(|input| self.shape(*input)[axis]).sum();
         self.push("", Op::Concat { axis }, inputs, vec![shape])[0]
     }
 
-    /// The axes in another order: axis k of the output is axis `order[k]` of the input.
+    /// Reorders the axes: axis k of the output is axis `order[k]` of the input.
     pub fn transpose(&mut self, x: Value, order: &[usize]) -> Value {
         let shape = order.iter().map(|axis| self.shape(x)[*axis]).collect();
         self.push("", Op::Transpose { order: order.to_vec() }, &[x], vec![shape])[0]
     }
 
-    /// The same elements in another shape.
+    /// Reshapes `x`.
     pub fn reshape(&mut self, x: Value, shape: &[usize]) -> Value {
         self.push("", Op::Reshape, &[x], vec![shape.to_vec()])[0]
     }
 
-    /// The elements of axis 1 at these indices; the index after the last stands for zeros.
+    /// Picks the elements of axis 1 at these indices; the index after the last gives zeros.
     pub fn pick(&mut self, x: Value, indices: Vec<usize>) -> Value {
         let mut shape = self.shape(x).to_vec();
         shape[1] = indices.len();
         self.push("", Op::Pick { indices }, &[x], vec![shape])[0]
     }
 
-    /// Adds to each token its row of a learned table of `rows` rows, which is the weight `name` itself; the index after the last stands for none.
+    /// Adds to each token its row of a learned table of `rows` rows, which is the weight `name`
+    /// itself; the index after the last adds nothing.
     pub fn add_rows(&mut self, name: impl Into<String>, x: Value, rows: usize, indices: Vec<usize>) -> Value {
         self.push_same(name, Op::AddRows { rows, indices }, &[x])
     }
 
-    /// Channel shuffle over `groups` groups.
+    /// Adds a channel shuffle over `groups` groups.
     pub fn shuffle(&mut self, x: Value, groups: usize) -> Value {
         self.push_same("", Op::Shuffle { groups }, &[x])
     }
 
-    /// Mean over `axes` (ascending), which vanish.
+    /// Averages over `axes` (ascending), which disappear.
     pub fn mean(&mut self, x: Value, axes: &[usize]) -> Value {
         let kept = self.shape(x).iter().enumerate().filter(|(axis, _)| !axes.contains(axis));
         let shape = kept.map(|(_, size)| *size).collect();
         self.push("", Op::Mean { axes: axes.to_vec() }, &[x], vec![shape])[0]
     }
 
-    /// Largest over `axis`, which vanishes.
+    /// Takes the maximum over `axis`, which disappears.
     pub fn largest(&mut self, x: Value, axis: usize) -> Value {
         let mut shape = self.shape(x).to_vec();
         shape.remove(axis);
         self.push("", Op::Largest { axis }, &[x], vec![shape])[0]
     }
 
-    /// Lets training leave out `share` of what `x` holds (Srivastava 2014). It is no layer: what runs the network knows nothing of it.
+    /// Marks `x` for dropout of `share` in training (Srivastava 2014). Dropout is not a layer:
+    /// engines that run the network ignore it.
     pub fn dropout(&mut self, x: Value, share: f32) {
         self.dropouts.push((x, share));
     }
 
-    /// The same network of which training leaves nothing out.
+    /// Returns the same network of which training leaves nothing out.
     #[must_use]
     pub fn without_dropout(self) -> Graph {
         Graph { dropouts: Vec::new(), ..self }
     }
 
-    /// The share of `value` that training leaves out, if it does.
+    /// Returns the share of `value` that training leaves out, if it does.
     #[must_use]
     pub fn dropout_of(&self, value: Value) -> Option<f32> {
         self.dropouts.iter().find(|(dropped, _)| *dropped == value).map(|(_, share)| *share)
     }
 
-    /// Every weight of the network in the order of its layers, named as PyTorch names it.
+    /// Returns every weight of the network in the order of its layers, with PyTorch's names.
     #[must_use]
     pub fn weights(&self) -> Vec<WeightSpec> {
         self.layers.iter().flat_map(|layer| self.layer_weights(layer)).collect()
     }
 
-    /// The weights of one layer.
+    /// Returns the weights of one layer.
     fn layer_weights(&self, layer: &Layer) -> Vec<WeightSpec> {
         let input = self.shape(layer.inputs[0]);
         let kernel = Role::Kernel { rectified: self.is_rectified(layer.inputs[0]) };
@@ -384,7 +388,8 @@ impl Graph {
         parts.into_iter().map(|(part, shape, role)| WeightSpec { name: name(part), shape, role }).collect()
     }
 
-    /// Whether all that `value` holds came out of a ReLU, looking through the layers that only move or pick elements.
+    /// Returns whether all that `value` holds came out of a ReLU, looking through the layers that
+    /// only move or pick elements.
     fn is_rectified(&self, value: Value) -> bool {
         let Some(maker) = self.layers.iter().find(|layer| layer.outputs.contains(&value)) else { return false };
         match maker.op {

@@ -1,4 +1,5 @@
-//! What the table of heads says of each: a network from the vectors of a snippet's clips to the logits of the labels.
+//! What the table of heads says of each: a network from the vectors of a snippet's clips to the
+//! logits of the labels.
 
 use std::fmt;
 
@@ -12,11 +13,12 @@ pub const SNIPPET_CLIPS: usize = 30;
 /// Number of labels that the paper's heads score: its genres.
 pub const LABELS: usize = GENRES.len();
 
-/// A head: batch norm over the features, a clip aggregation module, and a linear classifier. Heads differ in the module
-/// (paper, section 7.3.3 and Table 9).
+/// A head: batch norm over the features, a clip aggregation module, and a linear classifier. Heads
+/// differ in the module (paper, section 7.3.3 and Table 9).
 ///
-/// A head reads features (1, clips, `features`) and makes logits (1, `labels`). Weights are named as the authors' code
-/// names them: `bn`, `cam` and `cls`, the members of `cam` by their number. Two heads are equal when their names are.
+/// A head reads features (1, clips, `features`) and makes logits (1, `labels`). Weights are named
+/// as the authors' code names them: `bn`, `cam` and `cls`, the members of `cam` by their number.
+/// Two heads are equal when their names are.
 #[derive(Clone, Copy)]
 pub struct Head {
     /// Name, as commands and training runs spell it.
@@ -32,7 +34,8 @@ impl Head {
         self.name
     }
 
-    /// Builds its graph over vectors of `features` numbers, for snippets of 30 clips and `labels` labels.
+    /// Builds its graph over vectors of `features` numbers, for snippets of 30 clips and `labels`
+    /// labels.
     #[must_use]
     pub fn graph(self, features: usize, labels: usize) -> Graph {
         self.over(SNIPPET_CLIPS, features, labels)

@@ -1,7 +1,8 @@
-//! The networks, each described once, layer by layer, and the tables of backbones, heads and networks.
+//! The networks, each described once, layer by layer, and the tables of backbones, heads and
+//! networks.
 //!
-//! To add a backbone, write one file that exports a [`Backbone`] and add one line to [`zoo::BACKBONES`]. To add a head,
-//! see [`heads`].
+//! To add a backbone, write one file that exports a [`Backbone`] and add one line to
+//! [`zoo::BACKBONES`]. To add a head, see [`heads`].
 
 mod backbone;
 mod blocks;

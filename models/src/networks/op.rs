@@ -1,6 +1,6 @@
 //! What the layers of a network do: the operators that all its networks are made of.
 
-/// What a layer does to its inputs.
+/// An operator: what a layer does to its inputs.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {
     /// Convolution over all axes after the channels.
@@ -12,7 +12,8 @@ pub enum Op {
         /// Added to the variance.
         epsilon: f32,
     },
-    /// A factor and a term for each channel on `axis`: what is left of a batch norm that has no neighbour to go into.
+    /// A factor and a term for each channel on `axis`: what is left of a batch norm that has no
+    /// neighbour to go into.
     Affine {
         /// Axis of the channels.
         axis: usize,
@@ -27,11 +28,13 @@ pub enum Op {
         /// Added to the variance.
         epsilon: f32,
     },
-    /// Multi-head scaled dot-product attention of (query, key, value), each (batch, tokens, features), without projections.
+    /// Multi-head scaled dot-product attention of (query, key, value), each (batch, tokens,
+    /// features), without projections.
     Attention {
         /// Number of heads; divides the features.
         heads: usize,
-        /// Where the tokens lie in the windows that the batch consists of; without it they lie nowhere.
+        /// Where the tokens lie in the windows that the batch consists of; without it they lie
+        /// nowhere.
         windows: Option<Windows>,
     },
     /// Gated recurrent unit over (1, steps, features), from a state of zeros; every state is kept.
@@ -53,7 +56,8 @@ pub enum Op {
     Similarity,
     /// Maximum over windows of side 3, stride 2, padded by one, over all axes after the channels.
     MaxPool,
-    /// Mean over windows of these sides, side by side, over all axes after the channels. What does not fill a window is left.
+    /// Mean over windows of these sides, side by side, over all axes after the channels. What does
+    /// not fill a window is left.
     AveragePool {
         /// Sides of a window.
         sides: Vec<usize>,
@@ -83,7 +87,8 @@ pub enum Op {
         /// The axis.
         axis: usize,
     },
-    /// To each token of (1, tokens, features) its row of a table that is learned, (1, rows, features).
+    /// To each token of (1, tokens, features) its row of a table that is learned, (1, rows,
+    /// features).
     AddRows {
         /// Rows of the table.
         rows: usize,
@@ -105,7 +110,7 @@ pub enum Op {
 }
 
 impl Op {
-    /// What it is called, without its sizes.
+    /// Returns its name, without sizes.
     #[must_use]
     pub fn name(&self) -> String {
         let all = format!("{self:?}");
@@ -133,7 +138,8 @@ pub struct Conv {
 }
 
 impl Conv {
-    /// A convolution with an odd kernel of stride 1 that keeps the size, one group, no bias.
+    /// Returns a convolution with an odd kernel of stride 1 that keeps the size, one group, no
+    /// bias.
     #[must_use]
     pub fn new(channels: usize, kernel: &[usize]) -> Conv {
         let ones = vec![1; kernel.len()];
@@ -149,26 +155,26 @@ impl Conv {
         }
     }
 
-    /// Convolution of side 1 over `axes` axes.
+    /// Returns a convolution of side 1 over `axes` axes.
     #[must_use]
     pub fn pointwise(channels: usize, axes: usize) -> Conv {
         Conv::new(channels, &vec![1; axes])
     }
 
-    /// A convolution of patches that lie side by side, with a bias.
+    /// Returns a convolution of patches that lie side by side, with a bias.
     #[must_use]
     pub fn patches(channels: usize, sides: &[usize]) -> Conv {
         let stride = sides.to_vec();
         Conv { stride, padding: vec![[0; 2]; sides.len()], bias: true, ..Conv::new(channels, sides) }
     }
 
-    /// With these steps between outputs.
+    /// Sets the steps between outputs.
     #[must_use]
     pub fn stride(self, stride: &[usize]) -> Conv {
         Conv { stride: stride.to_vec(), ..self }
     }
 
-    /// With as many groups.
+    /// Sets the number of groups.
     #[must_use]
     pub fn groups(self, groups: usize) -> Conv {
         Conv { groups, ..self }
@@ -181,7 +187,8 @@ impl Conv {
         Conv { dilation: dilation.to_vec(), padding, ..self }
     }
 
-    /// With the padding that TensorFlow calls "same": ceil(size / stride) outputs, the odd zero after.
+    /// With the padding that TensorFlow calls "same": ceil(size / stride) outputs, the odd zero
+    /// after.
     #[must_use]
     pub fn same(self, sizes: &[usize]) -> Conv {
         let axes = sizes.iter().zip(&self.kernel).zip(&self.stride);
@@ -195,8 +202,8 @@ impl Conv {
     }
 }
 
-/// The windows of one layer of a Swin transformer (Liu 2021): a grid of tokens, padded with zeros to whole windows, moved
-/// cyclically by the shift and cut into windows.
+/// The windows of one layer of a Swin transformer (Liu 2021): a grid of tokens, padded with zeros
+/// to whole windows, moved cyclically by the shift and cut into windows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Windows {
     /// Sides of the grid, tokens.
@@ -205,15 +212,17 @@ pub struct Windows {
     pub table: Vec<usize>,
     /// Sides of a window: those of the table, but at most those of the grid.
     pub window: Vec<usize>,
-    /// How far each axis is moved.
+    /// Shift of each axis.
     pub shift: Vec<usize>,
 }
 
-/// What is added to the score of two tokens that lie in different parts of the grid, as the published networks have it.
+/// What is added to the score of two tokens that lie in different parts of the grid, as the
+/// published networks have it.
 pub const APART: f32 = -100.0;
 
 impl Windows {
-    /// Windows of sides `table`, moved by half of them if `shifted`. An axis that one window covers is not moved.
+    /// Returns the windows of sides `table`, moved by half of them if `shifted`. An axis that one
+    /// window covers is not moved.
     #[must_use]
     pub fn new(grid: &[usize], table: &[usize], shifted: bool) -> Windows {
         let covered = |(size, side): (&usize, &usize)| size <= side;
@@ -223,35 +232,35 @@ impl Windows {
         Windows { grid: grid.to_vec(), table: table.to_vec(), window, shift }
     }
 
-    /// Tokens of the grid.
+    /// Returns the tokens of the grid.
     #[must_use]
     pub fn tokens(&self) -> usize {
         self.grid.iter().product()
     }
 
-    /// Tokens of a window.
+    /// Returns the tokens of a window.
     #[must_use]
     pub fn window_tokens(&self) -> usize {
         self.window.iter().product()
     }
 
-    /// Number of windows.
+    /// Returns the number of windows.
     #[must_use]
     pub fn count(&self) -> usize {
         self.counts().iter().product()
     }
 
-    /// Windows along each axis.
+    /// Returns the windows along each axis.
     fn counts(&self) -> Vec<usize> {
         self.grid.iter().zip(&self.window).map(|(size, side)| size.div_ceil(*side)).collect()
     }
 
-    /// Sides of the padded grid.
+    /// Returns the sides of the padded grid.
     fn padded(&self) -> Vec<usize> {
         self.counts().iter().zip(&self.window).map(|(count, side)| count * side).collect()
     }
 
-    /// For each token of each window, its place in the moved grid.
+    /// Returns the place in the shifted grid, for each token of each window.
     fn places(&self) -> impl Iterator<Item = Vec<usize>> {
         let tokens = coordinates(&self.window);
         coordinates(&self.counts()).into_iter().flat_map(move |window| {
@@ -275,7 +284,7 @@ impl Windows {
         self.places().map(index).collect()
     }
 
-    /// For each token of the grid, its index among those of the windows.
+    /// Returns the index among the windows' tokens, for each token of the grid.
     #[must_use]
     pub fn join(&self) -> Vec<usize> {
         let mut indices = vec![0; self.tokens() + 1];
@@ -286,13 +295,14 @@ impl Windows {
         indices
     }
 
-    /// Rows of the table of relative positions.
+    /// Returns the rows of the table of relative positions.
     #[must_use]
     pub fn table_rows(&self) -> usize {
         self.table.iter().map(|side| 2 * side - 1).product()
     }
 
-    /// For each pair of tokens of a window, the row of the table that holds what their relative position adds to the score.
+    /// For each pair of tokens of a window, the row of the table that holds what their relative
+    /// position adds to the score.
     #[must_use]
     pub fn rows(&self) -> Vec<usize> {
         let tokens = coordinates(&self.window);
@@ -304,16 +314,18 @@ impl Windows {
         tokens.iter().flat_map(|query| tokens.iter().map(move |key| row(query, key))).collect()
     }
 
-    /// For each token of each window, a number of the region of the grid that it lies in, where the shift brought together what
-    /// lay apart: [`APART`] is added to the score of two tokens of different regions. `None` where nothing is moved. Padding
-    /// is of the region beside it, as it is in the published networks.
+    /// For each token of each window, a number of the region of the grid that it lies in, where the
+    /// shift brought together what lay apart: [`APART`] is added to the score of two tokens of
+    /// different regions. `None` where nothing is moved. Padding is of the region beside it, as it
+    /// is in the published networks.
     #[must_use]
     pub fn regions(&self) -> Option<Vec<f32>> {
         if self.shift.iter().all(|shift| *shift == 0) {
             return None;
         }
         let padded = self.padded();
-        // Along a moved axis there are three regions: before the last window, in it, and what came round.
+        // Along a moved axis there are three regions: before the last window, in it, and what came
+        // round.
         let region = |place: Vec<usize>| -> f32 {
             let axes = place.iter().zip(&padded).zip(self.window.iter().zip(&self.shift));
             let along = |((at, size), (side, shift)): ((&usize, &usize), (&usize, &usize))| {
@@ -325,7 +337,7 @@ impl Windows {
     }
 }
 
-/// Every coordinate of a grid of these sides, the last axis fastest.
+/// Returns every coordinate of a grid of these sides, the last axis fastest.
 fn coordinates(sides: &[usize]) -> Vec<Vec<usize>> {
     let count: usize = sides.iter().product();
     let coordinate = |mut index: usize| {
@@ -339,7 +351,7 @@ fn coordinates(sides: &[usize]) -> Vec<Vec<usize>> {
     (0..count).map(coordinate).collect()
 }
 
-/// Index of a coordinate in a grid of these sides.
+/// Returns the index of a coordinate in a grid of these sides.
 fn flat(at: &[usize], sides: &[usize]) -> usize {
     at.iter().zip(sides).fold(0, |index, (at, side)| index * side + at)
 }

@@ -1,5 +1,5 @@
-//! R(2+1)D-18 (Tran 2018) as a feature extractor without its classifier: each 3D convolution is one over the picture and one
-//! over time.
+//! R(2+1)D-18 (Tran 2018) as a feature extractor without its classifier: each 3D convolution is one
+//! over the picture and one over time.
 
 use divita_runtime::{bundle::StreamInput, network::StreamName};
 
@@ -32,8 +32,8 @@ pub const R2PLUS1D_FEATURES: usize = 512;
 /// Channels of each stage, which has two units.
 const STAGES: [usize; 4] = [64, 128, 256, 512];
 
-/// The network for clips of `frames` frames, input (1, 3, f, 112, 112), features (1, 512). The weights do not depend on f;
-/// they are named as torchvision's `r2plus1d_18` names them.
+/// Returns the network for clips of `frames` frames, input (1, 3, f, 112, 112), features (1, 512).
+/// The weights do not depend on f; they are named as torchvision's `r2plus1d_18` names them.
 #[must_use]
 pub fn r2plus1d(frames: usize) -> Graph {
     let (mut g, x) = Graph::new("r2plus1d", ("input", &[1, 3, frames, VIDEO_SIZE, VIDEO_SIZE]), "features");
@@ -50,7 +50,8 @@ pub fn r2plus1d(frames: usize) -> Graph {
     g
 }
 
-/// Two split convolutions around which x passes, through a convolution of its own where the shape changes.
+/// Two split convolutions around which x passes, through a convolution of its own where the shape
+/// changes.
 fn residual_unit(g: &mut Graph, name: &str, x: Value, channels: usize, stride: usize) -> Value {
     let inputs = g.shape(x)[1];
     // So many that the pair has the parameters of the 3x3x3 convolution that it stands for.

@@ -1,5 +1,5 @@
-//! ResNet-50 (He 2016) as a feature extractor without its classifier, with the stride in the 3x3 convolutions, as torchvision
-//! has it.
+//! ResNet-50 (He 2016) as a feature extractor without its classifier, with the stride in the 3x3
+//! convolutions, as torchvision has it.
 
 use divita_runtime::network::StreamName;
 
@@ -30,7 +30,8 @@ const STAGES: [(usize, usize); 4] = [(64, 3), (128, 4), (256, 6), (512, 3)];
 /// How much wider the output of a unit is than its 3x3 convolution.
 const EXPANSION: usize = 4;
 
-/// The network, input (1, 3, 224, 224), features (1, 2048). Weights are named as torchvision's `resnet50` names them.
+/// Returns the network, input (1, 3, 224, 224), features (1, 2048). Weights are named as
+/// torchvision's `resnet50` names them.
 #[must_use]
 pub fn resnet() -> Graph {
     let (mut g, x) = Graph::new("resnet", ("input", &[1, 3, IMAGE_SIZE, IMAGE_SIZE]), "features");
@@ -46,7 +47,8 @@ pub fn resnet() -> Graph {
     g
 }
 
-/// 1x1, 3x3 and 1x1 convolutions around which x passes, through a 1x1 convolution of its own where the shape changes.
+/// 1x1, 3x3 and 1x1 convolutions around which x passes, through a 1x1 convolution of its own where
+/// the shape changes.
 fn bottleneck(g: &mut Graph, name: &str, x: Value, width: usize, stride: usize) -> Value {
     let outputs = EXPANSION * width;
     let part = |part: &str| format!("{name}.{part}");

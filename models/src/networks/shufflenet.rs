@@ -1,6 +1,8 @@
-//! ShuffleNet V2 x1.0 (Ma 2018), for pictures and for clips, as feature extractors without their classifiers.
+//! ShuffleNet V2 x1.0 (Ma 2018), for pictures and for clips, as feature extractors without their
+//! classifiers.
 //!
-//! The two differ in the number of axes, in the stride of the stem, which keeps time, and in the names of their weights.
+//! The two differ in the number of axes, in the stride of the stem, which keeps time, and in the
+//! names of their weights.
 
 use divita_runtime::{bundle::StreamInput, network::StreamName};
 
@@ -43,8 +45,8 @@ pub const SHUFFLENET_FEATURES: usize = 1024;
 /// Channels and units of each stage; the first unit halves every axis.
 const STAGES: [(usize, usize); 3] = [(116, 4), (232, 8), (464, 4)];
 
-/// The 2D network, input (1, 3, 224, 224), features (1, 1024). Weights are named as torchvision's `shufflenet_v2_x1_0`
-/// names them.
+/// Returns the 2D network, input (1, 3, 224, 224), features (1, 1024). Weights are named as
+/// torchvision's `shufflenet_v2_x1_0` names them.
 #[must_use]
 pub fn shufflenet_2d() -> Graph {
     let names =
@@ -52,10 +54,10 @@ pub fn shufflenet_2d() -> Graph {
     shufflenet_v2("shufflenet-2d", &[1, 3, IMAGE_SIZE, IMAGE_SIZE], &[2, 2], &names)
 }
 
-/// The 3D network of "Resource Efficient 3D CNNs" (Kopuklu 2019) for clips of `frames` frames (f >= 1), input
-/// (1, 3, f, 112, 112), features (1, 1024). Every stride but the stem's halves time too, rounding up, so any f will do,
-/// and the weights do not depend on it. They are named as that paper's code, Efficient-3DCNNs, names them; the spelling
-/// `banch` is its own.
+/// Returns the 3D network of "Resource Efficient 3D CNNs" (Kopuklu 2019) for clips of `frames`
+/// frames (f >= 1), input (1, 3, f, 112, 112), features (1, 1024). Every stride but the stem's
+/// halves time too, rounding up, so any f will do, and the weights do not depend on it. They are
+/// named as that paper's code, Efficient-3DCNNs, names them; the spelling `banch` is its own.
 #[must_use]
 pub fn shufflenet_3d(frames: usize) -> Graph {
     let names = Names { unit: |_, _, unit| format!("features.{unit}"), branch: "banch", last: "conv_last" };
@@ -64,7 +66,8 @@ pub fn shufflenet_3d(frames: usize) -> Graph {
 
 /// How a state dict names the parts.
 struct Names {
-    /// Prefix of a unit, from its stage, its place in the stage, and its place in the network, each from 0.
+    /// Prefix of a unit, from its stage, its place in the stage, and its place in the network, each
+    /// from 0.
     unit: fn(usize, usize, usize) -> String,
     /// Name of a branch without its number.
     branch: &'static str,
@@ -93,8 +96,9 @@ fn shufflenet_v2(name: &'static str, input: &[usize], stem_stride: &[usize], nam
     g
 }
 
-/// One unit: half of the channels pass by (or, where it halves the axes, go through a branch of their own), the other
-/// half go through 1x1, depthwise 3x3 and 1x1 convolutions; then the two are joined and shuffled.
+/// Adds one unit: half of the channels pass by (or, where it halves the axes, go through a branch
+/// of their own), the other half go through 1x1, depthwise 3x3 and 1x1 convolutions; then the two
+/// are joined and shuffled.
 fn unit(g: &mut Graph, prefix: &str, x: Value, branch_channels: usize, halves: bool) -> Value {
     let axes = g.shape(x).len() - 2;
     let stride = if halves { 2 } else { 1 };
@@ -113,7 +117,8 @@ fn unit(g: &mut Graph, prefix: &str, x: Value, branch_channels: usize, halves: b
     g.shuffle(joined, 2)
 }
 
-/// Depthwise convolution of side 3 as member `member` of the sequence `prefix`, and its batch norm as the next.
+/// Depthwise convolution of side 3 as member `member` of the sequence `prefix`, and its batch norm
+/// as the next.
 fn depthwise_norm(g: &mut Graph, prefix: &str, member: usize, x: Value, stride: usize) -> Value {
     let (channels, axes) = (g.shape(x)[1], g.shape(x).len() - 2);
     let conv = Conv::new(channels, &vec![3; axes]).stride(&vec![stride; axes]).groups(channels);

@@ -1,8 +1,8 @@
-//! Swin transformers (Liu 2021, Video Swin 2022), tiny, for pictures and for clips, as feature extractors without their
-//! classifiers.
+//! Swin transformers (Liu 2021, Video Swin 2022), tiny, for pictures and for clips, as feature
+//! extractors without their classifiers.
 //!
-//! Tokens are rows of (1, tokens, channels) in the order of the grid; whatever moves them (windows, merging) is a pick by
-//! constant indices, because the shapes are known.
+//! Tokens are rows of (1, tokens, channels) in the order of the grid; whatever moves them (windows,
+//! merging) is a pick by constant indices, because the shapes are known.
 
 use divita_runtime::network::StreamName;
 
@@ -55,13 +55,14 @@ impl Proportions {
     }
 }
 
-/// The 2D network, input (1, 3, 224, 224), features (1, 768). Weights are named as torchvision's `swin_t` names them.
+/// Returns the 2D network, input (1, 3, 224, 224), features (1, 768). Weights are named as
+/// torchvision's `swin_t` names them.
 #[must_use]
 pub fn swin_2d() -> Graph {
     swin_2d_of(&Proportions::tiny(), IMAGE_SIZE)
 }
 
-/// The 2D network in other proportions, for pictures of side `size`, a multiple of 32.
+/// Returns the 2D network in other proportions, for pictures of side `size`, a multiple of 32.
 #[must_use]
 pub fn swin_2d_of(proportions: &Proportions, size: usize) -> Graph {
     let layout = Layout {
@@ -75,14 +76,16 @@ pub fn swin_2d_of(proportions: &Proportions, size: usize) -> Graph {
     swin(&layout, proportions, &[1, 3, size, size])
 }
 
-/// The 3D network for clips of `frames` frames, input (1, 3, f, 224, 224), features (1, 768). The weights do not depend on f,
-/// the graph does. They are named as torchvision's `swin3d_t` names them.
+/// Returns the 3D network for clips of `frames` frames, input (1, 3, f, 224, 224), features (1,
+/// 768). The weights do not depend on f, the graph does. They are named as torchvision's `swin3d_t`
+/// names them.
 #[must_use]
 pub fn swin_3d(frames: usize) -> Graph {
     swin_3d_of(&Proportions::tiny(), frames, IMAGE_SIZE)
 }
 
-/// The 3D network in other proportions, for clips of `frames` frames of side `size`, a multiple of 32.
+/// Returns the 3D network in other proportions, for clips of `frames` frames of side `size`, a
+/// multiple of 32.
 #[must_use]
 pub fn swin_3d_of(proportions: &Proportions, frames: usize, size: usize) -> Graph {
     let layout = Layout {
@@ -137,7 +140,8 @@ fn swin(layout: &Layout, proportions: &Proportions, input: &[usize]) -> Graph {
     g
 }
 
-/// Pre-norm block: attention within windows, then a two-layer perceptron, each added to what it read.
+/// Pre-norm block: attention within windows, then a two-layer perceptron, each added to what it
+/// read.
 fn block(g: &mut Graph, name: &str, x: Value, heads: usize, windows: Windows) -> Value {
     let &[_, tokens, channels] = g.shape(x) else { return x };
     let y = g.layer_norm(format!("{name}.norm1"), x);
@@ -159,7 +163,7 @@ fn block(g: &mut Graph, name: &str, x: Value, heads: usize, windows: Windows) ->
     g.add(x, y)
 }
 
-/// Each two by two tokens of a picture become one of twice the channels; time is kept.
+/// Merges each two by two tokens of a picture into one of twice the channels. Keeps time.
 fn merge(g: &mut Graph, name: &str, x: Value, grid: &mut [usize], channels: usize) -> Value {
     let [times @ .., height, width] = &*grid else { return x };
     let (pictures, height, width) = (times.iter().product::<usize>(), *height, *width);

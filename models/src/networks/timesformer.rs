@@ -1,8 +1,10 @@
-//! TimeSformer (Bertasius 2021), base, with attention divided in time and space, as a feature extractor without its classifier.
+//! TimeSformer (Bertasius 2021), base, with attention divided in time and space, as a feature
+//! extractor without its classifier.
 //!
-//! The tokens, (1, 1 + frames · patches, width), are the class token and then frame after frame its patches. In each block a token
-//! attends to those of its place in all frames, then to those of its frame; the class token takes part in the second, once a frame, and
-//! becomes the mean of what it gets. The vector is the class token's. It is a method that the paper compares with (Table 11).
+//! The tokens, (1, 1 + frames · patches, width), are the class token and then frame after frame its
+//! patches. In each block a token attends to those of its place in all frames, then to those of its
+//! frame; the class token takes part in the second, once a frame, and becomes the mean of what it
+//! gets. The vector is the class token's. It is a method that the paper compares with (Table 11).
 
 use divita_runtime::network::StreamName;
 
@@ -13,7 +15,8 @@ use super::{
     op::Conv,
 };
 
-/// TimeSformer on all frames, normalised like torchvision's ViT-B/16, from which its training begins.
+/// TimeSformer on all frames, normalised like torchvision's ViT-B/16, from which its training
+/// begins.
 pub const TIMESFORMER: Backbone = Backbone {
     name: "timesformer",
     features: TIMESFORMER_FEATURES,
@@ -26,7 +29,8 @@ pub const TIMESFORMER: Backbone = Backbone {
 /// Length of the vector that the network makes.
 pub const TIMESFORMER_FEATURES: usize = 768;
 
-/// Frames whose places in time the published network has learned. Of clips of another length each frame takes the nearest one's.
+/// Frames whose places in time the published network has learned. Of clips of another length each
+/// frame takes the nearest one's.
 const LEARNED_FRAMES: usize = 8;
 
 /// Epsilon of its layer norms.
@@ -50,14 +54,15 @@ impl VitProportions {
     pub const BASE: VitProportions = VitProportions { patch: 16, width: TIMESFORMER_FEATURES, depth: 12, heads: 12 };
 }
 
-/// The network for clips of `frames` frames, input (1, 3, f, 224, 224), features (1, 768). The weights do not depend on f, the graph does. They are named as
-/// the authors' code names them.
+/// Returns the network for clips of `frames` frames, input (1, 3, f, 224, 224), features (1, 768).
+/// The weights do not depend on f, the graph does. They are named as the authors' code names them.
 #[must_use]
 pub fn timesformer(frames: usize) -> Graph {
     timesformer_of(VitProportions::BASE, frames, IMAGE_SIZE)
 }
 
-/// The network in other proportions, for clips of `frames` frames of side `size`, a multiple of a patch's.
+/// Returns the network in other proportions, for clips of `frames` frames of side `size`, a
+/// multiple of a patch's.
 #[must_use]
 pub fn timesformer_of(proportions: VitProportions, frames: usize, size: usize) -> Graph {
     let VitProportions { patch, width, depth, heads } = proportions;
@@ -121,7 +126,8 @@ impl Grid {
     }
 }
 
-/// Pre-norm block: attention over time, over space, and a two-layer perceptron, each added to what it read.
+/// Pre-norm block: attention over time, over space, and a two-layer perceptron, each added to what
+/// it read.
 fn block(g: &mut Graph, name: &str, x: Value, heads: usize, grid: Grid) -> Value {
     let width = g.shape(x)[2];
     let part = |part: &str| format!("{name}.{part}");

@@ -1,7 +1,7 @@
 //! TransNet V2 (Souček 2020): for each of 100 frames, whether a shot ends there.
 //!
-//! It sees the frames small, and for each frame how alike it is to the fifty before and the fifty after: by vectors that it
-//! computes itself, and by colour histograms, which it is given.
+//! It sees the frames small, and for each frame how alike it is to the fifty before and the fifty
+//! after: by vectors that it computes itself, and by colour histograms, which it is given.
 
 use super::{
     graph::{Graph, Value},
@@ -30,9 +30,9 @@ const DENSE: usize = 1024;
 /// Epsilon of its batch norms, which come from TensorFlow.
 const EPSILON: f32 = 1e-3;
 
-/// The network, inputs frames (1, 3, 100, 27, 48) in [0, 1] and histograms (1, 100, 512) of counts; logits (1, 100, 2): whether
-/// a shot ends with the frame, and whether the frame belongs to a transition. Weights are named as in the authors' PyTorch
-/// form.
+/// Returns the network, inputs frames (1, 3, 100, 27, 48) in [0, 1] and histograms (1, 100, 512) of
+/// counts; logits (1, 100, 2): whether a shot ends with the frame, and whether the frame belongs to
+/// a transition. Weights are named as in the authors' PyTorch form.
 #[must_use]
 pub fn transnet() -> Graph {
     let [width, height] = TRANSNET_SIZE;
@@ -69,7 +69,8 @@ fn stacked_cells(g: &mut Graph, name: &str, x: Value, filters: usize) -> Value {
     g.average_pool(x, &[1, 2, 2])
 }
 
-/// Dilated cell: four pairs of a convolution over the picture and one over time, each looking farther than the last.
+/// Dilated cell: four pairs of a convolution over the picture and one over time, each looking
+/// farther than the last.
 fn cell(g: &mut Graph, name: &str, x: Value, filters: usize) -> Value {
     let pairs = DILATIONS.map(|step| {
         let layer = |k: usize| format!("{name}.Conv3D_{step}.layers.{k}");
@@ -80,7 +81,8 @@ fn cell(g: &mut Graph, name: &str, x: Value, filters: usize) -> Value {
     g.batch_norm_of(format!("{name}.bn"), y, 1, EPSILON)
 }
 
-/// How alike each row is to those around it, seen by a linear layer; rows that are not there are not alike at all.
+/// How alike each row is to those around it, seen by a linear layer; rows that are not there are
+/// not alike at all.
 fn comparison(g: &mut Graph, name: &str, rows: Value) -> Value {
     let count = g.shape(rows)[1];
     let rows = g.normalize(rows);

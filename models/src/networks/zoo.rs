@@ -34,14 +34,14 @@ impl FromStr for Backbone {
     }
 }
 
-/// A network: one stream, or two fused late.
+/// A network: one stream, or two streams with late fusion.
 #[derive(Clone, Copy, Debug)]
 pub struct Network {
-    /// Name, as other programs know it.
+    /// Name, as commands spell it.
     pub name: &'static str,
     /// The backbones of its streams.
     pub streams: &'static [Backbone],
-    /// What the paper says of it, if it is one of its networks.
+    /// The paper's figures, if it is one of the paper's networks.
     pub paper: Option<Paper>,
 }
 
@@ -54,7 +54,7 @@ pub struct Paper {
     pub macs_g: f64,
 }
 
-/// Every network, in the paper's order; those that it has not are last.
+/// Every network: the paper's in the paper's order, then the others.
 pub const NETWORKS: [Network; 11] = [
     network("shufflenet-2d", &[SHUFFLENET_2D], 1.7, 4.3),
     network("shufflenet-3d", &[SHUFFLENET_3D], 1.7, 8.5),
@@ -73,16 +73,16 @@ const fn network(name: &'static str, streams: &'static [Backbone], parameters_m:
     Network { name, streams, paper: Some(Paper { parameters_m, macs_g }) }
 }
 
-/// A network that is part of others or stands beside them.
+/// A network that is part of others or used besides them.
 #[derive(Clone, Copy, Debug)]
 pub struct Part {
     /// Name, as other programs know it.
     pub name: &'static str,
-    /// What it is run on at a time: a snippet of 30 clips, or a window of 100 frames, of which 50 are decided.
+    /// Input of one run: a snippet of 30 clips, or a window of 100 frames, of which 50 are decided.
     pub per: &'static str,
 }
 
-/// Every network that is none of [`NETWORKS`]; heads are those of vectors of 1024 numbers.
+/// Every network that is not in [`NETWORKS`]. Heads are for vectors of 1024 numbers.
 pub const PARTS: [Part; 7] = [
     part("cat", "snippet"),
     part("gru", "snippet"),
@@ -102,13 +102,13 @@ impl Part {
         describe(self.name, 1, Some(SHUFFLENET_FEATURES))
     }
 
-    /// Parameters.
+    /// Counts the parameters.
     #[must_use]
     pub fn parameters(&self) -> u64 {
         self.graph().as_ref().map_or(0, cost::parameters)
     }
 
-    /// Multiply-accumulates of a run.
+    /// Counts the multiply-accumulates of a run.
     #[must_use]
     pub fn macs(&self) -> u64 {
         self.graph().as_ref().map_or(0, cost::macs)
@@ -125,8 +125,9 @@ pub fn names() -> Vec<&'static str> {
     BACKBONES.map(Backbone::name).into_iter().chain(OTHERS.map(|(name, _)| name)).chain(HEADS.map(Head::name)).collect()
 }
 
-/// Builds the graph of the network `name`: of a backbone for clips of `frames` frames, of a head for vectors of `features`
-/// numbers. Returns `None` where no network has this name, or for a head without `features`.
+/// Builds the graph of the network `name`: of a backbone for clips of `frames` frames, of a head
+/// for vectors of `features` numbers. Returns `None` where no network has this name, or for a head
+/// without `features`.
 #[must_use]
 pub fn describe(name: &str, frames: usize, features: Option<usize>) -> Option<Graph> {
     if let Ok(head) = name.parse::<Head>() {
@@ -137,13 +138,13 @@ pub fn describe(name: &str, frames: usize, features: Option<usize>) -> Option<Gr
 }
 
 impl Network {
-    /// Parameters of all streams, heads included.
+    /// Counts the parameters of all streams, heads included.
     #[must_use]
     pub fn parameters(&self) -> u64 {
         self.streams.iter().map(|stream| stream.parameters()).sum()
     }
 
-    /// Multiply-accumulates of a snippet of 30 clips of `frames` frames, heads included.
+    /// Counts the multiply-accumulates of a snippet of 30 clips of `frames` frames, heads included.
     #[must_use]
     pub fn macs_per_snippet(&self, frames: usize) -> u64 {
         self.streams.iter().map(|stream| stream.macs_per_snippet(frames)).sum()

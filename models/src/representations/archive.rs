@@ -1,4 +1,5 @@
-//! Unpacks a store from a `.tar.gz` archive: its MD5 is computed on the way, and the store appears whole or not at all.
+//! Unpacks a store from a `.tar.gz` archive: computes its MD5 on the way, and the store appears
+//! complete or not at all.
 
 use std::{
     cell::Cell,
@@ -21,7 +22,8 @@ use super::{
 
 /// Ending of the name of an archive.
 const ENDING: &str = ".tar.gz";
-/// The file in a store that says which archive it was unpacked from. Its name is hidden, so readers of Zarr pass over it.
+/// The file in a store that says which archive it was unpacked from. Its name is hidden, so readers
+/// of Zarr pass over it.
 const MARK: &str = ".divita-source.json";
 /// Most bytes of headers and padding between two files of an archive.
 const MAX_HEADER_BYTES: u64 = 1 << 20;
@@ -30,7 +32,7 @@ const MAX_UNPACKED_BYTES: u64 = 1 << 40;
 /// Time between two reports of progress.
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What a store that was unpacked here says of its archive.
+/// What a store that was unpacked here states about its archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceMark {
     /// Name of the archive, without its folder.
@@ -47,31 +49,34 @@ impl SourceMark {
     }
 }
 
-/// The folder that the archive at `path` unpacks to, beside the archive; `None` where `path` does not name an archive.
+/// Returns the folder that the archive at `path` unpacks to, beside the archive; `None` where
+/// `path` does not name an archive.
 #[must_use]
 pub fn unpacked_path(path: &Path) -> Option<PathBuf> {
     let name = path.file_name()?.to_str()?.strip_suffix(ENDING).filter(|name| !name.is_empty())?;
     Some(path.with_file_name(name))
 }
 
-/// Where the store `name` is in `folder`: unpacked, or as its archive.
+/// Finds the store `name` in `folder`: unpacked, or as its archive.
 #[must_use]
 pub fn locate(folder: &Path, name: &str) -> Option<PathBuf> {
     let (unpacked, archive) = (folder.join(name), folder.join(format!("{name}{ENDING}")));
     if unpacked.is_dir() { Some(unpacked) } else { archive.is_file().then_some(archive) }
 }
 
-/// Unpacks the store in `archive` to the folder `to`, whose parent must exist. Where `md5` is given, or the archive has
-/// the name of a published one, its MD5 must be that. Progress goes to the log. Returns the mark that the store keeps.
+/// Unpacks the store in `archive` to the folder `to`, whose parent must exist. Where `md5` is
+/// given, or the archive has the name of a published one, its MD5 must be that. Progress goes to
+/// the log. Returns the mark that the store keeps.
 ///
-/// The store is unpacked into a hidden folder beside `to` and renamed when it is whole and on the disk. Where this process
-/// is killed, the next one that unpacks into the same folder removes what it left. Where two unpack the same at once, both
-/// succeed.
+/// The store is unpacked into a hidden folder beside `to` and renamed when it is whole and on the
+/// disk. Where this process is killed, the next one that unpacks into the same folder removes what
+/// it left. Where two unpack the same at once, both succeed.
 ///
 /// # Errors
-/// [`Error::Archive`] where the archive is damaged, truncated, hostile (entries that leave the folder, links, huge sizes)
-/// or holds no store; [`Error::ArchiveSum`] where its MD5 is another; [`Error::Occupied`] where something other than a
-/// store is at `to`; [`Error::DiskFull`], [`Error::Write`], [`Error::Read`]. Nothing is left behind.
+/// [`Error::Archive`] where the archive is damaged, truncated, hostile (entries that leave the
+/// folder, links, huge sizes) or holds no store; [`Error::ArchiveSum`] where its MD5 is another;
+/// [`Error::Occupied`] where something other than a store is at `to`; [`Error::DiskFull`],
+/// [`Error::Write`], [`Error::Read`]. Nothing is left behind.
 pub fn unpack(archive: &Path, to: &Path, md5: Option<&str>) -> Result<SourceMark, Error> {
     let file = File::open(archive).map_err(Error::read(archive))?;
     let bytes = file.metadata().map_err(Error::read(archive))?.len();
@@ -113,7 +118,8 @@ fn progress(archive: &Path, bytes: u64) -> impl FnMut(u64) {
     }
 }
 
-/// Extracts the files of `archive` into `folder` and returns the archive's MD5. Errors of writing name the store `to`.
+/// Extracts the files of `archive` into `folder` and returns the archive's MD5. Errors of writing
+/// name the store `to`.
 fn extract(
     archive: &Path,
     file: File,
@@ -195,7 +201,7 @@ fn copy<R: Read>(archive: &Path, entry: &mut Entry<'_, R>, path: &Path, to: &Pat
     }
 }
 
-/// The folder below `folder` that is the store: `folder` itself, or the only folder in it.
+/// Returns the folder below `folder` that is the store: `folder` itself, or the only folder in it.
 fn root(archive: &Path, folder: &Path) -> Result<PathBuf, Error> {
     let is_store = |path: &Path| path.join(".zgroup").is_file();
     if is_store(folder) {
@@ -208,8 +214,8 @@ fn root(archive: &Path, folder: &Path) -> Result<PathBuf, Error> {
     }
 }
 
-/// Waits until everything written to the file system of `folder` is on the disk. A store has tens of thousands of files;
-/// one call for all of them takes a fraction of the time of one call each.
+/// Waits until everything written to the file system of `folder` is on the disk. A store has tens
+/// of thousands of files; one call for all of them takes a fraction of the time of one call each.
 fn sync_file_system(folder: &Path) -> io::Result<()> {
     Ok(rustix::fs::syncfs(File::open(folder)?)?)
 }
@@ -218,14 +224,14 @@ fn unusable(archive: &Path, reason: String) -> Error {
     Error::Archive { path: archive.to_owned(), reason }
 }
 
-/// The error of an entry that no honest archive has.
+/// Returns the error of an entry that no honest archive has.
 fn hostile<R: Read>(archive: &Path, entry: &Entry<'_, R>, reason: &str) -> Error {
     let name = entry.path_bytes();
     let name: String = String::from_utf8_lossy(&name).chars().take(80).collect();
     unusable(archive, format!("its entry {name:?} {reason}; do not use archives from a source that you do not trust"))
 }
 
-/// The error of reading the archive.
+/// Returns the error of reading the archive.
 fn read_error(archive: &Path, source: io::Error) -> Error {
     match source.kind() {
         ErrorKind::UnexpectedEof => unusable(archive, "it is truncated; fetch it again".to_owned()),
@@ -246,7 +252,7 @@ struct Summed<'a> {
 }
 
 impl Summed<'_> {
-    /// The sum of what was read, in hexadecimal digits.
+    /// Returns the sum of what was read, in hexadecimal digits.
     fn digits(self) -> String {
         self.sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -262,8 +268,8 @@ impl Read for Summed<'_> {
     }
 }
 
-/// A reader that fails after as many bytes as it is allowed: headers of a hostile archive may claim any length, and are
-/// read into memory.
+/// A reader that fails after as many bytes as it is allowed: headers of a hostile archive may claim
+/// any length, and are read into memory.
 struct Bounded<R> {
     inner: R,
     allowance: Rc<Cell<u64>>,

@@ -13,8 +13,9 @@ use super::{
 
 /// An array that is complete, as far as that can be seen without decoding it.
 ///
-/// Holds what its metadata says, so that reading some of its clips costs no more than their bytes: of an uncompressed
-/// row-major array only these are read, of any other the chunks that they lie in.
+/// Holds what its metadata says, so that reading some of its clips costs no more than their bytes:
+/// of an uncompressed row-major array only these are read, of any other the chunks that they lie
+/// in.
 #[derive(Clone, Debug)]
 pub struct Array {
     folder: PathBuf,
@@ -22,8 +23,8 @@ pub struct Array {
 }
 
 impl Array {
-    /// Opens the array in `folder`, which must have vectors of `num_features` numbers and at most `max_bytes`. Its only
-    /// chunk must be there; of several, one.
+    /// Opens the array in `folder`, which must have vectors of `num_features` numbers and at most
+    /// `max_bytes`. Its only chunk must be there; of several, one.
     ///
     /// # Errors
     /// Those of [`super::Store::array`].
@@ -44,19 +45,19 @@ impl Array {
         if complete { Ok(Array { folder, layout }) } else { Err(Error::Incomplete(folder)) }
     }
 
-    /// Number of clips, at least one.
+    /// Returns the number of clips, at least one.
     #[must_use]
     pub fn clips(&self) -> usize {
         self.layout.clips
     }
 
-    /// Bytes of all its vectors in memory.
+    /// Returns the bytes of all its vectors in memory.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         4 * self.layout.clips as u64 * self.layout.features as u64
     }
 
-    /// All vectors, clip by clip.
+    /// Returns all vectors, clip by clip.
     ///
     /// # Errors
     /// Those of [`Array::read_into`].
@@ -66,15 +67,17 @@ impl Array {
         Ok(values)
     }
 
-    /// Reads the vectors of the clips `clips` into `values`, clip by clip. A chunk that is missing of several has the
-    /// array's fill value.
+    /// Reads the vectors of the clips `clips` into `values`, clip by clip. A chunk that is missing
+    /// of several has the array's fill value.
     ///
     /// # Errors
-    /// [`Error::Incomplete`] where values are not there, [`Error::Chunk`] where they are damaged, [`Error::Unsupported`]
-    /// where they are stored in a way that is not read here; [`Error::Read`].
+    /// [`Error::Incomplete`] where values are not there, [`Error::Chunk`] where they are damaged,
+    /// [`Error::Unsupported`] where they are stored in a way that is not read here;
+    /// [`Error::Read`].
     ///
     /// # Panics
-    /// Where the array does not have all of `clips`, or `values` has another length than their vectors.
+    /// Where the array does not have all of `clips`, or `values` has another length than their
+    /// vectors.
     pub fn read_into(&self, clips: Range<usize>, values: &mut [f32]) -> Result<(), Error> {
         let Zarray { features, chunk_clips, chunk_features, .. } = self.layout;
         assert!(clips.end <= self.layout.clips, "the array has {} clips, not {}", self.layout.clips, clips.end);
@@ -102,14 +105,14 @@ impl Array {
         Ok(())
     }
 
-    /// The value of what a missing chunk would hold.
+    /// Returns the value of what a missing chunk would hold.
     fn fill(&self) -> Result<f32, Error> {
         let fill = self.layout.fill.filter(|_| self.layout.grid() != (1, 1));
         fill.ok_or_else(|| Error::Incomplete(self.folder.clone()))
     }
 }
 
-/// Whether an array's folder holds anything that may be a chunk.
+/// Returns whether an array's folder holds anything that may be a chunk.
 fn holds_chunks(folder: &Path) -> Result<bool, Error> {
     let mut names = fs::read_dir(folder).map_err(Error::read(folder))?.flatten().map(|entry| entry.file_name());
     Ok(names.any(|name| name.to_str().is_some_and(|name| !name.starts_with('.'))))

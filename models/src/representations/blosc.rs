@@ -1,10 +1,11 @@
 //! Decodes Blosc 1 chunks, which Python's `zarr` 2 writes unless told otherwise.
 //!
-//! The format is c-blosc's README_CHUNK_FORMAT.rst, with two things that only its blosc.c says: block starts count from the
-//! first byte of the chunk, and a block that may be split is only where it is whole, its type has at most 16 bytes, and a
-//! stream of it would have at least 128. A chunk is a header of 16 bytes, the starts of its blocks, and the blocks. A block is
-//! one stream, or one for each byte of the type; a stream is its length and that many bytes, which are stored as they are
-//! where they are as many as they stand for. The header's numbers are little-endian.
+//! The format is c-blosc's README_CHUNK_FORMAT.rst, with two things that only its blosc.c says:
+//! block starts count from the first byte of the chunk, and a block that may be split is only where
+//! it is whole, its type has at most 16 bytes, and a stream of it would have at least 128. A chunk
+//! is a header of 16 bytes, the starts of its blocks, and the blocks. A block is one stream, or one
+//! for each byte of the type; a stream is its length and that many bytes, which are stored as they
+//! are where they are as many as they stand for. The header's numbers are little-endian.
 
 use flate2::read::ZlibDecoder;
 use ruzstd::decoding::StreamingDecoder;
@@ -12,7 +13,8 @@ use ruzstd::decoding::StreamingDecoder;
 use super::inflate::{Fault, inflate};
 
 const HEADER: usize = 16;
-/// Largest window of a zstd stream, which is allocated whatever follows; c-blosc's blocks are far smaller.
+/// Largest window of a zstd stream, which is allocated whatever follows; c-blosc's blocks are far
+/// smaller.
 const MAX_WINDOW: u64 = 1 << 25;
 /// The only version of the format that c-blosc 1 has written since 2010.
 const VERSION: u8 = 2;
@@ -23,7 +25,7 @@ const STORED: u8 = 0x02;
 const BIT_SHUFFLE: u8 = 0x04;
 const NOT_SPLIT: u8 = 0x10;
 
-/// What compressed the streams.
+/// Compressor of the streams.
 #[derive(Clone, Copy)]
 enum Inner {
     Lz4,
@@ -31,12 +33,12 @@ enum Inner {
     Zstd,
 }
 
-/// Decodes a chunk that must hold `wanted` bytes. What is allocated grows with what the chunk's bytes can stand for, whatever
-/// its header says, but for [`MAX_WINDOW`].
+/// Decodes a chunk that must hold `wanted` bytes. What is allocated grows with what the chunk's
+/// bytes can stand for, whatever its header says, but for [`MAX_WINDOW`].
 ///
 /// # Errors
-/// [`Fault::Unsupported`] for bit shuffle, for other compressors than lz4, lz4hc, zlib and zstd, and for other versions;
-/// [`Fault::Damaged`] for all else.
+/// [`Fault::Unsupported`] for bit shuffle, for other compressors than lz4, lz4hc, zlib and zstd,
+/// and for other versions; [`Fault::Damaged`] for all else.
 pub(super) fn decode(chunk: &[u8], wanted: usize) -> Result<Vec<u8>, Fault> {
     let Some(&[version, _, flags, type_size, ..]) = chunk.first_chunk::<HEADER>() else {
         return Err(damaged("it is shorter than a Blosc header"));
@@ -101,7 +103,8 @@ fn damaged(reason: &str) -> Fault {
     Fault::Damaged(reason.to_owned())
 }
 
-/// The 32-bit number at an offset. c-blosc's are signed; a negative one is larger than any chunk here.
+/// Returns the 32-bit number at an offset. c-blosc's are signed; a negative one is larger than any
+/// chunk here.
 fn number(chunk: &[u8], at: usize) -> Result<usize, Fault> {
     let four = chunk.get(at..).and_then(|rest| rest.first_chunk::<4>());
     let four = four.ok_or_else(|| damaged("a Blosc block starts beyond its end"))?;
@@ -116,7 +119,8 @@ fn decompress(inner: Inner, stream: &[u8], size: usize, block: &mut Vec<u8>) -> 
     }
     let start = block.len();
     match inner {
-        // A byte of a stream stands for 255 at most, so that more cannot come and need not be allocated.
+        // A byte of a stream stands for 255 at most, so that more cannot come and need not be
+        // allocated.
         Inner::Lz4 if size / 255 > stream.len() => return Err(damaged("an lz4 stream is too short")),
         Inner::Lz4 => {
             block.resize(start + size, 0);
@@ -140,8 +144,8 @@ fn decompress(inner: Inner, stream: &[u8], size: usize, block: &mut Vec<u8>) -> 
     Ok(())
 }
 
-/// Appends to `bytes` the elements of a block that holds their first bytes, then their second ones, and so on. What remains
-/// at its end, less than an element, was left as it is.
+/// Appends to `bytes` the elements of a block that holds their first bytes, then their second ones,
+/// and so on. What remains at its end, less than an element, was left as it is.
 fn unshuffle(block: &[u8], type_size: usize, bytes: &mut Vec<u8>) {
     let elements = block.len() / type_size;
     let (planes, rest) = block.split_at(elements * type_size);
@@ -171,10 +175,12 @@ mod tests {
 
     use super::*;
 
-    /// A chunk of 600 zero floats in one block of four lz4 streams, each a match that goes on to the end.
+    /// Returns a chunk of 600 zero floats in one block of four lz4 streams, each a match that goes
+    /// on to the end.
     fn zeros() -> Vec<u8> {
         let mut chunk = vec![VERSION, 1, BYTE_SHUFFLE | 1 << 5, 4];
-        // One literal, a match of 19 + 2 * 255 + 65 at distance 1, and the five literals that lz4 ends with.
+        // One literal, a match of 19 + 2 * 255 + 65 at distance 1, and the five literals that lz4
+        // ends with.
         let stream = [0x1f, 0, 1, 0, 255, 255, 65, 0x50, 0, 0, 0, 0, 0];
         for number in [2400, 2400, HEADER + 4 + 4 * (4 + stream.len()), HEADER + 4] {
             chunk.extend((number as u32).to_le_bytes());

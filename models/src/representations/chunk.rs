@@ -1,4 +1,5 @@
-//! A chunk of an array: from its file to values, no more of them at any time than the file or the metadata can account for.
+//! A chunk of an array: from its file to values, no more of them at any time than the file or the
+//! metadata can account for.
 
 use std::{
     fs::File,
@@ -15,8 +16,8 @@ use super::{
     zarray::{Codec, Order, Zarray},
 };
 
-/// Reads the clips `clips` of the chunk in the file `path`, each into one of `to`, which may be shorter than the chunk is wide. Reads
-/// nothing and returns false where there is no such file.
+/// Reads the clips `clips` of the chunk in the file `path`, each into one of `to`, which may be
+/// shorter than the chunk is wide. Reads nothing and returns false where there is no such file.
 ///
 /// # Errors
 /// [`Error::Read`], [`Error::Chunk`] and [`Error::Unsupported`].
@@ -79,7 +80,7 @@ fn row_major<'a>(bytes: &[u8], array: &Zarray, to: impl Iterator<Item = &'a mut 
     }
 }
 
-/// Bytes of the file `path`; `None` where there is none.
+/// Returns the bytes of the file `path`; `None` where there is none.
 ///
 /// # Errors
 /// [`Error::Read`] where that cannot be seen, [`Error::Chunk`] where it is no file.
@@ -92,7 +93,8 @@ pub(super) fn length(path: &Path) -> Result<Option<u64>, Error> {
     }
 }
 
-/// The bytes that `stored` stands for; where they are more than `wanted` (or fewer), it is for the caller to see.
+/// Returns the bytes that `stored` stands for; where they are more than `wanted` (or fewer), it is
+/// for the caller to see.
 fn decode(codec: Codec, stored: Vec<u8>, wanted: usize) -> Result<Vec<u8>, Fault> {
     match codec {
         Codec::Raw => Ok(stored),

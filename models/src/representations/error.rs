@@ -32,7 +32,7 @@ pub enum Error {
     NotAStore {
         /// The folder.
         path: PathBuf,
-        /// What is wrong and what to do.
+        /// The fault, and what to do.
         reason: &'static str,
     },
     /// The store was made with another value of an attribute.
@@ -85,7 +85,7 @@ pub enum Error {
     Metadata {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
     /// The array is sound, as far as can be seen, but stored in a way that is not read here.
@@ -105,7 +105,7 @@ pub enum Error {
     Chunk {
         /// The chunk's file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
     /// An archive of a store cannot be unpacked.
@@ -113,7 +113,7 @@ pub enum Error {
     Archive {
         /// The archive.
         path: PathBuf,
-        /// What is wrong and what to do.
+        /// The fault, and what to do.
         reason: String,
     },
     /// An archive is not the one that it should be.
@@ -140,7 +140,7 @@ pub enum Error {
     DiskFull {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         #[source]
         source: io::Error,
     },
@@ -152,7 +152,7 @@ pub enum Error {
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         #[source]
         source: io::Error,
     },
@@ -161,7 +161,7 @@ pub enum Error {
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         #[source]
         source: io::Error,
     },

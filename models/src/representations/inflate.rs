@@ -11,8 +11,8 @@ pub(super) enum Fault {
     Unsupported(String),
 }
 
-/// All that `decoder` gives, but at most one byte more than `wanted`: what is read grows with what is there, and the end is
-/// looked for, with the checksum behind it.
+/// Returns all that `decoder` gives, but at most one byte more than `wanted`: what is read grows
+/// with what is there, and the end is looked for, with the checksum behind it.
 pub(super) fn inflate(decoder: impl Read, wanted: usize) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
     match decoder.take(wanted as u64 + 1).read_to_end(&mut bytes) {

@@ -14,10 +14,11 @@ use super::Error;
 /// Most bytes of a metadata file; Zarr's have some hundred.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// What `path` holds, or `None` where there is no such file.
+/// Reads the file `path`; `None` where there is none.
 ///
 /// # Errors
-/// [`Error::Read`] where it cannot be read, [`Error::Metadata`] where it is too large or not such a JSON value.
+/// [`Error::Read`] where it cannot be read, [`Error::Metadata`] where it is too large or not such a
+/// JSON value.
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
     let file = match File::open(path) {
         Err(source) if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {

@@ -1,8 +1,10 @@
-//! The six stores of representations that Trailers12k publishes: what made each, and how its bytes are verified.
+//! The six stores of representations that Trailers12k publishes: what made each, and how its bytes
+//! are verified.
 //!
-//! Source: the data set's record ([`RECORD`]), its authors' list of files and sums, and the paper. The authors publish
-//! neither their extraction code nor the sums of the weights that they used. So a store's bytes can be verified (MD5 of
-//! its archive), but which file of weights and which preprocessing made its vectors rests on their word.
+//! Source: the data set's record ([`RECORD`]), its authors' list of files and sums, and the paper.
+//! The authors publish neither their extraction code nor the SHA-256 of their weights. So a store's
+//! bytes can be verified (MD5 of its archive), but not which weights and which preprocessing made
+//! its vectors.
 
 use std::path::Path;
 
@@ -13,7 +15,7 @@ use serde_json::{Map, Value, json};
 use super::SourceMark;
 use crate::networks::{self, Backbone};
 
-/// Where the files are published.
+/// Record with the published files.
 pub const RECORD: &str = "https://zenodo.org/record/5716410";
 
 /// Name of the table of labels and splits.
@@ -22,10 +24,10 @@ pub const TABLE: &str = "mtgc.csv";
 /// MD5 of the table of labels and splits.
 pub const TABLE_MD5: &str = "d730579950345b2c0f9c4a9779bd9d44";
 
-/// What the attribute `weights` of a published store begins with.
+/// Prefix of the attribute `weights` of a published store.
 pub const PUBLISHED: &str = "published: ";
 
-/// What the attribute `weights` begins with where an archive had another sum than the published one.
+/// Prefix of the attribute `weights` where an archive had another MD5 than the published one.
 pub const NOT_PUBLISHED: &str = "not the published data: ";
 
 /// The attribute that says which published store it is, and what of it was verified.
@@ -45,8 +47,9 @@ pub struct StoreKind {
 }
 
 impl StoreKind {
-    /// Name of the store. Six are published: those of clips of shots at 24 frames a second. Those of image backbones do
-    /// not name the rate, which their keyframes hardly depend on.
+    /// Returns the name of the store. Six are published: those of clips of shots at 24 frames a
+    /// second. Those of image backbones do not name the rate, which their keyframes hardly depend
+    /// on.
     #[must_use]
     pub fn store(self) -> String {
         let StoreKind { by, fps, .. } = self;
@@ -57,7 +60,7 @@ impl StoreKind {
         }
     }
 
-    /// The published store of this kind, if it is one of the six.
+    /// Returns the published store of this kind, if it is one of the six.
     #[must_use]
     pub fn published(self) -> Option<&'static PublishedStore> {
         PUBLISHED_STORES.iter().find(|published| published.kind == self)
@@ -67,7 +70,8 @@ impl StoreKind {
 /// A published store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublishedStore {
-    /// What made it. Its clips are cut within shots that TransNet V2 found, at 24 frames a second.
+    /// What made it. Its clips are cut within shots that TransNet V2 found, at 24 frames per
+    /// second.
     pub kind: StoreKind,
     /// MD5 of its archive.
     pub md5: &'static str,
@@ -118,39 +122,43 @@ pub const SWIN_3D: PublishedStore = published(
 /// All of them, in the paper's order.
 pub const PUBLISHED_STORES: [PublishedStore; 6] = [SHUFFLENET_2D, SHUFFLENET_3D, RESNET, R2PLUS1D, SWIN_2D, SWIN_3D];
 
-/// The published store of this name: that of its folder, or of its archive.
+/// Returns the published store of this name: that of its folder, or of its archive.
 #[must_use]
 pub fn with_name(name: &str) -> Option<&'static PublishedStore> {
     let name = name.strip_suffix(".tar.gz").unwrap_or(name);
     PUBLISHED_STORES.iter().find(|published| published.name() == name)
 }
 
-/// The published store whose name the last part of `path` is.
+/// Returns the published store whose name the last part of `path` is.
 #[must_use]
 pub fn at_path(path: &Path) -> Option<&'static PublishedStore> {
     path.file_name().and_then(|name| name.to_str()).and_then(with_name)
 }
 
-/// How sure it is that data with the name of a published file is that file. What is less sure comes later in the order.
+/// How far data with the name of a published file is verified. Less certain values are greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verification {
-    /// Its bytes came out of the archive with the published MD5, or it is not called like a published file.
+    /// Its bytes came out of the archive with the published MD5, or it is not called like a
+    /// published file.
     Archive,
-    /// Only its name and the width of its vectors are those of the published store; its archive was not seen.
+    /// Only its name and the width of its vectors are those of the published store; its archive was
+    /// not seen.
     NameOnly,
-    /// It is not: its archive has another MD5 (and the user asked for it all the same), or its vectors another width.
+    /// It is not: its archive has another MD5 (and the user asked for it all the same), or its
+    /// vectors another width.
     NotPublished,
 }
 
 impl Verification {
-    /// What the attributes of a store, or of a run's stream, say. Vectors that were made here are what they say.
+    /// What the attributes of a store, or of a run's stream, say. Vectors that were made here are
+    /// what they say.
     #[must_use]
     pub fn from_attributes(attributes: &Map<String, Value>) -> Verification {
         PublishedFact::from_attributes(attributes).map_or(Verification::Archive, |fact| fact.verified)
     }
 
-    /// What must be said beside results on such data.
+    /// Returns the note to print with results on such data.
     #[must_use]
     pub fn note(self) -> Option<&'static str> {
         match self {
@@ -161,7 +169,7 @@ impl Verification {
     }
 }
 
-/// What a run's recipe says of a published store, under the attribute `published`.
+/// What a run's recipe states about a published store, in the attribute `published`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishedFact {
     /// Name of the store.
@@ -174,7 +182,8 @@ pub struct PublishedFact {
 }
 
 impl PublishedFact {
-    /// Reads the fact from the attributes of a store or of a run's stream; `None` where the vectors are no published ones.
+    /// Reads the fact from the attributes of a store or of a run's stream; `None` where the vectors
+    /// are no published ones.
     #[must_use]
     pub fn from_attributes(attributes: &Map<String, Value>) -> Option<PublishedFact> {
         serde_json::from_value(attributes.get(ATTRIBUTE)?.clone()).ok()
@@ -182,20 +191,20 @@ impl PublishedFact {
 }
 
 impl PublishedStore {
-    /// Name of its folder.
+    /// Returns the name of its folder.
     #[must_use]
     pub fn name(&self) -> String {
         self.kind.store()
     }
 
-    /// Name of its archive.
+    /// Returns the name of its archive.
     #[must_use]
     pub fn archive(&self) -> String {
         format!("{}.tar.gz", self.name())
     }
 
-    /// Attributes that say of a store of this name what `extract` says of its own. `mark` is what was kept when it was
-    /// unpacked, `num_features` the width of its vectors.
+    /// Attributes that say of a store of this name what `extract` says of its own. `mark` is what
+    /// was kept when it was unpacked, `num_features` the width of its vectors.
     #[must_use]
     pub fn attributes(&self, num_features: usize, mark: Option<&SourceMark>) -> Map<String, Value> {
         let verified = match mark {

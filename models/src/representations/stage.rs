@@ -1,16 +1,18 @@
-//! A hidden folder inside a store in which an array is made before it takes its name, and the removal of what killed writers
-//! left of theirs.
+//! A hidden folder inside a store in which an array is made before it takes its name, and the
+//! removal of what killed writers left of theirs.
 //!
-//! What is made lies one level down, `.divita-OWNER/new/.zarray`, so that no reader of Zarr takes the hidden folder for an
-//! array or a group.
+//! What is made lies one level down, `.divita-OWNER/new/.zarray`, so that no reader of Zarr takes
+//! the hidden folder for an array or a group.
 //!
-//! A leftover is removed in two cases. Its owner is gone for certain: its name says that it was made by a process of this very
-//! boot of this very machine, in this process's own namespace of process ids, and no process has that id now. Or it has not
-//! changed for [`STALE`], far longer than a write takes; of a writer on another machine nothing else can be known. Clocks of
-//! machines must agree to within that, no better. Should a writer be alive all the same (suspended for days, or one of two
-//! virtual machines that were resumed from one image), its write starts anew or fails, and nothing of it is seen: a leftover
-//! is first renamed as a whole, which either comes after the rename that publishes it, and then there is nothing left to
-//! remove, or before, and then there is nothing left to publish.
+//! A leftover is removed in two cases. Its owner is gone for certain: its name says that it was
+//! made by a process of this very boot of this very machine, in this process's own namespace of
+//! process ids, and no process has that id now. Or it has not changed for [`STALE`], far longer
+//! than a write takes; of a writer on another machine nothing else can be known. Clocks of machines
+//! must agree to within that, no better. Should a writer be alive all the same (suspended for days,
+//! or one of two virtual machines that were resumed from one image), its write starts anew or
+//! fails, and nothing of it is seen: a leftover is first renamed as a whole, which either comes
+//! after the rename that publishes it, and then there is nothing left to remove, or before, and
+//! then there is nothing left to publish.
 
 use std::{
     fs::{self, File},
@@ -24,9 +26,9 @@ use tempfile::{Builder, TempDir};
 
 use super::Error;
 
-/// What is being made.
+/// Name of a folder that is being made.
 const NEW: &str = "new";
-/// What is being removed.
+/// Name of a folder that is being removed.
 const GONE: &str = "gone";
 /// Age after which a leftover is removed whoever made it.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -48,7 +50,7 @@ pub(super) enum Published {
 }
 
 impl Stage {
-    /// An empty folder.
+    /// Returns an empty folder.
     ///
     /// # Errors
     /// [`Error::Write`], [`Error::DiskFull`], [`Error::Vanished`].
@@ -74,7 +76,7 @@ impl Stage {
         written.map_err(|source| failed(&inner, &path, source))
     }
 
-    /// Gives one of the files the path `to`, in place of what may be there.
+    /// Gives one of the files the path `to`, instead of what may be there.
     ///
     /// # Errors
     /// As [`Stage::new`].
@@ -93,7 +95,8 @@ impl Stage {
         self.publish_from(&inner, to)
     }
 
-    /// Gives the folder `from`, which is the one that is made or lies in it, the path `to`; as [`Stage::publish`].
+    /// Gives the folder `from`, which is the one that is made or lies in it, the path `to`; as
+    /// [`Stage::publish`].
     ///
     /// # Errors
     /// As [`Stage::new`].
@@ -111,7 +114,7 @@ impl Stage {
         }
     }
 
-    /// The folder that is made.
+    /// Returns the folder that is made.
     pub(super) fn inner(&self) -> PathBuf {
         self.outer.path().join(NEW)
     }
@@ -131,8 +134,8 @@ pub(super) fn retry<T>(mut write: impl FnMut() -> Result<T, Error>) -> Result<T,
     write()
 }
 
-/// Removes the folder `from` of a store, at once as far as readers can see. That it cannot be removed is no reason to stop:
-/// it is of no use, and harms nobody.
+/// Removes the folder `from` of a store, at once as far as readers can see. That it cannot be
+/// removed is no reason to stop: it is of no use, and harms nobody.
 pub(super) fn discard(store: &Path, from: &Path) {
     if let Ok(true) = from.try_exists()
         && let Ok(stage) = Stage::new(store)
@@ -142,12 +145,13 @@ pub(super) fn discard(store: &Path, from: &Path) {
     }
 }
 
-/// Whether a name in a store is one of this module's.
+/// Returns whether a name in a store is one of this module's.
 pub(super) fn is_stage(name: &str) -> bool {
     Owner::parse(name).is_some()
 }
 
-/// Removes what writers left that are gone. What cannot be removed stays: that is no reason not to use the store.
+/// Removes what writers left that are gone. What cannot be removed stays: that is no reason not to
+/// use the store.
 pub(super) fn sweep(store: &Path) {
     let here = Owner::current();
     for entry in fs::read_dir(store).into_iter().flatten().flatten() {
@@ -169,7 +173,7 @@ fn remove(outer: &Path) {
     let _ = fs::remove_dir(outer);
 }
 
-/// The error of something that failed for `path`, where the folder `stage` should be there.
+/// Returns the error of something that failed for `path`, where the folder `stage` should be there.
 fn failed(stage: &Path, path: &Path, source: io::Error) -> Error {
     match source.kind() {
         ErrorKind::NotFound if !stage.exists() => Error::Vanished(stage.to_owned()),
@@ -196,7 +200,7 @@ mod tests {
         child.id()
     }
 
-    /// A leftover of `owner`, killed before it published what it had made.
+    /// Returns a leftover of `owner`, killed before it published what it had made.
     fn leave(store: &Path, owner: &Owner) -> PathBuf {
         let outer = store.join(owner.prefix() + "abc123");
         fs::create_dir(&outer).unwrap();

@@ -1,4 +1,5 @@
-//! A folder of representations: created once by whoever comes first, written by many at a time, read at any time.
+//! A folder of representations: created once by whoever comes first, written by many at a time,
+//! read at any time.
 
 use std::{
     fs, io,
@@ -21,8 +22,8 @@ pub const MAX_ARRAY_BYTES: u64 = 1 << 30;
 const GROUP: &str = ".zgroup";
 const ATTRIBUTES: &str = ".zattrs";
 const NUM_FEATURES: &str = "num_features";
-/// The folder whose name only one of all who create a store at the same time gets. It is removed once the store is complete:
-/// zarr 3 warns of everything in a group that it does not know.
+/// The folder whose name only one of all who create a store at the same time gets. It is removed
+/// once the store is complete: zarr 3 warns of everything in a group that it does not know.
 const ELECTED: &str = ".divita-store";
 
 /// A store of representations.
@@ -35,22 +36,27 @@ pub struct Store {
 }
 
 impl Store {
-    /// The store at `path`, made if there is none, for vectors of `num_features` numbers. `attributes` says where the
-    /// representations come from (the network, the clips, the sampling); whoever adds to a store must bring the same.
+    /// Returns the store at `path`, made if there is none, for vectors of `num_features` numbers.
+    /// `attributes` says where the representations come from (the network, the clips, the
+    /// sampling); whoever adds to a store must bring the same.
     ///
-    /// Any number of processes on any number of machines may do this at the same time. The attributes are first staged in a
-    /// hidden folder, which is then renamed to `.divita-store`; the file system lets one of them do so, and all go on with
-    /// its attributes, and remove the folder once `.zattrs` and `.zgroup` are there. An array, too, is made in a hidden folder, synchronised with the disk and renamed: whenever a process
-    /// or a machine stops, the array is there whole or not at all. What killed processes left of their hidden folders is
-    /// removed here, where its process ran on this machine and is gone, or where it has not changed for a day.
+    /// Any number of processes on any number of machines may do this at the same time. The
+    /// attributes are first staged in a hidden folder, which is then renamed to `.divita-store`;
+    /// the file system lets one of them do so, and all go on with its attributes, and remove the
+    /// folder once `.zattrs` and `.zgroup` are there. An array, too, is made in a hidden folder,
+    /// synchronised with the disk and renamed: whenever a process or a machine stops, the array is
+    /// there whole or not at all. What killed processes left of their hidden folders is removed
+    /// here, where its process ran on this machine and is gone, or where it has not changed for a
+    /// day.
     ///
-    /// The file system must rename a folder atomically, as POSIX demands and local ones, NFS, Lustre and GPFS do; neither
-    /// locks nor links are needed.
+    /// The file system must rename a folder atomically, as POSIX demands and local ones, NFS,
+    /// Lustre and GPFS do; neither locks nor links are needed.
     ///
     /// # Errors
-    /// [`Error::Attribute`] names an attribute in which an existing store differs. [`Error::NotAStore`] where other files are
-    /// in the folder. [`Error::Features`] and [`Error::ReservedAttribute`] for arguments that cannot be; those of
-    /// [`Store::open`]; [`Error::Write`], [`Error::DiskFull`] and [`Error::Vanished`].
+    /// [`Error::Attribute`] names an attribute in which an existing store differs.
+    /// [`Error::NotAStore`] where other files are in the folder. [`Error::Features`] and
+    /// [`Error::ReservedAttribute`] for arguments that cannot be; those of [`Store::open`];
+    /// [`Error::Write`], [`Error::DiskFull`] and [`Error::Vanished`].
     pub fn create_or_open(path: &Path, num_features: usize, attributes: &Map<String, Value>) -> Result<Self, Error> {
         if num_features == 0 || zarray::bytes(1, num_features as u64).is_none_or(|bytes| bytes > MAX_ARRAY_BYTES) {
             return Err(Error::Features { path: path.to_owned(), num_features, most: MAX_ARRAY_BYTES / 4 });
@@ -76,14 +82,15 @@ impl Store {
         Ok(store)
     }
 
-    /// The store at `path`, to read from or to add to. Where `path` is an archive (`NAME.zarr.tar.gz`), it is unpacked
-    /// beside itself first, unless that was done before ([`super::unpack`]). Where the store says nothing of itself but
-    /// has the name of a published one, its attributes are those of
+    /// Returns the store at `path`, to read from or to add to. Where `path` is an archive
+    /// (`NAME.zarr.tar.gz`), it is unpacked beside itself first, unless that was done before
+    /// ([`super::unpack`]). Where the store says nothing of itself but has the name of a published
+    /// one, its attributes are those of
     /// [`crate::representations::published_stores::PublishedStore::attributes`].
     ///
     /// # Errors
-    /// [`Error::NotAStore`] where there is none, [`Error::Metadata`] where its files are damaged, [`Error::Read`]; for an
-    /// archive those of [`super::unpack`].
+    /// [`Error::NotAStore`] where there is none, [`Error::Metadata`] where its files are damaged,
+    /// [`Error::Read`]; for an archive those of [`super::unpack`].
     pub fn open(path: &Path) -> Result<Self, Error> {
         match archive::unpacked_path(path) {
             Some(folder) if !path.is_dir() => {
@@ -96,7 +103,8 @@ impl Store {
         }
     }
 
-    /// The same store, with the attributes of the published store that it is, if it has none of its own.
+    /// Returns the same store, with the attributes of the published store that it is, if it has
+    /// none of its own.
     fn recognised(mut self) -> Self {
         let mark = SourceMark::read(&self.path);
         let of_mark = mark.as_ref().and_then(|mark| published_stores::with_name(&mark.archive));
@@ -117,7 +125,7 @@ impl Store {
         self
     }
 
-    /// The store in the folder `path`, with the attributes that are written there.
+    /// Returns the store in the folder `path`, with the attributes that are written there.
     ///
     /// # Errors
     /// Those of [`Store::open`] for a folder.
@@ -143,14 +151,15 @@ impl Store {
         Ok(Self { path: path.to_owned(), num_features, attributes, max_bytes: MAX_ARRAY_BYTES })
     }
 
-    /// The same store with another limit to the bytes of an array's values, which bounds what a file that is not to be
-    /// trusted can make [`Store::read`] allocate: a few times as much.
+    /// Returns the same store with another limit to the bytes of an array's values, which bounds
+    /// what a file that is not to be trusted can make [`Store::read`] allocate: a few times as
+    /// much.
     #[must_use]
     pub fn with_max_bytes(self, max_bytes: u64) -> Self {
         Self { max_bytes, ..self }
     }
 
-    /// Numbers of a vector.
+    /// Returns the length of a vector.
     pub fn num_features(&self) -> usize {
         self.num_features
     }
@@ -160,12 +169,12 @@ impl Store {
         &self.attributes
     }
 
-    /// The ids of all complete arrays, sorted by their bytes. An array whose values are not there (yet), or that has no
-    /// clips, is left out. Reads the metadata of each array.
+    /// Returns the ids of all complete arrays, sorted by their bytes. An array whose values are not
+    /// there (yet), or that has no clips, is left out. Reads the metadata of each array.
     ///
     /// # Errors
-    /// [`Error::Read`], and what is wrong with an array that could never be read: [`Error::Metadata`],
-    /// [`Error::Unsupported`], [`Error::TooLarge`].
+    /// [`Error::Read`], and what is wrong with an array that could never be read:
+    /// [`Error::Metadata`], [`Error::Unsupported`], [`Error::TooLarge`].
     pub fn ids(&self) -> Result<Vec<String>, Error> {
         let mut ids = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(Error::read(&self.path))? {
@@ -181,18 +190,20 @@ impl Store {
         Ok(ids)
     }
 
-    /// Whether the array is there and complete, as far as that can be seen without decoding it.
+    /// Returns whether the array is there and complete, as far as that can be seen without decoding
+    /// it.
     pub fn contains(&self, id: &str) -> bool {
         self.array(id).is_ok()
     }
 
-    /// Adds the vectors of `clips` clips, clip by clip, all or none of them. An array that is there with the very same values
-    /// is left as it is.
+    /// Adds the vectors of `clips` clips, clip by clip, all or none of them. An array that is there
+    /// with the very same values is left as it is.
     ///
     /// # Errors
-    /// [`Error::Id`], [`Error::NoClips`], [`Error::Length`] and [`Error::TooLarge`] for arguments that cannot be;
-    /// [`Error::Differs`] and [`Error::Occupied`] where the name is taken; [`Error::DiskFull`], [`Error::Write`],
-    /// [`Error::Vanished`]; and those of [`Store::read`] for what is there already.
+    /// [`Error::Id`], [`Error::NoClips`], [`Error::Length`] and [`Error::TooLarge`] for arguments
+    /// that cannot be; [`Error::Differs`] and [`Error::Occupied`] where the name is taken;
+    /// [`Error::DiskFull`], [`Error::Write`], [`Error::Vanished`]; and those of [`Store::read`] for
+    /// what is there already.
     pub fn write(&self, id: &str, clips: usize, data: &[f32]) -> Result<(), Error> {
         let folder = &self.folder(id)?;
         if clips == 0 {
@@ -223,14 +234,16 @@ impl Store {
     /// Opens an array, to read all of it or some of its clips.
     ///
     /// # Errors
-    /// [`Error::Id`]; [`Error::Missing`] and [`Error::Incomplete`] where the values are not there; [`Error::Metadata`],
-    /// [`Error::NoClips`] and [`Error::TooLarge`] where they are not what they should be; [`Error::Unsupported`] where they
-    /// are stored in a way that is not read here; [`Error::Read`].
+    /// [`Error::Id`]; [`Error::Missing`] and [`Error::Incomplete`] where the values are not there;
+    /// [`Error::Metadata`], [`Error::NoClips`] and [`Error::TooLarge`] where they are not what they
+    /// should be; [`Error::Unsupported`] where they are stored in a way that is not read here;
+    /// [`Error::Read`].
     pub fn array(&self, id: &str) -> Result<Array, Error> {
         Array::open(self.folder(id)?, self.num_features, self.max_bytes)
     }
 
-    /// The number of clips and their vectors, clip by clip. A chunk that is missing of several has the array's fill value.
+    /// Returns the number of clips and their vectors, clip by clip. A chunk that is missing of
+    /// several has the array's fill value.
     ///
     /// # Errors
     /// Those of [`Store::array`] and of [`Array::read_into`].
@@ -239,7 +252,7 @@ impl Store {
         Ok((array.clips(), array.read()?))
     }
 
-    /// The folder of an array.
+    /// Returns the folder of an array.
     fn folder(&self, id: &str) -> Result<PathBuf, Error> {
         if is_id(id) { Ok(self.path.join(id)) } else { Err(Error::Id(id.to_owned())) }
     }
@@ -281,7 +294,8 @@ fn bits(value: &f32) -> u32 {
     value.to_bits()
 }
 
-/// Whether `name` may be an array's: it stays in the store, is not hidden, and every file system can hold it.
+/// Returns whether `name` may be an array's: it stays in the store, is not hidden, and every file
+/// system can hold it.
 pub fn is_id(name: &str) -> bool {
     let allowed = |c: char| !c.is_control() && !matches!(c, '/' | '\\' | '<' | '>' | ':' | '"' | '|' | '?' | '*');
     (1..=200).contains(&name.len())
@@ -290,7 +304,8 @@ pub fn is_id(name: &str) -> bool {
         && name.chars().all(allowed)
 }
 
-/// Makes the folder `path` a store, with `attributes` as its `.zattrs` if it is the first to do so; leaves a store as it is.
+/// Makes the folder `path` a store, with `attributes` as its `.zattrs` if it is the first to do so;
+/// leaves a store as it is.
 fn establish(path: &Path, attributes: &[u8]) -> Result<(), Error> {
     let (group, elected) = (path.join(GROUP), path.join(ELECTED));
     if group.exists() {
@@ -299,8 +314,8 @@ fn establish(path: &Path, attributes: &[u8]) -> Result<(), Error> {
         return Ok(());
     }
     if !elected.exists() {
-        // What lies there must not be mixed with arrays. Another that creates the store at this moment puts nothing there
-        // before it was elected.
+        // What lies there must not be mixed with arrays. Another that creates the store at this
+        // moment puts nothing there before it was elected.
         if holds_other_files(path)? && !elected.exists() && !group.exists() {
             let reason = "it is not empty and has no file .zgroup; choose another folder";
             return Err(Error::NotAStore { path: path.to_owned(), reason });
@@ -331,7 +346,7 @@ fn establish(path: &Path, attributes: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether something is in the folder that is not left of a store's creation.
+/// Returns whether something is in the folder that is not left of a store's creation.
 fn holds_other_files(path: &Path) -> Result<bool, Error> {
     let names = fs::read_dir(path).map_err(Error::read(path))?.map(|entry| Ok(entry?.file_name()));
     let names = names.collect::<io::Result<Vec<_>>>().map_err(Error::read(path))?;

@@ -1,4 +1,5 @@
-//! The metadata of an array, `.zarray`: what of Zarr 2 is read here, checked once so that the rest can rely on it.
+//! The metadata of an array, `.zarray`: what of Zarr 2 is read here, checked once so that the rest
+//! can rely on it.
 //!
 //! The format is <https://zarr-specs.readthedocs.io/en/latest/v2/v2.0.html>.
 
@@ -15,7 +16,7 @@ pub(super) const FILE: &str = ".zarray";
 /// Most chunks of an array: looking for each costs a system call.
 const MAX_CHUNKS: u64 = 1 << 20;
 
-/// How the bytes of a chunk were compressed.
+/// Compression of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Codec {
     /// Not at all.
@@ -28,7 +29,7 @@ pub(super) enum Codec {
     Blosc,
 }
 
-/// Which axis of a chunk is stored innermost.
+/// The axis of a chunk that is stored innermost.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Order {
     /// Features: row-major, `C`.
@@ -37,7 +38,8 @@ pub(super) enum Order {
     Clips,
 }
 
-/// An array of shape (clips, features), none of them zero, whose values and whose chunks' values fit the caller's limit.
+/// An array of shape (clips, features), none of them zero, whose values and whose chunks' values
+/// fit the caller's limit.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Zarray {
     pub clips: usize,
@@ -80,7 +82,7 @@ struct Found {
     dimension_separator: Option<String>,
 }
 
-/// The text of `.zarray` for an uncompressed array of one chunk.
+/// Returns the text of `.zarray` for an uncompressed array of one chunk.
 ///
 /// # Errors
 /// Those of [`metadata::text`].
@@ -98,17 +100,18 @@ pub(super) fn text(clips: usize, features: usize, path: &Path) -> Result<Vec<u8>
     metadata::text(&written, path)
 }
 
-/// Bytes of `clips` x `features` values.
+/// Returns the bytes of `clips` x `features` values.
 pub(super) fn bytes(clips: u64, features: u64) -> Option<u64> {
     clips.checked_mul(features)?.checked_mul(4)
 }
 
 impl Zarray {
-    /// Reads the metadata in an array's folder; neither the array nor one of its chunks may have more than `limit` bytes.
+    /// Reads the metadata in an array's folder; neither the array nor one of its chunks may have
+    /// more than `limit` bytes.
     ///
     /// # Errors
-    /// [`Error::Missing`] where there is none, [`Error::NoClips`], [`Error::TooLarge`], [`Error::Unsupported`], and
-    /// [`Error::Metadata`] for all else that is wrong with it.
+    /// [`Error::Missing`] where there is none, [`Error::NoClips`], [`Error::TooLarge`],
+    /// [`Error::Unsupported`], and [`Error::Metadata`] for all else that is wrong with it.
     pub(super) fn read(folder: &Path, limit: u64) -> Result<Self, Error> {
         let path = &folder.join(FILE);
         let found: Found = metadata::read(path)?.ok_or_else(|| Error::Missing(folder.to_owned()))?;
@@ -170,19 +173,19 @@ impl Zarray {
         (self.clips.div_ceil(self.chunk_clips), self.features.div_ceil(self.chunk_features))
     }
 
-    /// The path, in the array's folder, of a chunk of the grid.
+    /// Returns the path, in the array's folder, of a chunk of the grid.
     pub(super) fn chunk_name(&self, row: usize, column: usize) -> String {
         format!("{row}{}{column}", self.separator)
     }
 
-    /// Bytes of a chunk's values, those beyond the array's edges included.
+    /// Returns the bytes of a chunk's values, those beyond the array's edges included.
     pub(super) fn chunk_bytes(&self) -> usize {
         // Within the limit that was checked on reading.
         self.chunk_clips * self.chunk_features * 4
     }
 }
 
-/// The codec of a `compressor` entry, or what it is instead.
+/// Returns the codec of a `compressor` entry, or what it is instead.
 fn codec(compressor: Option<&Map<String, Value>>) -> Result<Codec, String> {
     let Some(compressor) = compressor else { return Ok(Codec::Raw) };
     let entry = |key| compressor.get(key).unwrap_or(&Value::Null);
@@ -198,7 +201,7 @@ fn codec(compressor: Option<&Map<String, Value>>) -> Result<Codec, String> {
     }
 }
 
-/// The number of a `fill_value` entry, which may be undefined (`null`).
+/// Returns the number of a `fill_value` entry, which may be undefined (`null`).
 fn fill(value: &Value) -> Option<Option<f32>> {
     match value {
         Value::Null => Some(None),

@@ -1,5 +1,5 @@
-//! What becomes of the clips of videos when their shots are found by one detector or another: how many hold pictures of two shots, and how far
-//! their vectors are from those of the true clips.
+//! Compares the clips of videos that different shot detectors produce: how many span two shots, and
+//! how far their vectors are from those of the true clips.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -16,35 +16,36 @@ use divita_video::{self as source, Address};
 use super::score::Transition;
 use crate::extraction::extractor::ExtractError;
 
-/// Where the shots come from that clips are cut within.
+/// The shots that clips are cut within.
 #[derive(Clone, Debug)]
 pub enum Shots {
-    /// Nowhere: clips across everything.
+    /// No shots: clips across everything.
     None,
-    /// These lie between them.
+    /// The shots between these transitions.
     Known(Vec<Transition>),
 }
 
-/// What is counted of the clips of one origin, over many videos.
+/// Counts over the clips of one detector in many videos.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ClipCounts {
     /// Clips.
     pub clips: usize,
-    /// Of these, clips that hold pictures of two shots.
+    /// Clips that span two shots.
     pub across: usize,
-    /// Of these, clips that hold a picture from within a gradual transition.
+    /// Clips that contain a frame of a gradual transition.
     pub within: usize,
-    /// Sums over the clips of the cosine distance between their vector and that of the true clip next in time: image stream, video stream.
+    /// Sums of the cosine distance between a clip's vector and that of the true clip nearest in
+    /// time: image stream, video stream.
     pub distances: [f64; 2],
 }
 
-/// Clips of one origin in one video.
+/// Clips of one detector in one video.
 struct Cut {
     segmenter: Segmenter<KnownShots>,
     clips: Vec<SeenClip>,
 }
 
-/// What is kept of a clip.
+/// A clip: its times and vectors.
 struct SeenClip {
     /// Times of the frames that it holds.
     frames: Vec<Timestamp>,
@@ -58,10 +59,11 @@ impl SeenClip {
     }
 }
 
-/// Cuts the video `input` into clips once for each of `origins`, and adds to `counts` how they compare with those of `truth`.
+/// Cuts the video `input` into clips once for each of `origins`, and adds the comparison with the
+/// clips of `truth` to `counts`.
 ///
 /// # Errors
-/// When the video cannot be read to its end, or a network fails.
+/// Where the video cannot be read to its end, or a network fails.
 pub fn compare(
     input: &Address,
     truth: &[Transition],
@@ -144,16 +146,16 @@ impl ClipCounts {
     }
 }
 
-/// One less the cosine between two vectors; 0 where a stream is absent.
+/// Returns one minus the cosine between two vectors; 0 where a stream is absent.
 fn cosine_distance(one: &[f32], other: &[f32]) -> f64 {
     let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
     let lengths = (product(one, one) * product(other, other)).sqrt();
     if lengths > 0.0 { 1.0 - product(one, other) / lengths } else { 0.0 }
 }
 
-/// A detector that is told what there is to find.
+/// A detector that reports known transitions.
 struct KnownShots {
-    /// Those that are not over.
+    /// Transitions that are not over.
     transitions: VecDeque<Transition>,
     frames: u64,
     gap_s: f64,

@@ -1,4 +1,4 @@
-//! A contact sheet: a page that shows the frames around every mistake of a detector, so that a person sees why.
+//! A contact sheet: a page with the frames around every error of a detector.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -82,7 +82,7 @@ fn name(one: &Mistake) -> String {
     }
 }
 
-/// The frames that show a mistake: those around it, and some of those between.
+/// Returns the frames that show a mistake: those around it, and some of those between.
 fn shown(one: &Mistake) -> Vec<u64> {
     let (last, first) = (one.transition.last, one.transition.first);
     let step = (first - last).div_ceil(BETWEEN).max(1);

@@ -1,4 +1,4 @@
-//! A detector against the truth of many videos: what it finds in each, how that scores, what it costs, and every error with what is known of it.
+//! Scores a detector on many videos: what it finds in each, its score, its cost, and every error.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -16,14 +16,14 @@ use serde::{Deserialize, Serialize};
 use super::score::{Matching, Score, Tolerance, Transition, TransitionKind, match_transitions};
 use crate::Error;
 
-/// What is true of a video: a JSON file of the video's name beside it.
+/// Ground truth of a video: a JSON file with the video's name beside it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Truth {
-    /// Frames in it, where that is known: a check that frames are counted alike.
+    /// Number of frames, if known, to check that frames are counted alike.
     pub frames: Option<u64>,
     /// Every transition, in order.
     pub transitions: Vec<TrueTransition>,
-    /// What happens in it that is no transition.
+    /// Events that are not transitions.
     #[serde(default)]
     pub disturbances: Vec<Disturbance>,
     /// Whether the video was made to disturb detectors.
@@ -41,7 +41,7 @@ pub struct TrueTransition {
     pub how: Option<String>,
 }
 
-/// Something that is no transition, from frame `first` to frame `last`.
+/// An event that is not a transition, from frame `first` to frame `last`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Disturbance {
     /// `flash`, `whip`, or another word for it.
@@ -63,15 +63,15 @@ pub enum EvaluationError {
     #[error(transparent)]
     Detector(#[from] Error),
     /// There is no truth.
-    #[error("{} cannot be read: {reason}; a video's truth is the file beside it with the ending .json", path.display())]
+    #[error("{}: cannot read the ground truth: {reason}. Put it beside the video, in a file with the extension .json", path.display())]
     Truth {
         /// Where it was looked for.
         path: PathBuf,
-        /// What was wrong.
+        /// The fault.
         reason: String,
     },
     /// Truth and video differ.
-    #[error("the truth is of {expected} frames, the video has {found}: they do not belong together")]
+    #[error("the ground truth is for {expected} frames, but the video has {found}: they do not belong together")]
     Frames {
         /// Frames that the truth counts.
         expected: u64,
@@ -87,10 +87,10 @@ impl From<Infallible> for EvaluationError {
 }
 
 impl Truth {
-    /// The truth of the video `input`.
+    /// Reads the ground truth of the video `input`.
     ///
     /// # Errors
-    /// When its file is not there, or not as it should be.
+    /// Where its file is missing or invalid.
     pub fn of(input: &Address) -> Result<Self, EvaluationError> {
         let video = input.local_path().unwrap_or_else(|| input.shown().into());
         let path = video.with_extension("json");
@@ -98,15 +98,15 @@ impl Truth {
         let text = fs::read_to_string(&path).map_err(|error| fault(error.to_string()))?;
         let truth: Truth = serde_json::from_str(&text).map_err(|error| fault(error.to_string()))?;
         let ordered = truth.transitions.iter().all(|one| one.transition.last < one.transition.first);
-        if ordered { Ok(truth) } else { Err(fault("a transition's last frame is not before its first".to_owned())) }
+        if ordered { Ok(truth) } else { Err(fault("a transition's `last` is not before its `first`".to_owned())) }
     }
 
-    /// The transitions alone.
+    /// Returns the transitions alone.
     pub fn transitions(&self) -> Vec<Transition> {
         self.transitions.iter().map(|one| one.transition).collect()
     }
 
-    /// What happens at a transition that is none: the kinds of the disturbances within two frames of it.
+    /// Returns the kinds of the disturbances within two frames of `found`.
     fn happening(&self, found: Transition) -> Vec<String> {
         let near = |one: &&Disturbance| found.last <= one.last + 2 && one.first <= found.first + 2;
         let mut kinds: Vec<String> = self.disturbances.iter().filter(near).map(|one| one.kind.clone()).collect();
@@ -115,7 +115,7 @@ impl Truth {
     }
 }
 
-/// What a detector found in one video.
+/// Transitions that a detector found in one video.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Found {
     /// The transitions, in order.
@@ -126,7 +126,7 @@ pub struct Found {
     pub cpu_s: f64,
 }
 
-/// What some detector found in many videos, by the names of their files.
+/// Transitions that a detector found in many videos, by file name.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FoundIn {
     /// Its name.
@@ -144,22 +144,22 @@ impl FoundIn {
         Ok(serde_json::from_slice(&fs::read(path)?)?)
     }
 
-    /// Frames of all videos.
+    /// Returns the frames of all videos.
     pub fn frames(&self) -> u64 {
         self.videos.values().map(|found| found.frames).sum()
     }
 
-    /// CPU time of the detector alone.
+    /// Returns the CPU time of the detector per 1000 frames, in milliseconds.
     pub fn cpu_ms_per_1000_frames(&self) -> Option<f64> {
         let cpu_s: f64 = self.videos.values().map(|found| found.cpu_s).sum();
         (self.frames() > 0).then(|| 1e6 * cpu_s / self.frames() as f64)
     }
 }
 
-/// Runs `detector` on the video `input`; `times` gets each frame's time.
+/// Runs `detector` on the video `input`. `times` receives each frame's time.
 ///
 /// # Errors
-/// When the video cannot be read to its end, or the detector fails.
+/// Where the video cannot be read to its end, or the detector fails.
 pub fn detect<D: ShotDetector>(
     input: &Address,
     mut detector: D,
@@ -183,7 +183,8 @@ where
     Ok(Found { transitions: between(&shots), frames: tracker.frames(), cpu_s })
 }
 
-/// The transitions between the shots; what comes before the first and after the last one is none.
+/// Returns the transitions between the shots; what comes before the first and after the last one is
+/// none.
 pub(crate) fn between(shots: &[Shot]) -> Vec<Transition> {
     let transition = |pair: &[Shot]| Transition {
         last: (pair[0].first_frame + pair[0].frames).saturating_sub(1),
@@ -192,18 +193,18 @@ pub(crate) fn between(shots: &[Shot]) -> Vec<Transition> {
     shots.windows(2).map(transition).collect()
 }
 
-/// The name of the file `input`, which is how what was found in it is written down.
+/// Returns the name of the file `input`, which is how what was found in it is written down.
 pub fn file_name(input: &Address) -> String {
     Path::new(input.shown()).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// CPU time of this thread in seconds.
+/// Returns the CPU time of this thread in seconds.
 fn thread_time() -> f64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-/// One thing that a detector got wrong.
+/// An error of a detector.
 #[derive(Clone, Debug, Serialize)]
 pub struct Mistake {
     /// The video.
@@ -219,29 +220,29 @@ pub struct Mistake {
     pub what: Vec<String>,
 }
 
-/// How one detector did on all videos, within one tolerance.
+/// The score of one detector on all videos, within one tolerance.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Evaluation {
     /// The counts.
     pub score: Score,
-    /// By how they were made: (found, true).
+    /// (found, true) by kind of transition.
     pub by_kind: BTreeMap<String, (usize, usize)>,
     /// Transitions that were not found.
     pub misses: Vec<Mistake>,
-    /// What was found and is none.
+    /// Found transitions that are not true.
     pub false_alarms: Vec<Mistake>,
     /// False alarms in the videos that were made to disturb, and the minutes of these.
     disturbed: (usize, f64),
 }
 
 impl Evaluation {
-    /// False alarms a minute in the videos that were made to disturb, where there are any.
+    /// Returns the false alarms per minute in videos that were made to disturb, if there are any.
     pub fn alarms_a_minute(&self) -> Option<f64> {
         let (alarms, minutes) = self.disturbed;
         (minutes > 0.0).then(|| alarms as f64 / minutes)
     }
 
-    /// Adds what was found in one video. `times` are those of its frames, or empty.
+    /// Adds the transitions found in one video. `times` are the times of its frames, or empty.
     pub fn add(&mut self, video: &str, truth: &Truth, found: &Found, times: &[Timestamp], tolerance: Tolerance) {
         let transitions = truth.transitions();
         let matching = match_transitions(&transitions, &found.transitions, tolerance);

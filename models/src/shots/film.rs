@@ -1,4 +1,5 @@
-//! A video as a shot detector keeps it, with what is true of it: read once, and trained on or looked through many times.
+//! The signatures of a video's frames with its ground truth: read once, used for training and for
+//! many trials.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,13 +15,13 @@ use divita_video::{self as source, Address};
 use super::evaluation::{EvaluationError, Found, Truth, between, file_name};
 use crate::parallel::for_each;
 
-/// What a detector keeps of the frames of a video, and what is true of them.
+/// The signatures of a video's frames, and its ground truth.
 pub struct Film {
     /// The file's name.
     pub name: String,
     /// Time and signature of each frame.
     pub frames: Vec<(Timestamp, Signature)>,
-    /// What is true of it.
+    /// Its ground truth.
     pub truth: Truth,
 }
 
@@ -28,7 +29,8 @@ impl Film {
     /// Reads the video `input`.
     ///
     /// # Errors
-    /// When there is no truth beside it, it cannot be read to its end, or its truth is of another number of frames.
+    /// When there is no truth beside it, it cannot be read to its end, or its truth is of another
+    /// number of frames.
     pub fn read(input: &Address) -> Result<Self, EvaluationError> {
         let truth = Truth::of(input)?;
         let mut source = source::open(input)?;
@@ -43,7 +45,8 @@ impl Film {
         }
     }
 
-    /// Reads the videos `inputs`, as many at once as there are processors; `done` is called after each.
+    /// Reads the videos `inputs`, as many at once as there are processors; `done` is called after
+    /// each.
     ///
     /// # Errors
     /// The first that cannot be read, and why.
@@ -60,13 +63,13 @@ impl Film {
         named.map(|(input, film)| film.map_err(|error| (input.clone(), error))).collect()
     }
 
-    /// Frames a second.
+    /// Returns the frames per second.
     pub fn rate(&self) -> f64 {
         let span = self.frames.last().map_or(0.0, |last| last.0.as_secs_f64() - self.frames[0].0.as_secs_f64());
         if span > 0.0 { (self.frames.len() - 1) as f64 / span } else { 0.0 }
     }
 
-    /// What a detector with these weights and settings finds in it.
+    /// Returns the transitions that the detector with these weights and settings finds.
     pub fn detect(&self, network: &TransitionNetwork, settings: ShotSettings) -> Found {
         let mut detector = EvidenceDetector::new(network.clone(), settings);
         let (mut tracker, mut shots) = (ShotTracker::default(), Vec::new());

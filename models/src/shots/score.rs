@@ -1,9 +1,4 @@
-//! How well a detector finds transitions: its own matched one to one with the true ones, within a tolerance.
-//!
-//! A transition is known by two frames: the last that is wholly of the shot before, and the first that is wholly of the shot after it. Two
-//! transitions match where the frames at which the new shot may be said to begin overlap, the truth widened by the tolerance at either
-//! end; so a cut is found by a cut at most that many frames away, and a dissolve by whatever falls into it. Of all ways to pair them one with
-//! as many pairs as can be is taken, near ones first (Kuhn's algorithm for bipartite matching).
+//! Scores found transitions: matches them one to one with the true ones, within a tolerance.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,24 +22,24 @@ pub enum TransitionKind {
 }
 
 impl Transition {
-    /// Whether frames lie between the shots.
+    /// Returns whether frames lie between the shots.
     pub fn kind(self) -> TransitionKind {
         if self.first <= self.last + 1 { TransitionKind::Cut } else { TransitionKind::Gradual }
     }
 
-    /// Whether they overlap, `self` widened by `tolerance` frames at either end.
+    /// Returns whether they overlap, `self` widened by `tolerance` frames at either end.
     fn meets(self, other: Transition, tolerance: u64) -> bool {
         // The earliest frame that may be called the first of the new shot is `last + 1`.
         other.last < self.first + tolerance && self.last < other.first + tolerance
     }
 
-    /// Frames between their middles, doubled.
+    /// Returns the frames between their middles, doubled.
     fn distance(self, other: Transition) -> u64 {
         (self.last + self.first).abs_diff(other.last + other.first)
     }
 }
 
-/// How far off a transition may be found.
+/// Tolerance of a found transition, in frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tolerance {
     /// Frames, where the true one is a cut.
@@ -54,13 +49,13 @@ pub struct Tolerance {
 }
 
 impl Default for Tolerance {
-    /// One frame for a cut, two at either end of a gradual transition.
+    /// Returns one frame for a cut, two at either end of a gradual transition.
     fn default() -> Self {
         Tolerance { cut: 1, gradual: 2 }
     }
 }
 
-/// Which belongs to which.
+/// Found and true transitions, matched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matching {
     /// (true, found), by position in the two lists.
@@ -71,7 +66,7 @@ pub struct Matching {
     pub false_alarms: Vec<usize>,
 }
 
-/// Pairs the transitions that were `found` with the true ones.
+/// Matches the transitions that were `found` with the true ones.
 pub fn match_transitions(truth: &[Transition], found: &[Transition], tolerance: Tolerance) -> Matching {
     let candidates: Vec<Vec<usize>> = truth
         .iter()
@@ -108,29 +103,29 @@ fn settle(one: usize, candidates: &[Vec<usize>], owner: &mut [Option<usize>], tr
     false
 }
 
-/// How many of one kind there are, were found, and were found where there is none.
+/// Counts of one kind of transition: true, found, and false.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// True ones.
     pub truth: usize,
-    /// Of these, found.
+    /// True transitions that were found.
     pub found: usize,
     /// False alarms.
     pub false_alarms: usize,
 }
 
 impl Counts {
-    /// Share of what was found that is true, in [0, 1]; 1 where nothing was found.
+    /// Returns the share of what was found that is true, in [0, 1]; 1 where nothing was found.
     pub fn precision(self) -> f64 {
         share(self.found, self.found + self.false_alarms)
     }
 
-    /// Share of the true ones that were found, in [0, 1]; 1 where there are none.
+    /// Returns the share of the true ones that were found, in [0, 1]; 1 where there are none.
     pub fn recall(self) -> f64 {
         share(self.found, self.truth)
     }
 
-    /// The harmonic mean of both, in [0, 1].
+    /// Returns the harmonic mean of both, in [0, 1].
     pub fn f1(self) -> f64 {
         share(2 * self.found, self.found + self.false_alarms + self.truth)
     }
@@ -140,7 +135,8 @@ fn share(part: usize, whole: usize) -> f64 {
     if whole == 0 { 1.0 } else { part as f64 / whole as f64 }
 }
 
-/// The counts of one or several videos, cuts and gradual transitions apart. A false alarm is of the kind that the detector took it for.
+/// The counts of one or several videos, cuts and gradual transitions apart. A false alarm is of the
+/// kind that the detector took it for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Score {
     /// Cuts.
@@ -150,7 +146,7 @@ pub struct Score {
 }
 
 impl Score {
-    /// The score of one video.
+    /// Returns the score of one video.
     pub fn of(truth: &[Transition], found: &[Transition], matching: &Matching) -> Self {
         let mut score = Score::default();
         truth.iter().for_each(|one| score.counts(one.kind()).truth += 1);
@@ -159,7 +155,7 @@ impl Score {
         score
     }
 
-    /// Both kinds together.
+    /// Returns the counts of both kinds.
     pub fn all(self) -> Counts {
         let (a, b) = (self.cuts, self.graduals);
         Counts { truth: a.truth + b.truth, found: a.found + b.found, false_alarms: a.false_alarms + b.false_alarms }
@@ -241,7 +237,8 @@ mod tests {
         let truth = [cut(10), cut(50), cut(90), gradual(120, 140), gradual(200, 230)];
         let found = [cut(11), cut(52), cut(90), cut(130), gradual(300, 310), cut(400)];
         let score = Score::of(&truth, &found, &matched(&truth, &found, 1, 2));
-        // 10 by 11 and 90 by 90; 52 is two frames from 50, so it and 400 are false; the cut at 130 is in the first dissolve.
+        // 10 by 11 and 90 by 90; 52 is two frames from 50, so it and 400 are false; the cut at 130
+        // is in the first dissolve.
         assert_eq!(score.cuts, Counts { truth: 3, found: 2, false_alarms: 2 });
         assert_eq!(score.graduals, Counts { truth: 2, found: 1, false_alarms: 1 });
         assert!((score.cuts.precision() - 0.5).abs() < 1e-12 && (score.cuts.recall() - 2.0 / 3.0).abs() < 1e-12);

@@ -1,7 +1,9 @@
-//! Trains the network of the shot detector: evidence on the frames of videos whose transitions are known, and gradient descent on it.
+//! Trains the network of the shot detector: evidence on the frames of videos whose transitions are
+//! known, and gradient descent on it.
 //!
-//! The network is small enough that a plain loop trains it in minutes: AdamW (Loshchilov and Hutter, 2019) with a rate that rises and falls
-//! once (Smith and Topin, 2019), on the cross entropy of both outputs.
+//! The network is small enough that a plain loop trains it in minutes: AdamW (Loshchilov and
+//! Hutter, 2019) with a rate that rises and falls once (Smith and Topin, 2019), on the cross
+//! entropy of both outputs.
 
 use divita_runtime::shots::{
     evidence::{EvidenceWindow, FrameEvidence, NUMBERS},
@@ -24,14 +26,14 @@ pub struct Examples {
     labels: Vec<[bool; OUTPUTS]>,
 }
 
-/// Ways in which each film is learned from: of how many frames one, so that what is learned holds at low rates too, and whether in colour, so that it
-/// holds for films and cameras that have none.
+/// Ways in which each film is learned from: of how many frames one, so that what is learned holds
+/// at low rates too, and whether in colour, so that it holds for films and cameras that have none.
 const WAYS: [(usize, bool); 4] = [(1, true), (2, true), (3, false), (5, true)];
 /// Frames a second that are left of a film, at least.
 const LOWEST_RATE: f64 = 2.0;
 
 impl Examples {
-    /// The examples of all `films`.
+    /// Returns the examples of all `films`.
     pub fn of(films: &[Film]) -> Self {
         let mut examples = Examples::default();
         for film in films {
@@ -75,12 +77,12 @@ impl Examples {
         self.labels.extend(labels);
     }
 
-    /// How many frames.
+    /// Returns the number of frames.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
@@ -97,11 +99,12 @@ pub struct Recipe {
     pub members: usize,
     /// Times that every frame is seen.
     pub epochs: usize,
-    /// Of the weights at the start, the order of the frames, and what is left out; of the first member, each other's is one more.
+    /// Of the weights at the start, the order of the frames, and what is left out; of the first
+    /// member, each other's is one more.
     pub seed: u64,
     /// Highest rate.
     pub rate: f32,
-    /// How fast weights fall towards zero.
+    /// Weight decay.
     pub decay: f32,
     /// Share of the evidence that is left out each time, so that none is relied on alone.
     pub dropout: f32,
@@ -125,7 +128,8 @@ const LAYERS: [(usize, usize, usize); 3] = [
     (WEIGHTS - SECOND * OUTPUTS - OUTPUTS, SECOND, OUTPUTS),
 ];
 
-/// Trains all members at once, as `TransitionNetwork::encode` takes them; `progress` gets the member, the epoch and its mean loss.
+/// Trains all members at once, as `TransitionNetwork::encode` takes them; `progress` gets the
+/// member, the epoch and its mean loss.
 pub fn fit(examples: &Examples, recipe: Recipe, progress: impl Fn(usize, usize, f32) + Sync) -> Vec<Vec<f32>> {
     let (mean, scale) = normalisation(examples);
     for_numbers(recipe.members, |member| {
@@ -194,7 +198,7 @@ fn fit_member(
     fold(weights, mean, scale)
 }
 
-/// Mean and one over the standard deviation of each number.
+/// Returns the mean and one over the standard deviation of each number.
 fn normalisation(examples: &Examples) -> (Vec<f32>, Vec<f32>) {
     let (mut sums, mut squares) = (vec![0.0f64; NUMBERS], vec![0.0f64; NUMBERS]);
     for frame in 0..examples.len() {
@@ -210,7 +214,7 @@ fn normalisation(examples: &Examples) -> (Vec<f32>, Vec<f32>) {
     (sums.iter().map(|sum| (sum / count) as f32).collect(), scale)
 }
 
-/// Weights at random, uniform as wide as one over the root of the inputs.
+/// Returns the weights at random, uniform as wide as one over the root of the inputs.
 fn start(random: &mut ChaCha8Rng) -> Vec<f32> {
     let mut weights = vec![0.0; WEIGHTS];
     for (at, inputs, outputs) in LAYERS {
@@ -231,7 +235,7 @@ fn one_cycle(share: f32) -> f32 {
     if share < 0.3 { 0.04 + 0.96 * ease(share / 0.3) } else { 1.0 - ease((share - 0.3) / 0.7) }
 }
 
-/// The loss of one frame; adds `share` of its gradient.
+/// Returns the loss of one frame; adds `share` of its gradient.
 fn descend(
     weights: &[f32],
     input: &[f32],
@@ -295,7 +299,7 @@ fn collect<const OUT: usize>((at, inputs, _): Layer, input: &[f32], delta: &[f32
     biases.iter_mut().zip(delta).for_each(|(gradient, delta)| *gradient += delta);
 }
 
-/// The same network without normalisation of what it reads.
+/// Returns the same network without normalisation of what it reads.
 fn fold(mut weights: Vec<f32>, mean: &[f32], scale: &[f32]) -> Vec<f32> {
     let (rows, rest) = weights.split_at_mut(NUMBERS * FIRST);
     for (row, (mean, scale)) in rows.as_chunks_mut::<FIRST>().0.iter_mut().zip(mean.iter().zip(scale)) {
@@ -314,7 +318,7 @@ mod tests {
     use super::*;
     use divita_runtime::shots::transition_network::TransitionNetwork;
 
-    /// Frames of which some numbers say what they are.
+    /// Returns the frames of which some numbers say what they are.
     fn examples(count: usize) -> Examples {
         let mut random = ChaCha8Rng::seed_from_u64(3);
         let mut examples = Examples::default();

@@ -1,4 +1,4 @@
-//! Chance for synthetic trailers: draws from a stream that a seed and a name decide.
+//! Random numbers for synthetic trailers, from a stream that a seed and a number determine.
 
 use rand_chacha::{
     ChaCha8Rng,
@@ -9,7 +9,7 @@ use rand_chacha::{
 pub struct Dice(ChaCha8Rng);
 
 impl Dice {
-    /// The stream of `number` among those of `seed`.
+    /// Returns the stream of `number` among those of `seed`.
     #[must_use]
     pub fn new(seed: u64, number: u64) -> Dice {
         let mut key = [0; 32];
@@ -18,12 +18,12 @@ impl Dice {
         Dice(ChaCha8Rng::from_seed(key))
     }
 
-    /// Uniform in [0, 1).
+    /// Draws uniformly from [0, 1).
     pub fn unit(&mut self) -> f32 {
         (self.0.next_u32() >> 8) as f32 / (1 << 24) as f32
     }
 
-    /// Uniform in [low, high).
+    /// Draws uniformly from [low, high).
     pub fn between(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * self.unit()
     }
@@ -33,12 +33,13 @@ impl Dice {
         mean + spread * 2.0 * ((self.unit() + self.unit() + self.unit()) / 1.5 - 1.0)
     }
 
-    /// Whether something of this probability happens.
+    /// Returns whether something of this probability happens.
     pub fn chance(&mut self, probability: f32) -> bool {
         self.unit() < probability
     }
 
-    /// One of as many things as there are `weights`, each as likely as its weight; the last where none has any.
+    /// Returns one of as many things as there are `weights`, each as likely as its weight; the last
+    /// where none has any.
     pub fn pick(&mut self, weights: &[f32]) -> usize {
         let mut rest = self.unit() * weights.iter().sum::<f32>();
         for (at, weight) in weights.iter().enumerate() {
@@ -50,12 +51,12 @@ impl Dice {
         weights.len().saturating_sub(1)
     }
 
-    /// One of `count` things.
+    /// Returns one of `count` things.
     pub fn below(&mut self, count: usize) -> usize {
         (self.0.next_u64() % count.max(1) as u64) as usize
     }
 
-    /// Any number.
+    /// Draws any number.
     pub fn number(&mut self) -> u32 {
         self.0.next_u32()
     }

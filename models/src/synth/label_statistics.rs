@@ -1,4 +1,4 @@
-//! Which genres a synthetic trailer has: as frequent, and as often together, as in Trailers12k.
+//! Draws the genres of a synthetic trailer, with the frequencies and co-occurrences of Trailers12k.
 
 use divita_runtime::bundle::GENRES;
 
@@ -6,7 +6,8 @@ use super::dice::Dice;
 
 const COUNT: usize = GENRES.len();
 
-/// Of Trailers12k's 12,000 trailers, how many have both genres (`mtgc.csv`, 10.5281/zenodo.5716409); on the diagonal, how many have the genre.
+/// Of Trailers12k's 12,000 trailers, how many have both genres (`mtgc.csv`,
+/// 10.5281/zenodo.5716409); on the diagonal, how many have the genre.
 const TOGETHER: [&[u32]; COUNT] = [
     &[3115],
     &[970, 1951],
@@ -26,7 +27,9 @@ const TRAILERS: f64 = 12_000.0;
 /// Rounds of fitting; after these, pairs are off by less than a trailer.
 const ROUNDS: usize = 300;
 
-/// The distribution over sets of genres that has these frequencies of pairs and is otherwise as even as can be (maximum entropy), found by iterative proportional fitting (Deming and Stephan 1940).
+/// The distribution over sets of genres that has these frequencies of pairs and is otherwise as
+/// even as can be (maximum entropy), found by iterative proportional fitting (Deming and Stephan
+/// 1940).
 pub struct LabelStatistics {
     /// The probability of each set: bit k stands for genre k.
     probabilities: Vec<f64>,
@@ -61,7 +64,7 @@ impl Default for LabelStatistics {
 }
 
 impl LabelStatistics {
-    /// The probability that a trailer has both genres; that of one where they are the same.
+    /// Returns the probability that a trailer has both genres; that of one where they are the same.
     #[must_use]
     pub fn pair(&self, one: usize, other: usize) -> f64 {
         let both = 1 << one | 1 << other;
@@ -69,7 +72,7 @@ impl LabelStatistics {
         self.probabilities.iter().enumerate().filter(has).map(|(_, probability)| probability).sum()
     }
 
-    /// The genres of one trailer.
+    /// Returns the genres of one trailer.
     pub fn draw(&self, dice: &mut Dice) -> [bool; COUNT] {
         let mut rest = f64::from(dice.unit()) * self.probabilities.iter().sum::<f64>();
         let set = self.probabilities.iter().position(|probability| {

@@ -1,7 +1,8 @@
-//! Synthetic trailers: videos whose film grammar follows that of genres, with the truth of their labels and shots.
+//! Synthetic trailers: videos whose film grammar follows that of genres, with ground truth for
+//! labels and shots.
 //!
-//! No trailer with labels of genres may be shipped, so the machinery of training is tried, and the demonstration trained, on
-//! these. What is measured on them says how well the machinery works, and nothing about real trailers.
+//! Trailers with genre labels cannot be distributed. The training code is tested on these instead,
+//! and the demo bundle is trained on them. Results on them say nothing about real trailers.
 
 mod dice;
 mod label_statistics;

@@ -1,4 +1,4 @@
-//! A picture in the making: RGB in [0, 1], drawn upon with soft edges, and what becomes of it in a video.
+//! A picture: RGB in [0, 1] with soft drawing, and its conversion to video.
 
 /// A colour, RGB in [0, 1].
 pub type Colour = [f32; 3];
@@ -14,13 +14,13 @@ pub struct Picture {
     pub pixels: Vec<Colour>,
 }
 
-/// Between two colours.
+/// Mixes two colours.
 #[must_use]
 pub fn mix(one: Colour, other: Colour, share: f32) -> Colour {
     std::array::from_fn(|at| one[at] + (other[at] - one[at]) * share)
 }
 
-/// The colour of a hue (turns), a saturation and a value in [0, 1].
+/// Returns the colour of a hue (turns), a saturation and a value in [0, 1].
 #[must_use]
 pub fn hsv(hue: f32, saturation: f32, value: f32) -> Colour {
     std::array::from_fn(|channel| {
@@ -31,13 +31,14 @@ pub fn hsv(hue: f32, saturation: f32, value: f32) -> Colour {
 }
 
 impl Picture {
-    /// All of one colour.
+    /// Returns all of one colour.
     #[must_use]
     pub fn filled(width: usize, height: usize, colour: Colour) -> Picture {
         Picture { width, height, pixels: vec![colour; width * height] }
     }
 
-    /// What `colour` gives of each pixel, by its place: x in [0, 1] over the width, y in [0, 1] over the height.
+    /// What `colour` gives of each pixel, by its place: x in [0, 1] over the width, y in [0, 1]
+    /// over the height.
     pub fn paint(&mut self, mut colour: impl FnMut(f32, f32, Colour) -> Colour) {
         let (width, height) = (self.width, self.height);
         for (at, pixel) in self.pixels.iter_mut().enumerate() {
@@ -46,7 +47,8 @@ impl Picture {
         }
     }
 
-    /// An ellipse around (x, y), its radii as shares of the height; `soft` is the share of the radius over which it fades, `cover` how much it hides.
+    /// An ellipse around (x, y), its radii as shares of the height; `soft` is the share of the
+    /// radius over which it fades, `cover` how much it hides.
     pub fn ellipse(&mut self, (x, y): (f32, f32), (across, down): (f32, f32), colour: Colour, soft: f32, cover: f32) {
         let height = self.height as f32;
         let (x, y) = (x * self.width as f32, y * height);
@@ -74,7 +76,8 @@ impl Picture {
         }
     }
 
-    /// The colour at a place in pixels, between the four around it; beyond the edge that of the edge.
+    /// Returns the colour at a place in pixels, between the four around it; beyond the edge that of
+    /// the edge.
     #[must_use]
     pub fn at(&self, x: f32, y: f32) -> Colour {
         let x = (x - 0.5).clamp(0.0, (self.width - 1) as f32);
@@ -90,7 +93,8 @@ impl Picture {
         )
     }
 
-    /// As video has it: planes of luma and of both colour differences at half the width and height (I420, BT.601, limited range). Sides must be even.
+    /// As video has it: planes of luma and of both colour differences at half the width and height
+    /// (I420, BT.601, limited range). Sides must be even.
     #[must_use]
     pub fn planes(&self) -> [Vec<u8>; 3] {
         let code = |value: f32| (value + 0.5).clamp(0.0, 255.0) as u8;
@@ -113,7 +117,7 @@ impl Picture {
     }
 }
 
-/// The whole numbers from `low` to `high`, as far as they are below `count`.
+/// Returns the whole numbers from `low` to `high`, as far as they are below `count`.
 fn clip(low: f32, high: f32, count: usize) -> std::ops::Range<usize> {
     if high < 0.0 {
         return 0..0;
@@ -134,7 +138,7 @@ pub fn noise(seed: u32, x: f32, y: f32) -> f32 {
     above + (below - above) * down
 }
 
-/// A number in [0, 1) for a place, as good as random.
+/// Returns a number in [0, 1) for a place, as good as random.
 #[must_use]
 pub fn scatter(seed: u32, x: i32, y: i32) -> f32 {
     let mixed = seed ^ (x as u32).wrapping_mul(0x8da6_b343) ^ (y as u32).wrapping_mul(0xd816_3841);

@@ -1,8 +1,9 @@
-//! The film grammar of each genre: cues that can be computed from a trailer, after Rasheed, Sheikh and Shah (2005): length of shots, motion, lighting key, variance of colour; and where scenes play, who is seen, what happens.
+//! The film grammar of each genre, by cues that can be computed from a trailer (Rasheed, Sheikh and
+//! Shah 2005): shot length, motion, lighting key and colour variance; and places, faces and events.
 
 use divita_runtime::bundle::GENRES;
 
-/// Where a scene plays.
+/// Place of a scene.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// Sky, mountains, ground.
@@ -22,7 +23,7 @@ impl Place {
     pub const ALL: [Place; 5] = [Place::Landscape, Place::City, Place::Interior, Place::Forest, Place::Space];
 }
 
-/// What the air is full of.
+/// Particles in the air.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Air {
     /// Nothing.

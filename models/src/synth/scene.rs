@@ -1,4 +1,4 @@
-//! What a scene looks like at a moment: the place through a moving camera, people, air, light.
+//! What a scene shows at a moment: the place through a moving camera, people, air, light.
 
 use super::{
     dice::Dice,
@@ -10,9 +10,9 @@ use super::{
 /// Something that happens for a moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Happening {
-    /// When it begins, seconds of the scene.
+    /// Start, in seconds of the scene.
     pub at_s: f32,
-    /// How long it lasts.
+    /// Duration, seconds.
     pub length_s: f32,
     /// Where, in shares of width and height.
     pub place: (f32, f32),
@@ -20,7 +20,7 @@ pub struct Happening {
     pub explosion: bool,
 }
 
-/// What moves.
+/// Kind of a moving figure.
 #[derive(Clone, Copy, PartialEq)]
 enum FigureKind {
     /// A head and shoulders.
@@ -68,7 +68,7 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// A scene of `seconds` in the manner of a genre, for frames of this size.
+    /// Returns a scene of `seconds` in the manner of a genre, for frames of this size.
     #[must_use]
     pub fn new(profile: &Profile, seconds: f32, frame: (usize, usize), dice: &mut Dice) -> Scene {
         let kind = Place::ALL[dice.pick(&profile.places)];
@@ -118,19 +118,20 @@ impl Scene {
         }
     }
 
-    /// What happens in it that is no transition.
+    /// Returns the events that are not transitions.
     #[must_use]
     pub fn happenings(&self) -> &[Happening] {
         &self.happenings
     }
 
-    /// The place that it plays in, painted anew each time.
+    /// Returns the place that it plays in, painted anew each time.
     #[must_use]
     pub fn place(&self) -> Picture {
         scenery(self.kind, self.frame, &mut Dice::new(self.seed.into(), 1))
     }
 
-    /// The scene in its `place` at `t` seconds; before it begins and after it ends it goes on.
+    /// Returns the scene in its `place` at `t` seconds; before it begins and after it ends it goes
+    /// on.
     #[must_use]
     pub fn at(&self, t: f32, place: &Picture) -> Picture {
         let mut picture = self.seen(t, place);
@@ -156,7 +157,7 @@ impl Scene {
         picture
     }
 
-    /// The place through the camera.
+    /// Returns the place through the camera.
     fn seen(&self, t: f32, place: &Picture) -> Picture {
         let [start, going] = self.camera;
         let (width, height) = (place.width as f32, place.height as f32);

@@ -11,7 +11,7 @@ pub const WIDER: f32 = 1.8;
 /// The same for the height.
 pub const HIGHER: f32 = 1.4;
 
-/// A place, for frames of this size.
+/// Returns a place, for frames of this size.
 #[must_use]
 pub fn scenery(place: Place, (width, height): (usize, usize), dice: &mut Dice) -> Picture {
     let (width, height) = ((width as f32 * WIDER) as usize, (height as f32 * HIGHER) as usize);

@@ -1,4 +1,5 @@
-//! A trailer: scenes in the manners of its genres, how they are joined, titles, black, and how all of it was filmed.
+//! A trailer: scenes in the style of its genres, transitions, titles, black frames, and the
+//! recording.
 
 use divita_runtime::bundle::GENRES;
 use serde::Serialize;
@@ -13,7 +14,7 @@ use super::{
 /// Frames a second of every trailer.
 pub const RATE: usize = 24;
 
-/// What a trailer is to be.
+/// Properties of a trailer.
 #[derive(Clone, Copy, Debug)]
 pub struct Order {
     /// Its genres, in the order of [`GENRES`].
@@ -38,7 +39,7 @@ pub struct Transition {
 /// Something that is no transition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Disturbance {
-    /// What it is.
+    /// Its kind.
     pub kind: &'static str,
     /// Its first frame.
     pub first: usize,
@@ -119,13 +120,13 @@ impl Screenplay {
         Screenplay { order, shots, joins, bars, grain, seed: dice.number() }
     }
 
-    /// Its transitions, in order.
+    /// Returns its transitions, in order.
     #[must_use]
     pub fn transitions(&self) -> &[Transition] {
         &self.joins
     }
 
-    /// What happens in it that is no transition, in order.
+    /// Returns the events that are not transitions, in order.
     #[must_use]
     pub fn disturbances(&self) -> Vec<Disturbance> {
         let mut all = Vec::new();
@@ -146,9 +147,10 @@ impl Screenplay {
         all
     }
 
-    /// Its frames, one after the other.
+    /// Returns its frames, one after the other.
     pub fn frames(&self) -> impl Iterator<Item = Picture> + '_ {
-        // Of the shots that are on screen; a trailer's places are too many to have them all painted.
+        // Of the shots that are on screen; a trailer's places are too many to have them all
+        // painted.
         let mut places: Vec<(usize, Option<Picture>)> = Vec::new();
         (0..self.order.frames).map(move |frame| self.frame(frame, &mut places))
     }

@@ -1,4 +1,4 @@
-//! Pictures into a video file: H.264 by OpenH264, in MP4.
+//! Encodes pictures as H.264 by OpenH264 and writes them to an MP4 file.
 
 use std::{fs, num::NonZeroU32, path::Path};
 
@@ -31,13 +31,13 @@ const PICTURE: u8 = 8;
 #[non_exhaustive]
 pub enum VideoFileError {
     /// The encoder refuses a picture.
-    #[error("OpenH264 does not encode the picture")]
+    #[error("OpenH264 cannot encode the picture")]
     Encoder(#[from] openh264::Error),
     /// The file's tables cannot be made.
-    #[error("the MP4 file cannot be made: {0}")]
+    #[error("cannot write the MP4 file: {0}")]
     Mux(String),
     /// There are no pictures.
-    #[error("there is no picture to write")]
+    #[error("there are no pictures to write")]
     Empty,
     /// The file cannot be written.
     #[error(transparent)]
@@ -50,8 +50,9 @@ impl From<MuxError> for VideoFileError {
     }
 }
 
-/// Writes `pictures`, all of one size with even sides, at [`RATE`] frames a second to `path`; `quantiser`, 0 to 51, says how much of them is lost. The file appears whole or not at all, and is
-/// the same bytes each time.
+/// Writes `pictures`, all of one size with even sides, at [`RATE`] frames per second to `path`;
+/// `quantiser`, 0 to 51, says how much of them is lost. The file appears whole or not at all, and
+/// is the same bytes each time.
 ///
 /// # Errors
 /// [`VideoFileError`].
@@ -126,7 +127,7 @@ pub fn write_video(path: &Path, pictures: impl Iterator<Item = Picture>, quantis
     Ok(write_whole(path, &file)?)
 }
 
-/// A NAL unit without what divides it from the one before in a stream.
+/// Returns a NAL unit without what divides it from the one before in a stream.
 fn without_start_code(unit: &[u8]) -> &[u8] {
     let zeros = unit.iter().take_while(|&&byte| byte == 0).count();
     unit.get(zeros + 1..).filter(|_| unit.get(zeros) == Some(&1)).unwrap_or(unit)

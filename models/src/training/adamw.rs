@@ -1,4 +1,5 @@
-//! The optimizer of section 6: AdamW (Loshchilov and Hutter 2019), in the AMSGrad form (Reddi 2018) of the authors' code, and its state by the names of weights.
+//! The optimiser of section 6: AdamW (Loshchilov and Hutter 2019), in the AMSGrad form (Reddi 2018)
+//! of the authors' code. Its state is kept by the names of the weights.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,8 @@ use crate::weights::{self, Weights};
 /// torch's, which the authors' code leaves as it is.
 const EPSILON: f32 = 1e-8;
 
-/// What the optimizer remembers of the gradients, by the name of the weight and that of the moment: `first`, `second`, `highest`.
+/// What the optimizer remembers of the gradients, by the name of the weight and that of the moment:
+/// `first`, `second`, `highest`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Moments {
     /// Steps that were taken.
@@ -33,7 +35,8 @@ pub struct AdamW {
 }
 
 impl AdamW {
-    /// An optimizer that has seen nothing; `decay` is how fast weights fall towards zero, as a share of the rate.
+    /// Returns an optimizer that has seen nothing; `decay` is how fast weights fall towards zero,
+    /// as a share of the rate.
     #[must_use]
     pub fn new(decay: f32) -> AdamW {
         let rule = AdamWConfig::new().with_amsgrad(true).with_epsilon(EPSILON).with_weight_decay(decay).build();
@@ -43,7 +46,8 @@ impl AdamW {
     /// Goes on from `moments`.
     ///
     /// # Errors
-    /// [`crate::Error::MissingWeight`] and [`crate::Error::WeightShape`] where they are not those of `network`.
+    /// [`crate::Error::MissingWeight`] and [`crate::Error::WeightShape`] where they are not those
+    /// of `network`.
     pub fn resume(
         decay: f32,
         moments: &Moments,
@@ -71,7 +75,8 @@ impl AdamW {
         Ok(optimizer)
     }
 
-    /// One step of all parameters of `network` down their `gradients`, at this rate. Parameters that have none stay.
+    /// One step of all parameters of `network` down their `gradients`, at this rate. Parameters
+    /// that have none stay.
     pub fn step(&mut self, rate: f64, network: &mut Differentiable, gradients: ParameterGradients) {
         for (name, gradient) in gradients {
             let elements = network.parameters()[&name].clone();

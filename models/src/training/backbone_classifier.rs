@@ -1,4 +1,5 @@
-//! A backbone with the plainest head, so that it can be trained: the mean of the vectors of a few clips of a video, and a linear layer.
+//! A backbone with the simplest head, for training: the mean of the vectors of a few clips of a
+//! video, and a linear layer.
 
 use burn_core::tensor::{Device, Tensor};
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};
@@ -14,7 +15,8 @@ use crate::{
     weights::{Weights, seed::initial},
 };
 
-/// Clips that are run at a time where nothing is trained: what a backbone makes of pictures is much larger than what it makes in the end.
+/// Clips that are run at a time where nothing is trained: what a backbone makes of pictures is much
+/// larger than what it makes in the end.
 const TOGETHER: usize = 32;
 
 /// The backbone and the head.
@@ -27,10 +29,12 @@ impl BackboneClassifier {
     /// The names of the two networks.
     pub const NETWORKS: [&str; 2] = ["backbone", "classifier"];
 
-    /// `backbone`, which makes vectors of `features` numbers, for `labels` labels, over what `pictures` holds; with `weights` of the two, or such as training begins with.
+    /// `backbone`, which makes vectors of `features` numbers, for `labels` labels, over what
+    /// `pictures` holds; with `weights` of the two, or such as training begins with.
     ///
     /// # Errors
-    /// [`crate::Error::MissingWeight`] and [`crate::Error::WeightShape`] where the weights are not the networks'.
+    /// [`crate::Error::MissingWeight`] and [`crate::Error::WeightShape`] where the weights are not
+    /// the networks'.
     pub fn new(
         backbone: Graph,
         features: usize,
@@ -57,7 +61,7 @@ impl BackboneClassifier {
     }
 }
 
-/// What the networks begin with.
+/// Initial weights.
 #[derive(Clone, Copy)]
 pub enum Begin<'a> {
     /// Numbers drawn from a seed.

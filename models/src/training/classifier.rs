@@ -1,4 +1,5 @@
-//! What can be trained on labels of videos: networks that give logits of snippets, and by them probabilities of videos.
+//! The trait of networks that are trained on labels of videos: logits of snippets, and
+//! probabilities of videos from them.
 
 use burn_core::tensor::{Device, Tensor};
 use divita_runtime::bundle::Task;
@@ -14,7 +15,7 @@ use crate::representations;
 /// Snippets that are run at a time where nothing is trained.
 const TOGETHER: usize = 64;
 
-/// Why there is no result.
+/// Why there are no results.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClassifierError {
@@ -23,14 +24,14 @@ pub enum ClassifierError {
     Untrainable(#[from] Untrainable),
     /// A probability is no number.
     #[error(
-        "the probabilities of the video in row {row} of the table are no numbers: what is known of it is not finite, or the rate was too high; what the last whole epoch left is kept"
+        "the probabilities of the video in row {row} of the table are not finite: its vectors are not finite, or the rate is too high. The last finished epoch is kept"
     )]
     NotFinite {
         /// The row, from 1, the heading left out.
         row: usize,
     },
     /// Vectors cannot be read.
-    #[error("the vectors of a clip cannot be read")]
+    #[error("cannot read the vectors of a clip")]
     Vectors(#[from] representations::Error),
 }
 
@@ -39,10 +40,10 @@ pub type Loss<'a> = &'a mut dyn FnMut(Tensor<2>) -> Result<Tensor<1>, Classifier
 
 /// Networks that together say which labels a snippet has.
 pub trait Classifier {
-    /// The networks, each with its name.
+    /// Returns the networks, each with its name.
     fn networks(&mut self) -> &mut [(String, Differentiable)];
 
-    /// The row of the table that the video at `row` has.
+    /// Returns the row of the table that the video at `row` has.
     fn table_row(&self, row: usize) -> usize {
         row
     }
@@ -53,7 +54,8 @@ pub trait Classifier {
     /// [`ClassifierError::Vectors`].
     fn clips(&self, rows: &[usize]) -> Result<Vec<usize>, ClassifierError>;
 
-    /// Logits of `snippets` of `clips` clips, (snippets, labels), on `device`. `random` draws whatever training draws, such as what dropout leaves out; without it nothing is drawn, and
+    /// Logits of `snippets` of `clips` clips, (snippets, labels), on `device`. `random` draws
+    /// whatever training draws, such as what dropout leaves out; without it nothing is drawn, and
     /// batch norms take what they have kept.
     ///
     /// # Errors
@@ -66,7 +68,8 @@ pub trait Classifier {
         random: Option<&mut ChaCha8Rng>,
     ) -> Result<Tensor<2>, ClassifierError>;
 
-    /// Runs a training step's `snippets` as [`Classifier::logits`] does: the loss that `loss` gives for the logits, and its gradients, a map for each of the networks in their order.
+    /// Runs a training step's `snippets` as [`Classifier::logits`] does: the loss that `loss` gives
+    /// for the logits, and its gradients, a map for each of the networks in their order.
     ///
     /// # Errors
     /// [`ClassifierError`].
@@ -84,9 +87,9 @@ pub trait Classifier {
         Ok((value, self.networks().iter().map(|(_, network)| network.gradients(&gradients)).collect()))
     }
 
-    /// Probabilities of the labels of the videos at `rows`: the mean over each one's snippets (paper, section 5), each
-    /// snippet's being the sigmoids of its logits, or of a single-label `task` their softmax. A mean of vectors that
-    /// sum to 1 sums to 1.
+    /// Probabilities of the labels of the videos at `rows`: the mean over each one's snippets
+    /// (paper, section 5), each snippet's being the sigmoids of its logits, or of a single-label
+    /// `task` their softmax. A mean of vectors that sum to 1 sums to 1.
     ///
     /// # Errors
     /// [`ClassifierError`].

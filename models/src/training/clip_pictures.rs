@@ -1,4 +1,5 @@
-//! What a backbone is trained on: clips of videos as the runtime cuts and shrinks them, held in memory as 8-bit pictures.
+//! The training data of a backbone: clips of videos as the runtime cuts and shrinks them, in memory
+//! as 8-bit pictures.
 
 use divita_runtime::{
     bundle::StreamInput,
@@ -32,14 +33,16 @@ pub struct Cutting {
     pub segmentation: Segmentation,
     /// Clips that are kept of a video, chosen at random where it has more.
     pub kept: usize,
-    /// How many times smaller than the backbone's input the pictures are, along each side: its vectors are means over places, so a convolutional network reads
-    /// pictures of any size, and learns from small ones in a fraction of the time.
+    /// How many times smaller than the backbone's input the pictures are, along each side: its
+    /// vectors are means over places, so a convolutional network reads pictures of any size, and
+    /// learns from small ones in a fraction of the time.
     pub shrink: usize,
-    /// Of the choice of clips.
+    /// Seed of the choice of clips.
     pub seed: u64,
     /// SHA-256 of the weights of the shot detector.
     pub detector: String,
-    /// How frames become the backbone's input, where the weights that training begins with do not have the usual one.
+    /// How frames become the backbone's input, where the weights that training begins with do not
+    /// have the usual one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<StreamInput>,
 }
@@ -65,14 +68,15 @@ impl Cutting {
 
 /// Why there are no pictures of a video.
 #[derive(Debug, thiserror::Error)]
-#[error("{video} is of no use (mend it, or leave it out of the table)")]
+#[error("cannot train on {video} (repair it, or remove it from the table)")]
 pub struct ClipPicturesError {
     video: String,
     #[source]
     reason: Box<ExtractError>,
 }
 
-/// What a clip is to a backbone: its keyframe, or its frames without those that are black for want of content.
+/// What a clip is to a backbone: its keyframe, or its frames without those that are black for want
+/// of content.
 type Pictures = Vec<Picture>;
 
 /// The clips of the videos of a table.
@@ -86,7 +90,8 @@ pub struct ClipPictures {
 }
 
 impl ClipPictures {
-    /// Cuts `videos`, each the row of its table and its path, on all processors; `done` is called after each.
+    /// Cuts `videos`, each the row of its table and its path, on all processors; `done` is called
+    /// after each.
     ///
     /// # Errors
     /// [`ClipPicturesError`] of the first video that has no pictures.
@@ -117,7 +122,7 @@ impl ClipPictures {
         self.clips[row].len()
     }
 
-    /// The shape of a clip as the backbone reads it, without the axis of the batch.
+    /// Returns the shape of a clip as the backbone reads it, without the axis of the batch.
     #[must_use]
     pub fn shape(&self) -> Vec<usize> {
         match self.stream {
@@ -126,7 +131,8 @@ impl ClipPictures {
         }
     }
 
-    /// The input of the backbone for clip `clip` of the video at `row`; a video that has fewer shows them again.
+    /// The input of the backbone for clip `clip` of the video at `row`; a video that has fewer
+    /// shows them again.
     pub fn fill(&self, row: usize, clip: usize, data: &mut [f32]) {
         let clips = &self.clips[row];
         let pictures = &clips[clip % clips.len()];
@@ -137,7 +143,7 @@ impl ClipPictures {
     }
 }
 
-/// The clips of one video that are kept.
+/// Returns the clips of one video that are kept.
 fn clips_of(backbone: Backbone, cutting: &Cutting, row: usize, video: &str) -> Result<Vec<Pictures>, ExtractError> {
     let input = cutting.input(backbone);
     let options = segmenter_options(backbone.stream(), input, cutting.fps, cutting.segmentation);
@@ -145,7 +151,8 @@ fn clips_of(backbone: Backbone, cutting: &Cutting, row: usize, video: &str) -> R
     let mut below = |limit: usize| (random.next_u64() % limit as u64) as usize;
     let (mut kept, mut seen) = (Vec::new(), 0);
     let keep = |clip: &Clip| -> Result<(), ExtractError> {
-        // Each clip is kept with the same probability, and which there will be need not be known (Vitter 1985, algorithm R).
+        // Each clip is kept with the same probability, and which there will be need not be known
+        // (Vitter 1985, algorithm R).
         seen += 1;
         let place = if kept.len() < cutting.kept { kept.len() } else { below(seen) };
         if place < cutting.kept {
@@ -168,7 +175,7 @@ fn clips_of(backbone: Backbone, cutting: &Cutting, row: usize, video: &str) -> R
     if kept.is_empty() { Err(ExtractError::NoClip) } else { Ok(kept) }
 }
 
-/// The means of `times` x `times` pixels.
+/// Returns the means of `times` x `times` pixels.
 fn shrunk(picture: &Picture, times: usize) -> Picture {
     let (width, height) = (picture.width() / times, picture.height() / times);
     let count = (times * times) as u32;

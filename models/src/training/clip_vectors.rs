@@ -1,4 +1,5 @@
-//! The vectors of a data set's clips, of one stream or two, at one working rate or several. Reads the clips that are asked for from their stores, and keeps whole videos while there is room.
+//! The vectors of a data set's clips, for one or two streams and one or several working rates.
+//! Reads clips from their stores on request, and keeps whole videos up to a memory limit.
 
 use std::sync::{
     Arc, OnceLock,
@@ -14,7 +15,8 @@ use crate::{
 /// Default maximum of the bytes that are kept.
 pub const DEFAULT_ROOM: u64 = 1 << 30;
 
-/// Bytes that may still be kept in memory. Clones share them, so that all data of a command stays within one maximum.
+/// Bytes that may still be kept in memory. Clones share them, so that all data of a command stays
+/// within one maximum.
 #[derive(Clone, Debug)]
 pub struct Room(Arc<AtomicU64>);
 
@@ -58,7 +60,9 @@ pub struct ClipVectors {
 }
 
 impl ClipVectors {
-    /// The vectors of `videos`, an array each in every one of `stores`, called as the video is without folder and ending. `stores` has for each rate the stores of the streams, at least one.
+    /// Returns the vectors of `videos`, an array each in every one of `stores`, called as the video
+    /// is without folder and ending. `stores` has for each rate the stores of the streams, at least
+    /// one.
     #[must_use]
     pub fn new(stores: Vec<Vec<Store>>, videos: &[String], room: Room) -> ClipVectors {
         let rows = stores.len() * videos.len();
@@ -72,20 +76,21 @@ impl ClipVectors {
         self.stores[0].iter().map(Store::num_features)
     }
 
-    /// The same videos at every rate: of the rows of the table those of all rates.
+    /// Returns the same videos at every rate: of the rows of the table those of all rates.
     #[must_use]
     pub fn at_all_rates(&self, rows: &[usize]) -> Vec<usize> {
         let at = |rate: usize| rows.iter().map(move |row| rate * self.names.len() + row);
         (0..self.stores.len()).flat_map(at).collect()
     }
 
-    /// The row of the table that `row` is of.
+    /// Returns the row of the table that `row` is of.
     #[must_use]
     pub fn table_row(&self, row: usize) -> usize {
         row % self.names.len()
     }
 
-    /// Opens the arrays of the videos at `rows` of the table, at every rate; the videos that a store lacks.
+    /// Opens the arrays of the videos at `rows` of the table, at every rate; the videos that a
+    /// store lacks.
     #[must_use]
     pub fn missing(&self, rows: &[usize]) -> Vec<&str> {
         let lacks = |row: &usize| {
@@ -97,7 +102,7 @@ impl ClipVectors {
         lacking.map(|(&row, _)| self.names[row].as_str()).collect()
     }
 
-    /// Number of clips that a video has in every stream. Reads no vectors.
+    /// Returns the number of clips that a video has in every stream. Reads no vectors.
     ///
     /// # Errors
     /// Those of [`Store::array`].
@@ -106,7 +111,8 @@ impl ClipVectors {
         (0..self.videos.len()).try_fold(usize::MAX, |least, stream| Ok(least.min(of_stream(stream)?)))
     }
 
-    /// Fills `to` with the vectors of stream `stream` of the video at `row` from clip `first` on, and with zeros where the video has no more clips. Beyond the last rate that there is, the
+    /// Fills `to` with the vectors of stream `stream` of the video at `row` from clip `first` on,
+    /// and with zeros where the video has no more clips. Beyond the last rate that there is, the
     /// vectors are those of the last.
     ///
     /// # Errors
@@ -135,14 +141,14 @@ impl ClipVectors {
         Ok(())
     }
 
-    /// Bytes of the vectors that are kept.
+    /// Returns the bytes of the vectors that are kept.
     #[must_use]
     pub fn bytes_kept(&self) -> u64 {
         let kept = self.videos.iter().flatten().filter_map(|video| video.kept.get());
         kept.map(|kept| 4 * kept.len() as u64).sum()
     }
 
-    /// A video and its array, opened when it is first asked for.
+    /// Returns a video and its array, opened when it is first asked for.
     fn video(&self, stream: usize, row: usize) -> Result<(&Video, &Array), Error> {
         let (rate, at) = ((row / self.names.len()).min(self.stores.len() - 1), self.table_row(row));
         let video = &self.videos[stream][rate * self.names.len() + at];

@@ -1,4 +1,5 @@
-//! Draws muAP against parameters and against multiply-accumulates: the paper's Figure 10, its points and ours.
+//! Draws muAP against parameters and multiply-accumulates: the paper's Figure 10, with the paper's
+//! points and ours.
 
 use super::published_results::{Figure, Row, Setting};
 use crate::{
@@ -19,9 +20,9 @@ const RADIUS: f64 = 5.0;
 pub struct Point {
     /// Name, as the paper has it.
     pub name: String,
-    /// What the paper reports.
+    /// The paper's point.
     pub paper: Place,
-    /// What was trained here; none where it was not.
+    /// Our point; none where the row was not trained.
     pub ours: Option<Place>,
 }
 
@@ -40,8 +41,8 @@ pub struct Place {
 const CLIP_FRAMES: usize = 24;
 
 impl Point {
-    /// Returns the point of a row of Table 10, with `ours`, mean and standard deviation of muAP in percent; none for a
-    /// row whose network has no published cost.
+    /// Returns the point of a row of Table 10, with `ours`, mean and standard deviation of muAP in
+    /// percent; none for a row whose network has no published cost.
     #[must_use]
     pub fn new(row: &Row, ours: Option<Figure>) -> Option<Point> {
         let Setting::Heads(heads) = row.setting else { return None };
@@ -123,7 +124,8 @@ fn panel(
     label(page, area, points, spot);
 }
 
-/// Writes the name of each network beside its point of the paper, to the side and at the height where no other name is.
+/// Writes the name of each network beside its point of the paper, to the side and at the height
+/// where no other name is.
 fn label(page: &mut Page, area: Area, points: &[Point], spot: impl Fn(&Place) -> (f64, f64, [f64; 2])) {
     let mut written: Vec<Area> = Vec::new();
     let places = points.iter().flat_map(|point| std::iter::once(&point.paper).chain(&point.ours));

@@ -1,4 +1,5 @@
-//! The plot of a training run: losses above, muAP and, where there is one, top-1 accuracy below, over epochs. SVG.
+//! The plot of a training run as SVG: losses at the top; muAP, and top-1 accuracy for single-label
+//! tasks, at the bottom.
 
 use super::Epoch;
 use crate::plot::{Anchor, Area, COLOURS, Page, Scale, round_step};
@@ -17,7 +18,7 @@ struct Line {
     values: Vec<Option<f64>>,
 }
 
-/// The plot of these epochs.
+/// Returns the plot of these epochs.
 #[must_use]
 pub fn svg(epochs: &[Epoch]) -> String {
     let line = |name, colour, value: fn(&Epoch) -> Option<f64>| Line {

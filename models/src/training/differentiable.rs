@@ -1,4 +1,4 @@
-//! A network as a function that can be differentiated: the layers of its graph as operations of burn.
+//! A network as a differentiable function: the layers of its graph as operations of burn.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ const MOMENTUM: f64 = 0.1;
 
 /// The network has a layer that has no derivative here.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{network} has a layer that cannot be trained: {layer}")]
+#[error("cannot train {network}: it has a layer of type {layer}")]
 pub struct Untrainable {
     network: &'static str,
     layer: String,
@@ -35,13 +35,15 @@ pub type ParameterGradients = BTreeMap<String, Tensor<1>>;
 
 /// How a network is run.
 pub enum Mode<'a> {
-    /// Batch norms take and keep the statistics of the batch, and this draws what dropout leaves out.
+    /// Batch norms take and keep the statistics of the batch, and this draws what dropout leaves
+    /// out.
     Training(&'a mut ChaCha8Rng),
     /// Batch norms take what they have kept, and all is there.
     Inference,
 }
 
-/// A network and its weights. All have their first axis for the batch, of any length; a head's second one, the clips, may have any length too.
+/// A network and its weights. All have their first axis for the batch, of any length; a head's
+/// second one, the clips, may have any length too.
 pub struct Differentiable {
     graph: Graph,
     /// Shape of each weight.
@@ -54,7 +56,8 @@ pub struct Differentiable {
     tracked: bool,
 }
 
-/// Elements, and the shape that they lie in: burn's tensors have a rank that the compiler knows, those of a graph have not.
+/// Elements, and the shape that they lie in: burn's tensors have a rank that the compiler knows,
+/// those of a graph have not.
 #[derive(Clone)]
 struct Value {
     elements: Tensor<1>,
@@ -97,10 +100,12 @@ impl Value {
 }
 
 impl Differentiable {
-    /// The network `graph` with `weights`, on `device`, which must be one that keeps gradients (`Device::autodiff`).
+    /// Returns the network `graph` with `weights`, on `device`, which must be one that keeps
+    /// gradients (`Device::autodiff`).
     ///
     /// # Errors
-    /// [`crate::Error::MissingWeight`] and [`crate::Error::WeightShape`] where the weights are not the graph's.
+    /// [`crate::Error::MissingWeight`] and [`crate::Error::WeightShape`] where the weights are not
+    /// the graph's.
     pub fn new(graph: Graph, weights: &Weights, device: &Device) -> Result<Differentiable, crate::Error> {
         let mut network = Differentiable {
             graph,
@@ -121,7 +126,7 @@ impl Differentiable {
         Ok(network)
     }
 
-    /// The description.
+    /// Returns the description.
     #[must_use]
     pub fn graph(&self) -> &Graph {
         &self.graph
@@ -132,14 +137,15 @@ impl Differentiable {
         &self.parameters
     }
 
-    /// The gradients of the parameters that a loss depends on, out of those of the loss.
+    /// Returns the gradients of the parameters that a loss depends on, out of those of the loss.
     #[must_use]
     pub fn gradients(&self, gradients: &Gradients) -> ParameterGradients {
         let all = self.parameters.iter();
         all.filter_map(|(name, elements)| Some((name.clone(), elements.grad(gradients)?))).collect()
     }
 
-    /// Number of 32-bit words that training draws for a batch of `batch` inputs of the graph's shape.
+    /// Returns the number of 32-bit words that training draws for a batch of `batch` inputs of the
+    /// graph's shape.
     #[must_use]
     pub fn words_drawn(&self, batch: usize) -> u128 {
         let outputs = self.graph.layers.iter().flat_map(|layer| &layer.outputs);
@@ -156,7 +162,7 @@ impl Differentiable {
         self.parameters.insert(name.to_owned(), elements.require_grad());
     }
 
-    /// All weights as they are now.
+    /// Returns all weights as they are now.
     #[must_use]
     pub fn weights(&self) -> Weights {
         let all = self.parameters.iter().chain(&self.statistics);
@@ -167,8 +173,9 @@ impl Differentiable {
         Weights(all.map(weight).collect())
     }
 
-    /// What the network makes of a batch, a row each: `input` of shape (batch, ...), the axes after the first as in the graph.
-    /// It can be differentiated where the input's device keeps gradients.
+    /// What the network makes of a batch, a row each: `input` of shape (batch, ...), the axes after
+    /// the first as in the graph. It can be differentiated where the input's device keeps
+    /// gradients.
     ///
     /// # Errors
     /// [`Untrainable`].
@@ -176,7 +183,8 @@ impl Differentiable {
         self.run_value(Value::of(input), mode)
     }
 
-    /// The same for one input as other programs take it, with what batch norms have kept; its elements.
+    /// Returns the same for one input as other programs take it, with what batch norms have kept;
+    /// its elements.
     ///
     /// # Errors
     /// [`Untrainable`].
@@ -323,7 +331,8 @@ impl Differentiable {
         })
     }
 
-    /// Every state of a gated recurrent unit, (batch, steps, hidden), in torch's form: the reset gate is applied to what the state's matrix has made.
+    /// Returns every state of a gated recurrent unit, (batch, steps, hidden), in torch's form: the
+    /// reset gate is applied to what the state's matrix has made.
     fn recur(&self, layer: &Layer, hidden: usize, x: Tensor<3>) -> Tensor<3> {
         let [batch, steps, features] = x.dims();
         let device = x.device();
@@ -348,7 +357,7 @@ impl Differentiable {
     }
 }
 
-/// The elements as they are in memory.
+/// Returns the elements as they are in memory.
 pub(super) fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.try_into_vec_as().expect("what the processor has computed can be read")
 }
@@ -368,7 +377,8 @@ fn drop(elements: Tensor<1>, share: f32, random: &mut ChaCha8Rng) -> Tensor<1> {
     elements * mask
 }
 
-/// Multi-head scaled dot-product attention of query, key and value, (batch, tokens, features) each; its elements.
+/// Multi-head scaled dot-product attention of query, key and value, (batch, tokens, features) each;
+/// its elements.
 fn attend(inputs: impl Iterator<Item = Value>, heads: usize) -> Tensor<1> {
     let mut parts = inputs.map(|value| {
         let x: Tensor<3> = value.shaped();
@@ -383,12 +393,14 @@ fn attend(inputs: impl Iterator<Item = Value>, heads: usize) -> Tensor<1> {
     activation::softmax(scores, 3).matmul(value).swap_dims(1, 2).reshape([-1])
 }
 
-/// Returns whether both sides of every axis are padded alike, which burn's convolutions do themselves.
+/// Returns whether both sides of every axis are padded alike, which burn's convolutions do
+/// themselves.
 fn is_symmetric(conv: &Conv) -> bool {
     conv.padding.iter().all(|[before, after]| before == after)
 }
 
-/// Pads the input of a convolution with zeros where its two sides are padded differently (TensorFlow's `same`).
+/// Pads the input of a convolution with zeros where its two sides are padded differently
+/// (TensorFlow's `same`).
 fn padded<const D: usize>(conv: &Conv, x: Tensor<D>) -> Tensor<D> {
     if is_symmetric(conv) {
         return x;
@@ -404,7 +416,8 @@ fn geometry<const N: usize>(conv: &Conv) -> ConvOptions<N> {
     ConvOptions::new(axes(&conv.stride), padding, axes(&conv.dilation), conv.groups)
 }
 
-/// Side 3, stride 2, padding 1 over all axes after the channels. Over three axes it is the pool over two, then over time.
+/// Returns the side 3, stride 2, padding 1 over all axes after the channels. Over three axes it is
+/// the pool over two, then over time.
 fn max_pool(x: Value) -> Option<Value> {
     let over = |sides: [usize; 2]| {
         MaxPoolOptions::new(sides).with_stride(sides.map(|side| side / 2 + 1)).with_padding(sides.map(|side| side / 2))
@@ -425,7 +438,7 @@ fn max_pool(x: Value) -> Option<Value> {
     })
 }
 
-/// Mean over neighbouring axes, which vanish.
+/// Returns the mean over neighbouring axes, which vanish.
 fn mean(x: Value, axes: &[usize]) -> Option<Value> {
     let (first, last) = (*axes.first()?, *axes.last()?);
     if last - first + 1 != axes.len() {

@@ -1,4 +1,4 @@
-//! Late fusion: a head for each stream, whose logits are averaged (paper, section 5).
+//! Late fusion: one head per stream, whose logits are averaged (paper, section 5).
 
 use burn_core::tensor::{Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
@@ -23,10 +23,12 @@ pub struct Fusion {
 }
 
 impl Fusion {
-    /// A head `kind` over each of the streams of `vectors`, which are called `names`, with its own of `weights`.
+    /// Returns a head `kind` over each of the streams of `vectors`, which are called `names`, with
+    /// its own of `weights`.
     ///
     /// # Errors
-    /// [`crate::Error::MissingWeight`] and [`crate::Error::WeightShape`] where weights are not the head's.
+    /// [`crate::Error::MissingWeight`] and [`crate::Error::WeightShape`] where weights are not the
+    /// head's.
     pub fn new(
         vectors: ClipVectors,
         kind: Head,
@@ -80,7 +82,8 @@ impl Classifier for Fusion {
         Ok(mean(self.of_heads(snippets, clips, device, random)?))
     }
 
-    /// Every head runs forward and backward on a thread of its own: they meet in the mean of their logits only.
+    /// Returns every head runs forward and backward on a thread of its own: they meet in the mean
+    /// of their logits only.
     fn gradients(
         &mut self,
         snippets: &[Snippet],
@@ -106,7 +109,8 @@ impl Classifier for Fusion {
 }
 
 impl Fusion {
-    /// The logits of each head. What training draws for a head is what it would draw if the heads ran one after the other.
+    /// Returns the logits of each head. What training draws for a head is what it would draw if the
+    /// heads ran one after the other.
     fn of_heads(
         &mut self,
         snippets: &[Snippet],
@@ -133,7 +137,7 @@ impl Fusion {
     }
 }
 
-/// Mean of the heads' logits.
+/// Returns the mean of the heads' logits.
 fn mean(logits: Vec<Tensor<2>>) -> Tensor<2> {
     let heads = logits.len() as f64;
     logits.into_iter().reduce(|sum, logits| sum + logits).expect("there is a stream") / heads

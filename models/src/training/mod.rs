@@ -1,23 +1,32 @@
-//! Training of networks: the loss, its gradient by burn, the steps of the optimizer, and the run from the first epoch to the last.
+//! Training of networks: loss, gradients by burn, optimiser, epochs, and the folder of a run.
 //!
-//! What is trained is a [`Graph`](crate::networks::graph::Graph), the same description that the ONNX file is written from, so that
-//! a trained network needs no conversion.
+//! Training works on a [`Graph`](crate::networks::graph::Graph), the description that the ONNX file
+//! is written from, so a trained network needs no conversion.
 
 mod adamw;
 mod backbone_classifier;
+pub mod backbone_training;
 mod classifier;
 mod clip_pictures;
 pub mod clip_vectors;
+pub mod comparison;
 pub mod cost_plot;
 mod curves;
+pub mod data_set;
 mod device;
 mod differentiable;
+pub mod distillation;
+pub mod epochs;
 mod fusion;
+pub mod head_training;
+pub mod initial_weights;
 mod loss;
 mod plateau;
 pub mod published_results;
+pub mod reproduction;
 pub mod run_folder;
 pub mod snippets;
+pub mod stream_stores;
 mod teacher;
 mod trainer;
 

@@ -1,11 +1,14 @@
-//! When the rate falls and when training ends: both look at whether the validation loss still gets better (section 6).
+//! Decides when the rate falls and when training ends: when the validation loss stops improving
+//! (section 6).
 
 use serde::{Deserialize, Serialize};
 
-/// How much better a loss must be than the best to count, as a share of it (torch's `ReduceLROnPlateau`).
+/// How much better a loss must be than the best to count, as a share of it (torch's
+/// `ReduceLROnPlateau`).
 const THRESHOLD: f64 = 1e-4;
 
-/// The rate, divided by ten where the loss stands still, as torch's `ReduceLROnPlateau` does; and the count towards the end.
+/// The rate, divided by ten where the loss stands still, as torch's `ReduceLROnPlateau` does; and
+/// the count towards the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plateau {
     /// The rate now.
@@ -62,7 +65,8 @@ impl Plateau {
 mod tests {
     use super::*;
 
-    /// Rates after each loss, from torch 1.13: `ReduceLROnPlateau(optimizer, patience=2)`, rate 1 at first.
+    /// Rates after each loss, from torch 1.13: `ReduceLROnPlateau(optimizer, patience=2)`, rate 1
+    /// at first.
     #[test]
     fn the_rate_falls_as_in_torch() {
         let losses = [1.0, 0.9, 0.9, 0.89999, 0.95, 0.8, 0.81, 0.82, 0.83, 0.84, 0.85, 0.86, 0.5];

@@ -1,6 +1,7 @@
-//! What the paper reports in its Tables 6 to 11, and which heads on which representations gave it.
+//! The paper's Tables 6 to 11, with the heads and representations of each row.
 //!
-//! The figures are those of "DIViTA" as published: means and standard deviations over the test parts of the three splits of Trailers12k, in percent.
+//! The figures are those of "DIViTA" as published: means and standard deviations over the test sets
+//! of the three splits of Trailers12k, in percent.
 
 use crate::{
     networks::{self, Head, SNIPPET_CLIPS},
@@ -15,9 +16,9 @@ pub type Figure = (f64, f64);
 pub struct Row {
     /// Its table.
     pub table: u8,
-    /// What the paper calls it.
+    /// Its name in the paper.
     pub name: &'static str,
-    /// What was trained.
+    /// The trained heads, or why there are none.
     pub setting: Setting,
     /// muAP, mAP, wAP, sAP.
     pub figures: [Figure; 4],
@@ -26,13 +27,13 @@ pub struct Row {
 }
 
 impl Row {
-    /// The row, with this said of it.
+    /// Returns the row, with this said of it.
     const fn but(self, but: &'static str) -> Row {
         Row { but: Some(but), ..self }
     }
 }
 
-/// What was trained.
+/// The trained heads, or why there are none.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Setting {
     /// Heads on representations.
@@ -71,7 +72,7 @@ const FAST_VIDEO: &str = "as its module on the keyframes' vectors of ResNet-50; 
 /// Why clips of 32 frames are not trained on.
 const LONG_CLIPS: Setting = Setting::Missing("clips are of 4, 6, 8, 12 or 24 frames here");
 
-/// The Clip Aggregation Transformer on one stream.
+/// Returns the Clip Aggregation Transformer on one stream.
 const fn image(made: StoreKind) -> Setting {
     Setting::Heads(Heads { head: networks::heads::CAT, clips: SNIPPET_CLIPS, image: Some(made), video: None })
 }

@@ -1,4 +1,6 @@
-//! The folder of a training run: its recipe, the last and the best weights, a line of figures an epoch, and their plot. Every file is whole or not there, and a run that was killed goes on from it.
+//! The folder of a training run: its recipe, the last and the best weights, a line of figures per
+//! epoch, and their plot. Every file appears complete or not at all, and a killed run resumes from
+//! them.
 
 use std::{
     collections::BTreeMap,
@@ -42,7 +44,8 @@ struct Last {
     steps: usize,
 }
 
-/// All that decides what comes out of a run over representations. How many epochs it has at most is no part of it: that does not decide what the first ones are, so a run may be prolonged.
+/// All that decides what comes out of a run over representations. How many epochs it has at most is
+/// no part of it: that does not decide what the first ones are, so a run may be prolonged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRecipe {
     /// Name of the heads.
@@ -57,25 +60,25 @@ pub struct RunRecipe {
     pub truth: String,
     /// The streams by name, and what their vectors are.
     pub streams: BTreeMap<String, Vectors>,
-    /// How it is trained.
+    /// Its recipe.
     pub recipe: Recipe,
-    /// What taught it.
+    /// Its teacher.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<TeacherDescription>,
 }
 
-/// What a store says of its vectors.
+/// Description of vectors, from their store.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Vectors {
     /// Numbers of each.
     pub num_features: usize,
-    /// What made them.
+    /// Attributes of the store.
     #[serde(default)]
     pub attributes: Map<String, Value>,
 }
 
 impl Vectors {
-    /// Those of a stream's `stores`, one a rate: where there are several, `fps` is a list.
+    /// Returns those of a stream's `stores`, one a rate: where there are several, `fps` is a list.
     #[must_use]
     pub fn of(stores: &[&Store]) -> Vectors {
         let mut attributes = stores[0].attributes().clone();
@@ -88,7 +91,7 @@ impl Vectors {
 }
 
 impl RunRecipe {
-    /// The heads.
+    /// Returns the heads.
     ///
     /// # Errors
     /// [`RunFolderError::Read`] where there are none of that name.
@@ -110,18 +113,20 @@ pub struct BackboneRecipe {
     pub videos: String,
     /// SHA-256 of which labels each has.
     pub truth: String,
-    /// SHA-256 of the file of weights that the backbone began with; `None` where it was trained from scratch.
+    /// SHA-256 of the file of weights that the backbone began with; `None` where it was trained
+    /// from scratch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial_weights: Option<String>,
     /// How they become pictures.
     pub cutting: Cutting,
-    /// How it is trained.
+    /// Its recipe.
     pub recipe: Recipe,
 }
 
 impl BackboneRecipe {
-    /// In words, for whoever meets the weights: what they were trained on, `videos` of the training and the validation part of `table`, how, and how good the `best` epoch was.
-    /// `begun` says what training began with, as in `from scratch`.
+    /// In words, for whoever meets the weights: what they were trained on, `videos` of the training
+    /// and the validation part of `table`, how, and how good the `best` epoch was. `begun` says
+    /// what training began with, as in `from scratch`.
     #[must_use]
     pub fn told(&self, begun: &str, table: &str, videos: [usize; 3], best: &Epoch) -> String {
         let Recipe { clips, batch, epochs, rate, decay, seed, .. } = self.recipe;
@@ -146,7 +151,7 @@ impl BackboneRecipe {
     }
 }
 
-/// A recipe as it is kept, and compared.
+/// Returns a recipe as it is kept, and compared.
 fn comparable(recipe: &impl Serialize) -> Result<Value, crate::Error> {
     let mut value = serde_json::to_value(recipe)?;
     for recipe in ["/recipe", "/teacher/run/recipe"] {
@@ -179,17 +184,17 @@ pub struct RunFolder {
 #[non_exhaustive]
 pub enum RunFolderError {
     /// Another run is in it.
-    #[error("{} holds a run already: go on with --resume, or choose another --output", .0.display())]
+    #[error("{} already contains a run: resume it with --resume, or choose another --output", .0.display())]
     Occupied(PathBuf),
     /// There is no run.
-    #[error("{} holds no run", .0.display())]
+    #[error("{} contains no run", .0.display())]
     NoRun(PathBuf),
     /// The run is not over.
-    #[error("the run in {} is not over: --resume of the command that began it goes on with it", .0.display())]
+    #[error("the run in {} is not finished: resume it with --resume", .0.display())]
     Unfinished(PathBuf),
     /// The run in it is another.
     #[error(
-        "{} holds a run with another {name}, {found} where {wanted} is asked for: resume with what it was begun with", path.display()
+        "{} contains a run with another {name}: {found} instead of {wanted}. Resume with the options of the run", path.display()
     )]
     OtherRun {
         /// The folder.
@@ -214,7 +219,7 @@ pub enum RunFolderError {
     Write(#[from] crate::Error),
 }
 
-/// What came of a run that is over.
+/// Results of a finished run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
     /// The data set.
@@ -229,9 +234,9 @@ pub struct Results {
     pub test: Vec<ShortAreas>,
 }
 
-/// What a run goes on from.
+/// State from which a run resumes.
 pub struct Resumed {
-    /// How far it is.
+    /// Its progress.
     pub standing: Standing,
     /// The weights of each network.
     pub networks: Vec<Weights>,
@@ -240,7 +245,7 @@ pub struct Resumed {
 }
 
 impl RunFolder {
-    /// The folder of a new run.
+    /// Returns the folder of a new run.
     ///
     /// # Errors
     /// [`RunFolderError::Occupied`] where a run is in it; [`RunFolderError::Write`].
@@ -252,7 +257,7 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// Whether a run may be created at `path`.
+    /// Returns whether a run may be created at `path`.
     ///
     /// # Errors
     /// [`RunFolderError::Occupied`].
@@ -260,7 +265,7 @@ impl RunFolder {
         if path.join(RECIPE).exists() { Err(RunFolderError::Occupied(path.to_owned())) } else { Ok(()) }
     }
 
-    /// The folder of a run that was begun with the same `recipe`.
+    /// Returns the folder of a run that was begun with the same `recipe`.
     ///
     /// # Errors
     /// [`RunFolderError::NoRun`], [`RunFolderError::OtherRun`], [`RunFolderError::Read`].
@@ -273,7 +278,7 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// The folder of any run over representations, and its recipe.
+    /// Returns the folder of any run over representations, and its recipe.
     ///
     /// # Errors
     /// [`RunFolderError::NoRun`], [`RunFolderError::Read`].
@@ -311,7 +316,7 @@ impl RunFolder {
         Ok(write_whole(&self.path.join(RESULTS), &pretty(results)?)?)
     }
 
-    /// What came of the run.
+    /// Returns the results of the run.
     ///
     /// # Errors
     /// [`RunFolderError::Unfinished`] where it is not over; [`RunFolderError::Read`].
@@ -324,7 +329,8 @@ impl RunFolder {
         }
     }
 
-    /// Where the run stood when it was kept last; `None` where it was before the end of its first epoch. `networks` are their names: of heads, those of the streams.
+    /// Where the run stood when it was kept last; `None` where it was before the end of its first
+    /// epoch. `networks` are their names: of heads, those of the streams.
     ///
     /// # Errors
     /// [`RunFolderError::Read`].
@@ -348,7 +354,7 @@ impl RunFolder {
         Ok(Some(Resumed { standing, networks, moments }))
     }
 
-    /// The best weights of each network.
+    /// Returns the best weights of each network.
     ///
     /// # Errors
     /// [`RunFolderError::Read`].
@@ -364,7 +370,7 @@ impl RunFolder {
         Ok(networks.iter().map(of).collect())
     }
 
-    /// The epoch that the best weights are of.
+    /// Returns the epoch that the best weights are of.
     ///
     /// # Errors
     /// [`RunFolderError::Read`].
@@ -381,7 +387,8 @@ impl RunFolder {
         Ok(self.tensors(BEST)?.sha256)
     }
 
-    /// The figures of the first `epochs` epochs; what a killed run has written beyond them is dropped.
+    /// Returns the figures of the first `epochs` epochs; what a killed run has written beyond them
+    /// is dropped.
     ///
     /// # Errors
     /// [`RunFolderError::Read`].
@@ -400,7 +407,8 @@ impl RunFolder {
         Ok(lines)
     }
 
-    /// Keeps the end of an epoch: the best weights where it is the best, the figures, and last of all where the run stands.
+    /// Keeps the end of an epoch: the best weights where it is the best, the figures, and last of
+    /// all where the run stands.
     ///
     /// # Errors
     /// [`RunFolderError::Write`].
@@ -462,7 +470,7 @@ fn pretty(value: &impl Serialize) -> Result<Vec<u8>, crate::Error> {
     Ok(bytes)
 }
 
-/// The first place in which two values differ, and what is there.
+/// Returns the first place in which two values differ, and what is there.
 fn difference(name: &str, found: &Value, wanted: &Value) -> Option<[String; 3]> {
     match (found, wanted) {
         (Value::Object(found), Value::Object(wanted)) => {

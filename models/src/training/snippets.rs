@@ -1,4 +1,5 @@
-//! Which clips are seen together: snippets of adjacent clips from a random place in training, one after the other in inference (paper, sections 5 and 7.2).
+//! Which clips form a snippet: adjacent clips from a random place in training, consecutive snippets
+//! in inference (paper, sections 5 and 7.2).
 
 use std::sync::{Mutex, PoisonError};
 
@@ -16,7 +17,8 @@ pub struct Snippet {
     pub first: usize,
 }
 
-/// The videos at `rows` in a random order, of each one snippet of `length` of its `clips` clips from a uniformly random place.
+/// Returns the videos at `rows` in a random order, of each one snippet of `length` of its `clips`
+/// clips from a uniformly random place.
 pub fn drawn(rows: &[usize], clips: &[usize], length: usize, random: &mut ChaCha8Rng) -> Vec<Snippet> {
     let mut below = |limit: usize| (random.next_u64() % limit as u64) as usize;
     let of_row = |(&row, clips): (&usize, &usize)| Snippet { row, first: below(clips.saturating_sub(length) + 1) };
@@ -28,12 +30,13 @@ pub fn drawn(rows: &[usize], clips: &[usize], length: usize, random: &mut ChaCha
     snippets
 }
 
-/// All `clips` clips of a video, in consecutive snippets of `length`.
+/// Returns all `clips` clips of a video, in consecutive snippets of `length`.
 pub fn consecutive(row: usize, clips: usize, length: usize) -> impl Iterator<Item = Snippet> {
     (0..clips).step_by(length).map(move |first| Snippet { row, first })
 }
 
-/// The vectors of one stream of `snippets` of `length` clips, one after the other; zeros where a video has no more clips.
+/// Returns the vectors of one stream of `snippets` of `length` clips, one after the other; zeros
+/// where a video has no more clips.
 ///
 /// # Errors
 /// Where a video's vectors cannot be read.

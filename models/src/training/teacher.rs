@@ -1,4 +1,5 @@
-//! A trained network that teaches another: its probabilities, softened, beside the labels (Hinton, Vinyals and Dean, 2015).
+//! A trained network as a teacher: its softened probabilities are targets besides the labels
+//! (Hinton, Vinyals and Dean, 2015).
 
 use burn_core::tensor::{Device, Tensor};
 use divita_runtime::bundle::Task;
@@ -13,10 +14,10 @@ use super::{
     snippets::Snippet,
 };
 
-/// How much the teacher says, and how softly.
+/// Weight and temperature of the teacher.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Distillation {
-    /// What logits are divided by.
+    /// Divisor of the logits.
     pub temperature: f64,
     /// Share of the teacher in the loss.
     pub mix: f64,
@@ -28,14 +29,14 @@ impl Default for Distillation {
     }
 }
 
-/// What a run says of its teacher.
+/// Description of the teacher in a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TeacherDescription {
     /// SHA-256 of its weights.
     pub weights: String,
-    /// What it was.
+    /// Its run.
     pub run: Box<RunRecipe>,
-    /// How it taught.
+    /// Its weight and temperature.
     pub distillation: Distillation,
 }
 
@@ -44,12 +45,13 @@ pub struct Teacher {
     fusion: Fusion,
     clips: usize,
     task: Task,
-    /// What is said of it.
+    /// Its description.
     pub description: TeacherDescription,
 }
 
 impl Teacher {
-    /// The best weights of a run, which read `vectors`, of the same videos in the same order as those that are taught.
+    /// Returns the best weights of a run, which read `vectors`, of the same videos in the same
+    /// order as those that are taught.
     ///
     /// # Errors
     /// Where the run's files cannot be read or are not what its recipe says.
@@ -76,9 +78,11 @@ impl Teacher {
         self.fusion.probabilities(rows, self.clips, self.task, device)
     }
 
-    /// The loss of `logits` of `snippets` of `clips` clips: that of the labels, and, by the share of the teacher, that of its probabilities of the same
-    /// clips. Of a single-label task both are cross entropies of softmaxes; that of the teacher differs from the
-    /// Kullback-Leibler divergence by a constant. The latter is multiplied by the square of the temperature, so that its gradient does not shrink with it.
+    /// Returns the loss of `logits` of `snippets` of `clips` clips: that of the labels, and, by the
+    /// share of the teacher, that of its probabilities of the same clips. Of a single-label task
+    /// both are cross entropies of softmaxes; that of the teacher differs from the Kullback-Leibler
+    /// divergence by a constant. The latter is multiplied by the square of the temperature, so that
+    /// its gradient does not shrink with it.
     ///
     /// # Errors
     /// [`ClassifierError`].
@@ -91,7 +95,8 @@ impl Teacher {
     ) -> Result<Tensor<1>, ClassifierError> {
         let Distillation { temperature, mix } = self.description.distillation;
         let rows: Vec<usize> = snippets.iter().map(|snippet| snippet.row).collect();
-        // Clips are seconds of shots, so those of the same numbers are the same at any rate but for shots whose last clip another rate has no frame for.
+        // Clips are seconds of shots, so those of the same numbers are the same at any rate but for
+        // shots whose last clip another rate has no frame for.
         let same = |(snippet, count): (&Snippet, usize)| {
             let last = count.saturating_sub(clips);
             Snippet { first: snippet.first.min(last), ..*snippet }

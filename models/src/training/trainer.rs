@@ -1,7 +1,7 @@
-//! The run, epoch after epoch: steps over the training part, a look at the validation part, and what is to be kept of it all.
+//! Trains epoch after epoch: steps over the training set, then a pass over the validation set.
 //!
-//! Everything that is drawn follows from the seed and the number of the epoch, so that a run that goes on from the end of an
-//! epoch is the one that was never interrupted.
+//! All random numbers derive from the seed and the number of the epoch, so a resumed run equals an
+//! uninterrupted one.
 
 use std::{f64::consts::PI, str::FromStr};
 
@@ -24,12 +24,13 @@ use crate::{
     parallel::for_each_mut,
 };
 
-/// How to train. The default is the paper's recipe (section 6), with the authors' code's patience: the paper's is as long as that of stopping, and so would never act.
+/// How to train. The default is the paper's recipe (section 6), with the authors' code's patience:
+/// the paper's is as long as that of stopping, and so would never act.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Recipe {
-    /// Whether a video may have any number of the labels or has exactly one; decides loss and probabilities.
-    /// Multi-label, the default, is left out of files.
+    /// Whether a video may have any number of the labels or has exactly one; decides loss and
+    /// probabilities. Multi-label, the default, is left out of files.
     #[serde(skip_serializing_if = "Task::is_multi_label")]
     pub task: Task,
     /// Clips of a snippet.
@@ -40,26 +41,28 @@ pub struct Recipe {
     pub epochs: usize,
     /// Rate at first.
     pub rate: f64,
-    /// How fast weights fall towards zero, as a share of the rate.
+    /// Weight decay, as a share of the rate.
     pub decay: f32,
     /// Epochs without a better validation loss after which the rate is divided by ten.
     pub patience: usize,
     /// Epochs without a lower validation loss after which training ends.
     pub stop_after: usize,
-    /// How the rate falls.
+    /// Schedule of the rate.
     pub schedule: Schedule,
-    /// Of the weights at the start, the order of the videos, the places of snippets, and whatever training draws.
+    /// Of the weights at the start, the order of the videos, the places of snippets, and whatever
+    /// training draws.
     pub seed: u64,
 }
 
-/// How the rate falls.
+/// Schedule of the rate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
     /// By ten where the validation loss stands still.
     #[default]
     Plateau,
-    /// Half a cosine down to nothing at the last epoch, after it has risen (Loshchilov and Hutter 2017).
+    /// Half a cosine down to nothing at the last epoch, after it has risen (Loshchilov and Hutter
+    /// 2017).
     Cosine,
 }
 
@@ -74,7 +77,8 @@ impl FromStr for Schedule {
     }
 }
 
-/// Share of a cosine schedule in which the rate rises: a network whose norms know nothing yet is thrown far by large steps.
+/// Share of a cosine schedule in which the rate rises: a network whose norms know nothing yet is
+/// thrown far by large steps.
 const WARM_UP: f64 = 0.05;
 
 impl Default for Recipe {
@@ -94,9 +98,9 @@ impl Default for Recipe {
     }
 }
 
-/// What is trained on. A row is a video at a working rate.
+/// The training data. A row is a video at a working rate.
 pub struct Examples {
-    /// Of each row which labels it has.
+    /// Labels of each row.
     pub truth: Vec<Vec<bool>>,
     /// Rows of the training part.
     pub train: Vec<usize>,
@@ -104,7 +108,7 @@ pub struct Examples {
     pub validation: Vec<usize>,
 }
 
-/// How far a run is.
+/// Progress of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Standing {
     /// Epochs that are done.
@@ -116,14 +120,14 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Whether a run of at most `epochs` is over.
+    /// Returns whether a run of at most `epochs` is over.
     #[must_use]
     pub fn is_over(&self, epochs: usize) -> bool {
         self.stopped || self.epoch >= epochs
     }
 }
 
-/// What came of an epoch.
+/// Results of an epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// Its number, from 1.
@@ -132,7 +136,8 @@ pub struct Epoch {
     pub rate: f64,
     /// Mean loss of its steps.
     pub train_loss: f64,
-    /// Loss of the videos' probabilities: binary cross entropy, or of a single-label task cross entropy.
+    /// Loss of the videos' probabilities: binary cross entropy, or of a single-label task cross
+    /// entropy.
     pub validation_loss: f64,
     /// The measures of section 6 on the validation part.
     #[serde(flatten)]
@@ -149,7 +154,8 @@ pub struct ShortAreas {
     pub m_ap: Option<f64>,
     pub w_ap: Option<f64>,
     pub s_ap: Option<f64>,
-    /// Share of the videos whose most probable label is theirs, in [0, 1]. None where the task is multi-label.
+    /// Share of the videos whose most probable label is theirs, in [0, 1]. None where the task is
+    /// multi-label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top_1: Option<f64>,
 }
@@ -163,14 +169,14 @@ impl ShortAreas {
         ShortAreas { mu_ap, m_ap, w_ap, s_ap, top_1 }
     }
 
-    /// Each with its name in the paper.
+    /// Returns each with its name in the paper.
     #[must_use]
     pub fn by_name(&self) -> [(&'static str, Option<f64>); 4] {
         [("muAP", self.mu_ap), ("mAP", self.m_ap), ("wAP", self.w_ap), ("sAP", self.s_ap)]
     }
 }
 
-/// Why training went no further.
+/// Why training stopped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainingError {
@@ -179,7 +185,7 @@ pub enum TrainingError {
     Classifier(#[from] ClassifierError),
     /// The loss is no number.
     #[error(
-        "the loss of step {step} of epoch {epoch} is {loss}: the rate is too high, or vectors are not finite; what the last whole epoch left is kept"
+        "the loss of step {step} of epoch {epoch} is {loss}: the rate is too high, or vectors are not finite. The last finished epoch is kept"
     )]
     NotFinite {
         /// The epoch, from 1.
@@ -210,7 +216,7 @@ enum Draws {
 }
 
 impl<C: Classifier> Trainer<C> {
-    /// A run that begins with `classifier`, whose weights are on `device`.
+    /// Returns a run that begins with `classifier`, whose weights are on `device`.
     #[must_use]
     pub fn new(examples: Examples, recipe: Recipe, mut classifier: C, device: Device) -> Trainer<C> {
         let optimizers = classifier.networks().iter().map(|_| AdamW::new(recipe.decay)).collect();
@@ -219,7 +225,7 @@ impl<C: Classifier> Trainer<C> {
         Trainer { examples, recipe, classifier, optimizers, standing, device, teacher: None }
     }
 
-    /// The same run, whose loss listens to `teacher` too.
+    /// Returns the same run, whose loss listens to `teacher` too.
     #[must_use]
     pub fn taught_by(self, teacher: Teacher) -> Trainer<C> {
         Trainer { teacher: Some(teacher), ..self }
@@ -239,7 +245,7 @@ impl<C: Classifier> Trainer<C> {
         Ok(())
     }
 
-    /// How far it is.
+    /// Its progress.
     #[must_use]
     pub fn standing(&self) -> &Standing {
         &self.standing
@@ -262,13 +268,13 @@ impl<C: Classifier> Trainer<C> {
         self.optimizers.iter().map(AdamW::moments).collect()
     }
 
-    /// Whether there is no epoch left.
+    /// Returns whether there is no epoch left.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.standing.is_over(self.recipe.epochs)
     }
 
-    /// The most epochs that there are.
+    /// Returns the most epochs that there are.
     #[must_use]
     pub fn most_epochs(&self) -> usize {
         self.recipe.epochs
@@ -288,7 +294,7 @@ impl<C: Classifier> Trainer<C> {
         ChaCha8Rng::from_seed(key)
     }
 
-    /// One epoch; `progress` gets the number of each step, from 1, and its loss.
+    /// Returns one epoch; `progress` gets the number of each step, from 1, and its loss.
     ///
     /// # Errors
     /// [`TrainingError`]; the networks are then no longer what they were.

@@ -1,8 +1,8 @@
-//! What a file of weights says of them beside its tensors.
+//! Facts in a file of weights besides its tensors.
 //!
-//! The fact [`FACTS`] of a safetensors file says which network its tensors are of, how frames become the network's input,
-//! and which file they were taken from. A file without that fact has the usual preprocessing of its network
-//! ([`Backbone::input`]).
+//! The fact [`FACTS`] of a safetensors file states the network of its tensors, the preprocessing of
+//! the network's input, and the file that the tensors were imported from. A file without this fact
+//! has the publisher's preprocessing ([`Backbone::input`]).
 
 use std::path::Path;
 
@@ -17,34 +17,36 @@ use super::{
 };
 use crate::networks::Backbone;
 
-/// The fact of a safetensors file that holds [`Facts`] as JSON. It is one fact because safetensors writes several in any
-/// order, and the same weights are to give the same bytes.
+/// Name of the fact of a safetensors file that contains [`Facts`] as JSON. There is one fact only,
+/// because safetensors writes several in any order, and the same weights must give the same bytes.
 pub const FACTS: &str = "backbone";
 
-/// What a store says of weights from a file, before the file's SHA-256.
+/// Prefix of the attribute `weights` of a store where the weights come from a file. The file's
+/// SHA-256 follows.
 pub const SUM: &str = "SHA-256 ";
 
-/// Largest length of [`Facts`] that is read, bytes.
+/// Maximum length of [`Facts`], bytes.
 const LONGEST: usize = 10_000;
 
-/// What a file says of its weights.
+/// Facts about the weights in a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     /// Name of the network.
     pub network: String,
-    /// SHA-256 of the file that the weights were taken from.
+    /// SHA-256 of the file that the weights were imported from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_sha256: Option<String>,
-    /// How frames become the network's input; none for heads and other networks that read no frames.
+    /// Preprocessing of the network's input; none for heads and other networks that do not read
+    /// frames.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<StreamInput>,
-    /// What the weights were fitted on, where `fit-backbone` made them.
+    /// Data that the weights were trained on, if `fit-backbone` wrote them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fitted: Option<Fitted>,
 }
 
 impl Facts {
-    /// What a checkpoint says of itself; none where it says nothing that can be read.
+    /// Reads the facts of a checkpoint; `None` where it has none that can be read.
     #[must_use]
     pub fn of(checkpoint: &Checkpoint) -> Option<Facts> {
         let fact = checkpoint.facts.get(FACTS).filter(|fact| fact.len() <= LONGEST)?;
@@ -52,10 +54,11 @@ impl Facts {
     }
 }
 
-/// Writes `weights` with `facts` to the safetensors file `path`, which appears complete or not at all.
+/// Writes `weights` with `facts` to the safetensors file `path`, which appears complete or not at
+/// all.
 ///
-/// Weights that `fit-backbone` made from nothing, for the usual preprocessing of their network, say only what they were
-/// fitted on, under [`RUN`].
+/// Weights that `fit-backbone` trained from scratch, with the publisher's preprocessing, state only
+/// their training data, under [`RUN`].
 ///
 /// # Errors
 /// [`crate::Error::Json`], and those of [`write_safetensors`].

@@ -1,41 +1,43 @@
-//! What the file of a fitted backbone says of the run that made it, and whether heads over it are judged by videos that it has not seen.
+//! Training data of a fitted backbone, and whether heads over the backbone are tested on videos
+//! that it was trained on.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::checkpoint::Checkpoint;
 
-/// The fact of a file of weights that says how far the training run was, or what it was. There is one, because several would
-/// be written in any order, and the same run is to give the same bytes.
+/// Name of the fact of a file of weights that contains the state or the description of a training
+/// run. There is one fact only, because safetensors writes several in any order, and the same run
+/// must give the same bytes.
 pub const RUN: &str = "run";
 
-/// The attribute of a store that holds what [`Fitted::attribute`] says.
+/// Attribute of a store with the value of [`Fitted::attribute`].
 pub const FITTED: &str = "fitted";
 
-/// Of what a file says of its weights, bytes at most; what is longer, or would break a table, is passed over.
+/// Maximum length of a text, bytes. Longer texts, and texts that would break a table, are ignored.
 const LONGEST: usize = 2000;
 
-/// Splits that weights may have been fitted by before they are fine-tuned, at most, so that a file can name them all.
+/// Maximum number of splits that weights may have been trained on before fine-tuning.
 pub const MOST_EARLIER: usize = 4;
 
-/// On what a backbone was fitted.
+/// Training data of a fitted backbone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fitted {
     /// Name of the table.
     pub table: String,
-    /// The split that said what was trained on.
+    /// Name of the split.
     pub split: String,
-    /// SHA-256 of the videos' names and the part of each, in the table's order.
+    /// SHA-256 of the videos' names and sets, in the table's order.
     pub videos: String,
-    /// How, in words.
+    /// Description of the training, in words.
     #[serde(default)]
     pub told: String,
-    /// By which splits the weights that it began with had been fitted, the first one first.
+    /// Splits that the initial weights were trained on, the first one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<EarlierSplit>,
 }
 
-/// A split that weights were fitted by before they were fine-tuned.
+/// A split that weights were trained on before fine-tuning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EarlierSplit {
     /// Name of the table.
@@ -47,14 +49,15 @@ pub struct EarlierSplit {
 }
 
 impl Fitted {
-    /// What a checkpoint says; `None` where it is of no fitted backbone, or says what cannot be repeated.
+    /// Reads the training data from a checkpoint; `None` where it is not of a fitted backbone, or
+    /// has texts that cannot be shown.
     #[must_use]
     pub fn of(checkpoint: &Checkpoint) -> Option<Fitted> {
         let fact = checkpoint.facts.get(RUN).filter(|fact| fact.len() < LONGEST)?;
         Fitted::plain(serde_json::from_str(fact).ok()?)
     }
 
-    /// What the store of a stream's vectors says of their backbone.
+    /// Reads the training data of a stream's backbone from the attributes of a store.
     #[must_use]
     pub fn from_attributes(attributes: &Map<String, Value>) -> Option<Fitted> {
         Fitted::plain(serde_json::from_value(attributes.get(FITTED)?.clone()).ok()?)
@@ -64,7 +67,7 @@ impl Fitted {
         if self.is_plain() { Some(self) } else { None }
     }
 
-    /// Whether a model card and a terminal can show it: what is not is passed over by whoever reads it.
+    /// Returns whether a model card and a terminal can show every text.
     #[must_use]
     pub fn is_plain(&self) -> bool {
         let earlier = self.earlier.iter().flat_map(|one| [&one.table, &one.split, &one.videos]);
@@ -72,7 +75,7 @@ impl Fitted {
         texts.into_iter().all(|text| is_plain_text(text)) && self.earlier.len() <= MOST_EARLIER
     }
 
-    /// As the fact [`RUN`] of the file.
+    /// Formats the fact [`RUN`] of the file.
     ///
     /// # Errors
     /// Where it cannot be written as JSON.
@@ -80,7 +83,7 @@ impl Fitted {
         Ok(serde_json::to_string(self)?)
     }
 
-    /// As an attribute of the stores that are made with it.
+    /// Returns the attribute of stores that are extracted with the backbone.
     #[must_use]
     pub fn attribute(&self) -> Value {
         let mut attribute = json!({"table": self.table, "split": self.split, "videos": self.videos});
@@ -90,7 +93,8 @@ impl Fitted {
         attribute
     }
 
-    /// Returns the splits that weights fine-tuned from these have learned from before: its own after the earlier ones, each once.
+    /// Returns the splits that weights fine-tuned from these have been trained on: the earlier
+    /// ones, then its own, each once.
     #[must_use]
     pub fn splits(&self) -> Vec<EarlierSplit> {
         let Fitted { table, split, videos, earlier, .. } = self.clone();
@@ -98,14 +102,16 @@ impl Fitted {
         earlier.into_iter().filter(|one| one.videos != own.videos).chain([own.clone()]).collect()
     }
 
-    /// What is to be said where heads are judged by the split whose `videos` have this sum; `None` where the backbone, and what it began with, was fitted by the same one, and so has not seen them.
+    /// Describes how heads that are tested on the split with the sum `videos` may share test videos
+    /// with the backbone; `None` where the backbone and its initial weights were trained on the
+    /// same split.
     #[must_use]
     pub fn beside(&self, videos: &str) -> Option<String> {
         let other = |one: EarlierSplit| (one.videos != videos).then(|| format!("{} of {}", one.split, one.table));
         let others: Vec<String> = self.splits().into_iter().filter_map(other).collect();
         (!others.is_empty()).then(|| {
             format!(
-                "was fitted by another split, {}: of the videos that judge the heads it may have learned some",
+                "was trained on another split, {}: it may have learned from test videos of the heads",
                 others.join(" and ")
             )
         })

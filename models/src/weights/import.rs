@@ -1,4 +1,4 @@
-//! From a checkpoint to the weights of a network: which tensor is which weight, what is missing and what is left over.
+//! Maps the tensors of a checkpoint to the weights of a network.
 
 use std::collections::BTreeMap;
 
@@ -8,34 +8,36 @@ use crate::{
     networks::{Backbone, graph::Graph, zoo::BACKBONES},
 };
 
-/// Last parts of the names of tensors that no network here needs: counters, and what follows from the shapes.
+/// Last parts of the names of tensors that no network needs: counters, and tables that follow from
+/// the shapes.
 const NOT_NEEDED: [&str; 2] = ["num_batches_tracked", "relative_position_index"];
 
-/// First parts of the names of the classifiers that published backbones end with.
+/// First parts of the names of the published backbones' classifiers.
 const CLASSIFIERS: [&str; 4] = ["fc", "_fc", "head", "classifier"];
 
-/// What became of the tensors of a checkpoint.
+/// The weights of a network in a checkpoint, and the checkpoint's other tensors.
 #[derive(Clone, Debug)]
 pub struct Mapping {
     /// The weights of the network.
     pub weights: Weights,
-    /// What stood before every name, such as `state_dict.module.`.
+    /// Prefix of every name, such as `state_dict.module.`.
     pub prefix: String,
-    /// Tensors that are left over by design: the classifier of a backbone, counters, and what follows from the shapes.
+    /// Tensors that are not needed: the classifier of a backbone, counters, and tables that follow
+    /// from the shapes.
     pub not_needed: Vec<String>,
-    /// Number of tensors that do not stand under the prefix: what a training run keeps beside the network.
+    /// Number of tensors without the prefix, which a training run keeps besides the network.
     pub outside: usize,
-    /// Whether the checkpoint was that of a network for pictures, whose weights for time were made here.
+    /// Whether the checkpoint is of a network for pictures, whose weights for time were made here.
     pub inflated: bool,
 }
 
-/// What stands before the names of the network's weights in the checkpoint: that before most of them.
+/// Finds the prefix of the network's weights in the checkpoint: that of most weights.
 #[must_use]
 pub fn prefix(graph: &Graph, checkpoint: &Checkpoint) -> String {
     let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
     let names: Vec<String> = graph.weights().into_iter().map(|spec| spec.name).collect();
     for tensor in checkpoint.tensors.keys() {
-        // A weight's name may end like another's; the prefix of most tensors is the true one.
+        // A name may end like another, so the prefix of most tensors is taken.
         for name in names.iter().filter_map(|name| tensor.strip_suffix(name.as_str())) {
             if name.is_empty() || name.ends_with('.') {
                 *votes.entry(name).or_default() += 1;
@@ -46,11 +48,11 @@ pub fn prefix(graph: &Graph, checkpoint: &Checkpoint) -> String {
     votes.into_iter().find(|(_, count)| *count == most).map(|(prefix, _)| prefix.to_owned()).unwrap_or_default()
 }
 
-/// The weights of `graph` in `checkpoint`.
+/// Finds the weights of `graph` in `checkpoint`.
 ///
 /// # Errors
-/// [`Error::WrongNetwork`] where weights are missing, have another shape, or tensors are left over that are neither a
-/// classifier nor a counter; it names them.
+/// [`Error::WrongNetwork`] where weights are missing or have another shape, or where tensors are
+/// left over that are neither a classifier nor a counter. The error names them.
 pub fn map(graph: &Graph, mut checkpoint: Checkpoint) -> Result<Mapping, Error> {
     let mut inflated = false;
     if inflation::is_inflatable(graph) {
@@ -70,7 +72,7 @@ pub fn map(graph: &Graph, mut checkpoint: Checkpoint) -> Result<Mapping, Error> 
     }
     let left: Vec<&str> = checkpoint.tensors.keys().filter_map(|name| name.strip_prefix(prefix.as_str())).collect();
     let outside = checkpoint.tensors.len() - left.len();
-    // Everything stands under an empty prefix, so a checkpoint of something else is one of left-over tensors.
+    // Every tensor has an empty prefix, so all tensors of another checkpoint are left over.
     let by_design = |name: &&str| {
         let part = |part: Option<&str>, known: &[&str]| part.is_some_and(|part| known.contains(&part));
         part(name.rsplit('.').next(), &NOT_NEEDED) || part(name.split('.').next(), &CLASSIFIERS)
@@ -84,7 +86,8 @@ pub fn map(graph: &Graph, mut checkpoint: Checkpoint) -> Result<Mapping, Error> 
     Ok(Mapping { weights, prefix, not_needed, outside, inflated })
 }
 
-/// Returns the backbone whose weights `checkpoint` holds, by their names and shapes; `None` where no backbone fits.
+/// Returns the backbone whose weights `checkpoint` holds, by their names and shapes; `None` where
+/// no backbone fits.
 #[must_use]
 pub fn backbone_of(checkpoint: &Checkpoint) -> Option<Backbone> {
     let holds = |backbone: &Backbone| {
@@ -96,7 +99,7 @@ pub fn backbone_of(checkpoint: &Checkpoint) -> Option<Backbone> {
     BACKBONES.into_iter().find(holds)
 }
 
-/// Length of the vectors that the head in `checkpoint` reads: that of its batch norm.
+/// Returns the length of the vectors that the head in `checkpoint` reads: that of its batch norm.
 #[must_use]
 pub fn head_features(checkpoint: &Checkpoint) -> Option<usize> {
     let is_norm = |name: &str| name == "bn.weight" || name.ends_with(".bn.weight");

@@ -1,20 +1,22 @@
-//! From a picture transformer to TimeSformer: its weights under TimeSformer's names, and those of time beside them.
+//! Makes TimeSformer's weights from those of a picture transformer.
 //!
-//! As its authors begin (Bertasius 2021, and their code): attention over time is that over space, and no frame has a place in time
-//! of its own. What attention over time makes passes through a matrix of zeros, so that until it is trained the network sees of a still
-//! clip what the picture transformer sees of the picture; in other clips the frames share a class token and nothing else. (Their code
-//! leaves that matrix random in the first block; here it is zero there too, so that the network is a function of the weights alone.)
+//! Follows the authors' initialisation (Bertasius 2021, and their code): attention over time starts
+//! as a copy of attention over space, and the places in time are zero. A matrix of zeros follows
+//! the attention over time. So the untrained network computes for a still clip what the picture
+//! transformer computes for the picture; in other clips the frames share only the class token. (The
+//! authors' code leaves that matrix random in the first block. Here it is zero there too, so that
+//! the result depends on the weights alone.)
 
 use super::{Tensor, checkpoint::Checkpoint};
 use crate::networks::graph::{Graph, WeightSpec};
 
-/// Where patches become tokens, in either network.
+/// Weight that turns patches into tokens, in both networks.
 const EMBEDDING: &str = "patch_embed.proj.weight";
 
-/// The places in time, which a network for pictures lacks.
+/// Weight with the places in time, which networks for pictures lack.
 const TIMES: &str = "time_embed";
 
-/// The names of torchvision's picture transformers, by parts, and what TimeSformer calls them.
+/// Parts of the names in torchvision's picture transformers, and TimeSformer's names for them.
 const TORCHVISION: [(&str, &str); 13] = [
     ("class_token", "cls_token"),
     ("conv_proj.", "patch_embed.proj."),
@@ -31,21 +33,25 @@ const TORCHVISION: [(&str, &str); 13] = [
     (".mlp.3.", ".mlp.fc2."),
 ];
 
-/// Returns whether the weights of `graph` can be made from those of a picture transformer: whether it learns places in time.
+/// Returns whether the weights of `graph` can be made from those of a picture transformer: whether
+/// it learns places in time.
 #[must_use]
 pub fn is_inflatable(graph: &Graph) -> bool {
     graph.weights().iter().any(|spec| spec.name == TIMES)
 }
 
-/// The checkpoint with all that TimeSformer, described by `graph`, has; and whether it was one of pictures. That of another network is left as it is, for the
-/// mapping to name what it lacks. What is made has the shapes of the graph, whatever the checkpoint says of its own.
+/// Adds the weights that TimeSformer, described by `graph`, needs. Returns the checkpoint and
+/// whether it was of a picture transformer.
+///
+/// The checkpoint of another network stays as it is, so that the mapping names what is missing. New
+/// weights have the shapes of the graph, whatever the checkpoint's shapes are.
 #[must_use]
 pub fn inflate(graph: &Graph, mut checkpoint: Checkpoint) -> (Checkpoint, bool) {
     let torchvisions = checkpoint.tensors.keys().find_map(|name| name.strip_suffix("conv_proj.weight"));
     if let Some(prefix) = torchvisions.map(str::to_owned) {
         let renamed = |name: &str| Some(format!("{prefix}{}", named(name.strip_prefix(&prefix)?)));
         for name in checkpoint.tensors.keys().cloned().collect::<Vec<_>>() {
-            // One that would take the place of another stays, to be named as left over.
+            // A tensor whose new name exists keeps its name, and is reported as left over.
             if let Some(other) = renamed(&name).filter(|other| !checkpoint.tensors.contains_key(other))
                 && let Some(tensor) = checkpoint.tensors.remove(&name)
             {
@@ -65,7 +71,7 @@ pub fn inflate(graph: &Graph, mut checkpoint: Checkpoint) -> (Checkpoint, bool) 
     }
     let lacking = |spec: &WeightSpec| !tensors.contains_key(&format!("{prefix}{}", spec.name));
     let of_time: Vec<WeightSpec> = graph.weights().into_iter().filter(lacking).collect();
-    // What has learned something of time is no network for pictures, and what it lacks is to be named.
+    // A checkpoint with weights for time is not of a picture network: report what it lacks.
     let knows_time = tensors.keys().any(|name| name.contains(".temporal_"));
     if knows_time || !of_time.iter().any(|spec| spec.name == TIMES) {
         return (checkpoint, false);
@@ -83,13 +89,13 @@ pub fn inflate(graph: &Graph, mut checkpoint: Checkpoint) -> (Checkpoint, bool) 
     (checkpoint, true)
 }
 
-/// What TimeSformer calls a weight of torchvision's.
+/// Translates a name of torchvision's to TimeSformer's.
 fn named(name: &str) -> String {
     if let Some(classifier) = name.strip_prefix("heads.") {
         return format!("head.{}", classifier.trim_start_matches("head."));
     }
     TORCHVISION.iter().fold(name.to_owned(), |name, (theirs, ours)| {
-        // The first ones stand at the start.
+        // The first rows are prefixes.
         if theirs.starts_with('.') || name.starts_with(theirs) { name.replacen(theirs, ours, 1) } else { name }
     })
 }

@@ -1,9 +1,12 @@
-//! Tells which preprocessing weights were trained with, from the first batch norm's statistics.
+//! Finds which preprocessing weights were trained with, from the statistics of the first batch
+//! norm.
 //!
-//! A batch norm records the mean and the variance of what it read in training. The first one reads the output of the
-//! network's first convolution, which is linear in the pixels. So with the mean and the covariance of natural patches
-//! (`natural_patches.json`, made by `models/reference/natural_patches.py`) the output's mean and variance under any normalisation
-//! follow in closed form, without a picture. Under the right one they are about the recorded ones.
+//! A batch norm records the mean and the variance of its input in training. The first batch norm
+//! reads the output of the first convolution, which is linear in the pixels. With the mean and the
+//! covariance of natural patches (`natural_patches.json`, from
+//! `models/reference/natural_patches.py`), the output's mean and variance under any normalisation
+//! follow in closed form, without a picture. Under the right normalisation they are close to the
+//! recorded ones.
 
 use std::sync::OnceLock;
 
@@ -19,13 +22,14 @@ use crate::networks::{
     op::{Conv, Op},
 };
 
-/// Misfits closer than this are not told apart.
+/// Misfits closer than this count as equal.
 pub const EQUIVALENT: f64 = 0.1;
 
-/// A misfit above this, with a better candidate, is worth a warning.
+/// A misfit above this, with a better candidate, causes a warning.
 const DOUBTFUL: f64 = 0.5;
 
-/// How well a preprocessing explains the statistics of the first batch norm: medians over its channels.
+/// How well a preprocessing explains the statistics of the first batch norm: medians over its
+/// channels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fit {
     /// Distance of the means, in recorded standard deviations.
@@ -35,8 +39,8 @@ pub struct Fit {
 }
 
 impl Fit {
-    /// One number to compare by: 0 for a perfect fit. Data sets differ more in brightness than in contrast, so the mean counts
-    /// half.
+    /// Returns one number for comparison: 0 for a perfect fit. Data sets differ more in brightness
+    /// than in contrast, so the mean counts half.
     #[must_use]
     pub fn misfit(&self) -> f64 {
         0.5 * self.mean + self.deviation.abs()
@@ -46,27 +50,28 @@ impl Fit {
 /// The fits of a declared preprocessing and of every known normalisation.
 #[derive(Clone, Debug)]
 pub struct InputCheck {
-    /// That of the declared one.
+    /// Fit of the declared preprocessing.
     pub declared: Fit,
-    /// Those of the known ones, best first.
+    /// Fits of the known normalisations, best first.
     pub known: Vec<(KnownInput, Fit)>,
 }
 
 impl InputCheck {
-    /// The known normalisation that fits best.
+    /// Returns the known normalisation that fits best.
     #[must_use]
     pub fn best(&self) -> (KnownInput, Fit) {
         self.known[0]
     }
 
-    /// Whether another normalisation fits so much better that the declared one is probably wrong.
+    /// Returns whether another normalisation fits so much better that the declared one is probably
+    /// wrong.
     #[must_use]
     pub fn is_doubtful(&self) -> bool {
         let (_, best) = self.best();
         self.declared.misfit() > DOUBTFUL && self.declared.misfit() > best.misfit() + 3.0 * EQUIVALENT
     }
 
-    /// The preprocessing to take: the declared one where no known one fits clearly better, otherwise the best.
+    /// Returns the declared preprocessing, or the best known one if that fits clearly better.
     #[must_use]
     pub fn choose(&self, declared: StreamInput) -> StreamInput {
         let (best, fit) = self.best();
@@ -74,14 +79,16 @@ impl InputCheck {
     }
 }
 
-/// Compares `declared` and every known normalisation of the same order of channels with what the first batch norm of `graph` recorded in `weights`. `None`
-/// where the network does not begin with a convolution and a batch norm: transformers do not.
+/// Compares `declared` and every known normalisation with the same order of channels against the
+/// statistics of the first batch norm of `graph` in `weights`. Returns `None` where the network
+/// does not begin with a convolution and a batch norm, as transformers.
 #[must_use]
 pub fn check(graph: &Graph, weights: &Weights, declared: StreamInput) -> Option<InputCheck> {
     let stem = Stem::of(graph, weights)?;
     let patches = Patches::of_size(declared.size)?;
     let declared_fit = stem.fit(patches, &declared)?;
-    // The statistics of red and blue are too alike to tell the order of the channels, so that is taken as declared.
+    // The statistics of red and blue are too similar to find the order of the channels: keep the
+    // declared one.
     let known = KNOWN_INPUTS.into_iter().filter(|known| known.channels == declared.channels);
     let fits = known.map(|known| Some((known, stem.fit(patches, &known.of(declared))?)));
     let mut known = fits.collect::<Option<Vec<_>>>()?;
@@ -89,7 +96,7 @@ pub fn check(graph: &Graph, weights: &Weights, declared: StreamInput) -> Option<
     Some(InputCheck { declared: declared_fit, known })
 }
 
-/// The first convolution of a network and what the batch norm after it recorded.
+/// The first convolution of a network and the statistics of the batch norm after it.
 struct Stem<'a> {
     conv: &'a Conv,
     kernel: &'a Tensor,
@@ -115,7 +122,7 @@ impl<'a> Stem<'a> {
         readable.then_some(stem)
     }
 
-    /// Time, rows and columns of the kernel.
+    /// Returns the time, rows and columns of the kernel.
     fn sides(&self) -> Option<[usize; 3]> {
         match self.conv.kernel[..] {
             [rows, columns] => Some([1, rows, columns]),
@@ -124,7 +131,7 @@ impl<'a> Stem<'a> {
         }
     }
 
-    /// How well `input` explains what was recorded.
+    /// Computes how well `input` explains the statistics.
     fn fit(&self, patches: &Patches, input: &StreamInput) -> Option<Fit> {
         let [times, rows, columns] = self.sides()?;
         if times > patches.times() || rows > patches.far() || columns > patches.far() {
@@ -159,7 +166,7 @@ impl<'a> Stem<'a> {
             };
             let spread: f64 = kernel.iter().enumerate().map(|(at, weight)| weight * row(at)).sum();
             let recorded = f64::from(*variance).sqrt();
-            // A channel that died in training tells nothing.
+            // A channel that died in training has no information.
             if recorded > 1e-6 && spread > 0.0 && recorded.is_finite() {
                 distances.push((expected - f64::from(*mean)).abs() / recorded);
                 ratios.push((spread.sqrt() / recorded).log2());
@@ -169,7 +176,7 @@ impl<'a> Stem<'a> {
     }
 }
 
-/// The middle of `values`.
+/// Returns the middle of `values`.
 fn median(mut values: Vec<f64>) -> Option<f64> {
     values.retain(|value| value.is_finite());
     values.sort_by(f64::total_cmp);
@@ -185,7 +192,7 @@ struct Patches {
 }
 
 impl Patches {
-    /// Those of pictures of about `size` pixels; `None` where the table cannot be read.
+    /// Returns those of pictures of about `size` pixels; `None` where the table cannot be read.
     fn of_size(size: usize) -> Option<&'static Patches> {
         #[derive(Deserialize)]
         struct Table {

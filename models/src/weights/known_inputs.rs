@@ -2,7 +2,7 @@
 
 use divita_runtime::bundle::{Channels, StreamInput};
 
-/// How publishers normalise pixels.
+/// A normalisation of pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct KnownInput {
     /// Name, as `import --input` takes it.
@@ -13,7 +13,7 @@ pub struct KnownInput {
     pub mean: [f32; 3],
     /// What values less the mean are divided by, in units of `range`.
     pub std: [f32; 3],
-    /// What white is: 1 or 255.
+    /// Value of white: 1 or 255.
     pub range: f32,
     /// Who normalises so.
     pub used_by: &'static str,
@@ -58,13 +58,13 @@ const fn known(name: &'static str, mean: [f32; 3], std: [f32; 3], range: f32, us
 }
 
 impl KnownInput {
-    /// The normalisation of this name.
+    /// Returns the normalisation of this name.
     #[must_use]
     pub fn called(name: &str) -> Option<KnownInput> {
         KNOWN_INPUTS.into_iter().find(|known| known.name == name)
     }
 
-    /// `input` with this normalisation in place of its own; size, resize rule and stride stay.
+    /// `input` with this normalisation instead of its own; size, resize rule and stride stay.
     #[must_use]
     pub fn of(&self, input: StreamInput) -> StreamInput {
         let scaled = |values: [f32; 3]| values.map(|value| value / self.range);

@@ -1,4 +1,5 @@
-//! The published weights that this tool knows: where they are, how to tell that a file holds them, and their preprocessing.
+//! The published weights that this tool knows: where they are, how to tell that a file holds them,
+//! and their preprocessing.
 
 use divita_runtime::bundle::StreamInput;
 use sha2::{Digest, Sha256};
@@ -12,31 +13,34 @@ pub struct KnownWeights {
     pub network: &'static str,
     /// Name of the file.
     pub file: &'static str,
-    /// Where it is published.
+    /// Address of the file.
     pub published: &'static str,
-    /// What it was trained on.
+    /// Its training data.
     pub trained_on: &'static str,
     /// Its licence, where its publisher states one for the weights.
     pub licence: Option<&'static str>,
-    /// SHA-256 of the file in hexadecimal digits, or as many of its first digits as are known; none where no one states it.
+    /// SHA-256 of the file in hexadecimal digits, or as many of its first digits as are known; none
+    /// where no one states it.
     pub sha256: Option<&'static str>,
-    /// How its publisher makes the network's input.
+    /// The publisher's preprocessing.
     pub input: PublishedInput,
 }
 
 /// The preprocessing that weights were published with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublishedInput {
-    /// Name of the normalisation in [`crate::weights::known_inputs::KNOWN_INPUTS`]; none for networks that read no normalised pictures.
+    /// Name of the normalisation in [`crate::weights::known_inputs::KNOWN_INPUTS`]; none for
+    /// networks that read no normalised pictures.
     pub normalisation: Option<&'static str>,
     /// Length of the shorter side after scaling, where the publisher crops.
     pub resize: usize,
-    /// Where the publisher says so.
+    /// Source of the preprocessing.
     pub source: &'static str,
 }
 
 impl KnownWeights {
-    /// The preprocessing of these weights; `usual` is that of the network, which gives the size.
+    /// Returns the preprocessing of these weights; `usual` is that of the network, which gives the
+    /// size.
     #[must_use]
     pub fn input(&self, usual: StreamInput) -> StreamInput {
         let known = self.input.normalisation.and_then(KnownInput::called);
@@ -70,7 +74,8 @@ pub const KNOWN_WEIGHTS: [KnownWeights; 10] = [
         trained_on: "Kinetics-600",
         licence: None,
         sha256: None,
-        // Its examples also train on every second frame of 25 or 30 a second; the paper feeds all frames of a clip.
+        // Its examples also train on every second frame of 25 or 30 a second; the paper feeds all
+        // frames of a clip.
         input: PublishedInput {
             normalisation: Some("activitynet-255"),
             resize: 112,
@@ -113,13 +118,13 @@ pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The file that has this sum.
+/// Returns the file that has this sum.
 #[must_use]
 pub fn with_sum(sha256: &str) -> Option<&'static KnownWeights> {
     KNOWN_WEIGHTS.iter().find(|known| known.sha256.is_some_and(|digits| sha256.starts_with(digits)))
 }
 
-/// The file that has this name.
+/// Returns the file that has this name.
 #[must_use]
 pub fn with_name(file: &str) -> Option<&'static KnownWeights> {
     KNOWN_WEIGHTS.iter().find(|known| known.file == file)

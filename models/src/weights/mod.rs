@@ -1,7 +1,8 @@
 //! Weights of networks: their tensors, where they come from, and what their files say of them.
 //!
-//! A published file ([`known_weights`]) is read as a [`checkpoint`], mapped onto a network by [`import`], and written as
-//! safetensors with [`facts`]. Where there is no file, weights are drawn from a [`seed`].
+//! A published file ([`known_weights`]) is read as a [`checkpoint`], mapped onto a network by
+//! [`import`], and written as safetensors with [`facts`]. Where there is no file, weights are drawn
+//! from a [`seed`].
 
 pub mod checkpoint;
 pub mod facts;

@@ -1,9 +1,11 @@
-//! Weights drawn from a seed, the same to the last bit on every machine: untrained ones of a sensible size, to try things out, and those that training begins with.
+//! Weights drawn from a seed, identical on every machine: for untrained networks, and to begin
+//! training with.
 //!
-//! Each network has a ChaCha8 stream of its own, keyed by the seed and the network's role, and draws its weights in the
-//! order of its layers. A draw is an odd integer k in (-2^24, 2^24), taken as the exact fraction k / 2^24; all that is
-//! done to it is addition, multiplication, division and square root in IEEE arithmetic, whose results are prescribed to
-//! the bit. Logarithms and cosines, which a normal distribution would need, are not.
+//! Each network has its own ChaCha8 stream, keyed by the seed and the network's role, and draws its
+//! weights in the order of its layers. A draw is an odd integer k in (-2^24, 2^24), taken as the
+//! exact fraction k / 2^24. The arithmetic is addition, multiplication, division and square root in
+//! IEEE 754, which prescribes every bit of their results. It avoids logarithms and cosines, which a
+//! normal distribution would need.
 
 use rand_chacha::{
     ChaCha8Rng,
@@ -13,8 +15,9 @@ use rand_chacha::{
 use super::{Tensor, Weights};
 use crate::networks::graph::{Graph, Role, WeightSpec};
 
-/// Draws every weight of `graph`. `stream` names the role that the network plays, such as `image` or `video_head`
-/// (at most 24 bytes are used), so that two networks of one description get different weights.
+/// Draws every weight of `graph`. `stream` names the role of the network, such as `image` or
+/// `video_head` (at most 24 bytes are used), so that two networks of one description get different
+/// weights.
 #[must_use]
 pub fn seeded(graph: &Graph, seed: u64, stream: &str) -> Weights {
     let mut rng = keyed(seed, stream);
@@ -25,12 +28,13 @@ pub fn seeded(graph: &Graph, seed: u64, stream: &str) -> Weights {
     Weights(graph.weights().into_iter().map(draw).collect())
 }
 
-/// The weights that training of `graph` begins with: matrices, kernels and their biases uniform as wide as one over the root of the fan-in, as torch's
-/// linear and convolutional layers begin; norms that change nothing. `stream` as in [`seeded`].
+/// Draws the weights that training of `graph` begins with, like torch's linear and convolutional
+/// layers: matrices, kernels and their biases are uniform in plus or minus one over the root of the
+/// fan-in, and norms are the identity. `stream` is as in [`seeded`].
 #[must_use]
 pub fn initial(graph: &Graph, seed: u64, stream: &str) -> Weights {
     let mut rng = keyed(seed, stream);
-    // Of the bias that comes next: behind a kernel it is as wide, behind a scale there is none.
+    // Width of the next bias: that of the kernel before it, or 0 after a scale.
     let mut width = 0.0;
     let mut draw = |spec: WeightSpec| {
         let count: usize = spec.shape.iter().product();
@@ -51,7 +55,7 @@ pub fn initial(graph: &Graph, seed: u64, stream: &str) -> Weights {
     Weights(graph.weights().into_iter().map(&mut draw).collect())
 }
 
-/// The generator of one network.
+/// Creates the generator of one network.
 fn keyed(seed: u64, stream: &str) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -72,7 +76,8 @@ fn values(spec: &WeightSpec, rng: &mut ChaCha8Rng) -> Vec<f32> {
     values.into_iter().map(|value| value as f32).collect()
 }
 
-/// He's scale (2015): the variance of a weight is 1 / fan-in, twice that behind a ReLU, which halves the second moment.
+/// Scales draws as He (2015): the variance of a weight is 1 / fan-in, or twice that after a ReLU,
+/// which halves the second moment.
 fn kernel(draws: &mut [f64], outputs: usize, rectified: bool) -> Vec<f64> {
     let fan_in = draws.len() / outputs;
     // A uniform draw in (-1, 1) has variance 1/3.
@@ -80,7 +85,7 @@ fn kernel(draws: &mut [f64], outputs: usize, rectified: bool) -> Vec<f64> {
     draws.iter().map(|draw| draw * scale).collect()
 }
 
-/// Uniform in (-1, 1), never zero, exact in single precision.
+/// Draws a number uniformly from (-1, 1): never zero, exact in single precision.
 fn uniform(rng: &mut ChaCha8Rng) -> f64 {
     let k = i64::from(rng.next_u32() >> 8); // 24 bits
     (2 * k + 1 - (1 << 24)) as f64 / f64::from(1 << 24)

@@ -1,4 +1,4 @@
-//! A network's weights by name, in PyTorch's shapes, and their safetensors form.
+//! The weights of a network by name, in PyTorch's shapes, and their safetensors files.
 
 use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
@@ -7,7 +7,7 @@ use safetensors::{Dtype, View};
 
 use crate::Error;
 
-/// One weight.
+/// A weight.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
     /// Shape, outermost axis first.
@@ -21,10 +21,11 @@ pub struct Tensor {
 pub struct Weights(pub BTreeMap<String, Tensor>);
 
 impl Weights {
-    /// The weight called `name`.
+    /// Returns the weight called `name`.
     ///
     /// # Errors
-    /// [`Error::MissingWeight`] where there is none, [`Error::WeightShape`] where its shape is not `shape`.
+    /// [`Error::MissingWeight`] where there is none, [`Error::WeightShape`] where it has another
+    /// shape.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<&Tensor, Error> {
         let tensor = self.0.get(name).ok_or_else(|| Error::MissingWeight(name.to_owned()))?;
         if tensor.shape != shape {
@@ -38,8 +39,9 @@ impl Weights {
     }
 }
 
-/// Writes the weights of several networks into one safetensors file, each name prefixed by its network's and a dot (by nothing
-/// where that is empty), with `facts` beside them. The file appears complete or not at all.
+/// Writes the weights of several networks into one safetensors file with `facts`. Each name gets
+/// its network's name and a dot as prefix, or no prefix where that is empty. The file appears
+/// complete or not at all.
 ///
 /// # Errors
 /// [`Error::Safetensors`] or [`Error::Io`] where the file cannot be written.
@@ -57,7 +59,7 @@ pub fn write_safetensors(networks: &[(&str, &Weights)], facts: &[(&str, &str)], 
 /// Writes a file that appears complete or not at all.
 ///
 /// # Errors
-/// [`Error::Io`] where it cannot be written.
+/// [`Error::Io`] where the file cannot be written.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     whole_file::write_whole(path, bytes).map_err(Error::io(path))
 }

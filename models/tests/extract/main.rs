@@ -1,4 +1,5 @@
-//! The command `extract` as a whole: what it stores, and that nothing that befalls it is seen in the store.
+//! The command `extract` as a whole: what it stores, and that nothing that befalls it is seen in
+//! the store.
 #![allow(clippy::unwrap_used)]
 
 mod slurm;
@@ -16,7 +17,8 @@ use divita_models::{
     weights::{seed::seeded, write_safetensors},
 };
 
-/// Writes a Y4M video of `seconds` at 8 frames a second, grey stripes that move, with a cut after each second and a half.
+/// Writes a Y4M video of `seconds` at 8 frames a second, grey stripes that move, with a cut after
+/// each second and a half.
 fn video(path: &Path, seed: usize, seconds: usize) {
     let (width, height) = (48, 32);
     let mut file = format!("YUV4MPEG2 W{width} H{height} F8:1 Cmono\n").into_bytes();
@@ -117,7 +119,7 @@ fn parts_of_the_work_fill_one_store() {
         assert!(said(&output).contains("3 videos done"), "{}", said(&output));
     }
     assert_eq!(arrays(&parts), arrays(&whole));
-    assert!(extract(&folder, &parts, &[]).contains("0 videos to do, 9 are in the store"));
+    assert!(extract(&folder, &parts, &[]).contains("0 videos to extract, 9 already in the store"));
     for shard in ["0/3", "4/3", "x", "1/0"] {
         assert_eq!(command(&folder, &parts, &["--shard", shard]).output().unwrap().status.code(), Some(2), "{shard}");
     }
@@ -214,7 +216,7 @@ fn a_disk_that_fills_up_is_one_clear_line() {
     let said = said(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert_eq!(said.matches("no space left to write ").count(), 1, "{said}");
-    assert!(said.contains("stopped; what is done is in ") && !said.contains("panicked"), "{said}");
+    assert!(said.contains("stopped; finished videos are in ") && !said.contains("panicked"), "{said}");
     // Some were done, not all, and nothing is half-written.
     let listed = String::from_utf8(output.stdout).unwrap();
     let done = listed.lines().filter(|name| name.starts_with("tt")).count();

@@ -1,4 +1,5 @@
-//! The job array of `cluster/extract.sbatch` on a real Slurm: a cluster of this one machine, made for the test.
+//! The job array of `cluster/extract.sbatch` on a real Slurm: a cluster of this one machine, made
+//! for the test.
 
 use std::fs;
 use std::net::TcpListener;

@@ -1,5 +1,5 @@
-//! The runtime's own executor against stock tract: on the networks that it recognises, on those that it leaves alone, and on graphs that were
-//! changed by hand.
+//! The runtime's own executor against stock tract: on the networks that it recognises, on those
+//! that it leaves alone, and on graphs that were changed by hand.
 
 use std::sync::Mutex;
 
@@ -23,7 +23,8 @@ use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto, TensorProto, ValueIn
 
 use crate::{SEED, input::bundle_cases};
 
-/// Runs `onnx` on the reference input of `graph`, whose network it may have been: whether it was fused, and the output.
+/// Runs `onnx` on the reference input of `graph`, whose network it may have been: whether it was
+/// fused, and the output.
 fn run(onnx: &[u8], graph: &Graph, executor: Executor) -> Result<(bool, Vec<f32>), NetworkError> {
     let (shape, data) = reference_inputs(graph).remove(0);
     let mut network = SingleNetwork::prepare(onnx, &shape, graph.output_shape(), executor)?;
@@ -217,7 +218,8 @@ fn change(model: &mut ModelProto, seed: usize) -> String {
     what
 }
 
-/// Whatever is done to a graph, it computes in our executor what tract computes of it, or does not in either, or is left to tract.
+/// Whatever is done to a graph, it computes in our executor what tract computes of it, or does not
+/// in either, or is left to tract.
 #[test]
 fn changed_graphs_are_computed_as_they_are() {
     let (graph, model) = small();

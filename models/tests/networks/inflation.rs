@@ -1,4 +1,5 @@
-//! TimeSformer made of a picture transformer: it must see of a still clip what that sees of the picture.
+//! TimeSformer made of a picture transformer: it must see of a still clip what that sees of the
+//! picture.
 
 use divita_models::{
     engines::{

@@ -83,8 +83,9 @@ pub fn small_timesformer(frames: usize) -> Graph {
     timesformer_of(VitProportions { patch: 16, width: 48, depth: 2, heads: 3 }, frames, 64)
 }
 
-/// The networks that are not in a bundle yet. Those that take any number of frames are tried with a few: Swin-3D needs
-/// padding at 24, one window covers time at 4, and 5 do not divide into its patches. TimeSformer has learned 8 places in time, of which 3 frames pick some.
+/// The networks that are not in a bundle yet. Those that take any number of frames are tried with a
+/// few: Swin-3D needs padding at 24, one window covers time at 4, and 5 do not divide into its
+/// patches. TimeSformer has learned 8 places in time, of which 3 frames pick some.
 pub fn host_cases() -> Vec<Case> {
     let mut cases = vec![
         Case::new("resnet", resnet()),
@@ -114,7 +115,8 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// Not a test: writes the weights of all cases to the file that `DIVITA_WEIGHTS` names, for `reference/make_vectors.py`.
+/// Not a test: writes the weights of all cases to the file that `DIVITA_WEIGHTS` names, for
+/// `reference/make_vectors.py`.
 #[test]
 #[ignore = "writes a file for reference/make_vectors.py"]
 fn write_weights() {

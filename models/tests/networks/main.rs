@@ -1,4 +1,5 @@
-//! The networks against PyTorch, ONNX Runtime and themselves: one test program, so that tract is linked once.
+//! The networks against PyTorch, ONNX Runtime and themselves: one test program, so that tract is
+//! linked once.
 #![allow(clippy::unwrap_used)]
 
 mod bundle;

@@ -4,7 +4,8 @@ use divita_models::engines::{difference::Difference, onnx::Precision};
 
 use crate::input::cases;
 
-/// Half precision keeps 11 bits; after fifty layers the outputs may be off by a few thousandths of the largest.
+/// Half precision keeps 11 bits; after fifty layers the outputs may be off by a few thousandths of
+/// the largest.
 const BOUND: f32 = 0.02;
 
 #[test]

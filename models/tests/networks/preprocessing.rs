@@ -1,4 +1,5 @@
-//! A bundle whose weights expect values from 0 to 255 minus a mean gives torch's features, on every executor.
+//! A bundle whose weights expect values from 0 to 255 minus a mean gives torch's features, on every
+//! executor.
 
 use divita_models::{
     bundle::{self, BuildOptions, Contents},

@@ -5,7 +5,8 @@ use sha2::{Digest, Sha256};
 
 use crate::SEED;
 
-/// SHA-256 of every weight of the networks of seed [`SEED`], names and little-endian values in the order of the names.
+/// SHA-256 of every weight of the networks of seed [`SEED`], names and little-endian values in the
+/// order of the names.
 const PINNED: &str = "777b26f4e6923457ce181dda1bbaedd5f234ffc1d46dd655b766b852f060a850";
 
 fn sum(networks: &[BundleNetwork]) -> String {

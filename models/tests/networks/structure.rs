@@ -38,8 +38,8 @@ fn files_are_opset_17_without_batch_norm() {
     }
 }
 
-/// 56 convolutions, the max pool, 16 units with a shuffle of three nodes and a concat, 13 of them with a split, 37 ReLUs
-/// and the mean.
+/// 56 convolutions, the max pool, 16 units with a shuffle of three nodes and a concat, 13 of them
+/// with a split, 37 ReLUs and the mean.
 #[test]
 fn a_backbone_has_the_nodes_of_shufflenet_v2() {
     for (name, model) in decoded(Precision::F32).into_iter().filter(|(name, _)| !name.ends_with("head")) {

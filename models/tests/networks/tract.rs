@@ -5,8 +5,9 @@ use divita_runtime::network;
 
 use crate::input::{bundle_cases, cases, shapes};
 
-/// What tract prepares of a bundle computes in single precision from constants: no cast is left for every run to repeat. (It
-/// leaves those of kernels of more than two million weights, as the last stage of ResNet has.)
+/// What tract prepares of a bundle computes in single precision from constants: no cast is left for
+/// every run to repeat. (It leaves those of kernels of more than two million weights, as the last
+/// stage of ResNet has.)
 #[test]
 fn casts_of_half_weights_are_done_once() {
     for case in bundle_cases() {
@@ -17,7 +18,8 @@ fn casts_of_half_weights_are_done_once() {
     }
 }
 
-/// The limits on what a bundle's networks may need leave room for every network of this tool, at the highest rate.
+/// The limits on what a bundle's networks may need leave room for every network of this tool, at
+/// the highest rate.
 #[test]
 fn bundles_may_hold_every_network() {
     for case in cases() {

@@ -17,9 +17,9 @@ use super::{
 };
 use crate::dataset::video_files::group_by_id;
 
-/// Reads the videos in the class folders of `folder`, by their path below it. A class folder may have sub-folders. A
-/// video whose file is in several class folders has several labels, and the first path of these in the order of names.
-/// Skipped files are logged.
+/// Reads the videos in the class folders of `folder`, by their path below it. A class folder may
+/// have sub-folders. A video whose file is in several class folders has several labels, and the
+/// first path of these in the order of names. Skipped files are logged.
 pub(super) fn read(folder: &Path) -> Result<LabelTable, LabelTableError> {
     fs::read_dir(folder)?;
     let root = Address::from(folder);

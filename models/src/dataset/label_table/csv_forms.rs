@@ -1,4 +1,5 @@
-//! The two forms of a table in CSV: a column of 0 and 1 for each label, or the labels in one column.
+//! The two forms of a table in CSV: a column of 0 and 1 for each label, or the labels in one
+//! column.
 
 use std::collections::HashSet;
 
@@ -9,7 +10,8 @@ use super::{
     records::Records,
 };
 
-/// Reads a table from CSV. The labels are in one column where the columns are `video`, `label` or `labels`, and splits.
+/// Reads a table from CSV. The labels are in one column where the columns are `video`, `label` or
+/// `labels`, and splits.
 pub(super) fn parse(text: &str) -> Result<LabelTable, LabelTableError> {
     let records = Records::new(text)?;
     let columns = records.columns();
@@ -43,7 +45,8 @@ fn parse_label_lists(mut records: Records, video: usize, labels: usize) -> Resul
     table(entries)
 }
 
-/// Reads a table whose first column names the video, and whose other columns are labels, 0 or 1, and splits.
+/// Reads a table whose first column names the video, and whose other columns are labels, 0 or 1,
+/// and splits.
 fn parse_indicators(mut records: Records) -> Result<LabelTable, LabelTableError> {
     let columns = records.columns().to_vec();
     let of_kind = |split: bool| (1..columns.len()).filter(|&at| is_split(&columns[at]) == split).collect::<Vec<_>>();

@@ -26,18 +26,18 @@ pub enum LabelTableError {
         line: u64,
         /// The column, where one is at fault.
         column: Option<String>,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
     /// The whole has a fault.
     #[error("{reason}. {FORMS}")]
     Whole {
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
     /// A video has no label, or several, where it must have exactly one.
     #[error(
-        "row {row}: {video} has {found}, and --single-label needs exactly one label per video; correct the table, or leave the option out"
+        "row {row}: {video} has {found}, but --single-label needs exactly one label per video: correct the table, or omit the option"
     )]
     NotSingleLabel {
         /// The row, from 1, the heading left out.
@@ -48,7 +48,7 @@ pub enum LabelTableError {
         found: String,
     },
     /// There is one label only, so a video cannot have another.
-    #[error("it has the label {0} only, and --single-label needs at least 2 to choose from")]
+    #[error("the only label is {0}, but --single-label needs at least two labels")]
     OneLabel(String),
     /// Two different videos would have the same vectors.
     #[error(transparent)]
@@ -56,17 +56,17 @@ pub enum LabelTableError {
 }
 
 impl LabelTableError {
-    /// A fault of `line`.
+    /// Returns a fault of `line`.
     pub(super) fn line(line: u64, reason: impl Into<String>) -> Self {
         LabelTableError::Line { line, column: None, reason: reason.into() }
     }
 
-    /// A fault of one column of `line`.
+    /// Returns a fault of one column of `line`.
     pub(super) fn column(line: u64, column: &str, reason: impl Into<String>) -> Self {
         LabelTableError::Line { line, column: Some(column.to_owned()), reason: reason.into() }
     }
 
-    /// A fault of the whole.
+    /// Returns a fault of the whole.
     pub(super) fn whole(reason: impl Into<String>) -> Self {
         LabelTableError::Whole { reason: reason.into() }
     }

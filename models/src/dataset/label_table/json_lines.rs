@@ -1,4 +1,5 @@
-//! A table in JSON Lines: an object for each video, with the keys `video`, `label` or `labels`, and splits.
+//! A table in JSON Lines: an object for each video, with the keys `video`, `label` or `labels`, and
+//! splits.
 
 use serde_json::{Map, Value};
 

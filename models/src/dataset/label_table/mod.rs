@@ -1,15 +1,20 @@
-//! The table of a data set: the labels of each video, and in each split the part that it belongs to.
+//! The table of a data set: the labels of each video, and its set in each split.
 //!
-//! [`LabelTable::read`] takes four forms:
+//! [`LabelTable::read`] reads four formats:
 //!
-//! - CSV with a column of 0 and 1 for each label, as Trailers12k is published: the first column names the video, columns
-//!   called `split0`, `split1` ... are splits, every other column is a label. Labels have the order of the columns.
-//! - CSV with the labels in one column: `video`, `label` (or `labels`), and splits. `|` separates several labels.
-//! - JSON Lines: an object a line with `video`, `label` or `labels` (a string or a list), and splits.
-//! - A folder with a sub-folder for each class, which holds the videos of that class.
+//! - CSV with a column of 0 and 1 for each label, as Trailers12k is published: the first column
+//!   names the video, columns `split0`, `split1` ... are splits, every other column is a label.
+//!   Labels have the order of the columns.
+//! - CSV with the labels in one column: `video`, `label` (or `labels`), and splits. `|` separates
+//!   several labels.
+//! - JSON Lines: one object per line with `video`, `label` or `labels` (a string or a list), and
+//!   splits.
+//! - A folder with a sub-folder for each class, which contains the videos of that class.
 //!
-//! A split holds 0 or `train`, 1 or `validation`, 2 or `test`. The labels of the last three forms are in the order of
-//! their bytes; for the ten genres of the paper that is the paper's order.
+//! A split contains 0 or `train`, 1 or `validation`, 2 or `test`. The labels of the last three
+//! formats are sorted by their bytes; for the ten genres of the paper that is the paper's order.
+//!
+//! To add a format, write one file with its reader and add one line to `FORMATS`.
 
 mod class_folders;
 mod csv_forms;
@@ -28,15 +33,15 @@ use serde::Serialize;
 
 use crate::dataset::video_files::{IdClash, video_id};
 
-/// What a video is for.
+/// A set of a split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Part {
     /// Weights are trained on it.
     Train,
-    /// Choices are made on it: when to stop, thresholds.
+    /// Choices such as thresholds and the end of training are made on it.
     Validation,
-    /// Results are of it.
+    /// Results are measured on it.
     Test,
 }
 
@@ -44,7 +49,7 @@ impl Part {
     /// All, by the numbers that they have in a table.
     pub const ALL: [Part; 3] = [Part::Train, Part::Validation, Part::Test];
 
-    /// The name, as in `train`.
+    /// Returns the name, as in `train`.
     #[must_use]
     pub fn name(self) -> &'static str {
         ["train", "validation", "test"][self as usize]
@@ -55,35 +60,35 @@ impl Part {
         Part::ALL.into_iter().find(|part| text == part.name() || text == ["0", "1", "2"][*part as usize])
     }
 
-    /// What to say of a `value` that means no part.
+    /// Describes a `value` that means no set.
     fn fault(value: &str) -> String {
         format!("{value} is not 0 or train, 1 or validation, 2 or test")
     }
 }
 
-/// One way to part the videos.
+/// A split of the videos into sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
     /// The column's name: `split0`, `split1` ...
     pub name: String,
-    /// Of each row its part.
+    /// The set of each row.
     pub parts: Vec<Part>,
 }
 
-/// The table.
+/// A table of labels and splits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelTable {
     /// The labels' names.
     pub labels: Vec<String>,
-    /// Of each row the video: an identifier or a path.
+    /// The video of each row: an identifier or a path.
     pub videos: Vec<String>,
-    /// Of each row which labels it has.
+    /// The labels of each row.
     pub rows: Vec<Vec<bool>>,
     /// The splits, in the order of their columns.
     pub splits: Vec<Split>,
 }
 
-/// Whether a column of this name is one of splits.
+/// Returns whether a column of this name is one of splits.
 fn is_split(name: &str) -> bool {
     name.strip_prefix("split")
         .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
@@ -120,7 +125,8 @@ impl LabelTable {
         }
     }
 
-    /// Checks that the videos of `rows` have different ids, so that each has its own vectors and predictions.
+    /// Checks that the videos of `rows` have different ids, so that each has its own vectors and
+    /// predictions.
     ///
     /// # Errors
     /// [`IdClash`] names two videos with the same id.
@@ -138,7 +144,8 @@ impl LabelTable {
     /// Checks that there are several labels, and that each video has exactly one.
     ///
     /// # Errors
-    /// [`LabelTableError::OneLabel`]; [`LabelTableError::NotSingleLabel`], which names the first other row.
+    /// [`LabelTableError::OneLabel`]; [`LabelTableError::NotSingleLabel`], which names the first
+    /// other row.
     pub fn check_single_label(&self) -> Result<(), LabelTableError> {
         if let [label] = &self.labels[..] {
             return Err(LabelTableError::OneLabel(label.clone()));
@@ -157,7 +164,7 @@ impl LabelTable {
         Ok(())
     }
 
-    /// The table as CSV.
+    /// Returns the table as CSV.
     ///
     /// # Errors
     /// When there is no room for it.

@@ -31,7 +31,7 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// The names of the columns.
+    /// Returns the names of the columns.
     pub(super) fn columns(&self) -> &[String] {
         &self.columns
     }
@@ -56,8 +56,8 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Returns the line of the record that is read from `byte`. The reader's own count is one short after `\r\n`, and
-    /// after empty lines.
+    /// Returns the line of the record that is read from `byte`. The reader's own count is one short
+    /// after `\r\n`, and after empty lines.
     fn line(&mut self, byte: usize) -> u64 {
         let text = self.text.as_bytes();
         let blank = text[byte..].iter().take_while(|&&byte| byte == b'\r' || byte == b'\n').count();

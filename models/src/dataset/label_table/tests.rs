@@ -30,7 +30,8 @@ fn the_forms_of_one_data_set_give_one_table() {
     let table = LabelTable::parse(indicators).unwrap();
     for other in [
         "video,label,split0\na.mp4,horror|drama,0\nd/b.mp4,horror,2\nc.mp4,drama,1\n",
-        // Columns in another order, spaces, a byte order mark, line ends of Windows, and names of parts.
+        // Columns in another order, spaces, a byte order mark, line ends of Windows, and names of
+        // parts.
         "\u{feff}split0,Labels,Video\r\ntrain,drama | horror,a.mp4\r\n\r\ntest,horror|horror,d/b.mp4\r\nvalidation, drama ,c.mp4\r\n",
         r#"
             {"video": "a.mp4", "labels": ["horror", "drama"], "split0": "train", "year": 1980}

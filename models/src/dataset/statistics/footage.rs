@@ -1,5 +1,5 @@
-//! Statistics of the videos of a data set: clips per video, and the lengths of shots as the runtime's detector finds
-//! them. The paper's Figure 8.
+//! Statistics of the videos of a data set: clips per video, and the lengths of shots as the
+//! runtime's detector finds them. The paper's Figure 8.
 
 use std::convert::Infallible;
 
@@ -14,7 +14,8 @@ use divita_video::{Address, SourceError};
 
 use crate::dataset::video_clips::each_segment;
 
-/// Width of a bin of shot lengths in seconds. The lengths in frames of the paper's figure are 24 times as many.
+/// Width of a bin of shot lengths in seconds. The lengths in frames of the paper's figure are 24
+/// times as many.
 const SHOT_BIN_S: f64 = 0.25;
 
 /// Bins of shot lengths, up to 10 s.
@@ -152,7 +153,8 @@ pub struct Footage {
 }
 
 impl Footage {
-    /// Cuts the video `input` into shots and into clips at working rate `rate`, as the runtime does.
+    /// Cuts the video `input` into shots and into clips at working rate `rate`, as the runtime
+    /// does.
     ///
     /// # Errors
     /// [`FootageError`] where the video cannot be read to its end.

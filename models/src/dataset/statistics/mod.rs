@@ -1,5 +1,6 @@
-//! Statistics of a data set: label frequencies, labels per video, correlations of labels, and each split beside the
-//! whole. The paper's Figures 2 and 3; those of the videos themselves are in [`footage`].
+//! Statistics of a data set: label frequencies, labels per video, correlations of labels, and each
+//! split beside the whole. The paper's Figures 2 and 3; those of the videos themselves are in
+//! [`footage`].
 
 pub mod footage;
 pub mod page;
@@ -24,7 +25,8 @@ pub struct DatasetStatistics {
     pub density: f64,
     /// Videos with 0, 1, 2 ... labels.
     pub labels_per_video: Vec<usize>,
-    /// The phi coefficient of each pair of labels, in -1 to 1; none where every video or no video has one of them.
+    /// The phi coefficient of each pair of labels, in -1 to 1; none where every video or no video
+    /// has one of them.
     pub correlations: Vec<Vec<Option<f64>>>,
     /// Each split.
     pub splits: Vec<SplitStatistics>,
@@ -133,7 +135,8 @@ fn label_counts(rows: &[impl AsRef<[bool]>], labels: usize) -> Vec<usize> {
     counts
 }
 
-/// Returns the phi coefficient of each pair of labels: Pearson's correlation of two columns of 0 and 1.
+/// Returns the phi coefficient of each pair of labels: Pearson's correlation of two columns of 0
+/// and 1.
 fn correlations(rows: &[Vec<bool>], counts: &[usize]) -> Vec<Vec<Option<f64>>> {
     let labels = counts.len();
     let mut together = vec![0usize; labels * labels];

@@ -61,7 +61,7 @@ fn drawn_labels(statistics: &DatasetStatistics) -> Vec<usize> {
     order
 }
 
-/// The width that the names of `labels` need, at most 220 pixels.
+/// Returns the width that the names of `labels` need, at most 220 pixels.
 fn names_width(statistics: &DatasetStatistics, labels: &[usize]) -> f64 {
     let widths = labels.iter().map(|&label| text_width(&shortened(&statistics.labels[label].label)));
     widths.fold(40.0, f64::max) + 12.0
@@ -72,8 +72,8 @@ fn shortened(name: &str) -> String {
     if name.chars().count() <= 30 { name.to_owned() } else { name.chars().take(29).chain(['…']).collect() }
 }
 
-/// Draws how often each label is, in the whole and in the parts of `split`, as bars from left to right. Returns where
-/// the next panel begins.
+/// Draws how often each label is, in the whole and in the parts of `split`, as bars from left to
+/// right. Returns where the next panel begins.
 fn frequencies(
     page: &mut Page,
     top: f64,
@@ -187,8 +187,8 @@ fn scale_of_colours(page: &mut Page, (left, top): (f64, f64)) {
     }
 }
 
-/// Returns the colour of a correlation, and that of text on it. From white to blue or orange; small ones are told apart
-/// by taking the square root.
+/// Returns the colour of a correlation, and that of text on it. From white to blue or orange; small
+/// ones are told apart by taking the square root.
 fn shade(phi: f64) -> (String, &'static str) {
     let full = if phi < 0.0 { [0.0, 75.0, 135.0] } else { [204.0, 85.0, 0.0] };
     let share = phi.abs().min(1.0).sqrt();

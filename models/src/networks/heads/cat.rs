@@ -16,7 +16,8 @@ const WIDTH: usize = 128;
 const FEED_FORWARD: usize = 768;
 /// Number of its attention heads.
 const HEADS: usize = 4;
-/// Share of the numbers that training drops after either half of the transformer (the authors' code).
+/// Share of the numbers that training drops after either half of the transformer (the authors'
+/// code).
 const DROPOUT: f32 = 0.25;
 
 fn transformer(g: &mut Graph, x: Value) -> Value {

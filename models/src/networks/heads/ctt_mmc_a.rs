@@ -1,7 +1,8 @@
-//! CTT-MMC-A (Wehrmann and Barros 2017): filters over five clips, the maximum over time, and a maxout layer
-//! (Goodfellow 2013).
+//! CTT-MMC-A (Wehrmann and Barros 2017): filters over five clips, the maximum over time, and a
+//! maxout layer (Goodfellow 2013).
 //!
-//! The paper does not state the number and length of the filters and the number of units: they are our choice.
+//! The paper does not state the number and length of the filters and the number of units: they are
+//! our choice.
 
 use super::super::{
     graph::{Graph, Value},

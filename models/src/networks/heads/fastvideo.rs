@@ -1,4 +1,5 @@
-//! fastVideo (Cascante-Bonilla 2019): each clip embedded by one matrix, and the mean, as fastText does with words.
+//! fastVideo (Cascante-Bonilla 2019): each clip embedded by one matrix, and the mean, as fastText
+//! does with words.
 //!
 //! The paper does not state the length of the embedding: it is our choice.
 

@@ -1,7 +1,7 @@
 //! The table of heads.
 //!
-//! To add a head, write one file that exports a [`Head`] and add one line to [`HEADS`]. Every command that reads or
-//! trains heads then knows its name.
+//! To add a head, write one file that exports a [`Head`] and add one line to [`HEADS`]. Every
+//! command that reads or trains heads then knows its name.
 
 mod cat;
 mod conv;

@@ -20,7 +20,7 @@ pub(super) enum Dtype {
 }
 
 impl Dtype {
-    /// Bytes of one element.
+    /// Returns the bytes of one element.
     pub(super) fn width(self) -> usize {
         match self {
             Dtype::F64 | Dtype::I64 => 8,
@@ -31,7 +31,7 @@ impl Dtype {
     }
 }
 
-/// Where the elements of a tensor lie in its storage, in elements.
+/// Place of a tensor's elements in its storage, in elements.
 pub(super) struct View {
     pub(super) offset: usize,
     pub(super) shape: Vec<usize>,
@@ -40,7 +40,7 @@ pub(super) struct View {
 }
 
 impl View {
-    /// The whole of a storage, innermost axis fastest.
+    /// Returns the whole of a storage, innermost axis fastest.
     pub(super) fn contiguous(shape: Vec<usize>) -> Option<View> {
         let mut strides = vec![1; shape.len()];
         let mut step = 1_usize;
@@ -59,14 +59,16 @@ impl View {
         self.shape.iter().try_fold(1_usize, |count, &extent| count.checked_mul(extent))
     }
 
-    /// Index of the last element of a tensor that has any; `None` where it is more than can be counted.
+    /// Returns the index of the last element of a tensor that has any; `None` where it is more than
+    /// can be counted.
     fn last(&self) -> Option<usize> {
         self.shape.iter().zip(&self.strides).try_fold(self.offset, |last, (&extent, &stride)| {
             last.checked_add(extent.saturating_sub(1).checked_mul(stride)?)
         })
     }
 
-    /// The axes as (extent, stride), outermost first, with those that follow each other evenly joined into one.
+    /// Returns the axes as (extent, stride), outermost first, with those that follow each other
+    /// evenly joined into one.
     fn runs(&self) -> Vec<(usize, usize)> {
         let mut runs: Vec<(usize, usize)> = Vec::new();
         for (&extent, &stride) in self.shape.iter().zip(&self.strides).filter(|&(&extent, _)| extent != 1) {
@@ -101,7 +103,7 @@ pub(super) fn read(name: &str, dtype: Dtype, storage: &[u8], view: View) -> Resu
     Ok(Tensor { shape: view.shape, data })
 }
 
-/// The elements of a view of `storage`, of `N` bytes each.
+/// Returns the elements of a view of `storage`, of `N` bytes each.
 fn gather<const N: usize>(
     name: &str,
     storage: &[u8],

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub struct CheckpointError {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong.
+    /// The fault.
     pub problem: Problem,
 }
 
@@ -49,7 +49,8 @@ pub enum Problem {
     /// Numbers were written with their most significant byte first.
     #[error("was written on a big-endian machine: load it with torch there or here and save it on a little-endian one")]
     BigEndian,
-    /// The pickle names a function or class that is not among the few that are known to be harmless.
+    /// The pickle names a function or class that is not among the few that are known to be
+    /// harmless.
     #[error(
         "wants to use {0}, which is not allowed; nothing was executed. \
          Re-saving only the state_dict with torch (if you trust the file) would make it readable"
@@ -66,7 +67,7 @@ pub enum Problem {
     /// An instruction of the pickle finds something else than it works on.
     #[error("has a malformed pickle: {what} at byte {position}")]
     MalformedPickle {
-        /// What is wrong.
+        /// The fault.
         what: &'static str,
         /// Where the instruction stands, counted as in [`Problem::UnsupportedOpcode`].
         position: usize,
@@ -95,7 +96,8 @@ pub enum Problem {
     /// A tensor has elements outside its storage.
     #[error("tensor {0} reaches outside its storage: the file is damaged, fetch it again")]
     OutsideStorage(String),
-    /// The tensors overlap or repeat their elements so often that they would need far more memory than the file.
+    /// The tensors overlap or repeat their elements so often that they would need far more memory
+    /// than the file.
     #[error(
         "with tensor {0} its tensors need more than 16 times the file's size, through overlapping or expanded views: \
          save them again after .clone() with torch"
@@ -106,7 +108,7 @@ pub enum Problem {
     SameName(String),
 }
 
-/// A name from a file as it is put into a message: quoted, on one line, and not too long.
+/// Returns a name from a file as it is put into a message: quoted, on one line, and not too long.
 pub(super) fn quoted(name: &str) -> String {
     const LONGEST: usize = 200;
     let end = name.char_indices().nth(LONGEST).map(|(at, _)| at);

@@ -1,4 +1,5 @@
-//! Reads the tensors of a checkpoint file, whatever program wrote it, without running any of the code it may carry.
+//! Reads the tensors of a checkpoint file, whatever program wrote it, without running any of the
+//! code it may carry.
 //!
 //! | file | begins with |
 //! |---|---|
@@ -6,16 +7,20 @@
 //! | torch before 1.6 (later with `_use_new_zipfile_serialization=False`) | a pickle of torch's magic number |
 //! | safetensors | the length of a JSON header, then the header |
 //!
-//! A pickle is a program. Here a machine interprets it that knows dicts, lists, tuples, numbers, strings and torch's
-//! tensors, and nothing that could be called: a pickle that names anything else is refused (see [`Problem`]).
+//! A pickle is a program. Here a machine interprets it that knows dicts, lists, tuples, numbers,
+//! strings and torch's tensors, and nothing that could be called: a pickle that names anything else
+//! is refused (see [`Problem`]).
 //!
 //! A file is taken to be hostile. Reading needs, beside the file itself,
 //!
-//! - for the tensors and their names at most 16 bytes for each byte of the file: views of one storage, and views that
-//!   repeat their elements (stride 0), may so give up to four elements for each byte of the file, and no more;
-//! - for the objects of a pickle about 150 bytes for each of its instructions, of which two million are run (in each of
-//!   the five pickles of a torch file before 1.6, three of which are held at once);
-//! - for the header of a safetensors file, which may have ten megabytes, about twenty times its length.
+//! - for the tensors and their names at most 16 bytes for each byte of the file: views of one
+//!   storage, and views that repeat their elements (stride 0), may so give up to four elements for
+//!   each byte of the file, and no more;
+//! - for the objects of a pickle about 150 bytes for each of its instructions, of which two million
+//!   are run (in each of the five pickles of a torch file before 1.6, three of which are held at
+//!   once);
+//! - for the header of a safetensors file, which may have ten megabytes, about twenty times its
+//!   length.
 
 mod elements;
 mod error;
@@ -38,25 +43,29 @@ pub const MAX_FILE_BYTES: u64 = 4 << 30;
 /// Every tensor of a checkpoint.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Checkpoint {
-    /// The tensors by their path in nested containers, its parts joined by dots: `state_dict.module.conv1.0.weight`.
+    /// The tensors by their path in nested containers, its parts joined by dots:
+    /// `state_dict.module.conv1.0.weight`.
     ///
-    /// A part is a key of a dict (a string, an integer or a bool), a field of a namespace or an index into a list or
-    /// tuple. A file that holds one bare tensor gives it the empty name. Whatever is not a tensor is left out, and so
-    /// are tensors in sets and under other keys, for which there is no path.
+    /// A part is a key of a dict (a string, an integer or a bool), a field of a namespace or an
+    /// index into a list or tuple. A file that holds one bare tensor gives it the empty name.
+    /// Whatever is not a tensor is left out, and so are tensors in sets and under other keys, for
+    /// which there is no path.
     ///
-    /// Every type of number becomes `f32`, rounded to nearest. Integers are such counters as `num_batches_tracked`, and are
-    /// exact up to 2^24; a bool is 0 or 1.
+    /// Every type of number becomes `f32`, rounded to nearest. Integers are such counters as
+    /// `num_batches_tracked`, and are exact up to 2^24; a bool is 0 or 1.
     pub tensors: BTreeMap<String, Tensor>,
     /// SHA-256 of the file they were read from, in hexadecimal digits.
     pub sha256: String,
-    /// What a safetensors file says beside its tensors; whoever wrote it has said so, and it may be hostile.
+    /// What a safetensors file says beside its tensors; whoever wrote it has said so, and it may be
+    /// hostile.
     pub facts: BTreeMap<String, String>,
 }
 
 /// Reads the checkpoint at `path`; its kind is found from its first bytes, not from its name.
 ///
 /// # Errors
-/// Where the file cannot be read, is no checkpoint, is damaged, or holds what is not read: see [`Problem`].
+/// Where the file cannot be read, is no checkpoint, is damaged, or holds what is not read: see
+/// [`Problem`].
 pub fn read(path: &Path) -> Result<Checkpoint, CheckpointError> {
     file_bytes(path)
         .and_then(|bytes| {
@@ -68,12 +77,13 @@ pub fn read(path: &Path) -> Result<Checkpoint, CheckpointError> {
         .map_err(|problem| CheckpointError { path: path.to_owned(), problem })
 }
 
-/// The tensors of a checkpoint file whose bytes are `file`.
+/// Returns the tensors of a checkpoint file whose bytes are `file`.
 fn tensors(file: &[u8]) -> Result<BTreeMap<String, Tensor>, Problem> {
     if torch_zip::begins(file) {
         torch_zip::read(file)
     } else if safetensors_file::begins(file) {
-        // Before the older torch files: a header whose length has 0x80 as its lowest byte begins like a pickle.
+        // Before the older torch files: a header whose length has 0x80 as its lowest byte begins
+        // like a pickle.
         safetensors_file::read(file)
     } else if torch_legacy::begins(file) {
         torch_legacy::read(file)
@@ -82,7 +92,7 @@ fn tensors(file: &[u8]) -> Result<BTreeMap<String, Tensor>, Problem> {
     }
 }
 
-/// The bytes of the file at `path`, where it is a file of bearable size.
+/// Returns the bytes of the file at `path`, where it is a file of bearable size.
 fn file_bytes(path: &Path) -> Result<Vec<u8>, Problem> {
     let file = File::open(path).map_err(Problem::Io)?;
     let metadata = file.metadata().map_err(Problem::Io)?;
@@ -100,7 +110,8 @@ fn file_bytes(path: &Path) -> Result<Vec<u8>, Problem> {
     Ok(bytes)
 }
 
-/// The `N` bytes that begin at `at`, where there are so many; integers in files are little-endian.
+/// Returns the `N` bytes that begin at `at`, where there are so many; integers in files are
+/// little-endian.
 fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..)?.first_chunk().copied()
 }
@@ -136,7 +147,8 @@ mod tests {
         let data: Vec<f32> = vec![1.0, -2.5];
         let bytes: Vec<u8> = data.iter().flat_map(|value| value.to_le_bytes()).collect();
         let mut first = std::collections::BTreeSet::new();
-        // Headers are filled up to eighths: among 32 neighbouring lengths is each lowest byte, the 0x80 of a pickle too.
+        // Headers are filled up to eighths: among 32 neighbouring lengths is each lowest byte, the
+        // 0x80 of a pickle too.
         for length in 0..32 {
             let facts = [("fact".to_owned(), "x".repeat(8 * length))].into();
             let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![2], &bytes).unwrap();
@@ -187,7 +199,8 @@ mod tests {
             survives(&bytes)?;
         }
 
-        // A checksum would refuse nearly every damaged pickle of a zip before it is run; here each is mended.
+        // A checksum would refuse nearly every damaged pickle of a zip before it is run; here each
+        // is mended.
         #[test]
         fn flipped_bytes_of_a_pickle_are_survived(
             which in any::<prop::sample::Index>(),

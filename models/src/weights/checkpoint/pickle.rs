@@ -1,8 +1,9 @@
 //! Interprets the pickles of torch checkpoints on a machine that can build data and call nothing.
 //!
-//! The opcodes are those of Python's `pickletools`. Objects live in one vector and refer to each other by index, so
-//! that neither cycles nor chains of a million containers harm. An instruction adds at most one object or value, except
-//! the call of `OrderedDict`, whose items are counted as instructions: the limit on them bounds time and memory.
+//! The opcodes are those of Python's `pickletools`. Objects live in one vector and refer to each
+//! other by index, so that neither cycles nor chains of a million containers harm. An instruction
+//! adds at most one object or value, except the call of `OrderedDict`, whose items are counted as
+//! instructions: the limit on them bounds time and memory.
 
 use std::collections::HashMap;
 
@@ -11,13 +12,13 @@ use super::{Problem, bytes_at, elements::Dtype, error::quoted};
 /// The most instructions that are run; torch writes about 25 for each tensor.
 const MOST_INSTRUCTIONS: usize = 2_000_000;
 
-/// What a pickle describes.
+/// The object that a pickle describes.
 pub(super) struct Pickled<'a> {
     /// The object itself.
     pub(super) root: Value<'a>,
     /// The objects that [`Value::Object`] counts.
     pub(super) objects: Vec<Object<'a>>,
-    /// Where the bytes begin that follow the pickle.
+    /// Offset of the bytes after the pickle.
     pub(super) end: usize,
 }
 
@@ -27,17 +28,20 @@ pub(super) enum Value<'a> {
     None,
     Bool(bool),
     Int(i64),
-    /// A number that may need more than 64 bits, as its bytes in two's complement, least significant first.
+    /// A number that may need more than 64 bits, as its bytes in two's complement, least
+    /// significant first.
     Long(&'a [u8]),
     Str(&'a str),
     Global(Global<'a>),
     /// Index into [`Pickled::objects`].
     Object(usize),
-    /// Something that is neither a tensor nor part of the path to one: a float, bytes, a device, a dtype.
+    /// Something that is neither a tensor nor part of the path to one: a float, bytes, a device, a
+    /// dtype.
     Opaque,
 }
 
-/// The functions and classes that a pickle may name; none is Python's, each is imitated by what is needed of it.
+/// The functions and classes that a pickle may name; none is Python's, each is imitated by what is
+/// needed of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Global<'a> {
     OrderedDict,
@@ -56,7 +60,8 @@ pub(super) enum Global<'a> {
 pub(super) struct StorageType<'a>(pub(super) &'a str);
 
 impl StorageType<'_> {
-    /// The type of the numbers; `None` where it is not read. A storage without a type holds bytes.
+    /// Returns the type of the numbers; `None` where it is not read. A storage without a type holds
+    /// bytes.
     pub(super) fn dtype(self) -> Option<Dtype> {
         match self.0 {
             "DoubleStorage" => Some(Dtype::F64),
@@ -73,7 +78,7 @@ impl StorageType<'_> {
         }
     }
 
-    /// Bytes of one number, where they are known.
+    /// Returns the bytes of one number, where they are known.
     pub(super) fn width(self) -> Option<usize> {
         match self.0 {
             "ComplexDoubleStorage" => Some(16),
@@ -105,11 +110,13 @@ pub(super) struct Storage<'a> {
     pub(super) class: StorageType<'a>,
     pub(super) key: &'a str,
     pub(super) elements: usize,
-    /// The part of the storage that is meant, as offset and length in elements; only torch before 0.4 writes it.
+    /// The part of the storage that is meant, as offset and length in elements; only torch before
+    /// 0.4 writes it.
     pub(super) part: Option<(usize, usize)>,
 }
 
-/// A tensor before its storage is looked at. The sizes are kept as values: many tensors may share one tuple.
+/// A tensor before its storage is looked at. The sizes are kept as values: many tensors may share
+/// one tuple.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct TensorView<'a> {
     /// Index of the storage in [`Pickled::objects`].
@@ -120,12 +127,12 @@ pub(super) struct TensorView<'a> {
 }
 
 impl<'a> Pickled<'a> {
-    /// The object that `value` refers to.
+    /// Returns the object that `value` refers to.
     pub(super) fn object(&self, value: Value<'a>) -> Option<&Object<'a>> {
         object(&self.objects, value)
     }
 
-    /// The items of `value`, where it is a tuple or a list.
+    /// Returns the items of `value`, where it is a tuple or a list.
     pub(super) fn sequence(&self, value: Value<'a>) -> Option<&[Value<'a>]> {
         sequence(&self.objects, value)
     }
@@ -171,9 +178,9 @@ pub(super) fn run(bytes: &[u8], start: usize) -> Result<Pickled<'_>, Problem> {
 
 struct Machine<'a> {
     bytes: &'a [u8],
-    /// Where the next byte stands.
+    /// Offset of the next byte.
     at: usize,
-    /// Where the instruction stands that is run.
+    /// Offset of the current instruction.
     opcode_at: usize,
     /// Instructions that may still be run.
     left: usize,
@@ -436,13 +443,13 @@ impl<'a> Machine<'a> {
         Ok(bytes)
     }
 
-    /// An unsigned number of `N` bytes, at most 8.
+    /// Returns an unsigned number of `N` bytes, at most 8.
     fn length<const N: usize>(&mut self) -> Result<usize, Problem> {
         let number = self.take::<N>()?.iter().rev().fold(0_u64, |number, &byte| number << 8 | u64::from(byte));
         usize::try_from(number).map_err(|_| self.malformed("a length that is too long"))
     }
 
-    /// The text up to the end of the line.
+    /// Returns the text up to the end of the line.
     fn line(&mut self) -> Result<&'a str, Problem> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let length = rest.iter().position(|&byte| byte == b'\n');
@@ -595,7 +602,8 @@ impl<'a> Machine<'a> {
         Ok(Value::Object(self.objects.len() - 1))
     }
 
-    /// A dict with the pairs of a list, as Python 2 pickles an `OrderedDict`, or with the items of another dict.
+    /// Returns a dict with the pairs of a list, as Python 2 pickles an `OrderedDict`, or with the
+    /// items of another dict.
     fn dict_of(&mut self, pairs: Value<'a>) -> Result<Object<'a>, Problem> {
         if let Some(Object::Dict(items)) = object(&self.objects, pairs) {
             let items = items.clone();
@@ -615,7 +623,8 @@ impl<'a> Machine<'a> {
         Ok(Object::Dict(items))
     }
 
-    /// Gives `built` its attributes. Those of dicts are not its items (torch keeps versions of modules there).
+    /// Gives `built` its attributes. Those of dicts are not its items (torch keeps versions of
+    /// modules there).
     fn build(&mut self, built: Value<'a>, state: Value<'a>) -> Result<(), Problem> {
         if let Value::Object(index) = built {
             match self.objects.get_mut(index) {
@@ -630,8 +639,8 @@ impl<'a> Machine<'a> {
         Err(self.malformed("attributes of what has none"))
     }
 
-    /// The storage of a persistent id: `('storage', class, key, location, elements)`, and in the legacy format
-    /// `None` or `(key of the part, offset, elements)` after these.
+    /// Returns the storage of a persistent id: `('storage', class, key, location, elements)`, and
+    /// in the legacy format `None` or `(key of the part, offset, elements)` after these.
     fn storage(&self, id: Value<'a>) -> Result<Storage<'a>, Problem> {
         let wrong = || self.malformed("a persistent id that is no storage's");
         let id = sequence(&self.objects, id).ok_or_else(wrong)?;
@@ -656,7 +665,7 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// The size or offset that `value` is.
+/// Returns the size or offset that `value` is.
 pub(super) fn unsigned(value: Value<'_>) -> Option<usize> {
     match value {
         Value::Int(number) => number.try_into().ok(),
@@ -685,7 +694,8 @@ fn global<'a>(module: &'a str, name: &'a str) -> Result<Value<'a>, Problem> {
     Ok(Value::Global(global))
 }
 
-/// Whether `torch.name` is a type of number, which a checkpoint may mention but of which nothing is needed.
+/// Returns whether `torch.name` is a type of number, which a checkpoint may mention but of which
+/// nothing is needed.
 fn is_dtype(name: &str) -> bool {
     matches!(
         name,

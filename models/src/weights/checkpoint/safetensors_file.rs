@@ -10,10 +10,11 @@ use super::{
     error::quoted,
 };
 
-/// The longest header that is read, for about 100 000 tensors: parsed it needs twenty times as much memory.
+/// The longest header that is read, for about 100 000 tensors: parsed it needs twenty times as much
+/// memory.
 const LONGEST_HEADER: u64 = 10_000_000;
 
-/// Whether `file` begins with a length that a file may have and a JSON object.
+/// Returns whether `file` begins with a length that a file may have and a JSON object.
 pub(super) fn begins(file: &[u8]) -> bool {
     bytes_at(file, 0).is_some_and(|length| u64::from_le_bytes(length) <= MAX_FILE_BYTES) && file.get(8) == Some(&b'{')
 }
@@ -57,7 +58,8 @@ pub(super) fn read(file: &[u8]) -> Result<BTreeMap<String, Tensor>, Problem> {
     Ok(tensors)
 }
 
-/// What the safetensors file `file` says beside its tensors; nothing where its header cannot be read.
+/// What the safetensors file `file` says beside its tensors; nothing where its header cannot be
+/// read.
 pub(super) fn facts(file: &[u8]) -> BTreeMap<String, String> {
     let header = SafeTensors::read_metadata(file).ok().map(|(_, header)| header);
     header.and_then(|header| header.metadata().clone()).into_iter().flatten().collect()

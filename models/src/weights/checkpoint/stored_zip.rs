@@ -1,6 +1,7 @@
 //! Reads the uncompressed entries of a zip archive in memory.
 //!
-//! The format is PKWARE's APPNOTE.TXT; torch writes its zip64 form, compresses nothing and fills no comment.
+//! The format is PKWARE's APPNOTE.TXT; torch writes its zip64 form, compresses nothing and fills no
+//! comment.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +22,7 @@ pub(super) struct StoredZip<'a> {
     entries: BTreeMap<&'a str, Entry>,
 }
 
-/// What the directory says of an entry.
+/// An entry of the directory.
 struct Entry {
     plain: bool,
     checksum: u32,
@@ -29,7 +30,7 @@ struct Entry {
     header: usize,
 }
 
-/// Whether `file` begins like an archive with an entry.
+/// Returns whether `file` begins like an archive with an entry.
 pub(super) fn begins(file: &[u8]) -> bool {
     file.starts_with(&LOCAL_HEADER)
 }
@@ -51,12 +52,13 @@ impl<'a> StoredZip<'a> {
         Ok(StoredZip { file, entries })
     }
 
-    /// The names of the entries, in alphabetical order.
+    /// Returns the names of the entries, in alphabetical order.
     pub(super) fn names(&self) -> impl Iterator<Item = &'a str> {
         self.entries.keys().copied()
     }
 
-    /// The contents of the entry called `name`, compared with its checksum; `None` where there is none of this name.
+    /// Returns the contents of the entry called `name`, compared with its checksum; `None` where
+    /// there is none of this name.
     pub(super) fn entry(&self, name: &str) -> Result<Option<&'a [u8]>, Problem> {
         let Some(entry) = self.entries.get(name) else { return Ok(None) };
         if !entry.plain {
@@ -94,7 +96,8 @@ fn directory(file: &[u8], end: usize) -> Option<(u64, usize)> {
     Some((u64_at(file, end64.checked_add(32)?)? as u64, u64_at(file, end64.checked_add(48)?)?))
 }
 
-/// The name and description of the entry whose directory record begins at `at`, and where the next begins.
+/// Returns the name and description of the entry whose directory record begins at `at`, and where
+/// the next begins.
 fn entry(file: &[u8], at: usize) -> Option<(&str, Entry, usize)> {
     let record = file.get(at..)?;
     if bytes_at(record, 0) != Some(CENTRAL_HEADER) {
@@ -125,7 +128,7 @@ fn entry(file: &[u8], at: usize) -> Option<(&str, Entry, usize)> {
     Some((name, Entry { plain, checksum, bytes, header }, at.checked_add(comment_end)?))
 }
 
-/// The contents of an entry, which begin after its own header.
+/// Returns the contents of an entry, which begin after its own header.
 fn contents<'a>(file: &'a [u8], entry: &Entry) -> Option<&'a [u8]> {
     let header = file.get(entry.header..)?;
     if bytes_at(header, 0) != Some(LOCAL_HEADER) {
@@ -151,7 +154,8 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// An archive of one entry `a` with the contents `data`, whose numbers all stand in zip64 fields.
+    /// Returns an archive of one entry `a` with the contents `data`, whose numbers all stand in
+    /// zip64 fields.
     fn zip64(locator: u64) -> Vec<u8> {
         let checksum = crc32fast::hash(b"data").to_le_bytes();
         let full = [0xff; 4];

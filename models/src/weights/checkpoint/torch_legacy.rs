@@ -1,7 +1,8 @@
 //! Reads the files that torch wrote before 1.6: five pickles, and the storages after them.
 //!
-//! The pickles are a magic number, the version of the format, a description of the machine, the object, and the keys of
-//! the storages. Each storage is the number of its elements as an `i64`, and their bytes.
+//! The pickles are a magic number, the version of the format, a description of the machine, the
+//! object, and the keys of the storages. Each storage is the number of its elements as an `i64`,
+//! and their bytes.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,7 +17,7 @@ use super::{
 const MAGIC_NUMBER: &[u8] = &[0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 const VERSION: i64 = 1001;
 
-/// Whether `file` begins like a pickle of protocol 2 or later.
+/// Returns whether `file` begins like a pickle of protocol 2 or later.
 pub(super) fn begins(file: &[u8]) -> bool {
     file.starts_with(b"\x80")
 }
@@ -77,13 +78,14 @@ fn object_start(file: &[u8]) -> Result<usize, Problem> {
 mod tests {
     use super::*;
 
-    /// A legacy file with the object pickle `program`, the pickled `keys` and the `storages` after them.
+    /// Returns a legacy file with the object pickle `program`, the pickled `keys` and the
+    /// `storages` after them.
     fn legacy(machine: &[u8], program: &[u8], keys: &[u8], storages: &[u8]) -> Vec<u8> {
         let magic = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.";
         [magic, &b"\x80\x02M\xe9\x03."[..], machine, program, keys, storages].concat()
     }
 
-    /// A dict with a tensor `w` of two bytes, in the part of a storage that `part` says.
+    /// Returns a dict with a tensor `w` of two bytes, in the part of a storage that `part` says.
     fn two_bytes(part: &str) -> Vec<u8> {
         let id = format!("(U\u{7}storagectorch\nByteStorage\nU\u{1}kU\u{3}cpuK\u{4}{part}tQ");
         format!("}}U\u{1}wctorch._utils\n_rebuild_tensor\n({id}K\0(K\u{2}t(K\u{1}ttRs.").into_bytes()

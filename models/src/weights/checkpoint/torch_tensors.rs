@@ -1,4 +1,5 @@
-//! Finds the tensors in what a torch checkpoint pickles and reads them from the storages that follow it.
+//! Finds the tensors in what a torch checkpoint pickles and reads them from the storages that
+//! follow it.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -12,7 +13,8 @@ use super::{
 /// The bytes of the storages by their keys.
 pub(super) type Storages<'a> = BTreeMap<&'a str, &'a [u8]>;
 
-/// Containers within containers that are looked into; a state dict of a checkpoint has two or three.
+/// Containers within containers that are looked into; a state dict of a checkpoint has two or
+/// three.
 const DEEPEST: usize = 64;
 
 /// Bytes that tensors and their names may need for each byte of the file: four elements.
@@ -39,7 +41,7 @@ pub(super) fn read(
     Ok(walk.tensors)
 }
 
-/// Every storage that the tensors of `pickled` lie in.
+/// Returns every storage that the tensors of `pickled` lie in.
 pub(super) fn storages_of<'p, 'a>(pickled: &'p Pickled<'a>) -> impl Iterator<Item = Storage<'a>> + 'p {
     pickled.objects.iter().filter_map(|object| match object {
         Object::Storage(storage) => Some(*storage),
@@ -101,7 +103,8 @@ impl<'a> Walk<'_, 'a> {
         Ok(())
     }
 
-    /// Counts items that are looked at, each as a byte: containers that share their items may have endlessly many.
+    /// Counts items that are looked at, each as a byte: containers that share their items may have
+    /// endlessly many.
     fn charge_visits(&mut self, items: usize) -> Result<(), Problem> {
         self.bytes_left = self
             .bytes_left
@@ -151,7 +154,8 @@ impl<'a> Walk<'_, 'a> {
         Ok(())
     }
 
-    /// The view of the storage that a tensor is; its shape and strides are as short as what is left of the limit.
+    /// Returns the view of the storage that a tensor is; its shape and strides are as short as what
+    /// is left of the limit.
     fn view(&self, name: &str, tensor: &TensorView<'a>) -> Result<View, Problem> {
         let sizes = |value| -> Option<Vec<usize>> {
             let sizes = self.pickled.sequence(value)?;
@@ -169,7 +173,7 @@ impl<'a> Walk<'_, 'a> {
     }
 }
 
-/// The part of a path that a key is.
+/// Returns the part of a path that a key is.
 fn key_part(key: Value<'_>) -> Option<Cow<'_, str>> {
     match key {
         Value::Str(key) => Some(key.into()),

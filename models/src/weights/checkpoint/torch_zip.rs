@@ -10,7 +10,7 @@ use super::{
     torch_tensors::{self, Storages},
 };
 
-/// Whether `file` begins like such an archive.
+/// Returns whether `file` begins like such an archive.
 pub(super) fn begins(file: &[u8]) -> bool {
     stored_zip::begins(file)
 }
@@ -60,7 +60,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// Where the pickle stands in the archive.
+    /// Returns the range of the pickle in the archive.
     pub(in super::super) fn pickle_range(file: &[u8]) -> Option<Range<usize>> {
         let zip = StoredZip::open(file).ok()?;
         let name = zip.names().find(|name| name.ends_with("data.pkl"))?;
@@ -69,7 +69,8 @@ pub(super) mod tests {
         Some(start..start + pickle.len())
     }
 
-    /// Replaces the checksum of the pickle at `range`, which was changed, in the archive's directory.
+    /// Replaces the checksum of the pickle at `range`, which was changed, in the archive's
+    /// directory.
     pub(in super::super) fn mend_checksum(file: &mut [u8], range: Range<usize>) {
         let checksum = crc32fast::hash(&file[range]).to_le_bytes();
         let name = file.windows(8).rposition(|window| window == b"data.pkl").unwrap();
@@ -77,7 +78,7 @@ pub(super) mod tests {
         file[record + 16..record + 20].copy_from_slice(&checksum);
     }
 
-    /// An archive with these entries, as names and contents.
+    /// Returns an archive with these entries, as names and contents.
     fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
         let (mut file, mut directory) = (Vec::new(), Vec::new());
         for (name, contents) in entries {
@@ -98,7 +99,8 @@ pub(super) mod tests {
         file
     }
 
-    /// The pickle of a tensor in `FloatStorage` `'0'` of `elements`, with numbers as decimal lines.
+    /// Returns the pickle of a tensor in `FloatStorage` `'0'` of `elements`, with numbers as
+    /// decimal lines.
     fn tensor(elements: &str, offset: &str, shape: &str, strides: &str) -> Vec<u8> {
         let ints = |numbers: &str| numbers.split_whitespace().map(|number| format!("I{number}\n")).collect::<String>();
         format!(
@@ -223,7 +225,8 @@ pub(super) mod tests {
 
     #[test]
     fn names_that_are_repeated_too_often_are_refused() {
-        // Twenty tensors under one key of 200 characters fit; under a key of 60000 they would need 1.2 MB.
+        // Twenty tensors under one key of 200 characters fit; under a key of 60000 they would need
+        // 1.2 MB.
         let one = tensor("6", "0", "", "");
         let program = |length: u32| {
             let mut program = [b"}X", &length.to_le_bytes()[..]].concat();
@@ -258,7 +261,8 @@ pub(super) mod tests {
 
     #[test]
     fn storages_that_overlap_are_refused() {
-        // The directory gives the place of the first storage for the second too: together they outgrow the file.
+        // The directory gives the place of the first storage for the second too: together they
+        // outgrow the file.
         let item = |key: &str| String::from_utf8(tensor("250", "0", "1", "1")).unwrap().replace("U\u{1}0", key);
         let (first, second) = (item("U\u{1}0"), item("U\u{1}1"));
         let program = in_dict(&[("v", first.as_bytes()), ("w", second.as_bytes())]);

@@ -1,6 +1,9 @@
-//! The weights that fine-tuning begins with: a file, and what it says of itself.
+//! The weights that fine-tuning begins with, read from a file.
 
 use std::path::Path;
+
+use anyhow::bail;
+use divita_runtime::bundle::StreamInput;
 
 use crate::{
     engines::{backbone_file::BackboneFile, frozen_backbone::FrozenNetwork},
@@ -12,8 +15,6 @@ use crate::{
         known_weights,
     },
 };
-use anyhow::bail;
-use divita_runtime::bundle::StreamInput;
 
 /// Weights of a backbone from a file.
 pub struct InitialWeights {
@@ -23,27 +24,26 @@ pub struct InitialWeights {
     pub input: StreamInput,
     /// SHA-256 of the file.
     pub sha256: String,
-    /// What was done with the file, in words for a model card, as in `fine-tuned from a.safetensors (SHA-256 ...)`.
+    /// Description for a model card, such as `fine-tuned from a.safetensors (SHA-256 ...)`.
     pub told: String,
     fitted: Option<Fitted>,
 }
 
 impl InitialWeights {
-    /// Reads the weights of `network` from the file at `path`, which `import` or `fit-backbone` wrote.
+    /// Reads the weights of `network` from the file at `path`, which `import` or `fit-backbone`
+    /// wrote.
     ///
     /// # Errors
-    /// Where the file cannot be read, holds the weights of another network, or has a name that cannot stand in a model card.
+    /// Where the file cannot be read, holds the weights of another network, or has a name that
+    /// cannot stand in a model card.
     pub fn read(network: Backbone, path: &Path) -> anyhow::Result<InitialWeights> {
         let BackboneFile { frozen, from, source_sha256, fitted } = BackboneFile::read(path, Some(network))?;
         let FrozenNetwork::Described { weights, .. } = frozen.network else {
-            bail!(
-                "{}: an ONNX file cannot be trained; name a file that `import` or `fit-backbone` wrote",
-                path.display()
-            );
+            bail!("{}: cannot train an ONNX file: give a file from `import` or `fit-backbone`", path.display());
         };
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if !is_plain_text(&file) {
-            bail!("{}: its name cannot stand in a model card: rename it", path.display());
+            bail!("{}: its name contains characters that a model card cannot show: rename it", path.display());
         }
         let source = source_sha256.as_deref().and_then(known_weights::with_sum);
         let published = source.map(|known| format!("; published as {}, trained on {}", known.file, known.trained_on));

@@ -1,13 +1,22 @@
-//! The stores of representations that a command is given: of each stream one, or one a working rate, and whether they belong together.
+//! The stores of representations of a training run, one per stream and working rate, and the check
+//! that they match.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::{bundle::trained_bundle::INPUT, networks::Backbone, representations::Store};
 use anyhow::bail;
 use serde_json::Value;
 
-/// The names of the streams that are given, and their stores at each rate, from the lowest.
+use crate::{
+    networks::Backbone,
+    representations::{Store, attributes::INPUT},
+};
+
+/// Opens the stores of each stream. Returns the names of the streams, and their stores at each
+/// working rate, from the lowest.
+///
+/// # Errors
+/// Where a store cannot be opened, belongs to the other stream, or does not match the other stores.
 pub fn stores(image: &[PathBuf], video: &[PathBuf]) -> anyhow::Result<(Vec<String>, Vec<Vec<Store>>)> {
     let streams = [("image", image), ("video", video)].into_iter().filter(|(_, paths)| !paths.is_empty());
     let (mut names, mut of_streams) = (Vec::new(), Vec::new());
@@ -20,7 +29,7 @@ pub fn stores(image: &[PathBuf], video: &[PathBuf]) -> anyhow::Result<(Vec<Strin
     if several && let Some(other) = of_streams.iter().find(|stores| rates(stores) != rates(&of_streams[0])) {
         let (first, other) = (rates(&of_streams[0]), rates(other));
         bail!(
-            "the image stream has stores at {first:?} frames a second, the video stream at {other:?}: give both at the same rates"
+            "the image stream has stores at {first:?} fps, the video stream at {other:?} fps: give both streams stores at the same rates"
         );
     }
     let mut of_streams: Vec<_> = of_streams.into_iter().map(BTreeMap::into_values).collect();
@@ -35,7 +44,7 @@ pub fn stores(image: &[PathBuf], video: &[PathBuf]) -> anyhow::Result<(Vec<Strin
     Ok((names, stores))
 }
 
-/// The stores of one stream by their working rates. One alone need not say its own.
+/// Opens the stores of one stream, by working rate. A single store need not state its rate.
 fn of_stream(stream: &str, paths: &[PathBuf]) -> anyhow::Result<BTreeMap<Option<u64>, Store>> {
     let mut stores = BTreeMap::<Option<u64>, Store>::new();
     for path in paths {
@@ -49,34 +58,35 @@ fn of_stream(stream: &str, paths: &[PathBuf]) -> anyhow::Result<BTreeMap<Option<
         }
         let rate = working_rate(&store);
         if paths.len() > 1 && rate.is_none() {
-            bail!(
-                "{} does not say its working rate (fps): where a stream has several stores, each must",
-                path.display()
-            );
+            bail!("{} does not state its working rate (fps), which a stream with several stores needs", path.display());
         }
         if let Some(other) = stores.values().next() {
             let same = |fact: &str| other.attributes().get(fact) == store.attributes().get(fact);
             if !same("network") || !same("weights") || !same(INPUT) || other.num_features() != store.num_features() {
                 bail!(
-                    "{}: its vectors were not made by the network, the weights and the preprocessing of the {stream} stream's other stores",
+                    "{}: its network, weights or preprocessing differ from the {stream} stream's other stores",
                     path.display()
                 );
             }
         }
         if let Some(other) = stores.insert(rate, store) {
             let rate = working_rate(&other).unwrap_or_default();
-            bail!("two stores of the {stream} stream are of {rate} frames a second: {} is the second", path.display());
+            bail!("the {stream} stream has two stores at {rate} fps: {} is the second", path.display());
         }
     }
     Ok(stores)
 }
 
-/// The working rate of a store's clips, frames a second, where it says so.
+/// Returns the working rate of a store's clips in fps, where the store states it.
 pub fn working_rate(store: &Store) -> Option<u64> {
     store.attributes().get("fps").and_then(Value::as_u64)
 }
 
-/// Whether the stores say the same of how their clips were made, as far as they say it: otherwise clip 7 of the one is not clip 7 of the other.
+/// Checks that the stores state the same `facts` about their clips. Otherwise clip 7 of one store
+/// is not clip 7 of another.
+///
+/// # Errors
+/// Where two stores state different values of a fact.
 pub fn same_clips<'a>(stores: impl Iterator<Item = &'a Store>, facts: &[&str]) -> anyhow::Result<()> {
     let stores: Vec<&Store> = stores.collect();
     for fact in facts {
@@ -84,7 +94,7 @@ pub fn same_clips<'a>(stores: impl Iterator<Item = &'a Store>, facts: &[&str]) -
         if let [first, rest @ ..] = &said[..]
             && let Some(other) = rest.iter().find(|other| *other != first)
         {
-            bail!("the stores' clips are not the same: {fact} is {first} in one and {other} in another");
+            bail!("the stores contain different clips: {fact} is {first} in one and {other} in another");
         }
     }
     Ok(())
