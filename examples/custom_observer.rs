@@ -10,7 +10,7 @@ use divita::session::event::SessionEvent;
 use divita::session::{Classification, Outcome, run};
 use divita_runtime::{Bundle, Event, Networks, Pipeline};
 use divita_video::session::SessionOptions;
-use divita_video::{Address, SourceInfo};
+use divita_video::{Input, SourceInfo};
 
 /// Counts shots.
 #[derive(Default)]
@@ -25,7 +25,7 @@ impl Observer for ShotCounter {
         Ok(())
     }
 
-    fn event(&mut self, source: &Address, event: &SessionEvent) -> Result<()> {
+    fn event(&mut self, source: &Input, event: &SessionEvent) -> Result<()> {
         match event {
             SessionEvent::Method(Event::Shot { .. }) => self.shots += 1,
             SessionEvent::Method(Event::Result { .. }) => println!("{source}: {} shots", self.shots),
@@ -36,7 +36,7 @@ impl Observer for ShotCounter {
 }
 
 fn main() -> Result<()> {
-    let mut inputs: Vec<Address> = std::env::args_os().skip(1).map(Address::new).collect();
+    let mut inputs: Vec<Input> = std::env::args_os().skip(1).map(Input::new).collect();
     if inputs.is_empty() {
         inputs.push("samples/sintel-trailer.mp4".into());
     }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgAction, Command};
 use toml::{Table, Value};
 
-use divita_video::Address;
+use divita_video::Input;
 
 /// Commands without a table, because they have no options.
 const WITHOUT_TABLE: [&str; 2] = ["config", "help"];
@@ -70,7 +70,7 @@ fn with_default(argument: Arg, values: &[String]) -> Arg {
         return argument.default_value(if values == ["true"] { "true" } else { "false" });
     }
     // Help shows defaults, and an address may contain a password.
-    let is_secret = values.iter().any(|value| Address::from(value).shown() != value);
+    let is_secret = values.iter().any(|value| Input::from(value).shown() != value);
     argument.required(false).default_values(values.to_vec()).hide_default_value(is_secret)
 }
 

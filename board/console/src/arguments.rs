@@ -1,13 +1,13 @@
 //! Command lines: parsers of arguments, and errors without credentials.
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use divita_video::{Address, redact_arguments};
+use divita_video::{Input, redact_arguments};
 
 use crate::say;
 
 /// Returns the parser of an input, which may be in any encoding.
-pub fn input_parser() -> impl TypedValueParser<Value = Address> {
-    OsStringValueParser::new().map(Address::new)
+pub fn input_parser() -> impl TypedValueParser<Value = Input> {
+    OsStringValueParser::new().map(Input::new)
 }
 
 /// Prints `error` and ends the program as clap does, without the credentials of addresses that the

@@ -7,7 +7,8 @@ use clap::Args;
 use divita_console::{arguments, say};
 use divita_runtime::{BackbonePool, Networks, Pipeline, PipelineOptions};
 use divita_video::expansion::{Expansion, expand};
-use divita_video::{Address, is_live_by_address};
+use divita_video::registry::input_help;
+use divita_video::{Input, is_live_by_address};
 
 use crate::command_line::Misuse;
 use crate::observers::{Observers, RunInfo};
@@ -34,10 +35,8 @@ use crate::signals;
     divita classify --fps auto --duration 60 v4l2:///dev/video0\n  \
     ffmpeg -i film.mkv -f yuv4mpegpipe -pix_fmt yuv420p - | divita classify -")]
 pub struct Classify {
-    /// A video (MP4 or MOV with H.264, Y4M), a folder of videos or of numbered pictures, `-` for Y4M on standard input,
-    /// or a URI: file://, test://, and in the builds for boards v4l2:///dev/video0, rtsp://, csi://0 and others
-    #[arg(value_name = "INPUT", required = true, value_parser = arguments::input_parser())]
-    inputs: Vec<Address>,
+    #[arg(value_name = "INPUT", required = true, help = input_help(), value_parser = arguments::input_parser())]
+    inputs: Vec<Input>,
     #[command(flatten)]
     bundle: BundleOption,
     #[command(flatten)]

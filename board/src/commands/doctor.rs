@@ -50,7 +50,7 @@ impl Doctor {
         }
         let (memory, enough) = memory(profile.map_or(0, |profile| profile.memory_mib));
         writeln!(out, "memory       {memory}")?;
-        writeln!(out, "video input  files (MP4 and MOV with H.264, Y4M, numbered pictures)")?;
+        writeln!(out, "video input  files ({})", registry::file_formats())?;
         writeln!(out, "addresses    {}", registry::schemes())?;
         let mut backends_work = true;
         for backend in registry::BACKENDS {

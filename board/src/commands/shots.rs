@@ -10,7 +10,8 @@ use divita_runtime::sampler::WorkingRate;
 use divita_runtime::segmenter::{Segmentation, SegmenterOptions};
 use divita_runtime::shots::ShotSettings;
 use divita_runtime::shots::transition_network::TransitionNetwork;
-use divita_video::Address;
+use divita_video::Input;
+use divita_video::registry::input_help;
 
 use crate::observers::{Observers, RunInfo};
 use crate::options::{BundlePlace, OutputOptions, ReadingOptions};
@@ -25,9 +26,8 @@ use crate::signals;
 /// stream) runs until --duration is over or Ctrl-C or SIGTERM comes.
 #[derive(Args)]
 pub struct Shots {
-    /// A video, a folder of numbered pictures, `-` for Y4M on standard input, or a URI
-    #[arg(value_name = "INPUT", value_parser = arguments::input_parser())]
-    input: Address,
+    #[arg(value_name = "INPUT", help = input_help(), value_parser = arguments::input_parser())]
+    input: Input,
     #[command(flatten)]
     output: OutputOptions,
     #[command(flatten)]

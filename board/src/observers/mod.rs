@@ -10,7 +10,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use divita_runtime::frame::Timestamp;
-use divita_video::{Address, SourceInfo};
+use divita_video::{Input, SourceInfo};
 
 use crate::output::{Content, Format};
 use crate::session::event::SessionEvent;
@@ -24,7 +24,7 @@ const OBSERVERS: &[Start] = &[progress::start, systemd::start, results::start];
 /// What the observers of a run are told before its first session.
 pub struct RunInfo<'a> {
     /// The inputs.
-    pub inputs: &'a [Address],
+    pub inputs: &'a [Input],
     /// What the results are.
     pub content: Content<'a>,
     /// Form of the results.
@@ -55,7 +55,7 @@ pub trait Observer {
     }
 
     /// Something happened in the session of `source`, which may not have been opened.
-    fn event(&mut self, source: &Address, event: &SessionEvent) -> Result<()>;
+    fn event(&mut self, source: &Input, event: &SessionEvent) -> Result<()>;
 
     /// The session goes on.
     fn status(&mut self, status: Status) {
@@ -106,7 +106,7 @@ impl Observers {
     ///
     /// # Errors
     /// The first of an observer.
-    pub fn event(&mut self, source: &Address, event: &SessionEvent) -> Result<()> {
+    pub fn event(&mut self, source: &Input, event: &SessionEvent) -> Result<()> {
         self.0.iter_mut().try_for_each(|observer| observer.event(source, event))
     }
 

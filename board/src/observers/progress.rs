@@ -6,7 +6,7 @@ use anyhow::Result;
 use divita_console::printable;
 use divita_runtime::event::Event;
 use divita_runtime::frame::Timestamp;
-use divita_video::{Address, SourceInfo};
+use divita_video::{Input, SourceInfo};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Observer, RunInfo, Status};
@@ -34,7 +34,7 @@ impl Observer for Progress {
         Ok(())
     }
 
-    fn event(&mut self, source: &Address, event: &SessionEvent) -> Result<()> {
+    fn event(&mut self, source: &Input, event: &SessionEvent) -> Result<()> {
         let Some(Bar(bar)) = &self.bar else { return Ok(()) };
         match event {
             SessionEvent::Method(Event::Genres { probabilities, .. }) => {

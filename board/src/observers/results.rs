@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use divita_runtime::event::Event;
-use divita_video::{Address, SourceInfo};
+use divita_video::{Input, SourceInfo};
 
 use super::{Observer, RunInfo};
 use crate::output::{Content, ResultWriter, Sink};
@@ -31,7 +31,7 @@ impl Observer for Results {
         self.sink.write(&self.writer.opened(source))
     }
 
-    fn event(&mut self, source: &Address, event: &SessionEvent) -> Result<()> {
+    fn event(&mut self, source: &Input, event: &SessionEvent) -> Result<()> {
         let is_result = matches!(event, SessionEvent::Method(Event::Result { .. } | Event::Shot { .. }));
         self.count += usize::from(is_result);
         self.sink.write(&self.writer.event(source.shown(), event)?)

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use divita_console::printable;
 use divita_runtime::event::Event;
-use divita_video::{Address, SourceInfo};
+use divita_video::{Input, SourceInfo};
 
 use super::{Observer, RunInfo, Status};
 use crate::session::event::{InputEvent, LiveState, SessionEvent};
@@ -64,7 +64,7 @@ impl Observer for Service {
         Ok(())
     }
 
-    fn event(&mut self, source: &Address, event: &SessionEvent) -> Result<()> {
+    fn event(&mut self, source: &Input, event: &SessionEvent) -> Result<()> {
         match event {
             SessionEvent::Input(InputEvent::Live { state: LiveState::Waiting, retry_s, .. }) => {
                 self.watchdog.opening(self.started.elapsed(), Duration::from_secs_f64(retry_s.unwrap_or(0.0)));

@@ -9,7 +9,7 @@ use divita_console::{printable, say};
 
 use super::link;
 use divita_console::whole_file::WholeFile;
-use divita_video::Address;
+use divita_video::Input;
 
 /// An open output.
 pub enum Sink {
@@ -35,11 +35,11 @@ impl Sink {
     /// # Errors
     /// When `path` cannot be written, is one of `inputs`, or goes through a link that another user
     /// made in a shared folder.
-    pub fn open(path: Option<&Path>, inputs: &[Address]) -> Result<Self> {
+    pub fn open(path: Option<&Path>, inputs: &[Input]) -> Result<Self> {
         let Some(named) = path else { return Ok(Sink::Standard(io::stdout())) };
         let path = link::follow(named)?;
         let path = &fs::canonicalize(&path).unwrap_or(path);
-        let is_output = |input: &Address| input.local_path().and_then(|file| fs::canonicalize(file).ok());
+        let is_output = |input: &Input| input.local_path().and_then(|file| fs::canonicalize(file).ok());
         if path.is_file() && inputs.iter().filter_map(is_output).any(|input| input == *path) {
             bail!("{} is an input: the results would take its place; name another file", named.display());
         }

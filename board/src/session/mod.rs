@@ -17,7 +17,7 @@ use divita_console::{in_one_line, say};
 use divita_runtime::frame::Frame;
 use divita_runtime::pipeline::PipelineError;
 use divita_video::session::{Consumer, Ending, Progress, Session, SessionOptions, SourceChange};
-use divita_video::{Address, Loss, SourceInfo};
+use divita_video::{Input, Loss, SourceInfo};
 
 pub use classification::Classification;
 pub use method::Method;
@@ -45,7 +45,7 @@ pub enum Outcome {
 /// # Errors
 /// Those of the observers, such as an output that cannot be written.
 pub fn run(
-    inputs: &[Address],
+    inputs: &[Input],
     options: &SessionOptions,
     mut observers: Observers,
     mut method: impl FnMut(&SourceInfo) -> Result<Box<dyn Method>>,
@@ -94,7 +94,7 @@ enum Failure {
 
 /// Reads `input` as far as the user asked.
 fn read(
-    input: &Address,
+    input: &Input,
     options: &SessionOptions,
     observers: &mut Observers,
     method: &mut impl FnMut(&SourceInfo) -> Result<Box<dyn Method>>,
@@ -140,7 +140,7 @@ fn is_without_clip(error: &PipelineError) -> bool {
 
 /// A method whose events go to the observers.
 struct Observed<'a> {
-    input: &'a Address,
+    input: &'a Input,
     method: Box<dyn Method>,
     observers: &'a mut Observers,
     /// Whether the method could finish.

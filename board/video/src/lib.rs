@@ -32,7 +32,7 @@ pub use codecs::{Codec, CodecError, Decoded, ExactFrom, Note, PacketId};
 pub use containers::{Container, Packet, Read, Track, TrackInfo, image_folder, y4m};
 pub use error::{Cause, Fault, SourceError, VideoError};
 pub use file_types::FileTypeError;
-pub use input::{AddressError, Input, Input as Address, redact_arguments};
+pub use input::{AddressError, Input, redact_arguments};
 pub use media_source::MediaSource;
 pub use presentation::{CodecFacts, ContainerFacts, StatedColour};
 pub use registry::{is_live_by_address, open};

@@ -5,7 +5,7 @@ use divita_runtime::frame::Frame;
 
 use crate::backend::{Backend, FileFormat, Scheme};
 use crate::cameras::v4l2;
-use crate::containers;
+use crate::containers::{self, CONTAINERS};
 use crate::input::AddressError;
 use crate::streams::gstreamer;
 use crate::{FrameSource, Input, Loss, SourceError, SourceInfo, file, test_pattern};
@@ -100,6 +100,22 @@ pub fn parse_scheme(name: &str) -> Result<String, String> {
 /// Returns every format of files, those of the built-in containers first.
 pub fn formats() -> impl Iterator<Item = &'static FileFormat> {
     containers::formats().chain(BACKENDS.iter().flat_map(|backend| backend.files))
+}
+
+/// Returns the files that every build reads, as in "MP4 and MOV with H.264, Y4M, numbered pictures".
+pub fn file_formats() -> String {
+    let containers = CONTAINERS.iter().map(|container| container.summary);
+    containers.chain(["numbered pictures"]).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns what `INPUT` of a command may be, for its help.
+pub fn input_help() -> String {
+    let item = |backend: &Backend| match (backend.is_built_in(), backend.feature) {
+        (false, Some(feature)) => format!("{} (in builds with the feature {feature})", backend.help),
+        _ => backend.help.to_owned(),
+    };
+    let items: Vec<String> = BACKENDS.iter().map(item).collect();
+    format!("Input: {}", items.join("; "))
 }
 
 /// Returns whether the backend called `name` is in this build.

@@ -13,7 +13,7 @@ use divita_runtime::frame::{Frame, Timestamp};
 
 use crate::live::{Change, Counters, LiveSource, Next, Patience};
 use crate::stop::Stop;
-use crate::{Address, AllowedSchemes, FrameSource, Loss, SourceError, SourceInfo};
+use crate::{AllowedSchemes, FrameSource, Input, Loss, SourceError, SourceInfo};
 
 /// Maximum time that a live source is waited for before the request to stop is checked again.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -146,7 +146,7 @@ impl Session {
     ///
     /// # Errors
     /// When `input` is not allowed or cannot be opened.
-    pub fn open(input: &Address, options: SessionOptions) -> Result<Self, SourceError> {
+    pub fn open(input: &Input, options: SessionOptions) -> Result<Self, SourceError> {
         options.allowed.check(input)?;
         let address = input.clone();
         let open = Box::new(move || crate::open(&address));

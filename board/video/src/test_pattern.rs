@@ -17,7 +17,7 @@ pub const BACKEND: Backend = Backend {
     feature: None,
     schemes: &[Scheme::new("test")],
     files: &[],
-    help: "a test pattern: test://?seconds=8&fps=24&size=320x180",
+    help: "test://?seconds=8 for a test pattern",
     open: Some(open),
     open_file: None,
     report: None,

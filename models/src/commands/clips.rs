@@ -15,7 +15,7 @@ use divita_runtime::{
     sampler::WorkingRate,
     segmenter::{Segmentation, SegmenterOptions},
 };
-use divita_video::Address;
+use divita_video::Input;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ use serde_json::{Value, json};
 pub struct Clips {
     /// Videos, or folders of videos
     #[arg(value_name = "INPUT", required = true, value_parser = divita_console::arguments::input_parser())]
-    inputs: Vec<Address>,
+    inputs: Vec<Input>,
     /// Transitions of a detector, from `divita-models shots --save`; repeat for several detectors
     #[arg(long, value_name = "FILE")]
     found: Vec<PathBuf>,

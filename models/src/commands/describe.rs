@@ -22,7 +22,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use divita_console::in_one_line;
 use divita_runtime::sampler::WorkingRate;
-use divita_video::Address;
+use divita_video::Input;
 use serde_json::json;
 
 /// Print the statistics of a data set
@@ -118,7 +118,7 @@ impl Describe {
             let of_id = || by_id.get(&video_id(video)).map(|copies| copies[0].clone());
             if path.exists() { Some(path.into()) } else { of_id() }
         };
-        let paths: Vec<Address> = table.videos.iter().filter_map(path).collect();
+        let paths: Vec<Input> = table.videos.iter().filter_map(path).collect();
         let missing = report_missing(table, paths.len(), &folder.display().to_string())?;
         let bar = super::progress::bar(paths.len() as u64);
         let read = for_each(&paths, |path| {

@@ -32,7 +32,7 @@ use clap::Args;
 use divita_console::in_one_line;
 use divita_runtime::{bundle::Borders, sampler::WorkingRate, segmenter::Segmentation};
 use divita_video::expansion::Expansion;
-use divita_video::{self as source, Address};
+use divita_video::{self as source, Input};
 use serde_json::{Map, Value};
 
 /// Extract the vectors of videos' clips into a store of representations
@@ -51,7 +51,7 @@ use serde_json::{Map, Value};
 pub struct Extract {
     /// Videos, or folders of videos; reads sub-folders, skips hidden files
     #[arg(value_name = "INPUT", required = true, value_parser = divita_console::arguments::input_parser())]
-    inputs: Vec<Address>,
+    inputs: Vec<Input>,
     /// Store to add to; created if missing
     #[arg(long, value_name = "DIR")]
     store: PathBuf,
@@ -214,7 +214,7 @@ impl Extract {
 
     /// Returns the videos by their ids in the store, in the order of these: the same for every part
     /// of the work. And why others cannot be in the store.
-    fn videos(&self) -> (BTreeMap<String, Address>, Vec<String>) {
+    fn videos(&self) -> (BTreeMap<String, Input>, Vec<String>) {
         let expansion = Expansion { recurse: !self.no_recurse, ..Expansion::default() };
         let (groups, clashes) = group_by_id(&super::videos_by(&self.inputs, &expansion));
         let mut refused: Vec<String> = clashes.iter().map(ToString::to_string).collect();
@@ -240,7 +240,7 @@ pub(super) fn read_transnet(path: &Path, device: Device) -> anyhow::Result<(Sess
 }
 
 /// Returns the length of a video as its file says it, milliseconds; of one that cannot be opened 0.
-fn duration(video: &Address) -> u64 {
+fn duration(video: &Input) -> u64 {
     let length = source::open(video).ok().and_then(|source| source.info().duration);
     length.map_or(0, milliseconds)
 }

@@ -12,7 +12,7 @@ use crate::{
 use anyhow::{Error, bail};
 use clap::Args;
 use divita_runtime::shots::transition_network::{MEMBERS, TransitionNetwork};
-use divita_video::Address;
+use divita_video::Input;
 use indicatif::ProgressBar;
 
 /// Train the shot detector on videos with known transitions
@@ -26,7 +26,7 @@ use indicatif::ProgressBar;
 pub struct FitShots {
     /// Videos, or folders of videos
     #[arg(value_name = "INPUT", required = true, value_parser = divita_console::arguments::input_parser())]
-    inputs: Vec<Address>,
+    inputs: Vec<Input>,
     /// File of weights to write, for `divita-models shots --detector evidence`; it appears complete
     /// or not at all
     #[arg(long, value_name = "FILE")]
@@ -48,7 +48,7 @@ fn member_count(text: &str) -> Result<usize, String> {
 }
 
 /// Reads videos and their ground truth and shows progress.
-pub(super) fn read_films(videos: &[Address]) -> anyhow::Result<Vec<Film>> {
+pub(super) fn read_films(videos: &[Input]) -> anyhow::Result<Vec<Film>> {
     let bar = ProgressBar::new(videos.len() as u64);
     let films = Film::read_all(videos, || bar.inc(1)).map_err(|(video, error)| Error::new(error).context(video))?;
     bar.finish_and_clear();

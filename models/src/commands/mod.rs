@@ -27,16 +27,16 @@ pub mod unpack;
 pub mod verify;
 pub mod zoo;
 
-use divita_video::{Address, expansion::Expansion};
+use divita_video::{Input, expansion::Expansion};
 
 /// Returns the videos that `inputs` stand for. Skipped files are logged.
-fn videos(inputs: &[Address]) -> Vec<Address> {
+fn videos(inputs: &[Input]) -> Vec<Input> {
     videos_by(inputs, &Expansion::default())
 }
 
 /// Returns the videos that `inputs` stand for, expanded as `expansion` says. Skipped files are
 /// logged.
-fn videos_by(inputs: &[Address], expansion: &Expansion) -> Vec<Address> {
+fn videos_by(inputs: &[Input], expansion: &Expansion) -> Vec<Input> {
     let expanded = divita_video::expansion::expand(inputs, expansion);
     expanded.report().iter().for_each(|line| log::info!("{line}"));
     expanded.inputs

@@ -13,7 +13,7 @@ use divita_runtime::{
     frame::Timestamp,
     shots::{ShotSettings, transition_network::TransitionNetwork},
 };
-use divita_video::Address;
+use divita_video::Input;
 use indicatif::ProgressBar;
 use serde_json::json;
 
@@ -30,7 +30,7 @@ use serde_json::json;
 pub struct ShotThresholds {
     /// Videos, or folders of videos
     #[arg(value_name = "INPUT", required = true, value_parser = divita_console::arguments::input_parser())]
-    inputs: Vec<Address>,
+    inputs: Vec<Input>,
     /// Weights from `fit-shots`; use other videos than those that they were trained on [default:
     /// the built-in weights]
     #[arg(long, value_name = "FILE")]

@@ -21,7 +21,7 @@ use divita_runtime::{
     frame::Timestamp,
     shots::{EvidenceDetector, ShotSettings, transition_network::TransitionNetwork},
 };
-use divita_video::{self as source, Address};
+use divita_video::{self as source, Input};
 use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 
@@ -47,7 +47,7 @@ use serde_json::{Map, Value, json};
 pub struct Shots {
     /// Videos, or folders of videos
     #[arg(value_name = "INPUT", required = true, value_parser = divita_console::arguments::input_parser())]
-    inputs: Vec<Address>,
+    inputs: Vec<Input>,
     /// Shot detector: `divita`'s own, or the paper's TransNet V2
     #[arg(help_heading = "Detector", long, value_name = "evidence|transnetv2", default_value = "evidence", value_parser = ["evidence", "transnetv2"], hide_possible_values = true)]
     detector: String,
@@ -236,7 +236,7 @@ enum Detector {
 
 impl Detector {
     /// What it finds in `video`; `times` gets the times of the frames.
-    fn run(&mut self, video: &Address, times: &mut Vec<Timestamp>) -> Result<Found, EvaluationError> {
+    fn run(&mut self, video: &Input, times: &mut Vec<Timestamp>) -> Result<Found, EvaluationError> {
         let time = |time| times.push(time);
         match self {
             Detector::Evidence(network, settings) => {
@@ -258,7 +258,7 @@ pub(super) fn read_network(weights: Option<&Path>) -> anyhow::Result<TransitionN
 
 /// Returns the videos by the names of their files, which is how what was found in them is written
 /// down.
-pub(super) fn videos_by_name(inputs: &[Address]) -> anyhow::Result<BTreeMap<String, Address>> {
+pub(super) fn videos_by_name(inputs: &[Input]) -> anyhow::Result<BTreeMap<String, Input>> {
     let mut videos = BTreeMap::new();
     for input in super::videos(inputs) {
         let name = file_name(&input);
@@ -270,7 +270,7 @@ pub(super) fn videos_by_name(inputs: &[Address]) -> anyhow::Result<BTreeMap<Stri
 }
 
 /// Returns the times of a video's frames.
-fn frame_times(video: &Address) -> Result<Vec<Timestamp>, EvaluationError> {
+fn frame_times(video: &Input) -> Result<Vec<Timestamp>, EvaluationError> {
     let mut source = source::open(video)?;
     let mut times = Vec::new();
     while let Some(frame) = source.next_frame()? {

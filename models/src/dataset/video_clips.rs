@@ -11,7 +11,7 @@ use divita_runtime::{
     shots::{ShotDetector, ShotSettings},
 };
 use divita_video::session::{Consumer, Ending, Session, SessionOptions};
-use divita_video::{Address, SourceError};
+use divita_video::{Input, SourceError};
 
 /// Default working rate of the clips that backbones and heads learn from: the lowest. Clips cost
 /// least there, every board keeps up with it, and `divita classify` uses the lowest rate that heads
@@ -38,7 +38,7 @@ pub fn segmenter_options(
 /// # Errors
 /// Where the video cannot be read to its end, and those of the detector and of `take`.
 pub fn each_clip<D: ShotDetector, E: From<SourceError> + From<D::Error>>(
-    input: impl Into<Address>,
+    input: impl Into<Input>,
     segmenter: Segmenter<D>,
     mut take: impl FnMut(&Clip) -> Result<(), E>,
     reached: impl FnMut(Timestamp),
@@ -56,7 +56,7 @@ pub fn each_clip<D: ShotDetector, E: From<SourceError> + From<D::Error>>(
 /// # Errors
 /// As [`each_clip`].
 pub fn each_segment<D: ShotDetector, E: From<SourceError> + From<D::Error>>(
-    input: impl Into<Address>,
+    input: impl Into<Input>,
     segmenter: Segmenter<D>,
     take: impl FnMut(&Segment) -> Result<(), E>,
     reached: impl FnMut(Timestamp),

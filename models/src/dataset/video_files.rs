@@ -9,7 +9,7 @@ use std::{
     path::Path,
 };
 
-use divita_video::Address;
+use divita_video::Input;
 use thiserror::Error;
 
 /// Blocks of two files of equal size that are compared.
@@ -31,9 +31,9 @@ pub struct IdClash {
     /// The id.
     pub id: String,
     /// A file.
-    pub one: Address,
+    pub one: Input,
     /// Another file.
-    pub other: Address,
+    pub other: Input,
 }
 
 /// Groups `paths` by id. Each group holds the copies of one video, in the given order; groups that
@@ -42,15 +42,15 @@ pub struct IdClash {
 /// Two files are copies where they have the same size and the same bytes in 16 blocks of 64 KiB,
 /// spread evenly. Two folders of pictures are copies where they are the same folder.
 #[must_use]
-pub fn group_by_id(paths: &[Address]) -> (BTreeMap<String, Vec<Address>>, Vec<IdClash>) {
-    let mut groups = BTreeMap::<String, Vec<Address>>::new();
+pub fn group_by_id(paths: &[Input]) -> (BTreeMap<String, Vec<Input>>, Vec<IdClash>) {
+    let mut groups = BTreeMap::<String, Vec<Input>>::new();
     for path in paths {
         groups.entry(video_id(path.shown())).or_default().push(path.clone());
     }
     let mut clashes = Vec::new();
     groups.retain(|id, copies| {
         let (one, others) = (&copies[0], &copies[1..]);
-        let differs = |other: &&Address| match (one.local_path(), other.local_path()) {
+        let differs = |other: &&Input| match (one.local_path(), other.local_path()) {
             (Some(one), Some(other)) => !are_copies(&one, &other).unwrap_or(false),
             _ => one != *other,
         };
@@ -116,7 +116,7 @@ mod tests {
         fs::write(path("b/e.mov"), b"").unwrap();
         fs::hard_link(path("a/x.mp4"), path("c/x.mp4")).unwrap();
         let paths = ["a/x.mp4", "b/x.mp4", "c/x.mp4", "a/y.mp4", "c/y.mp4", "a/e.mp4", "b/e.mov"]
-            .map(|name| Address::from(path(name)));
+            .map(|name| Input::from(path(name)));
         let (groups, clashes) = group_by_id(&paths);
         assert_eq!(groups.keys().collect::<Vec<_>>(), ["e", "x"]);
         assert_eq!(groups["x"], &paths[..3]);

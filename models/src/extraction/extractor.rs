@@ -12,7 +12,7 @@ use divita_runtime::{
     segmenter::{Segmentation, Segmenter},
     shots::transition_network::TransitionNetwork,
 };
-use divita_video::{Address, SourceError};
+use divita_video::{Input, SourceError};
 
 use super::transnet_detector::TransnetDetector;
 use crate::{
@@ -113,11 +113,7 @@ impl Extractor {
     ///
     /// # Errors
     /// [`ExtractError`].
-    pub fn extract(
-        &mut self,
-        input: &Address,
-        reached: impl FnMut(Timestamp),
-    ) -> Result<Representations, ExtractError> {
+    pub fn extract(&mut self, input: &Input, reached: impl FnMut(Timestamp)) -> Result<Representations, ExtractError> {
         let (backbone, engine) = (&self.backbone, &mut self.engine);
         let options = segmenter_options(backbone.stream(), backbone.input, self.rate, self.segmentation);
         let mut found = Representations { clips: 0, data: Vec::new() };

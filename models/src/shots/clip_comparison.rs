@@ -11,7 +11,7 @@ use divita_runtime::{
     segmenter::{Segment, Segmentation, Segmenter, SegmenterOptions},
     shots::{Label, ShotDetector, ShotKind, Verdict},
 };
-use divita_video::{self as source, Address};
+use divita_video::{self as source, Input};
 
 use super::score::Transition;
 use crate::extraction::extractor::ExtractError;
@@ -65,7 +65,7 @@ impl SeenClip {
 /// # Errors
 /// Where the video cannot be read to its end, or a network fails.
 pub fn compare(
-    input: &Address,
+    input: &Input,
     truth: &[Transition],
     origins: &[Shots],
     options: SegmenterOptions,

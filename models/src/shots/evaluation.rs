@@ -9,7 +9,7 @@ use divita_runtime::{
     frame::Timestamp,
     shots::{Shot, ShotDetector, ShotTracker},
 };
-use divita_video::{self as source, Address, SourceError};
+use divita_video::{self as source, Input, SourceError};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
@@ -91,7 +91,7 @@ impl Truth {
     ///
     /// # Errors
     /// Where its file is missing or invalid.
-    pub fn of(input: &Address) -> Result<Self, EvaluationError> {
+    pub fn of(input: &Input) -> Result<Self, EvaluationError> {
         let video = input.local_path().unwrap_or_else(|| input.shown().into());
         let path = video.with_extension("json");
         let fault = |reason: String| EvaluationError::Truth { path: path.clone(), reason };
@@ -161,7 +161,7 @@ impl FoundIn {
 /// # Errors
 /// Where the video cannot be read to its end, or the detector fails.
 pub fn detect<D: ShotDetector>(
-    input: &Address,
+    input: &Input,
     mut detector: D,
     mut times: impl FnMut(Timestamp),
 ) -> Result<Found, EvaluationError>
@@ -194,7 +194,7 @@ pub(crate) fn between(shots: &[Shot]) -> Vec<Transition> {
 }
 
 /// Returns the name of the file `input`, which is how what was found in it is written down.
-pub fn file_name(input: &Address) -> String {
+pub fn file_name(input: &Input) -> String {
     Path::new(input.shown()).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 

@@ -10,7 +10,7 @@ use divita_runtime::{
         transition_network::TransitionNetwork,
     },
 };
-use divita_video::{self as source, Address};
+use divita_video::{self as source, Input};
 
 use super::evaluation::{EvaluationError, Found, Truth, between, file_name};
 use crate::parallel::for_each;
@@ -31,7 +31,7 @@ impl Film {
     /// # Errors
     /// When there is no truth beside it, it cannot be read to its end, or its truth is of another
     /// number of frames.
-    pub fn read(input: &Address) -> Result<Self, EvaluationError> {
+    pub fn read(input: &Input) -> Result<Self, EvaluationError> {
         let truth = Truth::of(input)?;
         let mut source = source::open(input)?;
         let mut frames = Vec::new();
@@ -50,7 +50,7 @@ impl Film {
     ///
     /// # Errors
     /// The first that cannot be read, and why.
-    pub fn read_all(inputs: &[Address], done: impl Fn() + Sync) -> Result<Vec<Self>, (Address, EvaluationError)> {
+    pub fn read_all(inputs: &[Input], done: impl Fn() + Sync) -> Result<Vec<Self>, (Input, EvaluationError)> {
         let failed = AtomicBool::new(false);
         let films = for_each(inputs, |input| {
             // Of those that cannot be read the others need not be.

@@ -17,9 +17,10 @@ use divita_runtime::histogram::Histogram;
 use divita_runtime::network::{Backbones, Networks};
 use divita_runtime::pipeline::{Pipeline, PipelineOptions};
 use divita_runtime::segmenter::{Segment, Segmenter, SegmenterOptions};
+use divita_video::registry::input_help;
 use divita_video::session::{Consumer, Ending, Progress, Session};
 use divita_video::stop::Stop;
-use divita_video::{Address, Loss};
+use divita_video::{Input, Loss};
 use serde::Serialize;
 
 use crate::meter::{cpu_time, peak_memory};
@@ -34,9 +35,13 @@ use crate::session::{Classification, Method};
 /// stage by stage. With --networks, reads no input and runs each network by itself.
 #[derive(Args)]
 pub struct Bench {
-    /// A video, a folder of numbered pictures, or a URI
-    #[arg(value_name = "INPUT", default_value = "test://?seconds=20&fps=24&size=1280x720", value_parser = arguments::input_parser())]
-    input: Address,
+    #[arg(
+        value_name = "INPUT",
+        help = input_help(),
+        default_value = "test://?seconds=20&fps=24&size=1280x720",
+        value_parser = arguments::input_parser()
+    )]
+    input: Input,
     #[command(flatten)]
     bundle: BundleOption,
     #[command(flatten)]
@@ -60,7 +65,7 @@ pub struct Bench {
 #[derive(Serialize)]
 struct Figures {
     schema: u32,
-    source: Address,
+    source: Input,
     bundle: String,
     trained: bool,
     fps: u32,

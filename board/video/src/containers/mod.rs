@@ -17,6 +17,8 @@ pub(crate) const CONTAINERS: &[ContainerFormat] = &[mp4::FORMAT, y4m::FORMAT];
 
 /// A format of files, and how to read it.
 pub(crate) struct ContainerFormat {
+    /// What is read, as an item of a list, such as "MP4 and MOV with H.264".
+    pub summary: &'static str,
     /// The files.
     pub format: FileFormat,
     /// Opens a file; the text names it in messages.

@@ -13,6 +13,7 @@ use crate::{FrameSource, SourceError, SourceInfo};
 
 /// Y4M in files and pipes.
 pub(super) const FORMAT: ContainerFormat = ContainerFormat {
+    summary: "Y4M",
     format: FileFormat {
         name: "a Y4M file",
         matches: |start| start.starts_with(MAGIC),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use divita_video::{
-    Address,
+    Input,
     expansion::{Expansion, expand, skipped_line},
 };
 
@@ -22,12 +22,12 @@ use crate::dataset::video_files::group_by_id;
 /// first path of these in the order of names. Skipped files are logged.
 pub(super) fn read(folder: &Path) -> Result<LabelTable, LabelTableError> {
     fs::read_dir(folder)?;
-    let root = Address::from(folder);
+    let root = Input::from(folder);
     let expanded = expand(std::slice::from_ref(&root), &Expansion::default());
     expanded.report().iter().for_each(|line| log::info!("{line}"));
-    let below = |path: &Address| Some(Address::from(path.local_path()?.strip_prefix(folder).ok()?).to_string());
-    let class = |path: &Address| below(path)?.split_once('/').map(|(class, _)| class.trim().to_owned());
-    let (in_classes, others): (Vec<Address>, Vec<Address>) =
+    let below = |path: &Input| Some(Input::from(path.local_path()?.strip_prefix(folder).ok()?).to_string());
+    let class = |path: &Input| below(path)?.split_once('/').map(|(class, _)| class.trim().to_owned());
+    let (in_classes, others): (Vec<Input>, Vec<Input>) =
         expanded.inputs.into_iter().partition(|path| class(path).is_some());
     // The folder stands for itself where it holds no video.
     let others: Vec<String> = others.iter().filter_map(&below).filter(|path| !path.is_empty()).collect();
@@ -42,11 +42,11 @@ pub(super) fn read(folder: &Path) -> Result<LabelTable, LabelTableError> {
     if let Some(clash) = clashes.into_iter().next() {
         return Err(clash.into());
     }
-    let mut labels_of = HashMap::<&Address, BTreeSet<String>>::new();
+    let mut labels_of = HashMap::<&Input, BTreeSet<String>>::new();
     for copies in groups.values() {
         labels_of.insert(&copies[0], copies.iter().filter_map(&class).collect());
     }
-    let entry = |path: &Address| {
+    let entry = |path: &Input| {
         let labels = labels_of.get(path)?.iter().cloned().collect();
         Some(Entry { line: 0, video: below(path)?, labels, splits: Vec::new() })
     };

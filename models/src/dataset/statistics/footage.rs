@@ -10,7 +10,7 @@ use divita_runtime::{
 };
 use serde::Serialize;
 
-use divita_video::{Address, SourceError};
+use divita_video::{Input, SourceError};
 
 use crate::dataset::video_clips::each_segment;
 
@@ -158,7 +158,7 @@ impl Footage {
     ///
     /// # Errors
     /// [`FootageError`] where the video cannot be read to its end.
-    pub fn read(input: impl Into<Address>, rate: WorkingRate) -> Result<Footage, FootageError> {
+    pub fn read(input: impl Into<Input>, rate: WorkingRate) -> Result<Footage, FootageError> {
         let segmentation = Segmentation::Shot;
         let options = SegmenterOptions { rate, segmentation, shots: ShotSettings::default(), image: None, video: None };
         let mut footage = Footage::default();

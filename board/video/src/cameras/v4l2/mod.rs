@@ -40,7 +40,7 @@ pub const BACKEND: Backend = Backend {
     feature: Some("v4l"),
     schemes: &[Scheme::live("v4l2")],
     files: &[],
-    help: "a USB camera: v4l2:///dev/video0",
+    help: "v4l2:///dev/video0 for a USB camera",
     #[cfg(feature = "v4l")]
     open: Some(source::open),
     #[cfg(not(feature = "v4l"))]
