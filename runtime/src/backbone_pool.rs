@@ -81,6 +81,14 @@ impl BackboneWorker {
     fn new(networks: &Networks) -> Result<Self, NetworkError> {
         Ok(BackboneWorker { networks: networks.clone(), backbones: networks.backbones()? })
     }
+
+    /// Replaces backbones whose last run failed, because a failed run may leave state behind. Keeps
+    /// them if there is no memory for new ones.
+    fn renew(&mut self) {
+        if let Ok(backbones) = self.networks.backbones() {
+            self.backbones = backbones;
+        }
+    }
 }
 
 impl Worker for BackboneWorker {
@@ -89,15 +97,15 @@ impl Worker for BackboneWorker {
     type Error = NetworkError;
 
     fn run(&mut self, clip: &Clip) -> Result<Features, NetworkError> {
-        self.backbones.run(clip)
+        let result = self.backbones.run(clip);
+        if matches!(result, Err(NetworkError::Run { .. })) {
+            self.renew();
+        }
+        result
     }
 
     fn recover(&mut self, panic: String) -> NetworkError {
-        // A panic may leave backbones half-way through a run. If there is no memory for new ones,
-        // the old ones still overwrite all state in their next run.
-        if let Ok(backbones) = self.networks.backbones() {
-            self.backbones = backbones;
-        }
+        self.renew();
         NetworkError::Run { file: "a backbone".into(), reason: panic }
     }
 }

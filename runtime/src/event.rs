@@ -98,13 +98,14 @@ pub enum Event {
         /// stopped.
         complete: bool,
     },
-    /// Damage cost pictures: they could not be decoded, or only with errors.
+    /// Damage destroyed frames: they could not be decoded, or only with errors.
     Lost {
-        /// Time of the first of them.
+        /// Time of the first lost frame.
         at_s: f64,
-        /// Time of the first good picture after them; of the last picture at the end of the stream.
+        /// Time of the first good frame after them. At the end of the stream: the time of the last
+        /// frame.
         end_s: f64,
-        /// Number of them.
+        /// Number of lost frames.
         frames: u64,
     },
 }

@@ -254,7 +254,7 @@ impl Pipeline {
 
     /// Emits [`Event::Lost`] and counts its frames: damage destroyed `frames` frames from the time
     /// `at` to the time `until`.
-    pub fn lose(&mut self, at: Timestamp, until: Timestamp, frames: u64, mut emit: impl FnMut(Event)) {
+    pub fn report_loss(&mut self, at: Timestamp, until: Timestamp, frames: u64, mut emit: impl FnMut(Event)) {
         self.lost_frames += frames;
         let event = Event::Lost { at_s: at.as_secs_f64(), end_s: until.as_secs_f64(), frames };
         self.classifier.emit_in_order(event, &mut emit);

@@ -48,7 +48,7 @@ impl Method for Classification {
 
     fn loss(&mut self, loss: Loss, emit: Emit<'_>) {
         if let Some(pipeline) = &mut self.pipeline {
-            pipeline.lose(loss.at, loss.until, loss.frames, |event| emit(event.into()));
+            pipeline.report_loss(loss.at, loss.until, loss.frames, |event| emit(event.into()));
         }
     }
 
