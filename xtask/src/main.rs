@@ -1,5 +1,6 @@
 //! Tasks of the project's developers: `cargo xtask TASK`.
 
+mod extensions;
 mod manual;
 
 use std::process::ExitCode;
@@ -16,11 +17,13 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    Extensions(extensions::Extensions),
     Manual(manual::Manual),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().task {
+        Task::Extensions(extensions) => extensions.run(),
         Task::Manual(manual) => manual.run(),
     };
     match done {

@@ -275,7 +275,7 @@ struct ReadyBackbone {
 fn network_of(path: &Path) -> Option<Backbone> {
     let fits = |backbone: &Backbone| BackboneFile::read(path, Some(*backbone)).is_ok();
     let named = BackboneFile::read(path, None).ok().and_then(|file| file.frozen.described());
-    named.or_else(|| BACKBONES.into_iter().find(fits))
+    named.or_else(|| BACKBONES.iter().copied().find(fits))
 }
 
 /// Returns the backbone in the file at `path`, which must be `wanted` where that is known.

@@ -99,7 +99,7 @@ pub struct FitBackbone {
 
 /// Parses the name of a backbone that `fit-backbone` trains.
 fn trainable(name: &str) -> Result<Backbone, String> {
-    let trainable = || BACKBONES.into_iter().filter(|backbone| backbone.is_trainable());
+    let trainable = || BACKBONES.iter().copied().filter(|backbone| backbone.is_trainable());
     let names = || trainable().map(Backbone::name).collect::<Vec<_>>().join(", ");
     trainable().find(|backbone| backbone.name() == name).ok_or_else(|| format!("choose one of {}", names()))
 }

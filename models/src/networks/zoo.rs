@@ -14,15 +14,28 @@ use super::{
 };
 
 /// Every backbone, in the order of help texts and errors. A new one is one file and one line here.
-pub const BACKBONES: [Backbone; 8] =
-    [SHUFFLENET_2D, SHUFFLENET_3D, RESNET, R2PLUS1D, SWIN_2D, SWIN_3D, EFFICIENTNET_LITE0, TIMESFORMER];
+pub const BACKBONES: &[Backbone] = &[
+    super::shufflenet::SHUFFLENET_2D,
+    super::shufflenet::SHUFFLENET_3D,
+    super::resnet::RESNET,
+    super::r2plus1d::R2PLUS1D,
+    super::swin::SWIN_2D,
+    super::swin::SWIN_3D,
+    super::efficientnet_lite::EFFICIENTNET_LITE0,
+    super::timesformer::TIMESFORMER,
+];
 
 impl Backbone {
     /// Finds the backbone by its name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Backbone> {
-        BACKBONES.into_iter().find(|backbone| backbone.name() == name)
+        BACKBONES.iter().copied().find(|backbone| backbone.name() == name)
     }
+}
+
+/// Returns the names of the backbones, in the order of the table.
+fn names_of_backbones() -> Vec<&'static str> {
+    BACKBONES.iter().map(|backbone| backbone.name()).collect()
 }
 
 impl FromStr for Backbone {
@@ -30,7 +43,7 @@ impl FromStr for Backbone {
 
     /// Finds the backbone by its name; the error lists the names.
     fn from_str(name: &str) -> Result<Backbone, String> {
-        Backbone::from_name(name).ok_or_else(|| format!("choose one of {}", BACKBONES.map(Backbone::name).join(", ")))
+        Backbone::from_name(name).ok_or_else(|| format!("choose one of {}", names_of_backbones().join(", ")))
     }
 }
 
@@ -122,7 +135,7 @@ const OTHERS: [(&str, fn() -> Graph); 2] =
 /// Returns every name that [`describe`] knows.
 #[must_use]
 pub fn names() -> Vec<&'static str> {
-    BACKBONES.map(Backbone::name).into_iter().chain(OTHERS.map(|(name, _)| name)).chain(HEADS.map(Head::name)).collect()
+    names_of_backbones().into_iter().chain(OTHERS.map(|(name, _)| name)).chain(HEADS.map(Head::name)).collect()
 }
 
 /// Builds the graph of the network `name`: of a backbone for clips of `frames` frames, of a head

@@ -96,7 +96,7 @@ pub fn backbone_of(checkpoint: &Checkpoint) -> Option<Backbone> {
         let shape = |name: &str| checkpoint.tensors.get(&format!("{prefix}{name}")).map(|tensor| &tensor.shape);
         graph.weights().iter().all(|spec| shape(&spec.name) == Some(&spec.shape))
     };
-    BACKBONES.into_iter().find(holds)
+    BACKBONES.iter().copied().find(holds)
 }
 
 /// Returns the length of the vectors that the head in `checkpoint` reads: that of its batch norm.

@@ -10,6 +10,7 @@ use std::convert::Infallible;
 
 use heapless::Deque;
 
+use super::detector_entry::{BoxedDetector, DetectorEntry};
 use super::evidence::{self, EvidenceWindow, FrameEvidence, Pushed};
 use super::evidence_numbers;
 use super::signature::Signature;
@@ -17,6 +18,13 @@ use super::transition_network::{Reading, TransitionNetwork};
 use super::{Label, ShotDetector, ShotKind, ShotSettings, Verdict};
 use crate::area::Area;
 use crate::frame::{Frame, Timestamp};
+
+/// The table's line of this detector.
+pub(super) const ENTRY: DetectorEntry = DetectorEntry {
+    name: "evidence",
+    summary: "a small network reads how the picture changes around each frame",
+    create: |setup| BoxedDetector::new(EvidenceDetector::new(setup.transitions.clone(), setup.settings)),
+};
 
 /// Number of read frames in memory: those without a verdict, and earlier ones that a verdict looks
 /// back to.

@@ -1,6 +1,7 @@
 //! Shots: runs of frames between two transitions. This module defines detectors and their verdicts
 //! on frames.
 
+mod detector_entry;
 mod detectors;
 pub mod evidence;
 mod evidence_detector;
@@ -15,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use crate::area::Area;
 use crate::frame::{Frame, Timestamp};
 
-pub use detectors::{BoxedDetector, DETECTORS, DetectorEntry, DetectorError, DetectorSetup, detector};
+pub use detector_entry::{BoxedDetector, DetectorEntry, DetectorError, DetectorSetup};
+pub use detectors::{DETECTORS, detector};
 pub use evidence_detector::EvidenceDetector;
 pub use tracker::ShotTracker;
 
