@@ -5,8 +5,8 @@
 //! ```
 
 use anyhow::Result;
+use divita::event::SessionEvent;
 use divita::observers::{Observer, Observers};
-use divita::session::event::SessionEvent;
 use divita::session::{Classification, Outcome, run};
 use divita_runtime::{Bundle, Event, Networks, Pipeline};
 use divita_video::session::SessionOptions;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::misuse::Misuse;
 use crate::session::Outcome;
 use crate::{commands, config, output};
 use divita_console::{arguments, in_one_line, logging, say};
@@ -38,11 +39,6 @@ enum Command {
     Doctor(commands::doctor::Doctor),
     Config(commands::config::Config),
 }
-
-/// A command line that is wrong for a reason that clap does not check.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Misuse(pub String);
 
 /// Environment variable with the path of the configuration.
 const CONFIG: &str = "DIVITA_CONFIG";

@@ -3,7 +3,9 @@
 pub mod command_line;
 mod commands;
 mod config;
+pub mod event;
 mod meter;
+mod misuse;
 pub mod observers;
 mod options;
 pub mod output;

@@ -10,7 +10,7 @@ use divita_video::expansion::{Expansion, expand};
 use divita_video::registry::input_help;
 use divita_video::{Input, is_live_by_address};
 
-use crate::command_line::Misuse;
+use crate::misuse::Misuse;
 use crate::observers::{Observers, RunInfo};
 use crate::options::{BoardOptions, BundleOption, ExecutorOption, MethodOptions, OutputOptions, ReadingOptions};
 use crate::output::Content;

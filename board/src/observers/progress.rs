@@ -9,8 +9,8 @@ use divita_runtime::frame::Timestamp;
 use divita_video::{Input, SourceInfo};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Observer, RunInfo, Status};
-use crate::session::event::{InputEvent, LiveState, SessionEvent};
+use super::observer::{Observer, RunInfo, Status};
+use crate::event::{InputEvent, LiveState, SessionEvent};
 
 /// Draws a bar on standard error for each session.
 #[derive(Default)]

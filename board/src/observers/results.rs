@@ -4,9 +4,9 @@ use anyhow::Result;
 use divita_runtime::event::Event;
 use divita_video::{Input, SourceInfo};
 
-use super::{Observer, RunInfo};
+use super::observer::{Observer, RunInfo};
+use crate::event::SessionEvent;
 use crate::output::{Content, ResultWriter, Sink};
-use crate::session::event::SessionEvent;
 
 /// Writes results.
 struct Results {

@@ -20,8 +20,8 @@ use divita_console::printable;
 use divita_runtime::event::Event;
 use divita_video::{Input, SourceInfo};
 
-use super::{Observer, RunInfo, Status};
-use crate::session::event::{InputEvent, LiveState, SessionEvent};
+use super::observer::{Observer, RunInfo, Status};
+use crate::event::{InputEvent, LiveState, SessionEvent};
 
 /// Maximum time in which a source is opened and gives its first picture or fails. Longer than the
 /// time limit of any source.

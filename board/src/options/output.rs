@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
-use crate::output::Format;
+use crate::output::{Format, find_format, formats};
 
 /// The options of the results.
 #[derive(Args)]
 pub struct OutputOptions {
     /// Form of the results
-    #[arg(long, value_name = "FORM", default_value = Format::all()[0].name, value_parser = format_parser())]
+    #[arg(long, value_name = "FORM", default_value = formats()[0].name, value_parser = format_parser())]
     format: &'static Format,
     /// Write the results to FILE, which appears whole at the end. An existing FILE stays if no input gives a result
     #[arg(long, short, value_name = "FILE")]
@@ -36,6 +36,6 @@ impl OutputOptions {
 fn format_parser() -> impl TypedValueParser<Value = &'static Format> {
     let value = |format: &'static Format| PossibleValue::new(format.name).help(format.help);
     // The parser has accepted the name, so the table has it.
-    let format = |name: String| Format::named(&name).unwrap_or(&Format::all()[0]);
-    PossibleValuesParser::new(Format::all().iter().map(value)).map(format)
+    let format = |name: String| find_format(&name).unwrap_or(&formats()[0]);
+    PossibleValuesParser::new(formats().iter().map(value)).map(format)
 }

@@ -4,8 +4,8 @@ use anyhow::Result;
 use divita_runtime::bundle::{Manifest, Task};
 use divita_runtime::event::Event;
 
-use super::{Content, Format, ResultWriter};
-use crate::session::event::SessionEvent;
+use super::format::{Content, Format, ResultWriter};
+use crate::event::SessionEvent;
 
 /// The table's line of this form.
 pub(super) const FORMAT: Format = Format {

@@ -5,8 +5,8 @@ use divita_console::printable_json;
 use divita_runtime::event::EVENT_SCHEMA;
 use serde::Serialize;
 
-use super::{Format, ResultWriter};
-use crate::session::event::SessionEvent;
+use super::format::{Format, ResultWriter};
+use crate::event::SessionEvent;
 
 /// The table's line of this form.
 pub(super) const FORMAT: Format = Format {

@@ -9,8 +9,8 @@ use divita_runtime::bundle::Task;
 use divita_runtime::event::Event;
 use divita_video::SourceInfo;
 
-use super::{Content, Format, ResultWriter};
-use crate::session::event::{InputEvent, LiveState, SessionEvent};
+use super::format::{Content, Format, ResultWriter};
+use crate::event::{InputEvent, LiveState, SessionEvent};
 
 /// The table's line of this form.
 pub(super) const FORMAT: Format = Format {

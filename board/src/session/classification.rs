@@ -6,9 +6,8 @@ use divita_runtime::pipeline::Pipeline;
 use divita_video::Loss;
 use divita_video::session::{Ending, Progress};
 
-use super::event::InputEvent;
 use super::method::{Emit, Method};
-use super::pace::Pace;
+use super::pace::{Pace, rate_event};
 
 /// A pipeline, and the pace of a live input.
 pub struct Classification {
@@ -42,7 +41,7 @@ impl Method for Classification {
             && let Some(step) = pace.step(pipeline, progress)
         {
             pipeline.set_rate(step.to);
-            emit(InputEvent::from_step(self.last.as_secs_f64(), step).into());
+            emit(rate_event(self.last.as_secs_f64(), step).into());
         }
     }
 

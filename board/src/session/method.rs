@@ -5,7 +5,7 @@ use divita_runtime::frame::Frame;
 use divita_video::Loss;
 use divita_video::session::{Ending, Progress};
 
-use super::event::SessionEvent;
+use crate::event::SessionEvent;
 
 /// Receives the events of a method.
 pub type Emit<'a> = &'a mut dyn FnMut(SessionEvent);

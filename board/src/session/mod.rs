@@ -6,7 +6,6 @@
 //! ```
 
 mod classification;
-pub mod event;
 pub mod ladder;
 mod method;
 mod pace;
@@ -24,8 +23,8 @@ pub use method::Method;
 pub use pace::Pace;
 pub use shot_detection::ShotDetection;
 
+use crate::event::{InputEvent, SessionEvent};
 use crate::observers::{Observers, Status};
-use event::{InputEvent, SessionEvent};
 
 /// How a run of sessions or a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use divita_runtime::pipeline::Pipeline;
 use divita_video::session::Progress;
 
-use super::ladder::{Ladder, Load, Move};
+use super::ladder::{Ladder, Load, Move, Reason, paper_muap};
+use crate::event::InputEvent;
 use crate::thermal;
 
 /// The working rate of a live input, decided anew after each clip.
@@ -47,4 +48,22 @@ impl Pace {
         // A step waits for the end of a clip: the load until then says nothing about the new rate.
         (pipeline.rate() == self.ladder.rate()).then(|| self.ladder.clip(now, load)).flatten()
     }
+}
+
+/// Returns the event of a step of the working rate at the time `at_s`.
+pub(super) fn rate_event(at_s: f64, step: Move) -> InputEvent {
+    let Move { from, to, reason } = step;
+    let why = match reason {
+        Reason::Behind => "the board falls behind",
+        Reason::Hot => "the board is near its temperature limit",
+        Reason::Room => "the board has had room for a while",
+    };
+    let message = format!(
+        "{why}: {} frames a second instead of {}, of which the paper says {:.1} muAP instead of {:.1} (Swin-3D, Table 7)",
+        to.fps(),
+        from.fps(),
+        paper_muap(to),
+        paper_muap(from)
+    );
+    InputEvent::Rate { at_s, fps: to, from_fps: from, reason: reason.to_string(), message }
 }

@@ -23,10 +23,10 @@ use divita_video::stop::Stop;
 use divita_video::{Input, Loss};
 use serde::Serialize;
 
+use crate::event::SessionEvent;
 use crate::meter::{cpu_time, peak_memory};
 use crate::options::{BundleOption, ExecutorOption, MethodOptions, ReadingOptions};
 use crate::session::Outcome;
-use crate::session::event::SessionEvent;
 use crate::session::{Classification, Method};
 
 /// Measure this machine: the latency of every stage, and the CPU time of a whole run beside decoding alone.

@@ -6,8 +6,6 @@ use divita_video::live::Change;
 use divita_video::session::SourceChange;
 use serde::Serialize;
 
-use super::ladder::{Move, Reason, paper_muap};
-
 /// An event of a session, in the form that other programs read (`runtime/schema/events.json`).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
@@ -118,24 +116,6 @@ impl From<SourceChange> for InputEvent {
 }
 
 impl InputEvent {
-    /// Returns the event of a step of the working rate at the time `at_s`.
-    pub fn from_step(at_s: f64, step: Move) -> Self {
-        let Move { from, to, reason } = step;
-        let why = match reason {
-            Reason::Behind => "the board falls behind",
-            Reason::Hot => "the board is near its temperature limit",
-            Reason::Room => "the board has had room for a while",
-        };
-        let message = format!(
-            "{why}: {} frames a second instead of {}, of which the paper says {:.1} muAP instead of {:.1} (Swin-3D, Table 7)",
-            to.fps(),
-            from.fps(),
-            paper_muap(to),
-            paper_muap(from)
-        );
-        InputEvent::Rate { at_s, fps: to, from_fps: from, reason: reason.to_string(), message }
-    }
-
     /// Returns what happened, in words; nothing for an error.
     pub fn line(&self) -> Option<String> {
         match self {
