@@ -45,14 +45,15 @@ impl<'a> Bytes<'a> {
         self.array().map(i64::from_be_bytes)
     }
 
-    /// The version of a full box, past its flags.
+    /// Returns the version of a full box, past its flags.
     pub fn version(&mut self) -> Option<u8> {
         let version = self.u8()?;
         self.skip(3)?;
         Some(version)
     }
 
-    /// The entries of a table, `width` bytes each, as many as its count says and its box holds.
+    /// Returns the entries of a table, `width` bytes each, as many as its count says and its box
+    /// holds.
     pub fn table(&mut self, width: usize) -> Option<impl Iterator<Item = Bytes<'a>> + use<'a>> {
         let count = self.u32()?;
         Some(self.0.chunks_exact(width).take(count as usize).map(Bytes))

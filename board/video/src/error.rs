@@ -191,8 +191,8 @@ impl SourceError {
         !matches!(self, SourceError::Address(_) | SourceError::Missing(_))
     }
 
-    /// Returns whether the contents of the input are at fault, and not this program, this machine or
-    /// the way to the input.
+    /// Returns whether the contents of the input are at fault, and not this program, this machine
+    /// or the way to the input.
     #[must_use]
     pub fn is_in_contents(&self) -> bool {
         use SourceError::{Damaged, Malformed, NoVideo, Truncated, Unsupported};

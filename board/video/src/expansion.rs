@@ -83,7 +83,8 @@ impl Expanded {
     }
 }
 
-/// Returns the line that reports `paths` below `folder` as skipped: the first three, and how many more there are.
+/// Returns the line that reports `paths` below `folder` as skipped: the first three, and how many
+/// more there are.
 #[must_use]
 pub fn skipped_line(folder: &str, paths: &[&str], reason: &str) -> String {
     let count = paths.len();
@@ -112,9 +113,9 @@ impl Default for Expansion {
 
 /// Expands `named` inputs.
 ///
-/// A folder stands for the videos in it and in its sub-folders. A sub-folder that holds the numbered pictures of one
-/// video, and no videos, is one input. Hidden files and folders are left out. A folder without any video, and whatever
-/// is not a folder, stands for itself.
+/// A folder stands for the videos in it and in its sub-folders. A sub-folder that holds the
+/// numbered pictures of one video, and no videos, is one input. Hidden files and folders are left
+/// out. A folder without any video, and whatever is not a folder, stands for itself.
 #[must_use]
 pub fn expand(named: &[Input], expansion: &Expansion) -> Expanded {
     let mut expanded = Expanded::default();
@@ -158,7 +159,8 @@ impl Skipped {
     }
 }
 
-/// Searches `folder`, which lies in the folders `above` (canonical paths), up to the named one, `root`.
+/// Searches `folder`, which lies in the folders `above` (canonical paths), up to the named one,
+/// `root`.
 fn search(root: &Path, folder: &Path, expansion: &Expansion, above: &mut Vec<PathBuf>) -> Found {
     let mut found = Found::default();
     let below_root = |path: &Path| Input::from(path.strip_prefix(root).unwrap_or(path)).to_string();
@@ -234,7 +236,7 @@ fn has_extension(path: &Path, extensions: Extensions) -> bool {
 mod tests {
     use super::*;
 
-    /// A folder with these files, each empty.
+    /// Returns a folder with these files, each empty.
     fn folder(files: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for file in files {
@@ -245,7 +247,7 @@ mod tests {
         folder
     }
 
-    /// The inputs below `folder`, and the report without the folder's name.
+    /// Returns the inputs below `folder`, and the report without the folder's name.
     fn expanded(folder: &Path) -> (Vec<String>, Vec<String>) {
         expanded_by(folder, &Expansion::default())
     }

@@ -5,11 +5,13 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use crate::backend::{Backend, Scheme};
-use crate::containers::{self, CONTAINERS, Stream};
+use crate::containers::container::Stream;
+use crate::containers::{self, CONTAINERS};
 use crate::error::VideoError;
 use crate::file_types::FileTypeError;
 use crate::file_types::{self, FileType, LOOKED_AT, read_start};
 use crate::input::InputOption;
+use crate::media_source;
 use crate::stop::Stoppable;
 use crate::{FrameSource, Input, SourceError};
 
@@ -84,7 +86,7 @@ fn open_file(name: &str, path: &Path, backends: &[Backend]) -> Result<Box<dyn Fr
     let formats = containers::formats().chain(backends.iter().flat_map(|backend| backend.files));
     match file_types::identify(&start, formats) {
         FileType::Video(format) => match CONTAINERS.iter().find(|container| container.format.name == format.name) {
-            Some(container) => (container.open)(name, Box::new(file)),
+            Some(container) => media_source::start(name, (container.open)(name, Box::new(file))?),
             None => Err(FileTypeError::NoReader { found: format.name, advice: format.advice }.into()),
         },
         FileType::Other { name: found, advice: hint } => Err(FileTypeError::NoVideo { found, hint }.into()),
@@ -99,7 +101,7 @@ fn open_stream(name: &str, mut pipe: Stoppable) -> Result<Box<dyn FrameSource>, 
     loop {
         if let Some((_, open)) = readable().find(|(container, _)| (container.format.matches)(&start)) {
             let whole: Stream = Box::new(Cursor::new(start).chain(pipe));
-            return open(name, whole);
+            return media_source::start(name, open(name, whole)?);
         }
         let mut piece = [0; LOOKED_AT];
         let missing = needed.saturating_sub(start.len());

@@ -1,11 +1,12 @@
-//! Accounts for the pictures that damage costs: from the damaged one up to where decoding is exact again.
+//! Accounts for the pictures that damage costs: from the damaged one up to where decoding is exact
+//! again.
 
 use std::collections::VecDeque;
 
 use divita_runtime::frame::Timestamp;
 
 use crate::Loss;
-use crate::codecs::{ExactFrom, PacketId};
+use crate::codecs::codec::{ExactFrom, PacketId};
 
 /// The losses of a stream. A *run* is what one fault costs.
 #[derive(Debug, Default)]
@@ -13,7 +14,7 @@ pub(crate) struct Losses {
     run: Option<Run>,
     /// Runs that are over.
     done: VecDeque<Loss>,
-    /// Pictures that gave nothing since the last one that was shown.
+    /// Returns the number of pictures that were not decoded since the last one that was shown.
     refused: usize,
     /// Pictures in all, since they were last asked for.
     total: u64,
@@ -45,7 +46,7 @@ impl Losses {
         self.refused += 1;
     }
 
-    /// Decoding that starts at packet `index` is exact from `exact_from` on.
+    /// Records that decoding from packet `index` on is exact from `exact_from` on.
     pub fn recover(&mut self, index: u64, exact_from: ExactFrom) {
         if let Some(run) = &mut self.run
             && index > run.packet.index
@@ -72,7 +73,7 @@ impl Losses {
         self.total += u64::from(self.run.is_none());
     }
 
-    /// A picture of time `ticks` is shown at `at`.
+    /// Records that a picture of time `ticks` is shown at `at`.
     pub fn show(&mut self, ticks: i64, at: Timestamp) {
         self.refused = 0;
         match &self.run {
@@ -83,15 +84,15 @@ impl Losses {
         }
     }
 
-    /// A picture of time `ticks` is not shown, because it needs pictures from before the stream's
-    /// start.
+    /// Records that a picture of time `ticks` is not shown, because it needs pictures from before the
+    /// stream's start.
     pub fn hide(&mut self, ticks: i64, at: Timestamp) {
         if self.run.as_ref().is_some_and(|run| run.exact_from.is_none_or(|from| !from.is_reached(ticks))) {
             self.count(at);
         }
     }
 
-    /// The stream is over, or its next picture comes at `at`.
+    /// Ends the run at `at`, the time of the next good picture or of the end of the stream.
     pub fn end(&mut self, at: Timestamp) {
         if let Some(Run { loss, .. }) = self.run.take()
             && loss.frames > 0
@@ -100,17 +101,17 @@ impl Losses {
         }
     }
 
-    /// Pictures that gave nothing since the last one that was shown.
+    /// Returns the number of pictures that were not decoded since the last one that was shown.
     pub fn refused(&self) -> usize {
         self.refused
     }
 
-    /// The oldest loss that was not taken yet.
+    /// Returns the oldest loss that was not taken yet.
     pub fn take(&mut self) -> Option<Loss> {
         self.done.pop_front()
     }
 
-    /// Pictures lost in all, since this was last asked.
+    /// Returns the number of pictures lost since the last call.
     pub fn take_total(&mut self) -> u64 {
         std::mem::take(&mut self.total)
     }

@@ -8,8 +8,9 @@ use divita_runtime::frame::{Frame, Timestamp};
 
 use crate::codecs::CodecError;
 use crate::codecs::{self, Codec, Decoded, ExactFrom, Note};
-use crate::containers::{Container, Packet, Read, TrackInfo};
+use crate::containers::container::{Container, Opened, Read, TrackInfo};
 use crate::losses::Losses;
+use crate::packet::Packet;
 use crate::{FrameSource, Loss, SourceError, SourceInfo};
 
 /// Packets that are looked through for the first picture before the size is known.
@@ -217,7 +218,8 @@ impl MediaSource {
             if self.hidden_before.is_some_and(|from| !from.is_reached(ticks)) {
                 self.losses.hide(ticks, time);
             } else if self.shown && time <= self.last {
-                // Shown for no time at all, shown already, or damage put its time among those of pictures long gone.
+                // Shown for no time at all, shown already, or damage put its time among those of
+                // pictures long gone.
                 log::trace!("a picture of {time} comes after that of {} and is left out", self.last);
             } else {
                 self.losses.show(ticks, time);
@@ -251,6 +253,17 @@ impl FrameSource for MediaSource {
 
     fn take_loss(&mut self) -> Option<Loss> {
         self.losses.take()
+    }
+}
+
+/// Returns the source of an opened file, called `name` in messages.
+///
+/// # Errors
+/// When there is no track that can be played.
+pub(crate) fn start(name: &str, opened: Opened) -> Result<Box<dyn FrameSource>, SourceError> {
+    match opened {
+        Opened::Packets(container) => Ok(Box::new(MediaSource::open(name, container)?)),
+        Opened::Pictures(source) => Ok(source),
     }
 }
 

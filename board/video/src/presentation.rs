@@ -138,7 +138,8 @@ mod tests {
         assert!((shape(facts(None, wide), aspect(16, 11)) - 64.0 / 45.0).abs() < 1e-6);
         assert_eq!(shape(facts(None, plain), aspect(16, 11)), 16.0 / 11.0);
         assert_eq!(shape(facts(None, plain), None), 1.0);
-        // No size, a size that is rounded, one whose sides a writer has swapped, and one beyond all reason.
+        // No size, a size that is rounded, one whose sides a writer has swapped, and one beyond all
+        // reason.
         for size in
             [(0, 0), (0, fixed(576)), (fixed(724), fixed(576)), (fixed(576), fixed(720)), (fixed(9999), fixed(1))]
         {

@@ -102,7 +102,8 @@ pub fn formats() -> impl Iterator<Item = &'static FileFormat> {
     containers::formats().chain(BACKENDS.iter().flat_map(|backend| backend.files))
 }
 
-/// Returns the files that every build reads, as in "MP4 and MOV with H.264, Y4M, numbered pictures".
+/// Returns the files that every build reads, as in "MP4 and MOV with H.264, Y4M, numbered
+/// pictures".
 pub fn file_formats() -> String {
     let containers = CONTAINERS.iter().map(|container| container.summary);
     containers.chain(["numbered pictures"]).collect::<Vec<_>>().join(", ")

@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use crate::SourceError;
 use crate::containers::mp4;
+use crate::media_source;
 
 /// Half a second of H.264 in MP4.
 const VIDEO: &[u8] = include_bytes!("../media/baseline.mp4");
@@ -13,7 +14,9 @@ const VIDEO: &[u8] = include_bytes!("../media/baseline.mp4");
 /// # Errors
 /// When the video cannot be decoded.
 pub fn decode() -> Result<usize, SourceError> {
-    let mut source = mp4::open("the test video", Box::new(Cursor::new(VIDEO)))?;
+    let name = "the test video";
+    let opened = (mp4::FORMAT.open)(name, Box::new(Cursor::new(VIDEO)))?;
+    let mut source = media_source::start(name, opened)?;
     let mut frames = 0;
     while source.next_frame()?.is_some() {
         frames += 1;

@@ -10,7 +10,8 @@ use std::time::Duration;
 /// How often a reader of a silent pipe looks whether the program was told to stop.
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// Bytes that are read of a pipe at once: all that Linux keeps in one; and how many such pieces are read ahead.
+/// Bytes that are read of a pipe at once: all that Linux keeps in one; and how many such pieces are
+/// read ahead.
 const PIECE: usize = 1 << 16;
 const AHEAD: usize = 4;
 
@@ -39,15 +40,16 @@ impl Stop {
     }
 }
 
-/// A pipe or a device, which may keep its reader waiting for ever: it ends when the program is told to stop. Another thread
-/// reads it ahead.
+/// A pipe or a device, which may keep its reader waiting for ever: it ends when the program is told
+/// to stop. Another thread reads it ahead.
 pub struct Stoppable {
     pieces: Receiver<io::Result<Vec<u8>>>,
     piece: io::Cursor<Vec<u8>>,
 }
 
 impl Stoppable {
-    /// Reads what `open` opens, which may wait for a writer. That it cannot be opened says the first read.
+    /// Reads what `open` opens, which may wait for a writer. That it cannot be opened says the
+    /// first read.
     ///
     /// # Errors
     /// When no thread can be had.

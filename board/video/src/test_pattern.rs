@@ -1,4 +1,5 @@
-//! `test://`: moving shots with known cuts, drawn from nothing, for tests, benches and trying the program out.
+//! `test://`: moving shots with known cuts, drawn from nothing, for tests, benches and trying the
+//! program out.
 
 use std::time::{Duration, Instant};
 
@@ -37,8 +38,9 @@ struct Look {
     speed: usize,
 }
 
-/// The shots, shown in turn from the start again until the time is up. Neighbours differ in brightness and in colour, and no
-/// two lengths are the same, so that a detector cannot be right by counting.
+/// The shots, shown in turn from the start again until the time is up. Neighbours differ in
+/// brightness and in colour, and no two lengths are the same, so that a detector cannot be right by
+/// counting.
 const LOOKS: [Look; 6] = [
     Look { tenths: 15, luma: (30, 90), chroma: (150, 110), slant: 1, speed: 1 },
     Look { tenths: 22, luma: (120, 220), chroma: (110, 140), slant: 2, speed: 2 },
@@ -97,7 +99,8 @@ impl TestPattern {
         Ok(TestPattern { frames, rate, width: size.0 as usize, height: size.1 as usize, live })
     }
 
-    /// The first frame of each new shot, counted from 0 over all frames; the very first shot is not in it.
+    /// Returns the first frame of each new shot, counted from 0 over all frames; the very first
+    /// shot is not in it.
     pub fn cuts(&self) -> impl Iterator<Item = u64> + use<> {
         let pattern = *self;
         let mut tenths = 0;
@@ -114,15 +117,16 @@ impl TestPattern {
         })
     }
 
-    /// The frame that is shown `tenths` of a second in.
+    /// Returns the frame that is shown `tenths` of a second in.
     fn frame_at(&self, tenths: u64) -> u64 {
         (tenths * u64::from(self.rate.0)).div_ceil(10 * u64::from(self.rate.1))
     }
 
-    /// The look of frame `index`.
+    /// Returns the look of frame `index`.
     fn look(&self, index: u64) -> &'static Look {
         let all: u64 = LOOKS.iter().map(|look| look.tenths).sum();
-        // The last tenth that has begun when the frame is shown, so that a shot starts on the frames `cuts` names.
+        // The last tenth that has begun when the frame is shown, so that a shot starts on the
+        // frames `cuts` names.
         let tenths = index * 10 * u64::from(self.rate.1) / u64::from(self.rate.0);
         let mut left = tenths % all;
         for look in &LOOKS {
@@ -134,7 +138,7 @@ impl TestPattern {
         &LOOKS[0]
     }
 
-    /// The presentation time of frame `index`.
+    /// Returns the presentation time of frame `index`.
     fn time(&self, index: u64) -> Timestamp {
         let ticks = i64::try_from(index * u64::from(self.rate.1)).unwrap_or(i64::MAX);
         Timestamp::from_ticks(ticks, self.rate.0.into())
@@ -158,7 +162,8 @@ pub(crate) fn is_live(input: &Input) -> bool {
 pub struct TestPatternSource {
     info: SourceInfo,
     pattern: TestPattern,
-    /// One row of stripes, longer than a picture is wide by a wave: every row of a picture is a piece of it.
+    /// One row of stripes, longer than a picture is wide by a wave: every row of a picture is a
+    /// piece of it.
     stripes: Vec<u8>,
     samples: Vec<u8>,
     next: u64,
@@ -233,7 +238,7 @@ impl FrameSource for TestPatternSource {
     }
 }
 
-/// Seconds from a tenth to a day.
+/// Parses seconds from a tenth to a day.
 fn read_seconds(value: &str) -> Option<f64> {
     value.parse().ok().filter(|seconds| (0.1..=86_400.0).contains(seconds))
 }
@@ -242,7 +247,7 @@ fn read_seconds(value: &str) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// The luma, and one sample of each chroma plane.
+    /// Returns the luma, and one sample of each chroma plane.
     fn sample(frame: &Frame<'_>) -> (Vec<u8>, u8, u8) {
         let Pixels::Planar { y, u, v, .. } = frame.pixels() else { panic!("planar") };
         (y.data.to_vec(), u.data[0], v.data[0])
@@ -268,7 +273,8 @@ mod tests {
                 index += 1;
             }
             assert_eq!(index, pattern.frames);
-            // At less than a frame a shot the same look may come round again; the cuts seen are then fewer.
+            // At less than a frame a shot the same look may come round again; the cuts seen are
+            // then fewer.
             if !query.contains("1/7") {
                 assert_eq!(cuts, pattern.cuts().collect::<Vec<_>>(), "{query}");
             }

@@ -6,8 +6,8 @@ use divita_runtime::frame::{Pixels, Plane};
 use image::codecs::jpeg::JpegDecoder;
 use image::{ColorType, ImageDecoder};
 
-/// Start of a picture, and a mark that makes the decoder take the usual Huffman tables where the picture has none, as
-/// those of many cameras.
+/// Start of a picture, and a mark that makes the decoder take the usual Huffman tables where the
+/// picture has none, as those of many cameras.
 const START: &[u8] = b"\xff\xd8\xff\xe0\x00\x0aAVI1\0\0\0\0";
 
 /// The end of a picture.
@@ -50,7 +50,7 @@ impl JpegPictures {
         decoder.read_image(&mut self.samples).ok()
     }
 
-    /// The samples of the picture that was decoded last.
+    /// Returns the samples of the picture that was decoded last.
     pub fn pixels(&self, width: usize) -> Pixels<'_> {
         match self.grey {
             true => Pixels::Grey(Plane { data: &self.samples, stride: width }),
@@ -67,7 +67,7 @@ mod tests {
 
     const SIZE: (usize, usize) = (64, 48);
 
-    /// A picture in two colours, orange above blue.
+    /// Returns a picture in two colours, orange above blue.
     fn picture() -> Vec<u8> {
         let samples: Vec<u8> =
             (0..SIZE.0 * SIZE.1).flat_map(|at| if at < SIZE.0 * 24 { [230, 120, 20] } else { [20, 40, 200] }).collect();
@@ -77,7 +77,7 @@ mod tests {
         data
     }
 
-    /// The picture without its Huffman tables, as many cameras send it.
+    /// Returns the picture without its Huffman tables, as many cameras send it.
     fn without_tables(data: &[u8]) -> Vec<u8> {
         let (mut kept, mut at) = (data[..2].to_vec(), 2);
         loop {

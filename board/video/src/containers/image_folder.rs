@@ -16,11 +16,13 @@ use crate::{FrameSource, SourceError, SourceInfo};
 /// Frames a second where the folder does not say (`folder?fps=12`).
 const DEFAULT_RATE: (u32, u32) = (24, 1);
 
-/// Largest number of pixels of a picture. A progressive JPEG takes some nine bytes for each while it is decoded, whatever the
-/// length of its file, so this is what a board can bear; its sides may be as a frame's.
+/// Largest number of pixels of a picture. A progressive JPEG takes some nine bytes for each while
+/// it is decoded, whatever the length of its file, so this is what a board can bear; its sides may
+/// be as a frame's.
 const MAX_PIXELS: u64 = 4096 * 4096;
 
-/// Most memory that a picture's samples may take, in bytes: eight for each pixel of 16-bit colour with transparency.
+/// Most memory that a picture's samples may take, in bytes: eight for each pixel of 16-bit colour
+/// with transparency.
 const MAX_BYTES: u64 = 8 * MAX_PIXELS;
 
 /// Why a picture of a folder is refused.
@@ -47,9 +49,10 @@ impl From<ImageFolderError> for SourceError {
 
 /// A folder of pictures.
 ///
-/// Names are compared as people do, digits as numbers (`frame9.png` before `frame10.png`), and the k-th picture is shown at
-/// k / rate: a gap in the numbers is not a gap in time. Transparency is dropped, 16 bits are cut to 8. Pictures are shown
-/// in the orientation that their EXIF data states, each in its own.
+/// Names are compared as people do, digits as numbers (`frame9.png` before `frame10.png`), and the
+/// k-th picture is shown at k / rate: a gap in the numbers is not a gap in time. Transparency is
+/// dropped, 16 bits are cut to 8. Pictures are shown in the orientation that their EXIF data
+/// states, each in its own.
 pub struct ImagesSource {
     info: SourceInfo,
     files: Vec<PathBuf>,
@@ -64,7 +67,8 @@ impl ImagesSource {
     /// Lists the folder `path`, and reads the first picture's size. The only option is `fps`.
     ///
     /// # Errors
-    /// When the folder cannot be listed or holds no picture, the first one is none, or an option is not `fps=24`.
+    /// When the folder cannot be listed or holds no picture, the first one is none, or an option is
+    /// not `fps=24`.
     pub(crate) fn open(name: &str, path: &Path, options: &[InputOption]) -> Result<Self, SourceError> {
         let mut rate = DEFAULT_RATE;
         for option in options {
@@ -95,7 +99,8 @@ impl ImagesSource {
         Ok(ImagesSource { info, files, rate, samples: Vec::new(), orientation: Orientation::Upright, next: 0 })
     }
 
-    /// Decodes `file` into `samples`; returns how many bytes a pixel takes there, 1 for grey and 3 for colour.
+    /// Decodes `file` into `samples`; returns how many bytes a pixel takes there, 1 for grey and 3
+    /// for colour.
     fn decode(&mut self, file: &Path) -> Result<usize, SourceError> {
         let mut decoder = decoder(file)?;
         let (width, height) = decoder.dimensions();
@@ -159,7 +164,7 @@ impl FrameSource for ImagesSource {
     }
 }
 
-/// The presentation time of picture `index`.
+/// Returns the presentation time of picture `index`.
 fn time_of(index: usize, rate: (u32, u32)) -> Timestamp {
     Timestamp::from_ticks(i64::try_from(index).unwrap_or(i64::MAX).saturating_mul(rate.1.into()), rate.0.into())
 }
@@ -173,10 +178,12 @@ fn failure(source: ImageError, file: &Path) -> ImageFolderError {
     }
 }
 
-/// Reads the header of `file`, by its contents and not its name, with a limit on what its body may ask for.
+/// Reads the header of `file`, by its contents and not its name, with a limit on what its body may
+/// ask for.
 fn decoder(file: &Path) -> Result<impl ImageDecoder + use<>, SourceError> {
     let failed = |source| failure(source, file);
-    // Before the decoder is made, which gives a progressive JPEG its memory at once. What is no picture, the decoder says better.
+    // Before the decoder is made, which gives a progressive JPEG its memory at once. What is no
+    // picture, the decoder says better.
     if let Ok(imagesize::ImageSize { width, height }) = imagesize::size(file)
         && width.saturating_mul(height) as u64 > MAX_PIXELS
     {
@@ -192,7 +199,8 @@ fn decoder(file: &Path) -> Result<impl ImageDecoder + use<>, SourceError> {
     Ok(reader.into_decoder().map_err(failed)?)
 }
 
-/// Returns whether `files` look like the frames of one video: at least two, whose names differ in digits alone.
+/// Returns whether `files` look like the frames of one video: at least two, whose names differ in
+/// digits alone.
 #[must_use]
 pub fn are_numbered(files: &[PathBuf]) -> bool {
     let without_digits = |file: &PathBuf| name_of(file).replace(|c: char| c.is_ascii_digit(), "");
@@ -205,7 +213,7 @@ pub fn are_numbered(files: &[PathBuf]) -> bool {
     }
 }
 
-/// Whether the name is one of a picture, and not hidden.
+/// Returns whether the name is one of a picture, and not hidden.
 #[must_use]
 pub fn is_picture(file: &Path) -> bool {
     let hidden = name_of(file).starts_with('.');
@@ -213,13 +221,13 @@ pub fn is_picture(file: &Path) -> bool {
     !hidden && ["png", "jpg", "jpeg"].iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
-/// The file's name without its folder, for people.
+/// Returns the file's name without its folder, for people.
 fn name_of(file: &Path) -> String {
     file.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Compares two names piece by piece, runs of digits by their value. Names that differ only in leading zeros keep the order of
-/// their letters, so that the order is the same on every machine.
+/// Compares two names piece by piece, runs of digits by their value. Names that differ only in
+/// leading zeros keep the order of their letters, so that the order is the same on every machine.
 fn natural_order(a: &str, b: &str) -> Ordering {
     let (mut left, mut right) = (a.as_bytes(), b.as_bytes());
     while let (Some(&l), Some(&r)) = (left.first(), right.first()) {

@@ -1,10 +1,10 @@
-//! Y4M (YUV4MPEG2): uncompressed pictures, from a file or from whatever writes them to standard input.
+//! Y4M (YUV4MPEG2): uncompressed pictures, from a file or a pipe.
 
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 
 use divita_runtime::frame::{Colour, Frame, Matrix, Pixels, Plane, Range, SampleAspect, Subsampling, Timestamp};
 
-use super::ContainerFormat;
+use super::container::{ContainerFormat, Opened};
 use crate::backend::FileFormat;
 use crate::error::VideoError;
 use crate::file_types::CONVERT;
@@ -21,8 +21,8 @@ pub(super) const FORMAT: ContainerFormat = ContainerFormat {
         advice: CONVERT,
     },
     signature_bytes: MAGIC.len(),
-    open: |name, file| Ok(Box::new(Y4mSource::from_file(name, file)?)),
-    open_stream: Some(|name, stream| Ok(Box::new(Y4mSource::from_reader(name, stream)?))),
+    open: |name, file| Ok(Opened::Pictures(Box::new(Y4mSource::from_file(name, file)?))),
+    open_stream: Some(|name, stream| Ok(Opened::Pictures(Box::new(Y4mSource::from_reader(name, stream)?)))),
 };
 
 /// How every Y4M starts.
@@ -122,7 +122,7 @@ impl<R: Read> Y4mSource<R> {
         Ok((source, bytes as u64))
     }
 
-    /// The presentation time of frame `index`.
+    /// Returns the presentation time of frame `index`.
     fn time(&self, index: u64) -> Timestamp {
         let (frames, seconds) = self.header.rate;
         Timestamp::from_ticks(i64::try_from(index).unwrap_or(i64::MAX).saturating_mul(seconds.into()), frames.into())
@@ -203,7 +203,8 @@ impl Header {
         let mut layout = Layout::Planar(Subsampling::Both);
         let (mut range, mut sample_aspect) = (Range::Limited, SampleAspect::SQUARE);
         for field in text.split(' ').filter(|field| !field.is_empty()) {
-            // A field is a letter and a value; a letter of more than one byte is no field of this format.
+            // A field is a letter and a value; a letter of more than one byte is no field of this
+            // format.
             let Some((letter, value)) = field.split_at_checked(1) else { continue };
             match letter {
                 "W" => width = value.parse().map_err(|_| malformed("the width in the Y4M header"))?,
@@ -253,7 +254,8 @@ impl Layout {
     /// Reads the value of the header's `C` field.
     fn parse(value: &str) -> Result<Self, SourceError> {
         match value {
-            // They differ in where between the luma samples the chroma samples lie, which a histogram cannot tell.
+            // They differ in where between the luma samples the chroma samples lie, which a
+            // histogram cannot tell.
             "420" | "420jpeg" | "420mpeg2" | "420paldv" => Ok(Layout::Planar(Subsampling::Both)),
             "422" => Ok(Layout::Planar(Subsampling::Across)),
             "444" => Ok(Layout::Planar(Subsampling::None)),
@@ -271,7 +273,7 @@ mod tests {
         Y4mSource::from_reader("-", data)
     }
 
-    /// A stream of `frames` frames of `bytes` bytes each, counting up.
+    /// Returns a stream of `frames` frames of `bytes` bytes each, counting up.
     fn stream(header: &str, frames: u8, bytes: usize) -> Vec<u8> {
         let mut data = format!("YUV4MPEG2 {header}\n").into_bytes();
         for frame in 0..frames {

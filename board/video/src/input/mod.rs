@@ -3,6 +3,7 @@
 
 mod error;
 mod redaction;
+mod syntax;
 mod uri;
 
 use std::ffi::{OsStr, OsString};

@@ -1,17 +1,19 @@
 //! Finds the credentials in the text of an address.
 //!
-//! Too much is hidden rather than too little: an address with unescaped special characters can be read in several ways, and
-//! the credentials of each of them are hidden.
+//! Too much is hidden rather than too little: an address with unescaped special characters can be
+//! read in several ways, and the credentials of each of them are hidden.
 
-use super::uri::{Syntax, decoded};
+use super::syntax::{Syntax, decoded};
 
 /// What stands in place of credentials.
 const HIDDEN: &str = "***";
 
-/// Shortest text that is replaced in the messages of other libraries. Shorter ones occur in other words.
+/// Shortest text that is replaced in the messages of other libraries. Shorter ones occur in other
+/// words.
 const SHORTEST: usize = 3;
 
-/// Options of server addresses whose values are shown. Other values may be credentials, unless they are short numbers.
+/// Options of server addresses whose values are shown. Other values may be credentials, unless they
+/// are short numbers.
 const HARMLESS: [&str; 17] = [
     "transport",
     "latency_ms",
@@ -82,7 +84,8 @@ impl Redaction {
     }
 }
 
-/// Returns an option of an address, as `name=value`, without its value where that may be a credential.
+/// Returns an option of an address, as `name=value`, without its value where that may be a
+/// credential.
 pub(super) fn option(option: &str) -> String {
     let (name, value) = option.split_once('=').unwrap_or(("", option));
     match name {
@@ -101,7 +104,8 @@ impl Secrets {
         self.0.push(secret.to_owned());
     }
 
-    /// Adds a login, its password, and the pieces that a library takes it for that splits the address elsewhere.
+    /// Adds a login, its password, and the pieces that a library takes it for that splits the
+    /// address elsewhere.
     fn add_login(&mut self, login: &str) {
         self.add(login);
         if let Some((_, password)) = login.split_once(':') {
@@ -139,7 +143,8 @@ fn address(text: &str, secrets: &mut Secrets) -> String {
     }
 }
 
-/// Splits `scheme:/rest`, with any number of slashes: one too few makes no address, but holds credentials all the same.
+/// Splits `scheme:/rest`, with any number of slashes: one too few makes no address, but holds
+/// credentials all the same.
 fn split_scheme(text: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = text.split_once(':')?;
     let of_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
@@ -166,7 +171,8 @@ fn path(text: &str, secrets: &mut Secrets) -> String {
     }
 }
 
-/// Returns what follows the scheme of a local address, or a path, without options that are credentials.
+/// Returns what follows the scheme of a local address, or a path, without options that are
+/// credentials.
 fn local(rest: &str, secrets: &mut Secrets) -> String {
     let Some((path, query)) = rest.split_once('?') else { return rest.to_owned() };
     let shown = query.split('&').map(|written| match written.split_once('=') {
@@ -179,7 +185,8 @@ fn local(rest: &str, secrets: &mut Secrets) -> String {
     format!("{path}?{}", shown.collect::<Vec<_>>().join("&"))
 }
 
-/// Returns what follows the scheme of a server's address without the login and whatever else may be a credential.
+/// Returns what follows the scheme of a server's address without the login and whatever else may be
+/// a credential.
 fn server(rest: &str, secrets: &mut Secrets) -> String {
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let port = authority.rsplit_once(':').filter(|_| !authority.ends_with(']')).map(|(_, port)| port);
@@ -225,7 +232,8 @@ fn server_option(option: &str, secrets: &mut Secrets) -> String {
     }
 }
 
-/// Returns a server's path without credentials that some cameras have there, as in `/user=admin_password=x_channel=1`.
+/// Returns a server's path without credentials that some cameras have there, as in
+/// `/user=admin_password=x_channel=1`.
 fn named_in_path(path: &str, secrets: &mut Secrets) -> String {
     let Some(at) = path.find('=') else { return path.to_owned() };
     let name = path[..at].rsplit(['/', '&', ';', '_', ',']).next().unwrap_or_default();
@@ -241,7 +249,8 @@ fn named_in_path(path: &str, secrets: &mut Secrets) -> String {
     format!("{}={}", &path[..at], named_in_path(&path[at + 1..], secrets))
 }
 
-/// Returns a path without its fragment, which no server sees, and which may be the rest of a password.
+/// Returns a path without its fragment, which no server sees, and which may be the rest of a
+/// password.
 fn fragment(path: &str, secrets: &mut Secrets) -> String {
     match path.split_once('#') {
         Some((path, rest)) if !rest.is_empty() => {

@@ -5,9 +5,10 @@ use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
+use super::error::AddressError;
 use super::redaction;
+use super::syntax::{Syntax, decode_bytes, decoded};
 use crate::SourceError;
-use crate::input::AddressError;
 
 /// An address of the form `scheme://rest`, split but not yet decoded. It cannot be printed, since
 /// it may hold credentials.
@@ -62,29 +63,6 @@ impl InputOption {
     }
 }
 
-/// How an address is written after its scheme.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Syntax {
-    /// A path or a number on this machine, in which `@` has no meaning.
-    Local,
-    /// A pipeline in the words of gst-launch-1.0.
-    Pipeline,
-    /// A server, which may have a login before it.
-    Server,
-}
-
-impl Syntax {
-    /// Returns the syntax of `scheme`. An unknown scheme is taken for a server's, so that a login
-    /// is never shown.
-    pub fn of_scheme(scheme: &str) -> Self {
-        match &*scheme.to_ascii_lowercase() {
-            "file" | "gst" | "test" | "csi" | "v4l2" => Syntax::Local,
-            "gst-launch" => Syntax::Pipeline,
-            _ => Syntax::Server,
-        }
-    }
-}
-
 impl Uri {
     /// Splits `input`; `None` when it does not start as an address does, and so is a path.
     pub fn parse(input: &str) -> Option<Self> {
@@ -136,8 +114,8 @@ impl Login {
 
 /// Splits what follows the scheme of a server's address after the login, if it has one.
 ///
-/// Special characters of a password should be percent-encoded, and often are not. So the login ends at the first `@` that
-/// a server and a path follow, or else at the last `@`.
+/// Special characters of a password should be percent-encoded, and often are not. So the login ends
+/// at the first `@` that a server and a path follow, or else at the last `@`.
 fn split_login(rest: &str) -> (Option<&str>, &str) {
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -169,7 +147,7 @@ pub(crate) fn parse_size(value: &str, sides: RangeInclusive<u32>) -> Option<(u32
     Some((side(width)?, side(height)?))
 }
 
-/// What is said of an address that cannot be decoded.
+/// Returns what is said of an address that cannot be decoded.
 fn bad_encoding() -> SourceError {
     AddressError::BadUri { problem: "each % must be followed by two hexadecimal digits, and the whole be UTF-8" }.into()
 }
@@ -178,37 +156,6 @@ fn bad_encoding() -> SourceError {
 #[cfg(any(feature = "gstreamer", feature = "v4l"))]
 pub(crate) fn percent_decode(text: &str) -> Result<String, SourceError> {
     decode_bytes(text).and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(bad_encoding)
-}
-
-/// Undoes percent-encoding; none where a `%` has no two digits after it.
-fn decode_bytes(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let (decoded, after) = if byte == b'%' { escaped(after)? } else { (byte, after) };
-        bytes.push(decoded);
-        rest = after;
-    }
-    Some(bytes)
-}
-
-/// Undoes percent-encoding where it is whole, and leaves the rest as it is.
-pub(super) fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let (decoded, after) = if byte == b'%' { escaped(after).unwrap_or((byte, after)) } else { (byte, after) };
-        bytes.push(decoded);
-        rest = after;
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// Returns the byte that two hexadecimal digits at the start of `text` mean, and what follows them.
-fn escaped(text: &[u8]) -> Option<(u8, &[u8])> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let [high, low, rest @ ..] = text else { return None };
-    Some(((digit(*high)? * 16 + digit(*low)?) as u8, rest))
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ impl HeldFrame {
         }
     }
 
-    /// The frame; none before the first copy.
+    /// Returns the frame; none before the first copy.
     pub fn frame(&self) -> Option<Frame<'_>> {
         let plane = |k: usize| {
             let (start, stride) = self.planes[k];

@@ -1,5 +1,6 @@
-//! Live sources: cameras and streams, captured on a thread of their own, kept alive when they fail, and never waited for: when
-//! nobody takes a frame in time, the oldest is dropped and counted.
+//! Live sources: cameras and streams, captured on a thread of their own and opened again when they
+//! fail. The program never waits for them: if no one takes a frame in time, the oldest is dropped
+//! and counted.
 
 mod held_frame;
 mod queue;

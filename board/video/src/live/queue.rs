@@ -1,5 +1,5 @@
-//! Between the thread that captures and the one that looks: a few frames and all changes, in order. When it is full the oldest frame
-//! goes.
+//! The queue from the capturing thread to the reader: a few frames and all changes, in order. When
+//! it is full, the oldest frame is dropped.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,17 +10,18 @@ use divita_runtime::frame::{Frame, Timestamp};
 use super::held_frame::HeldFrame;
 use super::reconnect::{Change, Counters};
 
-/// Frames that wait at most: a third of a second at 24 a second, so that a slow moment loses nothing.
+/// Frames that wait at most: a third of a second at 24 a second, so that a slow moment loses
+/// nothing.
 const FRAMES: usize = 8;
 
 /// Changes that wait at most; when nobody takes them, the oldest go.
 const CHANGES: usize = 64;
 
-/// What waits.
+/// An item of the queue.
 pub enum Item {
     /// A frame.
     Frame(HeldFrame),
-    /// A change of the source, when, with the words of its fault, and the counts after it.
+    /// A change of the source, with the message of its fault and the counters after it.
     Change {
         /// Time since the source was first opened.
         at: Timestamp,
@@ -28,12 +29,12 @@ pub enum Item {
         change: Change,
         /// What the source said, where it failed.
         message: Option<String>,
-        /// How often what has happened.
+        /// Counters of connections and failures.
         counters: Counters,
     },
     /// The source came to its end, and is not opened again.
     End,
-    /// Nothing can be had of the source, ever.
+    /// The source can never be opened.
     Failed(crate::SourceError),
 }
 
@@ -54,7 +55,7 @@ pub struct Queue {
 
 impl Queue {
     fn inside(&self) -> MutexGuard<'_, Inside> {
-        // Nothing in here panics half-way through a change.
+        // Nothing panics while it holds the lock.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -77,7 +78,7 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Adds what is no frame.
+    /// Adds an item other than a frame.
     pub fn push(&self, item: Item) {
         let mut inside = self.inside();
         let changes = |item: &Item| matches!(item, Item::Change { .. });
@@ -90,7 +91,7 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// The oldest item, waited for up to `patience`.
+    /// Returns the oldest item, waited for up to `patience`.
     pub fn pop(&self, patience: Duration) -> Option<Item> {
         let inside = self.inside();
         let empty = |inside: &mut Inside| inside.items.is_empty() && !inside.closed;
@@ -104,23 +105,23 @@ impl Queue {
         self.inside().spare.push(frame);
     }
 
-    /// Frames that went unseen.
+    /// Returns the number of dropped frames.
     pub fn dropped(&self) -> u64 {
         self.inside().dropped
     }
 
-    /// Tells the capturing thread to stop.
+    /// Closes the queue, so that the capturing thread stops.
     pub fn close(&self) {
         self.inside().closed = true;
         self.changed.notify_all();
     }
 
-    /// Whether nobody takes anything any more.
+    /// Returns whether the queue is closed.
     pub fn is_closed(&self) -> bool {
         self.inside().closed
     }
 
-    /// Waits for `pause`, or until nobody takes anything any more.
+    /// Waits for `pause`, or until the queue is closed.
     pub fn wait(&self, pause: Duration) {
         let _ = self.changed.wait_timeout_while(self.inside(), pause, |inside| !inside.closed);
     }

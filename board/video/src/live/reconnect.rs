@@ -1,14 +1,15 @@
-//! When to open a live source, read it, and wait: a state machine without a clock, a device or a thread.
+//! Decides when to open a live source, read it, and wait: a state machine without a clock, a device
+//! or a thread.
 //!
-//! Whoever drives it says what happened and when; it says what to do next. A source that is not there, is unplugged, stalls,
-//! ends or gives garbage is opened again after a pause, which doubles up to a cap as long as nothing comes of it, and is
-//! short again once pictures have come steadily.
+//! The caller reports events with their time; the machine answers with the next action. A source
+//! that is absent, is unplugged, stalls, ends or sends garbage is opened again after a pause. The
+//! pause doubles up to a limit while attempts fail, and is short again after steady pictures.
 
 use std::time::Duration;
 
 use crate::error::Fault;
 
-/// How long to wait between attempts.
+/// Pauses between attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
     /// The first pause.
@@ -25,7 +26,7 @@ impl Default for Patience {
     }
 }
 
-/// What changed, to be told to whoever watches.
+/// A change of a live source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// The first picture has come since the source was opened, of this width and height.
@@ -47,19 +48,19 @@ pub enum Change {
     },
 }
 
-/// How often what happened.
+/// Counters of connections and failures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Times that pictures came after the source was opened.
+    /// Number of times that pictures came after the source was opened.
     pub connections: u64,
-    /// Times that they came in another size.
+    /// Number of times that the size of the pictures changed.
     pub resizes: u64,
-    /// Times that it failed, in whatever way.
+    /// Number of failures of any kind.
     pub failures: u64,
 }
 
 impl Counters {
-    /// Times that the source came back.
+    /// Returns how many times the source came back.
     pub fn reconnects(&self) -> u64 {
         self.connections.saturating_sub(1)
     }
@@ -102,12 +103,12 @@ pub struct Reconnect {
 }
 
 impl Reconnect {
-    /// A source that has not been opened.
+    /// Returns a source that has not been opened.
     pub fn new(patience: Patience) -> Self {
         Reconnect { patience, state: State::Closed, pause: patience.first, counters: Counters::default() }
     }
 
-    /// What to do at `now`.
+    /// Returns what to do at `now`.
     pub fn step(&mut self, now: Duration) -> Step {
         match self.state {
             State::Waiting { until } if now < until => Step::Wait(until - now),
@@ -119,12 +120,12 @@ impl Reconnect {
         }
     }
 
-    /// The source was opened.
+    /// Records that the source was opened.
     pub fn opened(&mut self) {
         self.state = State::Open;
     }
 
-    /// A frame of this width and height came at `now`.
+    /// Records a frame of this width and height at `now`; returns what changed.
     pub fn frame(&mut self, now: Duration, size: (usize, usize)) -> Option<Change> {
         match self.state {
             State::Streaming { since, size: before } => {
@@ -145,7 +146,8 @@ impl Reconnect {
         }
     }
 
-    /// The source failed at `now`: it could not be opened, or read any further, and is closed.
+    /// Records that the source failed at `now`: it could not be opened, or not be read any further.
+    /// The caller has closed it.
     pub fn failed(&mut self, now: Duration, fault: Fault) -> Change {
         let pause = self.pause;
         self.pause = (2 * pause).min(self.patience.longest);
@@ -154,7 +156,7 @@ impl Reconnect {
         Change::Waiting { fault, pause }
     }
 
-    /// How often what happened.
+    /// Returns the counters.
     pub fn counters(&self) -> Counters {
         self.counters
     }
@@ -171,8 +173,8 @@ mod tests {
         Duration::from_secs_f64(seconds)
     }
 
-    /// Runs the machine against a source that is `Some` for the seconds that it works after it is opened, once for each
-    /// attempt; the times of the attempts.
+    /// Runs the machine against a source that is `Some` for the seconds that it works after it is
+    /// opened, once for each attempt; the times of the attempts.
     fn attempts(machine: &mut Reconnect, works: impl IntoIterator<Item = Option<f64>>) -> Vec<f64> {
         let (mut now, mut opened) = (Duration::ZERO, Vec::new());
         for works in works {
@@ -236,7 +238,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a source does: it is never opened more often than the pauses allow, and never given up.
+        /// Whatever a source does: it is never opened more often than the pauses allow, and never
+        /// given up.
         #[test]
         fn a_source_is_neither_hammered_nor_forgotten(works in prop::collection::vec(prop::option::of(0.0f64..20.0), 1..300)) {
             let mut machine = Reconnect::new(Patience::default());

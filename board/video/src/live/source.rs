@@ -17,11 +17,12 @@ use crate::{FrameSource, SourceError};
 /// Opens a source, as often as need be.
 pub type Opener = Box<dyn FnMut() -> Result<Box<dyn FrameSource>, SourceError> + Send>;
 
-/// How long the end of the capturing thread is waited for. A device that does not answer must not keep the program.
+/// How long the end of the capturing thread is waited for. A device that does not answer must not
+/// keep the program.
 const FAREWELL: Duration = Duration::from_millis(500);
 
-/// A live source. Times of its frames are since it was made, whatever happens to it on the way, so that a pause of the source is a
-/// pause of the stream.
+/// A live source. Times of its frames are since it was made, whatever happens to it on the way, so
+/// that a pause of the source is a pause of the stream.
 pub struct LiveSource {
     queue: Arc<Queue>,
     thread: Option<JoinHandle<()>>,
@@ -40,7 +41,7 @@ pub enum Next<'a> {
         change: Change,
         /// What the source said of it, where it failed.
         message: Option<String>,
-        /// How often what has happened so far.
+        /// Counters of connections and failures.
         counters: Counters,
     },
     /// Nothing yet.
@@ -58,7 +59,8 @@ impl LiveSource {
         Self::capture(None, open, patience)
     }
 
-    /// Begins to capture `source`, which is open. `open` opens it again when it fails, but not when it ends.
+    /// Begins to capture `source`, which is open. `open` opens it again when it fails, but not when
+    /// it ends.
     ///
     /// # Errors
     /// When no thread can be had.
@@ -82,7 +84,7 @@ impl LiveSource {
         Ok(LiveSource { queue, thread: Some(thread), current: None })
     }
 
-    /// What comes next, waited for up to `patience`.
+    /// Waits up to `patience` for what comes next.
     ///
     /// # Errors
     /// When nothing can be had of the source, ever: an address that is none.
@@ -103,7 +105,7 @@ impl LiveSource {
         }
     }
 
-    /// Frames that came and were not taken in time.
+    /// Returns the number of frames that were dropped because no one took them in time.
     pub fn dropped(&self) -> u64 {
         self.queue.dropped()
     }
@@ -151,7 +153,8 @@ impl Capture {
                     Ok(Some(frame)) => {
                         let now = Timestamp::from_nanos(self.start.elapsed().as_nanos() as i64);
                         let offset = *offset.get_or_insert_with(|| now.since(frame.time()));
-                        // The same moment twice, as after a clock that jumped back, is a moment later.
+                        // The same moment twice, as after a clock that jumped back, is a moment
+                        // later.
                         let time = frame.time().plus(offset).max(last.plus(Timestamp::from_nanos(1)));
                         last = time;
                         let size = (frame.width(), frame.height());

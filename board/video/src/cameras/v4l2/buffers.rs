@@ -9,7 +9,8 @@ use v4l::io::traits::CaptureStream;
 
 use super::camera::{Camera, ask};
 
-/// Buffers that the driver fills in turn: one being filled, one being read, two for when the processor is busy.
+/// Buffers that the driver fills in turn: one being filled, one being read, two for when the
+/// processor is busy.
 const BUFFERS: u32 = 4;
 
 /// `POLLIN`: a picture can be taken.
@@ -17,8 +18,8 @@ const READABLE: i16 = 1;
 
 /// What is known of a picture that was taken.
 pub(super) struct Taken {
-    /// When its first line was taken, in nanoseconds of the kernel's monotonic clock; `None` where the driver does not
-    /// use that clock.
+    /// When its first line was taken, in nanoseconds of the kernel's monotonic clock; `None` where
+    /// the driver does not use that clock.
     pub nanos: Option<i64>,
     /// The driver knows that data is missing.
     pub damaged: bool,
@@ -28,7 +29,8 @@ pub(super) struct Taken {
 pub(super) struct Buffers {
     /// `None` only while it is dropped.
     stream: Option<Stream<'static>>,
-    /// Whether a buffer is out of the driver's hands, which the stream's `next` gives back before it takes another.
+    /// Whether a buffer is out of the driver's hands, which the stream's `next` gives back before
+    /// it takes another.
     held: bool,
 }
 
@@ -51,8 +53,8 @@ impl Buffers {
 
     /// Puts the next picture's bytes into `bytes`; `None` when none has come by `until`.
     ///
-    /// They are copied, since the crate lends a buffer only from the call that may also fail. At half a megabyte that
-    /// costs less than reading a driver's uncached buffer several times.
+    /// They are copied, since the crate lends a buffer only from the call that may also fail. At
+    /// half a megabyte that costs less than reading a driver's uncached buffer several times.
     pub fn take(&mut self, until: Instant, bytes: &mut Vec<u8>) -> io::Result<Option<Taken>> {
         let Some(stream) = &mut self.stream else { return Ok(None) };
         loop {
@@ -108,12 +110,12 @@ impl Drop for Buffers {
     }
 }
 
-/// Whether the call is to be made again, nothing being wrong.
+/// Returns whether the call is to be made again, nothing being wrong.
 fn not_yet(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
-/// The time of a picture, if it is of the monotonic clock.
+/// Returns the time of a picture, if it is of the monotonic clock.
 fn monotonic(metadata: &Metadata) -> Option<i64> {
     let clock = metadata.flags & Flags::TIMESTAMP_MASK;
     // On 32-bit processors the kernel's seconds are i32.

@@ -1,4 +1,4 @@
-//! An opened camera: what it offers, and how it is set. What can go wrong on the way gets its sentence here.
+//! An opened camera: what it offers, and how it is set. Refusals of the system become errors here.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -51,12 +51,12 @@ impl Camera {
         .into())
     }
 
-    /// The formats that the driver names.
+    /// Returns the formats that the driver names.
     pub fn formats(&self) -> Vec<FormatDescription> {
         ask(|| self.device.enum_formats()).unwrap_or_default()
     }
 
-    /// The sizes of a format; none where the driver does not say.
+    /// Returns the sizes of a format; none where the driver does not say.
     pub fn sizes(&self, code: [u8; 4]) -> Vec<SizeRange> {
         let sizes = ask(|| self.device.enum_framesizes(FourCC::new(&code))).unwrap_or_default();
         let range = |size: FrameSizeEnum| match size {
@@ -72,7 +72,7 @@ impl Camera {
         sizes.into_iter().map(|size| range(size.size)).collect()
     }
 
-    /// The rates of a format at a size; none where the driver does not say.
+    /// Returns the rates of a format at a size; none where the driver does not say.
     pub fn rates(&self, code: [u8; 4], (width, height): (u32, u32)) -> Vec<RateRange> {
         let intervals = ask(|| self.device.enum_frameintervals(FourCC::new(&code), width, height)).unwrap_or_default();
         let range = |interval| match interval {
@@ -85,7 +85,7 @@ impl Camera {
         intervals.into_iter().filter_map(|interval| range(interval.interval)).collect()
     }
 
-    /// What could be asked for, one size of each range.
+    /// Returns what could be asked for, one size of each range.
     pub fn offers(&self, wish: &Wish) -> Vec<Offer> {
         let usual = SizeRange { min: (16, 16), max: (16_384, 16_384), step: (1, 1) };
         let mut offers = Vec::new();
@@ -101,7 +101,7 @@ impl Camera {
         offers
     }
 
-    /// The controls.
+    /// Returns the controls.
     pub fn controls(&self) -> io::Result<Vec<Description>> {
         ask(|| self.device.query_controls())
     }
@@ -145,19 +145,19 @@ impl Camera {
     }
 }
 
-/// The rate of pictures that are `interval` seconds apart.
+/// Returns the rate of pictures that are `interval` seconds apart.
 fn rate(interval: Fraction) -> Option<Rate> {
     let Fraction { numerator: seconds, denominator: frames } = interval;
     (seconds > 0 && frames > 0).then_some(Rate { frames, seconds })
 }
 
-/// Makes a call of the `v4l` crate, which panics where a driver answers what the crate does not know; a camera of tomorrow
-/// must not end the program.
+/// Makes a call of the `v4l` crate, which panics where a driver answers what the crate does not
+/// know; a camera of tomorrow must not end the program.
 pub(super) fn ask<T>(call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(io::Error::other("the driver's answer makes no sense")))
 }
 
-/// The sentence for what the system answered while `doing` something.
+/// Returns the sentence for what the system answered while `doing` something.
 pub(super) fn refusal(error: io::Error, doing: &'static str) -> SourceError {
     let camera = |problem, hint| SourceError::from(CameraError::Refused { problem, hint });
     match Errno::from_io_error(&error) {

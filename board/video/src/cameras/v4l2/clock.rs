@@ -1,4 +1,4 @@
-//! Presentation times from the kernel's: they start at zero and only grow.
+//! Makes presentation times of the kernel's times: they start at zero and only grow.
 
 use std::time::Instant;
 
@@ -18,8 +18,8 @@ enum Start {
 }
 
 impl Clock {
-    /// The time of a picture that the kernel took at `nanos` of its clock, or just now where it does not know; `None`
-    /// for one that is not later than the picture before.
+    /// Returns the time of a picture that the kernel took at `nanos` of its clock, or just now
+    /// where it does not know; `None` for one that is not later than the picture before.
     pub fn time(&mut self, nanos: Option<i64>) -> Option<Timestamp> {
         let first = self.first.get_or_insert_with(|| nanos.map_or_else(|| Start::Ours(Instant::now()), Start::Kernel));
         let since = match (&*first, nanos) {

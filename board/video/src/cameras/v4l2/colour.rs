@@ -1,4 +1,5 @@
-//! What a driver's colour space means for the samples, by the defaults that the kernel's documentation gives.
+//! What a driver's colour space means for the samples, by the defaults that the kernel's
+//! documentation gives.
 
 use divita_runtime::frame::{Colour, Matrix, Range};
 use v4l::Format;
@@ -6,9 +7,10 @@ use v4l::format::{Colorspace, Quantization};
 
 use super::formats::PixelFormat;
 
-/// The colours of pictures that the driver describes as `described`.
+/// Returns the colours of pictures that the driver describes as `described`.
 pub(super) fn colour(format: PixelFormat, described: &Format) -> Colour {
-    // The crate does not show the field that would override the colour space's own matrix; drivers leave it at default.
+    // The crate does not show the field that would override the colour space's own matrix; drivers
+    // leave it at default.
     let matrix = match described.colorspace {
         Colorspace::Rec709 | Colorspace::DCIP3 | Colorspace::SMPTE240M => Matrix::Bt709,
         Colorspace::Rec2020 => Matrix::Bt2020,
@@ -20,7 +22,8 @@ pub(super) fn colour(format: PixelFormat, described: &Format) -> Colour {
     let range = match described.quantization {
         Quantization::FullRange => Range::Full,
         Quantization::LimitedRange => Range::Limited,
-        // Only what has colour differences is limited by default, unless it is in the colours of JPEG.
+        // Only what has colour differences is limited by default, unless it is in the colours of
+        // JPEG.
         Quantization::Default if format == PixelFormat::Grey => Range::Full,
         Quantization::Default if matches!(described.colorspace, Colorspace::JPEG) => Range::Full,
         Quantization::Default => Range::Limited,

@@ -2,20 +2,21 @@
 
 use v4l::control::{Description, Flags, MenuItem, Type, Value};
 
-/// The name of a control in an address: `White Balance, Automatic` is `white_balance_automatic`, as `v4l2-ctl` has it.
+/// Returns the name of a control in an address: `White Balance, Automatic` is
+/// `white_balance_automatic`, as `v4l2-ctl` has it.
 pub(super) fn name(label: &str) -> String {
     let words = label.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join("_").to_ascii_lowercase()
 }
 
-/// Whether a program may set it, and in a word.
+/// Returns whether a program may set the control with one value.
 pub(super) fn settable(control: &Description) -> bool {
     let kinds =
         [Type::Integer, Type::Integer64, Type::Boolean, Type::Menu, Type::IntegerMenu, Type::Bitmask, Type::Button];
     kinds.contains(&control.typ) && !control.flags.intersects(Flags::READ_ONLY | Flags::DISABLED)
 }
 
-/// The value that `text` means for `control`; `None` where it means none.
+/// Returns the value that `text` means for `control`; `None` where it means none.
 pub(super) fn value(control: &Description, text: &str) -> Option<Value> {
     if !settable(control) {
         return None;

@@ -86,7 +86,8 @@ pub struct Chosen {
     pub rate: f64,
 }
 
-/// Lists the cameras, in the order of their numbers. Devices that are something else than a camera are left out.
+/// Lists the cameras, in the order of their numbers. Devices that are something else than a camera
+/// are left out.
 pub fn list() -> Vec<Device> {
     let names = std::fs::read_dir("/dev").into_iter().flatten().flatten();
     let number = |name: std::ffi::OsString| name.to_str()?.strip_prefix("video")?.parse::<u32>().ok();
@@ -95,8 +96,8 @@ pub fn list() -> Vec<Device> {
     numbers.into_iter().filter_map(|number| device(format!("/dev/video{number}"))).collect()
 }
 
-/// Returns the lines of this backend in `divita doctor`: the cameras that can be used here, and what
-/// is wrong with the others.
+/// Returns the lines of this backend in `divita doctor`: the cameras that can be used here, and
+/// what is wrong with the others.
 pub(super) fn report() -> Result<String, SourceError> {
     let describe = |device: Device| {
         let problem = device.problem.map(|problem| format!(": {problem}")).unwrap_or_default();
@@ -106,7 +107,7 @@ pub(super) fn report() -> Result<String, SourceError> {
     Ok(if found.is_empty() { "none is plugged in".to_owned() } else { found.join("\n") })
 }
 
-/// What the device at `path` is; `None` where it is no camera.
+/// Returns what the device at `path` is; `None` where it is no camera.
 fn device(path: String) -> Option<Device> {
     let unknown = |path, problem| {
         let (name, driver, bus) = Default::default();
@@ -158,7 +159,7 @@ fn offered_formats(camera: &Camera) -> Vec<OfferedFormat> {
     camera.formats().into_iter().map(format).collect()
 }
 
-/// What an address can say of a control; `None` where it is the driver's alone.
+/// Returns what an address can say of a control; `None` where it is the driver's alone.
 fn offered_control(control: &v4l::control::Description) -> Option<OfferedControl> {
     let kind = match control.typ {
         Type::Boolean => "boolean",

@@ -1,8 +1,10 @@
-//! Which format, size and rate a camera is asked for: of those that it offers, the nearest to what the networks need.
+//! Chooses the format, size and rate to request of a camera: of those that it offers, the nearest
+//! to what the networks need.
 
 use serde::Serialize;
 
-/// Pixels on the shorter side that the networks' pictures are made from; more cost time and show nothing new.
+/// Pixels on the shorter side that the networks' pictures are made from; more cost time and show
+/// nothing new.
 const SIDE: u32 = 256;
 
 /// Frames a second of the highest working rate; more are thrown away.
@@ -22,17 +24,17 @@ pub enum PixelFormat {
     Grey,
 }
 
-/// The formats from the one that is liked best: uncompressed ones cost no decoding, and grey lacks what the networks
-/// look at.
+/// The formats from the one that is liked best: uncompressed ones cost no decoding, and grey lacks
+/// what the networks look at.
 const PREFERENCE: [PixelFormat; 4] = [PixelFormat::Yuyv, PixelFormat::Nv12, PixelFormat::Mjpeg, PixelFormat::Grey];
 
 impl PixelFormat {
-    /// The format that an option names.
+    /// Returns the format that an option names.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         PREFERENCE.into_iter().find(|format| format.name().eq_ignore_ascii_case(name))
     }
 
-    /// The format of a driver's four-character code.
+    /// Returns the format of a driver's four-character code.
     pub(super) fn from_code(code: [u8; 4]) -> Option<Self> {
         match &code {
             b"YUYV" => Some(PixelFormat::Yuyv),
@@ -43,7 +45,7 @@ impl PixelFormat {
         }
     }
 
-    /// How it is written in an option.
+    /// Returns how it is written in an option.
     pub fn name(self) -> &'static str {
         match self {
             PixelFormat::Yuyv => "yuyv",
@@ -80,7 +82,7 @@ pub(super) struct RateRange {
 }
 
 impl RateRange {
-    /// The rate nearest to `wanted`.
+    /// Returns the rate nearest to `wanted`.
     fn nearest(self, wanted: Rate) -> Rate {
         if wanted.per_second() <= self.slowest.per_second() {
             self.slowest
@@ -101,14 +103,14 @@ pub(super) struct SizeRange {
 }
 
 impl SizeRange {
-    /// The one size that would be taken of this range.
+    /// Returns the one size that would be taken of this range.
     pub fn nearest(self, wish: &Wish) -> (u32, u32) {
         let wanted = wish.size.unwrap_or_else(|| self.smallest_sufficient());
         (snap(wanted.0, self.min.0, self.max.0, self.step.0), snap(wanted.1, self.min.1, self.max.1, self.step.1))
     }
 
-    /// The size whose shorter side is what the networks need, in the proportions of the largest one, which are the
-    /// sensor's.
+    /// Returns the size whose shorter side is what the networks need, in the proportions of the
+    /// largest one, which are the sensor's.
     fn smallest_sufficient(self) -> (u32, u32) {
         let (width, height) = (u64::from(self.max.0), u64::from(self.max.1));
         let shorter = width.min(height).max(1);
@@ -117,7 +119,7 @@ impl SizeRange {
     }
 }
 
-/// The first step from `min` that is not below `wanted`, or the last one.
+/// Returns the first step from `min` that is not below `wanted`, or the last one.
 fn snap(wanted: u32, min: u32, max: u32, step: u32) -> u32 {
     let step = step.max(1);
     let above = wanted.clamp(min, max.max(min)) - min;
@@ -152,9 +154,9 @@ pub(super) struct Choice {
     pub rate: Rate,
 }
 
-/// Chooses among `offers`: first the size (the nearest to the wish; otherwise the smallest that suffices, or the
-/// largest), then a format that is fast enough, then the format that is liked best, at the rate nearest to the wish;
-/// otherwise at the lowest that suffices, or the highest.
+/// Chooses among `offers`: first the size (the nearest to the wish; otherwise the smallest that
+/// suffices, or the largest), then a format that is fast enough, then the format that is liked
+/// best, at the rate nearest to the wish; otherwise at the lowest that suffices, or the highest.
 pub(super) fn choose(offers: &[Offer], wish: &Wish) -> Option<Choice> {
     let of_format = |offer: &&Offer| wish.format.is_none_or(|format| format == offer.format);
     let offer = offers.iter().filter(of_format).min_by_key(|offer| {
@@ -166,7 +168,7 @@ pub(super) fn choose(offers: &[Offer], wish: &Wish) -> Option<Choice> {
     Some(Choice { format, code, size, rate: choose_rate(rates, wish.rate) })
 }
 
-/// How far a size is from what is wanted: those that suffice before those that do not.
+/// Returns how far a size is from what is wanted: those that suffice before those that do not.
 fn size_cost((width, height): (u32, u32), wanted: Option<(u32, u32)>) -> (bool, u64) {
     let pixels = u64::from(width) * u64::from(height);
     match wanted {
@@ -176,13 +178,14 @@ fn size_cost((width, height): (u32, u32), wanted: Option<(u32, u32)>) -> (bool, 
     }
 }
 
-/// The rate to ask for.
+/// Returns the rate to ask for.
 fn choose_rate(rates: &[RateRange], wanted: Option<Rate>) -> Rate {
     let aim = wanted.unwrap_or(Rate { frames: RATE as u32, seconds: 1 });
     let nearest = rates.iter().map(|range| range.nearest(aim));
     let cost = |rate: &Rate| {
         let over = rate.per_second() - aim.per_second();
-        // A wish is met as nearly as can be; without one, a rate that suffices is better than one that does not.
+        // A wish is met as nearly as can be; without one, a rate that suffices is better than one
+        // that does not.
         (wanted.is_none() && over < 0.0, over.abs())
     };
     nearest

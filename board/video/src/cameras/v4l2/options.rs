@@ -1,4 +1,5 @@
-//! The options of a camera's address: `?size=640x480&fps=15&format=yuyv&stall_s=5&<control>=<value>`.
+//! The options of a camera's address:
+//! `?size=640x480&fps=15&format=yuyv&stall_s=5&<control>=<value>`.
 
 use std::time::Duration;
 

@@ -63,7 +63,8 @@ impl V4l2Source {
     /// [`SourceInfo`].
     ///
     /// # Errors
-    /// When there is no camera, it may not be used or is in use, or it offers nothing that can be read.
+    /// When there is no camera, it may not be used or is in use, or it offers nothing that can be
+    /// read.
     pub(crate) fn open(name: &str, path: &str, options: &[InputOption]) -> Result<Self, SourceError> {
         let options = Options::parse(options)?;
         let camera = Camera::open(path)?;
@@ -126,7 +127,7 @@ impl V4l2Source {
         }
     }
 
-    /// Whether the bytes at hand are a picture; decodes it where it is compressed.
+    /// Returns whether the bytes at hand are a picture; decodes it where it is compressed.
     fn readable(&mut self) -> bool {
         let Layout { format, width, height, .. } = self.layout;
         match format {
@@ -159,7 +160,7 @@ impl FrameSource for V4l2Source {
 }
 
 impl Layout {
-    /// The layout of what the driver gave when asked for `choice`.
+    /// Returns the layout of what the driver gave when asked for `choice`.
     fn new(choice: &Choice, given: &Format) -> Result<Self, SourceError> {
         let unsuitable = |problem: String, hint| VideoError::Unsuitable { problem, hint };
         if PixelFormat::from_code(given.fourcc.repr) != Some(choice.format) {
@@ -206,7 +207,7 @@ impl Layout {
         self.stride * rows
     }
 
-    /// The planes of an uncompressed picture of [`Layout::bytes`] bytes.
+    /// Returns the planes of an uncompressed picture of [`Layout::bytes`] bytes.
     fn pixels<'a>(&self, bytes: &'a [u8]) -> Pixels<'a> {
         let plane = |data: &'a [u8]| Plane { data, stride: self.stride };
         match self.format {
@@ -220,7 +221,7 @@ impl Layout {
     }
 }
 
-/// Why nothing that `camera` offers can be used.
+/// Returns why nothing that `camera` offers can be used.
 pub(super) fn none_usable(camera: &Camera) -> SourceError {
     let names: Vec<_> = camera.formats().iter().map(|format| format.fourcc.to_string()).collect();
     let offered = if names.is_empty() { "no format".to_owned() } else { names.join(", ") };

@@ -1,9 +1,13 @@
 //! One access unit: the slices of a picture in Annex B form, and what their headers say.
 
 use super::bits::Bits;
+use super::nal::{self, START_CODE};
 use super::parameter_sets::ParameterSets;
-use super::{START_CODE, nal};
 use crate::SourceError;
+
+/// An access unit that the decoder refused: broken, or in want of one before it that was.
+#[derive(Debug)]
+pub(crate) struct DamagedPicture;
 
 /// The data of one picture, in a buffer that is used again for the next.
 ///
@@ -27,8 +31,8 @@ pub(crate) struct AccessUnit {
 pub(crate) struct PictureKind {
     /// Whether no later picture needs one before it (IDR).
     pub key: bool,
-    /// Number of pictures after this one, in decoding order, from which on decoding that starts here
-    /// is exact: 0 for a picture that needs no other; `None` where decoding cannot start here.
+    /// Number of pictures after this one, in decoding order, from which on decoding that starts
+    /// here is exact: 0 for a picture that needs no other; `None` where decoding cannot start here.
     pub recovery: Option<u32>,
     /// The same number where the stream states it in a recovery point message.
     pub stated_recovery: Option<u32>,
@@ -42,7 +46,7 @@ impl AccessUnit {
         self.data.reserve(bytes);
     }
 
-    /// Forgets everything.
+    /// Clears the unit.
     pub fn clear(&mut self) {
         self.data.clear();
         (self.picture, self.new_sets, self.refused, self.recovery) = (None, false, None, None);
@@ -76,7 +80,7 @@ impl AccessUnit {
         }
     }
 
-    /// The slices in Annex B form.
+    /// Returns the slices in Annex B form.
     pub fn data(&self) -> &[u8] {
         &self.data
     }
@@ -129,7 +133,8 @@ mod tests {
         unit
     }
 
-    // First macroblock 0 (1), type, parameter set 0 (1): P is 1, I is 011, all-I is 00110 followed by 00 (7 is 0001000).
+    // First macroblock 0 (1), type, parameter set 0 (1): P is 1, I is 011, all-I is 00110 followed
+    // by 00 (7 is 0001000).
     const P: [u8; 2] = [0x41, 0b1110_0000];
     const I: [u8; 2] = [0x41, 0b1011_1000];
     const IDR: [u8; 2] = [0x65, 0b1000_1000 | 1];

@@ -1,7 +1,7 @@
 //! The decoder configuration of H.264 in MP4 and Matroska (`avcC`), and the NAL units of a packet.
 
-use super::START_CODE;
 use super::access_unit::AccessUnit;
+use super::nal::START_CODE;
 use super::parameter_sets::ParameterSets;
 use crate::bytes::Bytes;
 
@@ -16,7 +16,8 @@ pub(super) struct AvcConfig {
 }
 
 impl AvcConfig {
-    /// Reads the contents of an `avcC` box (ISO/IEC 14496-15, 5.3.3.1); `None` when it breaks the rules.
+    /// Reads the contents of an `avcC` box (ISO/IEC 14496-15, 5.3.3.1); `None` when it breaks the
+    /// rules.
     pub fn parse(contents: &[u8]) -> Option<Self> {
         let mut bytes = Bytes(contents);
         if bytes.u8()? != 1 {
@@ -35,11 +36,13 @@ impl AvcConfig {
         Some(config)
     }
 
-    /// Adds the NAL units of `sample` to `unit`, and its parameter sets to `sets`. Returns whether the
-    /// lengths in the sample add up; those before a length that does not are added all the same.
+    /// Adds the NAL units of `sample` to `unit`, and its parameter sets to `sets`. Returns whether
+    /// the lengths in the sample add up; those before a length that does not are added all the
+    /// same.
     pub fn read(&self, sample: &[u8], unit: &mut AccessUnit, sets: &mut ParameterSets) -> bool {
         let whole = self.units(sample).map(|nal| self.length_bytes + nal.len()).sum::<usize>() == sample.len();
-        // As a length, a start code is that of a NAL unit without contents, so the two are told apart.
+        // As a length, a start code is that of a NAL unit without contents, so the two are told
+        // apart.
         if !whole && sample.starts_with(&START_CODE) {
             annex_b(sample).for_each(|nal| unit.add(nal, sets));
             return true;
@@ -48,7 +51,7 @@ impl AvcConfig {
         whole
     }
 
-    /// The NAL units of `sample`, up to a length that does not add up.
+    /// Returns the NAL units of `sample`, up to a length that does not add up.
     fn units<'a>(&self, sample: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let (length_bytes, mut bytes) = (self.length_bytes, Bytes(sample));
         std::iter::from_fn(move || {

@@ -10,12 +10,12 @@ pub(super) struct Bits<'a> {
 }
 
 impl<'a> Bits<'a> {
-    /// The bits of `bytes`, emulation prevention and all.
+    /// Returns the bits of `bytes`, emulation prevention and all.
     pub fn new(bytes: &'a [u8]) -> Self {
         Bits { bytes, read: 0, zeros: 0 }
     }
 
-    /// One bit.
+    /// Returns one bit.
     pub fn flag(&mut self) -> Option<bool> {
         if self.read == 0 && self.zeros >= 2 && self.bytes.first() == Some(&3) {
             self.bytes = &self.bytes[1..];
@@ -32,7 +32,7 @@ impl<'a> Bits<'a> {
         Some(bit)
     }
 
-    /// An unsigned number of `count` bits, at most 32.
+    /// Returns an unsigned number of `count` bits, at most 32.
     pub fn number(&mut self, count: u32) -> Option<u32> {
         let mut number = 0;
         for _ in 0..count {
@@ -41,7 +41,7 @@ impl<'a> Bits<'a> {
         Some(number)
     }
 
-    /// An unsigned Exp-Golomb number, `ue(v)`.
+    /// Returns an unsigned Exp-Golomb number, `ue(v)`.
     pub fn unsigned(&mut self) -> Option<u32> {
         let mut zeros = 0;
         while !self.flag()? {
@@ -53,7 +53,7 @@ impl<'a> Bits<'a> {
         Some((1 << zeros) - 1 + self.number(zeros)?)
     }
 
-    /// A signed Exp-Golomb number, `se(v)`.
+    /// Returns a signed Exp-Golomb number, `se(v)`.
     pub fn signed(&mut self) -> Option<i32> {
         let code = i64::from(self.unsigned()?);
         i32::try_from(if code % 2 == 1 { code / 2 + 1 } else { -(code / 2) }).ok()

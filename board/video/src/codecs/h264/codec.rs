@@ -16,9 +16,9 @@ use super::parameter_sets::ParameterSets;
 use super::sps;
 use super::window::{Entry, MAX_HELD, Window};
 use crate::SourceError;
-use crate::codecs::{Codec, Decoded, ExactFrom, Note, PacketId};
-use crate::containers::Packet;
+use crate::codecs::codec::{Codec, Decoded, ExactFrom, Note, PacketId};
 use crate::error::VideoError;
+use crate::packet::Packet;
 use crate::presentation::CodecFacts;
 
 /// Pictures before a packet, in decoding order, that may be shown after it: the 16 that H.264 lets
@@ -202,7 +202,8 @@ impl H264 {
             self.format = sps::parse(active)?;
         }
         if self.start.is_none() && !picture.key {
-            // Pictures before the point from which on decoding is exact need others from before the start.
+            // Pictures before the point from which on decoding is exact need others from before the
+            // start.
             let exact_from = self.exact_from(packet, picture.recovery);
             let incomplete = Note::Incomplete { exact_from, packet: self.id(packet) };
             self.notes.push_back(incomplete);
@@ -254,7 +255,8 @@ impl H264 {
                 self.sets.clone_from(&start.sets);
                 self.stage = Stage::Read;
             }
-            // Its packets were too many to keep. Decoding goes on with the next packet as at the start of a stream.
+            // Its packets were too many to keep. Decoding goes on with the next packet as at the
+            // start of a stream.
             _ => {
                 self.start = None;
                 if self.stage != Stage::Read {
@@ -372,7 +374,8 @@ impl Codec for H264 {
                         return Ok(Decoded::NeedsPacket);
                     }
                 }
-                // Pictures that are inside now are lost to the fast decoder: the tolerant decoder finds them.
+                // Pictures that are inside now are lost to the fast decoder: the tolerant decoder
+                // finds them.
                 Stage::Restart(_) | Stage::DrainThenEnd if self.decoder.dropped() > 0 => self.fall_back()?,
                 Stage::Restart(kind) => self.restart(kind)?,
                 Stage::DrainThenEnd => return Ok(Decoded::End),
@@ -403,8 +406,8 @@ mod tests {
     use super::*;
 
     /// Packets of the film in `media/`, each with the bytes of its data from the tenth on changed
-    /// where `damaged` says so, through a codec that holds `limit` bytes: times of the pictures, and
-    /// notes.
+    /// where `damaged` says so, through a codec that holds `limit` bytes: times of the pictures,
+    /// and notes.
     fn decode(limit: usize, damaged: impl Fn(u64) -> bool) -> (Vec<i64>, Vec<Note>) {
         let (configs, packets) = crate::containers::mp4::packets(include_bytes!("../../../media/baseline.mp4"));
         let mut codec = H264::new(&configs).unwrap().with_window(limit);

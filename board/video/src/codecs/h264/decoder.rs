@@ -2,12 +2,13 @@
 
 use divita_runtime::frame::{Frame, FrameError, Timestamp};
 
+use super::access_unit::DamagedPicture;
 use super::access_unit::{AccessUnit, PictureKind};
+use super::nal::START_CODE;
 use super::openh264::OpenH264;
 use super::parameter_sets::ParameterSets;
 use super::pending::PendingTimes;
 use super::tolerant::TolerantDecoder;
-use super::{DamagedPicture, START_CODE};
 use crate::SourceError;
 use crate::presentation::CodecFacts;
 
@@ -71,7 +72,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Which decoder it is.
+    /// Returns which decoder it is.
     pub fn kind(&self) -> Kind {
         match self.inner {
             Inner::Fast(_) => Kind::Fast,
@@ -110,13 +111,14 @@ impl Decoder {
         }
     }
 
-    /// Says that no more units come before the next [`Decoder::restart`]: the pictures inside come out.
+    /// Says that no more units come before the next [`Decoder::restart`]: the pictures inside come
+    /// out.
     pub fn drain(&mut self) {
         self.draining = true;
     }
 
-    /// Makes the next picture current and returns its time; `None` until more is decoded, or for good
-    /// after [`Decoder::drain`].
+    /// Makes the next picture current and returns its time; `None` until more is decoded, or for
+    /// good after [`Decoder::drain`].
     pub fn next(&mut self) -> Option<i64> {
         match &mut self.inner {
             Inner::Fast(fast) => match fast.ready.take() {
@@ -145,7 +147,7 @@ impl Decoder {
         }
     }
 
-    /// Size of the current picture, in pixels.
+    /// Returns the size of the current picture, in pixels.
     pub fn size(&self) -> (usize, usize) {
         match &self.inner {
             Inner::Fast(fast) => fast.decoder.size(),
@@ -153,7 +155,7 @@ impl Decoder {
         }
     }
 
-    /// The current picture, shown at `time`.
+    /// Returns the current picture, shown at `time`.
     ///
     /// # Errors
     /// When there is none.

@@ -13,6 +13,7 @@ mod avcc;
 mod bits;
 mod codec;
 mod decoder;
+mod nal;
 mod openh264;
 mod parameter_sets;
 mod pending;
@@ -20,7 +21,7 @@ mod sps;
 mod tolerant;
 mod window;
 
-use super::CodecFormat;
+use super::codec::CodecFormat;
 pub(crate) use codec::H264;
 
 /// H.264.
@@ -29,24 +30,3 @@ pub(super) const FORMAT: CodecFormat = CodecFormat {
     spellings: &["avc1", "avc3"],
     open: Some(|configs| Ok(Box::new(H264::new(configs)?))),
 };
-
-/// What Annex B puts before each NAL unit.
-const START_CODE: [u8; 4] = [0, 0, 0, 1];
-
-/// An access unit that the decoder refused: broken, or in want of one before it that was.
-#[derive(Debug)]
-pub(crate) struct DamagedPicture;
-
-/// NAL unit types (ITU-T H.264 table 7-1).
-mod nal {
-    pub const SLICE: u8 = 1;
-    pub const KEY_SLICE: u8 = 5;
-    pub const SUPPLEMENTAL: u8 = 6;
-    pub const SEQUENCE_PARAMETERS: u8 = 7;
-    pub const PICTURE_PARAMETERS: u8 = 8;
-
-    /// The type of a NAL unit, 0 (which means nothing) for an empty one.
-    pub fn kind(unit: &[u8]) -> u8 {
-        unit.first().map_or(0, |header| header & 31)
-    }
-}

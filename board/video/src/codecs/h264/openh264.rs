@@ -1,4 +1,5 @@
-//! OpenH264, with the last decoded picture kept: access units in, one picture at a time out, in display order.
+//! OpenH264, with the last decoded picture kept: access units in, one picture at a time out, in
+//! display order.
 
 use std::sync::Once;
 
@@ -7,24 +8,26 @@ use openh264::OpenH264API;
 use openh264::decoder::{DecodeOptions, DecodedYUV, DecoderConfig, Flush};
 use openh264::formats::YUVSource;
 
-use super::DamagedPicture;
+use super::access_unit::DamagedPicture;
 use crate::SourceError;
-use crate::codecs::CodecError;
+use crate::codecs::error::CodecError;
 
-/// Flag of OpenH264's answers: it could not have the memory that it needs (`dsOutOfMemory`, `codec_app_def.h`).
+/// Flag of OpenH264's answers: it could not have the memory that it needs (`dsOutOfMemory`,
+/// `codec_app_def.h`).
 const OUT_OF_MEMORY: i64 = 0x4000;
 
 /// The decoder.
 ///
-/// It holds pictures back until it knows that none comes before them, so a unit gives no picture or one, and at the end
-/// [`OpenH264::drain`] gives the others. OpenH264 passes no label through from unit to picture: who wants
-/// to know which picture came out must count, and knows that it is always the earliest one inside.
+/// It holds pictures back until it knows that none comes before them, so a unit gives no picture or
+/// one, and at the end [`OpenH264::drain`] gives the others. OpenH264 passes no label through from
+/// unit to picture: who wants to know which picture came out must count, and knows that it is
+/// always the earliest one inside.
 pub(super) struct OpenH264 {
     inner: openh264::decoder::Decoder,
     /// The planes of the last picture, each without padding, one after the other.
     ///
-    /// A copy, because the wrapper ties a picture's planes to a value that cannot outlive the call: 0.1 ms for 1280x720 on
-    /// a desktop core, a thirtieth of decoding it.
+    /// A copy, because the wrapper ties a picture's planes to a value that cannot outlive the call:
+    /// 0.1 ms for 1280x720 on a desktop core, a thirtieth of decoding it.
     samples: Vec<u8>,
     width: usize,
     height: usize,
@@ -49,8 +52,8 @@ impl OpenH264 {
 
     /// Takes out the next picture that is held back; false when there is none.
     ///
-    /// Only a new decoder may follow: OpenH264 never takes back the memory of a picture that left it in this way, and
-    /// after a dozen of them it has none.
+    /// Only a new decoder may follow: OpenH264 never takes back the memory of a picture that left
+    /// it in this way, and after a dozen of them it has none.
     pub fn drain(&mut self) -> bool {
         self.submit(&[], DecodeOptions::new().flush_after_decode(Flush::Flush)).unwrap_or(false)
     }
@@ -75,12 +78,12 @@ impl OpenH264 {
         }
     }
 
-    /// Size of the last picture, in pixels.
+    /// Returns the size of the last picture, in pixels.
     pub fn size(&self) -> (usize, usize) {
         (self.width, self.height)
     }
 
-    /// The last picture, shown at `time`.
+    /// Returns the last picture, shown at `time`.
     ///
     /// # Errors
     /// When there has been none.
@@ -100,15 +103,15 @@ impl OpenH264 {
     }
 }
 
-/// A new decoder of OpenH264's.
+/// Returns a new decoder of OpenH264's.
 fn start() -> Result<openh264::decoder::Decoder, SourceError> {
     let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
     openh264::decoder::Decoder::with_api_config(OpenH264API::from_source(), config)
         .map_err(|error| CodecError::NotStarted { reason: error.to_string() }.into())
 }
 
-/// Puts the planes of `picture` one after the other into `samples`; returns its width and height, or `None` when a plane is
-/// shorter than they say.
+/// Puts the planes of `picture` one after the other into `samples`; returns its width and height,
+/// or `None` when a plane is shorter than they say.
 fn copy_planes(picture: &DecodedYUV<'_>, samples: &mut Vec<u8>) -> Option<(usize, usize)> {
     let (width, height) = picture.dimensions();
     let (y_stride, u_stride, v_stride) = picture.strides();

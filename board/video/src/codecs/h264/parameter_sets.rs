@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::bits::Bits;
-use super::{START_CODE, nal, sps};
+use super::nal::{self, START_CODE};
+use super::sps;
 use crate::SourceError;
 use crate::error::VideoError;
 

@@ -1,4 +1,5 @@
-//! The times of the pictures inside the decoder, which gives pictures back in order of time but without their times.
+//! The times of the pictures inside the decoder, which gives pictures back in order of time but
+//! without their times.
 
 /// Pictures that the decoder can hold back: the 16 that H.264 allows, and the one on its way.
 const CAPACITY: usize = 17;
@@ -15,8 +16,9 @@ impl PendingTimes {
         PendingTimes { times: Vec::with_capacity(CAPACITY + 1) }
     }
 
-    /// Adds the time of a picture that goes into the decoder. Where that is more than it can hold, it must have dropped one
-    /// without a word, and the earliest is taken for it: whether that was so.
+    /// Adds the time of a picture that goes into the decoder. Where that is more than it can hold,
+    /// it must have dropped one without a word, and the earliest is taken for it: whether that was
+    /// so.
     pub fn push(&mut self, time: i64) -> bool {
         let place = self.times.partition_point(|&other| other > time);
         self.times.insert(place, time);
@@ -27,12 +29,12 @@ impl PendingTimes {
         overflow
     }
 
-    /// The time of the picture that comes out of the decoder.
+    /// Returns the time of the picture that comes out of the decoder.
     pub fn pop(&mut self) -> Option<i64> {
         self.times.pop()
     }
 
-    /// Pictures inside.
+    /// Returns the number of pictures inside.
     pub fn len(&self) -> usize {
         self.times.len()
     }

@@ -1,7 +1,8 @@
-//! The sequence parameter set: size and colour of the pictures, and whether they can be decoded at all.
+//! The sequence parameter set: size and colour of the pictures, and whether they can be decoded at
+//! all.
 //!
-//! Read here and not by a crate, because the one there is holds a stream to its level, and many films that every player plays
-//! claim a lower level than they need.
+//! Parsed here and not by a crate: the existing crate holds a stream to its level, and many films
+//! that every player plays claim a lower level than they need.
 
 use divita_runtime::frame::SampleAspect;
 
@@ -10,14 +11,16 @@ use crate::SourceError;
 use crate::error::VideoError;
 use crate::presentation::{CodecFacts, StatedColour};
 
-/// Most macroblocks (16x16 pixels) of a picture that the decoder takes: those of level 5.2, 4096x2304.
+/// Most macroblocks (16x16 pixels) of a picture that the decoder takes: those of level 5.2,
+/// 4096x2304.
 const MAX_MACROBLOCKS: u64 = 36_864;
 
 /// The fields that decide.
 struct Fields {
     chroma_format: u32,
     bit_depth: u32,
-    /// Whether the profile is High 4:4:4 Predictive, which no decoder here knows: lossless video has it.
+    /// Whether the profile is High 4:4:4 Predictive, which no decoder here knows: lossless video
+    /// has it.
     predictive: bool,
     frames_only: bool,
     /// Width and height in macroblocks.
@@ -176,7 +179,8 @@ const SAMPLE_ASPECTS: [(u32, u32); 16] = [
     (2, 1),
 ];
 
-/// The shape of a pixel at the start of the usability information; `None` inside if there is none that makes sense.
+/// Returns the shape of a pixel at the start of the usability information; `None` inside if there
+/// is none that makes sense.
 fn sample_aspect(bits: &mut Bits<'_>) -> Option<Option<SampleAspect>> {
     const EXTENDED: u32 = 255;
     if !bits.flag()? {
@@ -192,7 +196,8 @@ fn sample_aspect(bits: &mut Bits<'_>) -> Option<Option<SampleAspect>> {
     Some(SampleAspect::new(width, height))
 }
 
-/// Whether the range is full, and the matrix coefficients if they are stated: what follows the shape of a pixel.
+/// Returns whether the range is full, and the matrix coefficients if they are stated: what follows
+/// the shape of a pixel.
 fn colour(bits: &mut Bits<'_>) -> Option<(bool, Option<u32>)> {
     if bits.flag()? {
         bits.flag()?; // overscan
@@ -237,7 +242,8 @@ mod tests {
         assert_eq!((format.width, format.height, format.colour), (96, 64, StatedColour::default()));
     }
 
-    /// `GOOD` up to the flag of the usability information, and then `fields` of a value and a number of bits.
+    /// `GOOD` up to the flag of the usability information, and then `fields` of a value and a
+    /// number of bits.
     fn with_usability(fields: &[(u32, u32)]) -> CodecFacts {
         let mut bits = Bits::new(&GOOD);
         // 70 bits of this set come before the flag, without the bytes that prevent emulation.

@@ -8,10 +8,11 @@ use divita_runtime::frame::{Frame, FrameError, Pixels, Plane, Subsampling, Times
 use rust_h264::decoder::{ChromaFormat, Decoder as Inner, Frame as Picture};
 use rust_h264::nal::parse_annex_b;
 
-use super::DamagedPicture;
+use super::access_unit::DamagedPicture;
 use crate::presentation::CodecFacts;
 
-/// Macroblocks of the pictures that level 5.2 lets a decoder hold (table A-1), and the most pictures.
+/// Macroblocks of the pictures that level 5.2 lets a decoder hold (table A-1), and the most
+/// pictures.
 const MAX_HELD_MACROBLOCKS: usize = 184_320;
 const MAX_HELD: usize = 16;
 
@@ -69,12 +70,12 @@ impl TolerantDecoder {
         Some(time)
     }
 
-    /// Size of the current picture, in pixels.
+    /// Returns the size of the current picture, in pixels.
     pub fn size(&self) -> (usize, usize) {
         self.current.as_ref().map_or((0, 0), |picture| (picture.width as usize, picture.height as usize))
     }
 
-    /// The current picture, shown at `time`.
+    /// Returns the current picture, shown at `time`.
     ///
     /// # Errors
     /// When there is none.
@@ -92,7 +93,8 @@ impl TolerantDecoder {
     }
 }
 
-/// Returns whether the picture is of the kind that is read: 8 bits, 4:2:0, planes as large as stated.
+/// Returns whether the picture is of the kind that is read: 8 bits, 4:2:0, planes as large as
+/// stated.
 fn is_plain(picture: &Picture) -> bool {
     let pixels = picture.width as usize * picture.height as usize;
     picture.bit_depth == 8

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::containers::Packet;
+use crate::packet::Packet;
 
 /// Bytes of packets that are held at most, apart from those that were not decoded yet. Damage in a
 /// group of pictures that is larger costs the rest of the group.

@@ -2,10 +2,14 @@
 
 use crate::bytes::Bytes;
 
+/// Bytes of a visual sample entry before the boxes in it.
+pub(super) const ENTRY: usize = 78;
+
 /// A box's four-character name.
 pub(super) type Name = [u8; 4];
 
-/// The boxes in the contents of another, each a name and its own contents. A box that claims more than there is ends the walk.
+/// The boxes in the contents of another, each a name and its own contents. A box that claims more
+/// than there is ends the walk.
 pub(super) struct Boxes<'a>(pub &'a [u8]);
 
 impl<'a> Iterator for Boxes<'a> {
@@ -27,7 +31,7 @@ impl<'a> Iterator for Boxes<'a> {
     }
 }
 
-/// The contents of the first box called `name` in `contents`.
+/// Returns the contents of the first box called `name` in `contents`.
 pub(super) fn find<'a>(contents: &'a [u8], name: &Name) -> Option<&'a [u8]> {
     Boxes(contents).find(|(found, _)| found == name).map(|(_, contents)| contents)
 }

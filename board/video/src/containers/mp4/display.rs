@@ -1,9 +1,9 @@
-//! How the pictures of a track are shown: turned and mirrored by display matrices, their pixels of some shape.
+//! How the pictures of a track are shown: turned and mirrored by display matrices, their pixels of
+//! some shape.
 
 use divita_runtime::frame::{Orientation, SampleAspect};
 
-use super::boxes::{Boxes, find};
-use super::track::ENTRY;
+use super::boxes::{Boxes, ENTRY, find};
 use crate::bytes::Bytes;
 use crate::presentation::ContainerFacts;
 
@@ -26,7 +26,7 @@ type Matrix = [i64; 4];
 
 const IDENTITY: Matrix = [1 << 16, 0, 0, 1 << 16];
 
-/// One matrix after another.
+/// Returns the matrix that applies `first`, then `second`.
 fn product(first: Matrix, second: Matrix) -> Matrix {
     let [a, b, c, d] = first;
     let [e, f, g, h] = second;
@@ -35,11 +35,13 @@ fn product(first: Matrix, second: Matrix) -> Matrix {
     [sum(a, e, b, g), sum(a, f, b, h), sum(c, e, d, g), sum(c, f, d, h)]
 }
 
-/// Bytes before the matrix in `tkhd` and `mvhd`, after version and flags, with narrow and with wide times.
+/// Bytes before the matrix in `tkhd` and `mvhd`, after version and flags, with narrow and with wide
+/// times.
 const TRACK_MATRIX: [usize; 2] = [20 + 16, 32 + 16];
 const MOVIE_MATRIX: [usize; 2] = [16 + 16, 28 + 16];
 
-/// The matrix of a header, which has `before` bytes before it. A matrix that turns by other than quarters is ignored.
+/// Returns the matrix of a header, which has `before` bytes before it. A matrix that turns by other
+/// than quarters is ignored.
 fn matrix(header: &[u8], before: [usize; 2]) -> Option<Matrix> {
     let mut bytes = Bytes(header);
     let wide = bytes.version()? == 1;
@@ -55,7 +57,7 @@ fn matrix(header: &[u8], before: [usize; 2]) -> Option<Matrix> {
     Some(matrix)
 }
 
-/// Width and height of a track, which follow the nine numbers of the matrix in `tkhd`.
+/// Returns width and height of a track, which follow the nine numbers of the matrix in `tkhd`.
 fn size(tkhd: &[u8]) -> Option<(u32, u32)> {
     let mut bytes = Bytes(tkhd);
     let wide = bytes.version()? == 1;
@@ -63,7 +65,8 @@ fn size(tkhd: &[u8]) -> Option<(u32, u32)> {
     Some((bytes.u32()?, bytes.u32()?))
 }
 
-/// The shape of a pixel that the first sample entry states in its `pasp` box (ISO/IEC 14496-12, 12.1.4.1).
+/// Returns the shape of a pixel that the first sample entry states in its `pasp` box (ISO/IEC
+/// 14496-12, 12.1.4.1).
 fn pixel(stsd: &[u8]) -> Option<SampleAspect> {
     let (_, entry) = Boxes(stsd.get(8..)?).next()?;
     let mut pasp = Bytes(find(entry.get(ENTRY..)?, b"pasp")?);

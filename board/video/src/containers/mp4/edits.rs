@@ -1,7 +1,8 @@
 //! The edit list of a track: which parts of the media are shown, when, in which order and how fast.
 //!
-//! Presentation time is a piecewise linear function of media time. Edits that follow the order of the media are played in
-//! one pass of the decoder; an edit that goes back begins another pass, at the key frame before its first picture.
+//! Presentation time is a piecewise linear function of media time. Edits that follow the order of
+//! the media are played in one pass of the decoder; an edit that goes back begins another pass, at
+//! the key frame before its first picture.
 
 use std::ops::Range;
 
@@ -16,8 +17,8 @@ use crate::error::VideoError;
 /// The speed of an edit that plays the media as it is, in 65536ths.
 const NORMAL: u32 = 1 << 16;
 
-/// How often edits may play a track, and how many pictures at least, before the list is refused: it is short to write and
-/// long to decode.
+/// How often edits may play a track, and how many pictures at least, before the list is refused: it
+/// is short to write and long to decode.
 const MAX_PLAYS: usize = 8;
 const MIN_ALLOWED: usize = 10_000;
 
@@ -44,13 +45,13 @@ impl EditList {
         EditList(vec![Edit { begin, origin: 0, start: i64::MIN, end: i64::MAX, rate: NORMAL }])
     }
 
-    /// The media as it is, for a track without an edit list.
+    /// Returns the media as it is, for a track without an edit list.
     pub fn all() -> Self {
         EditList::all_from(Timestamp::ZERO)
     }
 
-    /// Reads the contents of `elst` (ISO/IEC 14496-12, 8.6.6) of a track of `ticks_per_second`, in a movie of `movie_ticks`
-    /// a second.
+    /// Reads the contents of `elst` (ISO/IEC 14496-12, 8.6.6) of a track of `ticks_per_second`, in
+    /// a movie of `movie_ticks` a second.
     ///
     /// # Errors
     /// When the list is cut short, or plays a part backwards.
@@ -85,8 +86,8 @@ impl EditList {
         Ok(if edits.is_empty() { EditList::all_from(movie_time(at, movie_ticks)) } else { EditList(edits) })
     }
 
-    /// Returns the passes in which a decoder plays `samples`, at least one with a sample unless the list shows none. `stss`
-    /// names the key frames.
+    /// Returns the passes in which a decoder plays `samples`, at least one with a sample unless the
+    /// list shows none. `stss` names the key frames.
     ///
     /// A picture that an edit ends with and the next begins with is shown once: it stands on.
     ///
@@ -144,7 +145,7 @@ impl Edit {
         (self.start..self.end).contains(&ticks)
     }
 
-    /// Those of the pictures `shown`, in order of media time, that this edit shows.
+    /// Returns those of the pictures `shown`, in order of media time, that this edit shows.
     fn pictures<'a>(&self, shown: &'a [(i64, usize)]) -> &'a [(i64, usize)] {
         let before = |ticks| shown.partition_point(|&(other, _)| other < ticks);
         let range = match self.rate {
@@ -158,7 +159,7 @@ impl Edit {
         shown.get(range).unwrap_or_default()
     }
 
-    /// When the picture of media time `ticks` is shown.
+    /// Returns when the picture of media time `ticks` is shown.
     fn time(&self, ticks: i64, ticks_per_second: u64) -> Timestamp {
         let since = ticks.saturating_sub(self.origin);
         let since = match self.rate {
@@ -185,7 +186,8 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    /// Returns when the picture of media time `ticks`, on a clock of `ticks_per_second`, is shown; `None` if it is not.
+    /// Returns when the picture of media time `ticks`, on a clock of `ticks_per_second`, is shown;
+    /// `None` if it is not.
     pub fn time(&self, ticks: i64, ticks_per_second: u64) -> Option<Timestamp> {
         let next = self.edits.partition_point(|edit| edit.end <= ticks);
         let edit = self.edits.get(next).filter(|edit| edit.shows(ticks))?;
@@ -198,12 +200,13 @@ impl Pass {
     }
 }
 
-/// A time of the movie's clock.
+/// Returns a time of the movie's clock.
 fn movie_time(ticks: u64, movie_ticks: u64) -> Timestamp {
     Timestamp::from_ticks(i64::try_from(ticks).unwrap_or(i64::MAX), movie_ticks)
 }
 
-/// The index of the last key frame up to sample `place`. `stss` numbers them from 1; without it every sample is one.
+/// Returns the index of the last key frame up to sample `place`. `stss` numbers them from 1;
+/// without it every sample is one.
 fn key_frame(stss: Option<&[u8]>, place: usize) -> usize {
     let Some(table) = stss.and_then(|stss| stss.get(8..)) else { return place };
     let keys = table.as_chunks::<4>().0;
@@ -219,7 +222,8 @@ mod tests {
 
     use super::*;
 
-    /// An edit list of version 0 with entries of a duration, a media time and a rate in 65536ths.
+    /// Returns an edit list of version 0 with entries of a duration, a media time and a rate in
+    /// 65536ths.
     fn elst(entries: &[(u32, i32, i32)]) -> Vec<u8> {
         let mut elst = vec![0; 4];
         elst.extend((entries.len() as u32).to_be_bytes());
@@ -235,7 +239,8 @@ mod tests {
     /// Samples of twelve a second on a clock of 24000 ticks, each a key frame.
     const STEP: i64 = 2000;
 
-    /// The samples of the tables of a track in which sample k is decoded at `steps[..k]` and shown at `shown[k]`.
+    /// Returns the samples of the tables of a track in which sample k is decoded at `steps[..k]`
+    /// and shown at `shown[k]`.
     fn samples_of_tables(steps: &[u32], shown: &[i64]) -> Vec<Sample> {
         let table = |name: &[u8; 4], head: &[u32], entries: &mut dyn Iterator<Item = u32>| {
             let numbers: Vec<u32> = head.iter().copied().chain(entries).collect();
@@ -261,7 +266,7 @@ mod tests {
         shown.into_iter().map(|shown| Sample { offset: 0, bytes: 1, config: 0, shown }).collect()
     }
 
-    /// What is shown of `samples`: times in nanoseconds, and which sample.
+    /// Returns what is shown of `samples`: times in nanoseconds, and which sample.
     fn shown(passes: &[Pass], samples: &[Sample], ticks_per_second: u64) -> Vec<(i64, usize)> {
         let mut all = Vec::new();
         for pass in passes {
@@ -353,7 +358,8 @@ mod tests {
         assert_eq!(backwards.cause(), Some(&Mp4Error::EditList));
     }
 
-    /// What is shown, by the definition of each kind of edit. All clocks tick a thousand times a second.
+    /// Returns what is shown, by the definition of each kind of edit. All clocks tick a thousand
+    /// times a second.
     fn model(entries: &[(u32, i32, i32)], samples: &[Sample]) -> Vec<(i64, usize)> {
         let mut sorted: Vec<(i64, usize)> = samples.iter().map(|sample| sample.shown).zip(0..).collect();
         sorted.sort_unstable();

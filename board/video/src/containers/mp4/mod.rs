@@ -22,19 +22,21 @@ use divita_runtime::frame::Timestamp;
 use self::error::Mp4Error;
 use self::samples::Sample;
 use self::track::VideoTrack;
-use super::{Container, ContainerFormat, Packet, Read, SeekableReader, Track, TrackInfo};
+use crate::SourceError;
 use crate::backend::FileFormat;
+use crate::containers::container::{
+    Container, ContainerFormat, Opened, Read, SeekableReader, Track, TrackInfo, length,
+};
 use crate::error::VideoError;
 use crate::file_types::FileTypeError;
 use crate::file_types::{self, CONVERT};
-use crate::media_source::MediaSource;
-use crate::{FrameSource, SourceError};
+use crate::packet::Packet;
 
 /// Largest sample that is read, in bytes: over four times what H.264 allows a picture of level 5.2.
 const MAX_SAMPLE: u32 = 32 << 20;
 
 /// MP4 and MOV files.
-pub(super) const FORMAT: ContainerFormat = ContainerFormat {
+pub(crate) const FORMAT: ContainerFormat = ContainerFormat {
     summary: "MP4 and MOV with H.264",
     format: FileFormat {
         name: "an MP4 or MOV file",
@@ -56,7 +58,8 @@ const BOXES: [&[u8; 4]; 16] = [
 /// Boxes that a segment of a stream starts with: pictures whose description is in another file.
 const SEGMENT_BOXES: [&[u8; 4]; 5] = [b"styp", b"moof", b"sidx", b"emsg", b"prft"];
 
-/// Returns what an MP4 without an index is that starts with the bytes `start`: a segment of a DASH or HLS stream, or none.
+/// Returns what an MP4 without an index is that starts with the bytes `start`: a segment of a DASH
+/// or HLS stream, or none.
 fn segment(start: &[u8]) -> Option<(&'static str, &'static str)> {
     let name = start.get(4..8)?;
     SEGMENT_BOXES.iter().any(|known| name == *known).then_some((
@@ -65,17 +68,13 @@ fn segment(start: &[u8]) -> Option<(&'static str, &'static str)> {
     ))
 }
 
-/// Opens an MP4 or MOV file.
-///
-/// # Errors
-/// When there is no video track in it that can be played.
-pub(crate) fn open(name: &str, mut file: Box<dyn SeekableReader>) -> Result<Box<dyn FrameSource>, SourceError> {
+fn open(_: &str, mut file: Box<dyn SeekableReader>) -> Result<Opened, SourceError> {
     let start = file_types::read_start(&mut file)?;
     let container = Mp4::new(file).map_err(|error| match (error.cause(), segment(&start)) {
         (Some(Mp4Error::NoIndex), Some((found, hint))) => FileTypeError::NoVideo { found, hint }.into(),
         _ => error,
     })?;
-    Ok(Box::new(MediaSource::open(name, Box::new(container))?))
+    Ok(Opened::Packets(Box::new(container)))
 }
 
 /// An MP4 or MOV file.
@@ -98,7 +97,7 @@ struct Mp4 {
 impl Mp4 {
     /// Reads the index of `file`.
     fn new(mut file: Box<dyn SeekableReader>) -> Result<Self, SourceError> {
-        let file_bytes = super::length(&mut *file).map_err(SourceError::io("read it"))?;
+        let file_bytes = length(&mut *file).map_err(SourceError::io("read it"))?;
         let top_level::TopLevel { index, fragmented } = top_level::read(&mut *file, file_bytes)?;
         let tracks = track::list(&index)?;
         let track = VideoTrack::default();
@@ -197,7 +196,8 @@ fn describe(track: &VideoTrack) -> TrackInfo {
         frames += 1;
         (first.min(picture), last.max(picture))
     });
-    // The mean over all steps between pictures; exact where they are even. One picture alone has no rate.
+    // The mean over all steps between pictures; exact where they are even. One picture alone has no
+    // rate.
     let plain = matches!(&track.passes[..], [pass] if pass.is_plain());
     let (span, span_per_second) = match plain {
         true => (last.1.saturating_sub(first.1), per_second as f64),

@@ -6,13 +6,14 @@ use crate::bytes::Bytes;
 /// Most pictures of a track: a day and a half at 60 a second.
 const MAX_SAMPLES: usize = 1 << 23;
 
-/// Bytes of the file for each sample whose length the index does not state one by one, and samples that are allowed beyond.
-/// The smallest pictures, which repeat the one before them, take some 12 bytes with their place in the index.
+/// Bytes of the file for each sample whose length the index does not state one by one, and samples
+/// that are allowed beyond. The smallest pictures, which repeat the one before them, take some 12
+/// bytes with their place in the index.
 const BYTES_A_SAMPLE: u64 = 16;
 const FREE_SAMPLES: u64 = 1000;
 
-/// How often the bytes of the file may be read as samples, and bytes that may be read beyond. Samples of a sound file do not
-/// overlap; a few writers store a repeated picture once.
+/// How often the bytes of the file may be read as samples, and bytes that may be read beyond.
+/// Samples of a sound file do not overlap; a few writers store a repeated picture once.
 const MOST_READS: u64 = 8;
 const FREE_BYTES: u64 = 64 << 20;
 
@@ -30,17 +31,17 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// Where it ends in the file, in bytes; `None` past all numbers.
+    /// Returns where it ends in the file, in bytes; `None` past all numbers.
     pub fn end(&self) -> Option<u64> {
         self.offset.checked_add(self.bytes.into())
     }
 }
 
-/// Puts together the tables in the contents of `stbl`; the samples are in decoding order. `None` when a table is missing or
-/// they contradict one another.
+/// Puts together the tables in the contents of `stbl`; the samples are in decoding order. `None`
+/// when a table is missing or they contradict one another.
 ///
-/// No claim is believed that the index, or the file of `file_bytes` bytes, does not back with bytes, so that a small file cannot
-/// ask for much memory.
+/// No claim is believed that the index, or the file of `file_bytes` bytes, does not back with
+/// bytes, so that a small file cannot ask for much memory.
 pub(super) fn read(stbl: &[u8], file_bytes: u64) -> Option<Vec<Sample>> {
     let mut sizes = match find(stbl, b"stsz") {
         Some(stsz) => Sizes::read(stsz, file_bytes)?,
@@ -65,7 +66,7 @@ pub(super) fn read(stbl: &[u8], file_bytes: u64) -> Option<Vec<Sample>> {
     Some(samples)
 }
 
-/// How long the last sample is shown by `stts`, in ticks.
+/// Returns how long the last sample is shown by `stts`, in ticks.
 pub(super) fn last_step(stbl: &[u8]) -> Option<i64> {
     let mut steps = Runs::read(find(stbl, b"stts")?)?.entries;
     steps.skip(steps.0.len().checked_sub(4)?)?;
@@ -111,7 +112,8 @@ impl<'a> Sizes<'a> {
         known.then(|| Sizes { fixed: 0, count: count.min(held).min(MAX_SAMPLES), each, bits, nibble: None })
     }
 
-    /// How much room to make for them; a fixed length needs no bytes, and so is no reason to believe the count.
+    /// Returns how much room to make for them; a fixed length needs no bytes, and so is no reason
+    /// to believe the count.
     fn left(&self) -> usize {
         if self.fixed == 0 { self.count } else { 0 }
     }
@@ -137,11 +139,13 @@ impl<'a> Sizes<'a> {
     }
 }
 
-/// Where each chunk of samples starts, which configuration it needs and how many it holds (`stco` or `co64`, and `stsc`).
+/// Where each chunk of samples starts, which configuration it needs and how many it holds (`stco`
+/// or `co64`, and `stsc`).
 struct Chunks<'a> {
     offsets: Bytes<'a>,
     wide: bool,
-    /// Entries of `stsc` not yet reached: first chunk from 1, samples in each, configuration from 1.
+    /// Entries of `stsc` not yet reached: first chunk from 1, samples in each, configuration from
+    /// 1.
     runs: Bytes<'a>,
     chunk: u32,
     left: u32,
@@ -196,7 +200,8 @@ impl<'a> Times<'a> {
     }
 
     fn next_time(&mut self) -> Option<i64> {
-        // Both versions of `ctts` are read as signed: writers of version 0 use negative offsets too, and none is over 2^31.
+        // Both versions of `ctts` are read as signed: writers of version 0 use negative offsets
+        // too, and none is over 2^31.
         let offset = self.offsets.as_mut().map_or(0, |offsets| offsets.next() as i32);
         let shown = self.decoded.checked_add(offset.into())?;
         self.decoded = self.decoded.checked_add(self.steps.next().into())?;
@@ -220,7 +225,7 @@ impl<'a> Runs<'a> {
         Some(Runs { entries, left: 0, value: 0 })
     }
 
-    /// The next sample's value; past the end, the last one again.
+    /// Returns the next sample's value; past the end, the last one again.
     fn next(&mut self) -> u32 {
         while self.left == 0 {
             let (Some(count), Some(value)) = (self.entries.u32(), self.entries.u32()) else { return self.value };

@@ -1,4 +1,5 @@
-//! The top level of an MP4 file: finds its index by stepping from box to box, without reading what is in them.
+//! The top level of an MP4 file: finds its index by stepping from box to box, without reading what
+//! is in them.
 
 use std::io::SeekFrom;
 
@@ -6,10 +7,11 @@ use super::boxes::Name;
 use super::error::Mp4Error;
 use crate::SourceError;
 use crate::bytes::Bytes;
-use crate::containers::SeekableReader;
+use crate::containers::container::SeekableReader;
 use crate::error::VideoError;
 
-/// Largest index that is read into memory, in bytes; that of a day at 60 frames a second takes 60 MB.
+/// Largest index that is read into memory, in bytes; that of a day at 60 frames a second takes 60
+/// MB.
 const MAX_INDEX: u64 = 64 << 20;
 
 /// Boxes after which the search is given up; only a fragmented file has more than a dozen.
@@ -58,7 +60,8 @@ pub(super) fn read(file: &mut dyn SeekableReader, length: u64) -> Result<TopLeve
     Ok(TopLevel { index, fragmented })
 }
 
-/// The name of the box at `position` and where its contents start and end; `None` where no box starts.
+/// Returns the name of the box at `position` and where its contents start and end; `None` where no
+/// box starts.
 fn header(file: &mut dyn SeekableReader, position: u64, length: u64) -> Result<Option<(Name, u64, u64)>, SourceError> {
     let mut buffer = [0; 16];
     let here = usize::try_from(length.saturating_sub(position)).map_or(16, |left| left.min(16));

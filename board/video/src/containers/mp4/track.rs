@@ -1,6 +1,6 @@
 //! The index of an MP4: finds the video track, and reads what is needed to play it.
 
-use super::boxes::{Boxes, Name, find};
+use super::boxes::{Boxes, ENTRY, Name, find};
 use super::display;
 use super::edits::{EditList, Pass};
 use super::error::Mp4Error;
@@ -8,7 +8,7 @@ use super::samples::{self, Sample};
 use crate::SourceError;
 use crate::bytes::Bytes;
 use crate::codecs::CodecError;
-use crate::containers::Track;
+use crate::containers::container::Track;
 use crate::error::VideoError;
 use crate::presentation::{ContainerFacts, StatedColour};
 
@@ -68,7 +68,7 @@ fn movie_clock(moov: &[u8]) -> Result<u64, SourceError> {
     find(moov, b"mvhd").and_then(clock).ok_or_else(|| VideoError::Malformed { part: "the movie's clock" }.into())
 }
 
-/// Whether players show the track: the lowest flag of its `tkhd`.
+/// Returns whether players show the track: the lowest flag of its `tkhd`.
 fn is_enabled(trak: &[u8]) -> bool {
     find(trak, b"tkhd").and_then(|tkhd| tkhd.get(3)).is_none_or(|flags| flags & 1 == 1)
 }
@@ -121,8 +121,9 @@ fn keys(stss: Option<&[u8]>) -> Vec<u32> {
     keys
 }
 
-/// When the last of the pictures `shown` begins and how long it is shown, in ticks, where the index states that: for the last
-/// of `all` pictures in decoding order, since the steps of the others are between times of decoding.
+/// Returns when the last of the pictures `shown` begins and how long it is shown, in ticks, where
+/// the index states that: for the last of `all` pictures in decoding order, since the steps of the
+/// others are between times of decoding.
 fn last_picture(shown: &[Sample], all: usize, stbl: &[u8]) -> Option<(i64, i64)> {
     let (last, before) = shown.split_last().filter(|_| shown.len() == all)?;
     let before = before.iter().map(|sample| sample.shown).max();
@@ -131,7 +132,7 @@ fn last_picture(shown: &[Sample], all: usize, stbl: &[u8]) -> Option<(i64, i64)>
     (step.is_none_or(|step| step > 0 && step != duration)).then_some((last.shown, duration))
 }
 
-/// The ticks a second of `mvhd` or `mdhd`, which start alike.
+/// Returns the ticks a second of `mvhd` or `mdhd`, which start alike.
 fn clock(contents: &[u8]) -> Option<u64> {
     let mut bytes = Bytes(contents);
     let wide = bytes.version()? == 1;
@@ -139,17 +140,15 @@ fn clock(contents: &[u8]) -> Option<u64> {
     bytes.u32().filter(|&ticks| ticks > 0).map(u64::from)
 }
 
-/// What kind of media the track holds.
+/// Returns what kind of media the track holds.
 fn handler(mdia: &[u8]) -> Option<Name> {
     let mut bytes = Bytes(find(mdia, b"hdlr")?);
     bytes.skip(8)?;
     bytes.take(4)?.try_into().ok()
 }
 
-/// Bytes of a visual sample entry before the boxes in it.
-pub(super) const ENTRY: usize = 78;
-
-/// What the first sample entry says of colour in its first `colr` box of kind `nclx` (ISO/IEC 14496-12, 12.1.5) or `nclc`.
+/// Returns what the first sample entry says of colour in its first `colr` box of kind `nclx`
+/// (ISO/IEC 14496-12, 12.1.5) or `nclc`.
 fn colour(stsd: &[u8]) -> StatedColour {
     let read = || {
         let (_, entry) = Boxes(stsd.get(8..)?).next()?;

@@ -1,11 +1,13 @@
-//! What the caps of a picture say of its colour and the shape of its pixels, and its tags of its orientation.
+//! What the caps of a picture say of its colour and the shape of its pixels, and its tags of its
+//! orientation.
 
 use divita_runtime::frame::{Colour, Matrix, Orientation, Range, SampleAspect};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_video::{VideoColorMatrix, VideoColorRange, VideoInfo};
 
-/// The colour of pictures with these caps; what they leave open is taken to be what players assume.
+/// Returns the colour of pictures with these caps; what they leave open is taken to be what players
+/// assume.
 pub(super) fn colour(info: &VideoInfo) -> Colour {
     let stated = info.colorimetry();
     let matrix = match stated.matrix() {
@@ -18,14 +20,14 @@ pub(super) fn colour(info: &VideoInfo) -> Colour {
     Colour { matrix, range }
 }
 
-/// The shape of the pixels of pictures with these caps; square where they do not say.
+/// Returns the shape of the pixels of pictures with these caps; square where they do not say.
 pub(super) fn sample_aspect(info: &VideoInfo) -> SampleAspect {
     let (width, height) = (info.par().numer(), info.par().denom());
     let stated = u32::try_from(width).ok().zip(u32::try_from(height).ok());
     stated.and_then(|(width, height)| SampleAspect::new(width, height)).unwrap_or_default()
 }
 
-/// How the pictures that come into `pad` are shown, by their `image-orientation` tag.
+/// Returns how the pictures that come into `pad` are shown, by their `image-orientation` tag.
 pub(super) fn orientation(pad: &gst::Pad) -> Orientation {
     let mut orientation = Orientation::Upright;
     pad.sticky_events_foreach(|event| {
@@ -39,7 +41,8 @@ pub(super) fn orientation(pad: &gst::Pad) -> Orientation {
     orientation
 }
 
-/// The orientation of a tag: GStreamer mirrors left and right first, and turns clockwise then.
+/// Returns the orientation of a tag: GStreamer mirrors left and right first, and turns clockwise
+/// then.
 fn of_tag(tag: &str) -> Orientation {
     match tag {
         "flip-rotate-0" => Orientation::FlipHorizontal,

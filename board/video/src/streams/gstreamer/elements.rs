@@ -1,4 +1,4 @@
-//! Which of GStreamer's elements are installed here, and so what would decode and convert.
+//! Finds which elements of GStreamer are installed, and so what would decode and convert.
 
 use std::fmt;
 
@@ -7,16 +7,20 @@ use gstreamer::prelude::*;
 
 use super::error::GStreamerError;
 use super::pipeline::{BOARDS, Board};
-use super::source::initialise;
 use crate::SourceError;
 
-/// The kind of board that this is, told by what is installed.
+/// Starts GStreamer, if it has not been started.
+pub(super) fn initialise() -> Result<(), SourceError> {
+    gst::init().map_err(|error| GStreamerError::NotStarted { reason: error.message().to_owned() }.into())
+}
+
+/// Returns the kind of board that this is, told by what is installed.
 pub(super) fn board() -> &'static Board {
     let [particular @ .., any] = &BOARDS;
     particular.iter().find(|board| board.marks.iter().all(|mark| installed(mark))).unwrap_or(any)
 }
 
-/// Whether an element is there.
+/// Returns whether an element is there.
 fn installed(element: &str) -> bool {
     gst::ElementFactory::find(element).is_some()
 }
@@ -35,7 +39,7 @@ pub(super) fn require(elements: &[&'static str]) -> Result<(), SourceError> {
     }
 }
 
-/// The Debian packages that an element is in.
+/// Returns the Debian packages that an element is in.
 fn packages(element: &str) -> &'static str {
     match element {
         "capsfilter" | "filesrc" => "libgstreamer1.0-0",
@@ -102,7 +106,8 @@ impl Report {
     }
 }
 
-/// The decoders of a kind of media, by falling rank as `decodebin` tries them; those of rank none are never tried.
+/// Returns the decoders of a kind of media, by falling rank as `decodebin` tries them; those of
+/// rank none are never tried.
 fn decoders(media: &str) -> Vec<(String, i32)> {
     let caps = gst::Caps::new_empty_simple(media);
     let kinds = gst::ElementFactoryType::DECODER | gst::ElementFactoryType::MEDIA_VIDEO;

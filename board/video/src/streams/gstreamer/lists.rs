@@ -1,7 +1,8 @@
 //! Keeps GStreamer from following a file or an answer of a server that is a list of addresses.
 //!
-//! Whoever wrote the list would choose what the board fetches, of its own network too. Files are identified before GStreamer
-//! sees them; this refuses what it takes for a list all the same, and what a server sends.
+//! The author of a list would choose what the board fetches, from its own network too. Files are
+//! identified before GStreamer sees them. This refuses lists that GStreamer finds all the same, and
+//! those that a server sends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

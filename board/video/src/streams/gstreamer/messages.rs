@@ -1,4 +1,4 @@
-//! What the bus of a pipeline tells, in our own errors.
+//! Translates the messages of a pipeline's bus into errors.
 
 use std::time::Duration;
 
@@ -38,7 +38,8 @@ impl Messages {
         }
     }
 
-    /// The first error that has been told, if any has; `last` is the time of the last good frame.
+    /// Returns the first error on the bus, if there is one; `last` is the time of the last good
+    /// frame.
     pub fn error(&mut self, last: Option<Timestamp>) -> Option<SourceError> {
         while let Some(message) = self.bus.pop_filtered(&[gst::MessageType::Error, gst::MessageType::Element]) {
             match message.view() {
@@ -55,7 +56,7 @@ impl Messages {
         None
     }
 
-    /// What is missing, as an error of its own: the pictures may be what needs it.
+    /// Returns what is missing, as an error of its own: the pictures may be what needs it.
     pub fn missing(&self) -> Option<SourceError> {
         let missing = self.missing.clone()?;
         Some(GStreamerError::MissingPlugin { missing, packages: DECODER_PACKAGES }.into())
@@ -76,13 +77,15 @@ impl Messages {
     }
 }
 
-/// Whether an error comes from where data comes in: a server that refuses is told as a mere failure by some.
+/// Returns whether an error comes from where data comes in: a server that refuses is told as a mere
+/// failure by some.
 fn of_a_source(message: &gst::message::Error) -> bool {
     let element = message.src().and_then(|object| object.downcast_ref::<gst::Element>());
     element.and_then(|element| element.factory()).is_some_and(|factory| factory.klass().contains("Source"))
 }
 
-/// The words of an error in one line: its message, and of the notes for developers the last line, which often says why.
+/// Returns the words of an error in one line: its message, and of the notes for developers the last
+/// line, which often says why.
 fn reason(message: &str, debug: Option<&str>) -> String {
     let message = message.lines().next().unwrap_or_default().trim().trim_end_matches('.');
     let why = debug.and_then(|debug| debug.trim().split_once('\n')).map_or("", |(_, why)| why);

@@ -1,7 +1,8 @@
-//! The text of a pipeline, from what is asked for and what kind of board this is.
+//! Writes the text of a pipeline, by the request and the kind of board.
 //!
-//! A text is made of nothing but our own words and numbers: paths and addresses are set on the element afterwards, so that no file
-//! name can be read as a part of a pipeline. Only `gst-launch://` is what its writer wants.
+//! The text holds only our own words and numbers. Paths and addresses are set on the element
+//! afterwards, so that no file name can be read as a part of a pipeline. Only the text of
+//! `gst-launch://` is the user's.
 
 use std::ffi::OsString;
 
@@ -46,8 +47,9 @@ enum CameraProperty {
     Name(&'static str),
 }
 
-/// The kinds of boards, the most particular first. A decoder is in none: `decodebin` takes the one of the highest rank, which on
-/// a Jetson is `nvv4l2decoder`, and falls back to software for a codec that the board has no circuit for.
+/// The kinds of boards, the most particular first. A decoder is in none: `decodebin` takes the one
+/// of the highest rank, which on a Jetson is `nvv4l2decoder`, and falls back to software for a
+/// codec that the board has no circuit for.
 pub(super) const BOARDS: [Board; 2] = [
     Board {
         name: "Jetson",
@@ -63,8 +65,8 @@ pub(super) const BOARDS: [Board; 2] = [
         name: "any board",
         marks: &[],
         convert: "videoconvert",
-        // All the pixels of a large picture count in a small one, as in the runtime's own filter. No borders: the size is chosen
-        // so that the shape stays.
+        // All the pixels of a large picture count in a small one, as in the runtime's own filter.
+        // No borders: the size is chosen so that the shape stays.
         shrink: "videoscale name=divita-scaler method=bilinear2 add-borders=false ! videoconvert",
         camera: "libcamerasrc",
         camera_property: CameraProperty::Name("camera-name"),
@@ -91,11 +93,13 @@ const FORMATS: &str = "video/x-raw,format=(string){I420,NV12}";
 /// Decodes what comes in, pictures only: sound is not even decoded.
 const DECODE: &str = r#"decodebin expose-all-streams=false caps="video/x-raw(ANY)""#;
 
-/// Plans the pipeline for `place` on `board`; `shrinks` says whether pictures may have to be made smaller.
+/// Plans the pipeline for `place` on `board`; `shrinks` says whether pictures may have to be made
+/// smaller.
 pub(super) fn plan(place: &Place, shrinks: bool, board: &Board) -> Result<Plan, SourceError> {
     let mut elements = vec!["capsfilter", "appsink"];
     elements.extend(board.converters);
-    // A live source runs on: two pictures wait, older ones are dropped. A file waits: a few are decoded ahead.
+    // A live source runs on: two pictures wait, older ones are dropped. A file waits: a few are
+    // decoded ahead.
     let mut flow = "max-buffers=4 drop=false";
     let live = "max-buffers=2 drop=true";
     let mut set = None;

@@ -1,4 +1,5 @@
-//! What an input requests of GStreamer: a file, a stream, a camera or a whole pipeline, with options.
+//! What an input requests of GStreamer: a file, a stream, a camera or a whole pipeline, with
+//! options.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,13 +8,15 @@ use crate::input::AddressError;
 use crate::input::{self, Login, Uri};
 use crate::{Input, SourceError};
 
-/// Shorter side of the pictures of a live source, where none is asked for: what the networks look at is smaller still.
+/// Shorter side of the pictures of a live source, where none is asked for: what the networks look
+/// at is smaller still.
 const LIVE_SHORTER: u32 = 360;
 
 /// How long a live source, or a server, may be silent. Those who wait for it want to know soon.
 const LIVE_STALL: Duration = Duration::from_secs(5);
 
-/// How long a file may take. A disk that sleeps needs ten seconds to spin up, and a file does not run away.
+/// How long a file may take. A disk that sleeps needs ten seconds to spin up, and a file does not
+/// run away.
 const FILE_STALL: Duration = Duration::from_secs(30);
 
 /// How long packets of a stream are held to put them in order, where nothing else is asked for.
@@ -139,7 +142,8 @@ impl Request {
         Ok(request)
     }
 
-    /// `csi://0?size=1280x720&fps=30`, or with the name that libcamera gives the camera in place of the number.
+    /// `csi://0?size=1280x720&fps=30`, or with the name that libcamera gives the camera in place of
+    /// the number.
     fn csi(uri: &Uri) -> Result<Self, SourceError> {
         let camera = match &*uri.path {
             "" => return Err(AddressError::BadUri { problem: "a camera needs its number, as in csi://0" }.into()),
@@ -175,12 +179,12 @@ impl Request {
         Ok(request)
     }
 
-    /// Whether pictures come at their own pace. Of a pipeline only GStreamer knows.
+    /// Returns whether pictures come at their own pace. Of a pipeline only GStreamer knows.
     pub fn is_live(&self) -> bool {
         matches!(self.place, Place::Rtsp { .. } | Place::Csi { .. })
     }
 
-    /// Whether it lies on this machine and can be read again.
+    /// Returns whether it lies on this machine and can be read again.
     pub fn is_file(&self) -> bool {
         matches!(self.place, Place::File(_))
     }
@@ -226,7 +230,7 @@ fn each_option(
 /// Names of the options that are ours; a server never sees them.
 const OURS: [&str; 5] = ["transport", "latency_ms", "shorter", "stall_s", "threads"];
 
-/// The address without our options, which are given to `set`.
+/// Returns the address without our options, which are given to `set`.
 fn server_url(
     uri: &Uri,
     expected: &'static str,
@@ -248,7 +252,7 @@ fn server_url(
     Ok(format!("{}://{}{mark}{}", uri.scheme.to_ascii_lowercase(), uri.path, theirs.join("&")))
 }
 
-/// A whole number from `least` to `most`.
+/// Returns a whole number from `least` to `most`.
 fn whole(value: &str, least: u32, most: u32) -> Option<u32> {
     value.parse().ok().filter(|value| (least..=most).contains(value))
 }

@@ -4,7 +4,8 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_video as gst_video;
 
-/// Width and height of a picture whose shorter side is at most `shorter`: the same shape, both even, never larger.
+/// Returns width and height of a picture whose shorter side is at most `shorter`: the same shape,
+/// both even, never larger.
 fn bounded(width: u32, height: u32, shorter: u32) -> (u32, u32) {
     let side = width.min(height);
     let bound = shorter.min(side);
@@ -16,7 +17,8 @@ fn bounded(width: u32, height: u32, shorter: u32) -> (u32, u32) {
     (even(width), even(height))
 }
 
-/// Sets the size that `filter` lets through whenever the size of what comes into `scaler` becomes known.
+/// Sets the size that `filter` lets through whenever the size of what comes into `scaler` becomes
+/// known.
 pub(super) fn bound(scaler: &gst::Element, filter: &gst::Element, shorter: u32) {
     let Some(pad) = scaler.static_pad("sink") else { return };
     let filter = filter.downgrade();

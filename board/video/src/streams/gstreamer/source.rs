@@ -10,11 +10,12 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
-use super::error::GStreamerError;
+use super::elements::initialise;
+use super::formats::FILES;
 use super::lists::Lists;
 use super::messages::Messages;
 use super::request::{Place, Request};
-use super::{BACKEND, colour, elements, pipeline, size};
+use super::{colour, elements, pipeline, size};
 use crate::backend::Backend;
 use crate::containers;
 use crate::error::VideoError;
@@ -23,10 +24,11 @@ use crate::file_types::{self, FileType};
 use crate::input::Login;
 use crate::{FrameSource, Input, SourceError, SourceInfo};
 
-/// How long a picture is waited for before the messages are looked at again. It delays no picture, only an error.
+/// How long a picture is waited for before the messages are looked at again. It delays no picture,
+/// only an error.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Opens an address of one of the schemes of [`BACKEND`].
+/// Opens an address of one of the schemes of this backend.
 pub(super) fn open(input: &Input, _: &[Backend]) -> Result<Box<dyn FrameSource>, SourceError> {
     start(&Request::parse(input)?)
 }
@@ -38,11 +40,6 @@ pub(super) fn open_file(input: &Input, path: &Path) -> Result<Box<dyn FrameSourc
 
 fn start(request: &Request) -> Result<Box<dyn FrameSource>, SourceError> {
     Ok(Box::new(GStreamerSource::start(request)?))
-}
-
-/// Starts GStreamer, if it has not been started.
-pub(super) fn initialise() -> Result<(), SourceError> {
-    gst::init().map_err(|error| GStreamerError::NotStarted { reason: error.message().to_owned() }.into())
 }
 
 /// A pipeline that stops when it goes out of scope, whatever became of it.
@@ -87,7 +84,8 @@ struct Feed {
     pipeline: Pipeline,
 }
 
-/// What decoders that run on the processor call the number of their threads: those of libav, dav1d and libvpx.
+/// What decoders that run on the processor call the number of their threads: those of libav, dav1d
+/// and libvpx.
 const THREADS: [&str; 3] = ["max-threads", "n-threads", "threads"];
 
 /// Tells a decoder how many threads it may have, or as many of them as it can.
@@ -138,7 +136,7 @@ impl GStreamerSource {
         Ok(GStreamerSource { info, lent: None, first: Some(first), looks: Some(looks), clock: Clock::default(), feed })
     }
 
-    /// The next picture, into `lent`, and its time.
+    /// Puts the next picture into `lent`; returns its time.
     fn advance(&mut self) -> Result<Option<Timestamp>, SourceError> {
         self.lent = None;
         loop {
@@ -205,7 +203,8 @@ impl Feed {
         let sink = element(pipeline::FRAMES)?;
         let sink = sink.downcast::<gst_app::AppSink>().map_err(|_| unreadable("a part of the pipeline is missing"))?;
         if let Some(threads) = request.threads {
-            // Decoders come into being as GStreamer sees what it has before it; those of a pipeline of one's own are there.
+            // Decoders come into being as GStreamer sees what it has before it; those of a pipeline
+            // of one's own are there.
             pipeline.0.connect_deep_element_added(move |_, _, element| limit_threads(element, threads));
             pipeline.0.iterate_recurse().into_iter().flatten().for_each(|element| limit_threads(&element, threads));
         }
@@ -269,7 +268,7 @@ impl Feed {
         }
     }
 
-    /// Stops the pipeline: nothing more will be asked of it.
+    /// Stops the pipeline for good.
     fn end(&mut self) {
         self.ended = true;
         if self.pipeline.0.set_state(gst::State::Null).is_err() {
@@ -289,7 +288,8 @@ impl Looks {
 }
 
 impl Clock {
-    /// The time of `sample` since the first; none when it has none or is not later than the one before.
+    /// Returns the time of `sample` since the first; none when it has none or is not later than the
+    /// one before.
     fn tell(&mut self, sample: &gst::Sample) -> Option<Timestamp> {
         let shown = sample.buffer()?.pts()?;
         let running = match sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>()) {
@@ -340,7 +340,7 @@ fn check_type(path: &Path) -> Result<(), SourceError> {
         // A pipe cannot be wound back.
         return Ok(());
     }
-    match file_types::identify(&file_types::read_start(&mut file)?, containers::formats().chain(BACKEND.files)) {
+    match file_types::identify(&file_types::read_start(&mut file)?, containers::formats().chain(&FILES)) {
         FileType::Other { name: found, advice: hint } => Err(FileTypeError::NoVideo { found, hint }.into()),
         FileType::Video(_) => Ok(()),
     }
@@ -355,7 +355,7 @@ fn log_in(source: &gst::Element, login: &Login) {
     }
 }
 
-/// The same for the element that `bin` will make for a server.
+/// Sets a login on the element that `bin` will make for a server.
 fn log_in_once_made(bin: &gst::Element, login: Login) {
     bin.connect("source-setup", false, move |values| {
         if let Some(source) = values.get(1).and_then(|value| value.get::<gst::Element>().ok()) {
@@ -365,7 +365,7 @@ fn log_in_once_made(bin: &gst::Element, login: Login) {
     });
 }
 
-/// What is known before the first picture is lent.
+/// Returns what is known before the first picture is lent.
 fn describe(request: &Request, video: &gst_video::VideoInfo, feed: &Feed) -> SourceInfo {
     let live = feed.messages.live;
     let (frames, seconds) = (video.fps().numer(), video.fps().denom());
@@ -384,7 +384,7 @@ fn describe(request: &Request, video: &gst_video::VideoInfo, feed: &Feed) -> Sou
     }
 }
 
-/// The planes of `frame`, wherever they lie in its buffer.
+/// Returns the planes of `frame`, wherever they lie in its buffer.
 fn lend<'a>(
     frame: &'a gst_video::VideoFrame<gst_video::video_frame::Readable>,
     looks: &Looks,
@@ -409,7 +409,7 @@ fn lend<'a>(
     Ok(frame.with_sample_aspect(colour::sample_aspect(&looks.info)))
 }
 
-/// Something that GStreamer promises and did not keep.
+/// Returns the error for a failure that GStreamer does not explain.
 fn unreadable(problem: &str) -> SourceError {
     VideoError::Unsuitable { problem: problem.to_owned(), hint: "try it with gst-play-1.0" }.into()
 }
@@ -420,7 +420,7 @@ mod tests {
 
     const FILM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples/sintel-trailer.mp4");
 
-    /// Whether an element can be tried; says so where it cannot.
+    /// Returns whether an element can be tried; says so where it cannot.
     fn is_there(element: &str, package: &str) -> bool {
         initialise().unwrap();
         let found = gst::ElementFactory::find(element).is_some();

@@ -1,0 +1,159 @@
+//! What a codec is: packets in, pictures and notes of damage out.
+
+use divita_runtime::frame::{Frame, FrameError, Timestamp};
+
+use crate::SourceError;
+use crate::packet::Packet;
+use crate::presentation::CodecFacts;
+
+/// A codec, and how to start it.
+pub(crate) struct CodecFormat {
+    /// Name for people.
+    pub name: &'static str,
+    /// Names as containers spell them, such as the four-character codes of MP4.
+    pub spellings: &'static [&'static str],
+    /// Starts a decoder with the configurations of a track; `None` where none is in this build.
+    pub open: Option<fn(&[Vec<u8>]) -> Result<Box<dyn Codec>, SourceError>>,
+}
+
+/// A decoder of one stream of packets.
+///
+/// The caller calls [`Codec::decode`] until it wants another packet, which [`Codec::push`] takes.
+/// Pictures come out in order of their times. A codec never asks for a packet twice, so that it
+/// works on streams that cannot go back: whatever it may need again, it keeps.
+pub trait Codec: Send {
+    /// Returns what the stream says of its pictures, as far as the packets so far tell. With
+    /// `complete` no more will be pushed before the first picture is wanted.
+    ///
+    /// # Errors
+    /// When the stream cannot be decoded, or is `complete` and says nothing.
+    fn describe(&mut self, complete: bool) -> Result<Option<CodecFacts>, SourceError>;
+
+    /// Makes room for packets of `packet` bytes, and for groups of pictures of `group` bytes in
+    /// `packets` packets, so that no later packet costs an allocation.
+    fn reserve(&mut self, packet: usize, group: usize, packets: usize);
+
+    /// Takes the next packet in decoding order.
+    ///
+    /// # Errors
+    /// When the stream turns out to be one that cannot be decoded.
+    fn push(&mut self, packet: &Packet) -> Result<(), SourceError>;
+
+    /// Says that no more packets come before [`Codec::reset`].
+    fn finish(&mut self);
+
+    /// Forgets the stream: the next packet need not follow the last one.
+    ///
+    /// # Errors
+    /// When the decoder cannot be started.
+    fn reset(&mut self) -> Result<(), SourceError>;
+
+    /// Decodes on to the next picture, and makes it current.
+    ///
+    /// # Errors
+    /// When the decoder fails for other reasons than the data; damaged data are [`Note`]s.
+    fn decode(&mut self) -> Result<Decoded, SourceError>;
+
+    /// Returns the oldest note that was not returned yet. Ask after every [`Codec::decode`].
+    fn take_note(&mut self) -> Option<Note>;
+
+    /// Returns why parts of the stream were refused, for a stream of which nothing could be
+    /// decoded.
+    fn take_refusal(&mut self) -> Option<SourceError>;
+
+    /// Returns what the stream says of the current picture.
+    fn facts(&self) -> CodecFacts;
+
+    /// Returns the current picture, shown at `time`.
+    ///
+    /// # Errors
+    /// When there is none.
+    fn frame(&self, time: Timestamp) -> Result<Frame<'_>, FrameError>;
+}
+
+/// What [`Codec::decode`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// A picture; its time on the media's clock, in ticks.
+    Picture(i64),
+    /// Another packet is needed.
+    NeedsPacket,
+    /// All pictures before [`Codec::finish`] have come out.
+    End,
+}
+
+/// What a codec tells of damage in the stream.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Note {
+    /// Decoding starts where pictures need others that the stream does not have. Pictures before
+    /// `exact_from` cannot be shown.
+    Incomplete {
+        /// From where on pictures are exact.
+        exact_from: ExactFrom,
+        /// The first packet.
+        packet: PacketId,
+    },
+    /// Decoding from packet `index` on makes pictures exact, whatever was damaged before it.
+    Recovery {
+        /// Index of the packet.
+        index: u64,
+        /// From where on pictures are exact.
+        exact_from: ExactFrom,
+    },
+    /// The packet is damaged, and pictures after it may be.
+    Damaged(PacketId),
+    /// The packet gives no picture, and pictures after it may be damaged.
+    Lost(PacketId),
+    /// No picture was found in the packet of this time; other pictures are not affected.
+    Empty(i64),
+}
+
+/// A packet in a [`Note`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct PacketId {
+    /// Its index.
+    pub index: u64,
+    /// When its picture is shown, in ticks.
+    pub time: i64,
+    /// Times of the packets before it whose pictures may come out after it.
+    pub before: Vec<i64>,
+}
+
+/// From where on pictures are exact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExactFrom {
+    /// From no picture on that is known.
+    Never,
+    /// From the picture of the packet with this index, which was not pushed yet.
+    Packet(u64),
+    /// From this time on, in ticks.
+    Time(i64),
+}
+
+impl ExactFrom {
+    /// Returns whether a picture of this time is exact.
+    pub fn is_reached(self, time: i64) -> bool {
+        matches!(self, ExactFrom::Time(from) if time >= from)
+    }
+
+    /// Takes over the time of packet `index`, which was pushed.
+    pub fn resolve(&mut self, index: u64, time: i64) {
+        if *self == ExactFrom::Packet(index) {
+            *self = ExactFrom::Time(time);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exactness_comes_with_the_packet() {
+        let mut from = ExactFrom::Packet(7);
+        from.resolve(6, 60);
+        assert!(!from.is_reached(60));
+        from.resolve(7, 70);
+        assert!(!from.is_reached(69) && from.is_reached(70));
+    }
+}

@@ -1,0 +1,16 @@
+//! NAL units: start codes and types.
+
+/// What Annex B puts before each NAL unit.
+pub(super) const START_CODE: [u8; 4] = [0, 0, 0, 1];
+
+// Types (ITU-T H.264 table 7-1).
+pub(super) const SLICE: u8 = 1;
+pub(super) const KEY_SLICE: u8 = 5;
+pub(super) const SUPPLEMENTAL: u8 = 6;
+pub(super) const SEQUENCE_PARAMETERS: u8 = 7;
+pub(super) const PICTURE_PARAMETERS: u8 = 8;
+
+/// Returns the type of a NAL unit, 0 (which means nothing) for an empty one.
+pub(super) fn kind(unit: &[u8]) -> u8 {
+    unit.first().map_or(0, |header| header & 31)
+}

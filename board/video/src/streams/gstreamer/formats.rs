@@ -1,0 +1,70 @@
+//! Formats of files that GStreamer reads, by their first bytes.
+
+use crate::backend::FileFormat;
+use crate::file_types::{CONVERT, CONVERT_EVEN, WRAP, contains};
+
+/// Formats of files that GStreamer reads, by their first bytes. Of two that match the first counts.
+pub(super) const FILES: [FileFormat; 19] = [
+    format("an Ogg file", &["ogv"], |start| start.starts_with(b"OggS")),
+    format("a Flash video (FLV)", &["flv"], |start| start.starts_with(b"FLV\x01")),
+    format("a Windows Media file (WMV or ASF)", &["wmv"], |start| {
+        start.starts_with(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11")
+    }),
+    format("an MXF file", &[], |start| start.starts_with(b"\x06\x0e\x2b\x34\x02\x05\x01\x01")),
+    format("a RealMedia file", &[], |start| start.starts_with(b".RMF")),
+    format("an MPEG program stream", &["mpg", "mpeg"], |start| start.starts_with(b"\0\0\x01\xba")),
+    format("an IVF file", &[], |start| start.starts_with(b"DKIF")),
+    FileFormat {
+        advice: CONVERT_EVEN,
+        ..format("a GIF", &[], |start| start.starts_with(b"GIF87a") || start.starts_with(b"GIF89a"))
+    },
+    format("a WebM file", &["webm"], |start| {
+        start.starts_with(&EBML) && contains(&start[..start.len().min(64)], b"webm")
+    }),
+    format("a Matroska file", &["mkv"], |start| start.starts_with(&EBML)),
+    format("an AVI file", &["avi"], |start| start.starts_with(b"RIFF") && start.get(8..12) == Some(b"AVI ")),
+    format("an MPEG transport stream (TS)", &["ts"], |start| {
+        has_packets(start, 188, 0) || has_packets(start, 204, 0) || start.len() == 188 && start[0] == 0x47
+    }),
+    format("an MPEG transport stream (M2TS)", &["m2ts", "mts"], |start| has_packets(start, 192, 4)),
+    bare("an MPEG-1 or MPEG-2 stream without a container", |start| matches!(after_start_code(start), Some([0xb3, ..]))),
+    bare("an MPEG-4 stream without a container", |start| {
+        matches!(after_start_code(start), Some([0xb0 | 0xb5 | 0xb6 | 0x00 | 0x20, ..]))
+    }),
+    // ITU-T H.265, 7.3.1.2: parameter sets, delimiter, SEI.
+    bare("an H.265 (HEVC) stream without a container", |start| {
+        matches!(after_start_code(start), Some([0x40 | 0x42 | 0x44 | 0x46 | 0x4e, 0x01, ..]))
+    }),
+    // ITU-T H.264, 7.3.1: parameter sets, delimiter, SEI, slices.
+    bare(
+        "an H.264 stream without a container",
+        |start| matches!(after_start_code(start), Some([byte, ..]) if byte & 0x80 == 0 && matches!(byte & 0x1f, 1 | 5..=9)),
+    ),
+    bare("an MPEG or H.264 stream without a container", |start| after_start_code(start).is_some()),
+    // An AV1 temporal delimiter, and a sequence header after it.
+    bare("an AV1 stream without a container", |start| start.starts_with(&[0x12, 0x00, 0x0a])),
+];
+
+/// The first bytes of Matroska and WebM.
+const EBML: [u8; 4] = [0x1a, 0x45, 0xdf, 0xa3];
+
+const fn format(name: &'static str, extensions: &'static [&'static str], matches: fn(&[u8]) -> bool) -> FileFormat {
+    FileFormat { name, matches, extensions, advice: CONVERT }
+}
+
+/// Describes a stream without a container.
+const fn bare(name: &'static str, matches: fn(&[u8]) -> bool) -> FileFormat {
+    FileFormat { name, matches, extensions: &[], advice: WRAP }
+}
+
+/// Returns whether packets of `length` bytes begin with 0x47 from byte `first` on. Transport
+/// streams have no other signature.
+fn has_packets(start: &[u8], length: usize, first: usize) -> bool {
+    let mut syncs = start.iter().skip(first).step_by(length).take(4);
+    start.len() > first + length && syncs.all(|&byte| byte == 0x47)
+}
+
+/// Returns what follows a start code, 00 00 01, at the start: a byte that says what it is.
+fn after_start_code(start: &[u8]) -> Option<&[u8]> {
+    start.strip_prefix(&[0, 0, 0, 1]).or_else(|| start.strip_prefix(&[0, 0, 1]))
+}
