@@ -6,6 +6,19 @@
 //! seeded values ([`weights::seed`]), the same network without batch norm ([`engines::fold`]) and
 //! its ONNX file ([`engines::onnx`]).
 //!
+//! ```
+//! use divita_models::{
+//!     networks::{SHUFFLENET_2D, cost},
+//!     weights::seed::seeded,
+//! };
+//!
+//! let graph = SHUFFLENET_2D.graph(1);
+//! assert_eq!(graph.shape(graph.inputs[0].1), [1, 3, 224, 224]);
+//! assert!(cost::parameters(&graph) > 1_000_000);
+//! let weights = seeded(&graph, 12, "image");
+//! assert_eq!(weights.0.len(), graph.weights().len());
+//! ```
+//!
 //! # Folders
 //!
 //! A module uses modules of its own folder and of the folders above it in this table, and no
@@ -42,4 +55,8 @@ pub mod synth;
 pub mod training;
 pub mod weights;
 
+pub use bundle::{BuildOptions, Contents};
 pub use error::Error;
+pub use networks::{Backbone, Head};
+pub use representations::Store;
+pub use weights::Weights;

@@ -14,6 +14,7 @@ pub mod fit_shots;
 pub mod import;
 pub mod import_onnx;
 mod input_options;
+mod percent;
 mod progress;
 pub mod reproduce;
 pub mod shot_thresholds;

@@ -9,7 +9,7 @@ use crate::dataset::{
 };
 use serde_json::{Value, json};
 
-use super::evaluate::{over_splits, percent};
+use super::percent::{over_splits, percent};
 
 /// Maximum number of labels of a printed confusion matrix. JSON holds any number.
 const MOST_COLUMNS: usize = 24;

@@ -12,42 +12,24 @@ use std::{
 
 use flate2::bufread::MultiGzDecoder;
 use md5::{Digest, Md5};
-use serde::{Deserialize, Serialize};
 use tar::{Entry, EntryType};
 
 use super::{
-    Error, MAX_ARRAY_BYTES, Store, metadata, published_stores,
+    error::Error,
+    metadata, published_stores,
+    source_mark::{MARK, SourceMark},
     stage::{self, Published, Stage},
+    store::{MAX_ARRAY_BYTES, Store},
 };
 
 /// Ending of the name of an archive.
 const ENDING: &str = ".tar.gz";
-/// The file in a store that says which archive it was unpacked from. Its name is hidden, so readers
-/// of Zarr pass over it.
-const MARK: &str = ".divita-source.json";
 /// Most bytes of headers and padding between two files of an archive.
 const MAX_HEADER_BYTES: u64 = 1 << 20;
 /// Most bytes that an archive may unpack to.
 const MAX_UNPACKED_BYTES: u64 = 1 << 40;
 /// Time between two reports of progress.
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
-
-/// What a store that was unpacked here states about its archive.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SourceMark {
-    /// Name of the archive, without its folder.
-    pub archive: String,
-    /// MD5 of the archive, 32 lower-case hexadecimal digits.
-    pub md5: String,
-}
-
-impl SourceMark {
-    /// Reads the mark of the store in `folder`; `None` where the store was not unpacked here.
-    #[must_use]
-    pub fn read(folder: &Path) -> Option<SourceMark> {
-        metadata::read(&folder.join(MARK)).ok().flatten()
-    }
-}
 
 /// Returns the folder that the archive at `path` unpacks to, beside the archive; `None` where
 /// `path` does not name an archive.

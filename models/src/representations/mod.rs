@@ -30,12 +30,15 @@ mod chunk;
 mod error;
 mod inflate;
 mod metadata;
+mod opening;
 pub mod published_stores;
+mod source_mark;
 mod stage;
 mod store;
 mod zarray;
 
-pub use archive::{SourceMark, locate, md5_of_file, unpack, unpacked_path};
+pub use archive::{locate, md5_of_file, unpack, unpacked_path};
 pub use array::Array;
 pub use error::Error;
+pub use source_mark::SourceMark;
 pub use store::{MAX_ARRAY_BYTES, Store, is_id};

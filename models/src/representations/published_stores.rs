@@ -12,7 +12,7 @@ use divita_runtime::network::StreamName;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::SourceMark;
+use super::source_mark::SourceMark;
 use crate::networks::{self, Backbone};
 
 /// Record with the published files.

@@ -9,9 +9,9 @@ use std::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    Error, SourceMark, archive,
+    Error,
     array::Array,
-    metadata, published_stores,
+    metadata,
     stage::{self, Published, Stage},
     zarray,
 };
@@ -29,9 +29,9 @@ const ELECTED: &str = ".divita-store";
 /// A store of representations.
 #[derive(Clone, Debug)]
 pub struct Store {
-    path: PathBuf,
-    num_features: usize,
-    attributes: Map<String, Value>,
+    pub(super) path: PathBuf,
+    pub(super) num_features: usize,
+    pub(super) attributes: Map<String, Value>,
     max_bytes: u64,
 }
 
@@ -80,49 +80,6 @@ impl Store {
         wanted.shift_remove(NUM_FEATURES);
         store.compare(num_features, &wanted)?;
         Ok(store)
-    }
-
-    /// Returns the store at `path`, to read from or to add to. Where `path` is an archive
-    /// (`NAME.zarr.tar.gz`), it is unpacked beside itself first, unless that was done before
-    /// ([`super::unpack`]). Where the store says nothing of itself but has the name of a published
-    /// one, its attributes are those of
-    /// [`crate::representations::published_stores::PublishedStore::attributes`].
-    ///
-    /// # Errors
-    /// [`Error::NotAStore`] where there is none, [`Error::Metadata`] where its files are damaged,
-    /// [`Error::Read`]; for an archive those of [`super::unpack`].
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        match archive::unpacked_path(path) {
-            Some(folder) if !path.is_dir() => {
-                if !folder.is_dir() {
-                    archive::unpack(path, &folder, None)?;
-                }
-                Ok(Self::open_folder(&folder)?.recognised())
-            }
-            _ => Ok(Self::open_folder(path)?.recognised()),
-        }
-    }
-
-    /// Returns the same store, with the attributes of the published store that it is, if it has
-    /// none of its own.
-    fn recognised(mut self) -> Self {
-        let mark = SourceMark::read(&self.path);
-        let of_mark = mark.as_ref().and_then(|mark| published_stores::with_name(&mark.archive));
-        let Some(published) = of_mark.or_else(|| published_stores::at_path(&self.path)) else { return self };
-        if !self.attributes.is_empty() {
-            return self;
-        }
-        let width = published.kind.backbone.features();
-        if self.num_features != width {
-            log::warn!(
-                "{} has the name of a published store, but vectors of {} numbers instead of {width}: it is not the published \
-                 store",
-                self.path.display(),
-                self.num_features
-            );
-        }
-        self.attributes = published.attributes(self.num_features, mark.as_ref());
-        self
     }
 
     /// Returns the store in the folder `path`, with the attributes that are written there.

@@ -13,8 +13,9 @@ use super::{
     epochs::{TrainingProgress, best_epoch, run_epochs},
     head_training::check_rate,
     initial_weights::InitialWeights,
+    recipe::{Recipe, Schedule},
     run_folder::{BackboneRecipe, Results, RunFolder},
-    trainer::{Recipe, Schedule, Trainer},
+    trainer::Trainer,
 };
 use crate::{
     engines::session::Device,

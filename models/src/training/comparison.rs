@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{
+    epoch::ShortAreas,
     published_results::{Figure, Heads, ROWS, Setting},
     run_folder::{Results, RunFolder, RunFolderError, RunRecipe, Vectors},
-    trainer::ShortAreas,
 };
 use crate::{
     dataset::metrics::mean_and_deviation,

@@ -1,7 +1,7 @@
 //! The plot of a training run as SVG: losses at the top; muAP, and top-1 accuracy for single-label
 //! tasks, at the bottom.
 
-use super::Epoch;
+use super::epoch::Epoch;
 use crate::plot::{Anchor, Area, COLOURS, Page, Scale, round_step};
 
 const WIDTH: f64 = 720.0;

@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 
 use super::{
     clip_vectors::{ClipVectors, Room},
-    trainer::{Examples, ShortAreas},
+    epoch::ShortAreas,
+    trainer::Examples,
 };
 use crate::{
     dataset::{

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use anyhow::bail;
 
 use super::{
+    epoch::ShortAreas,
     epochs::TrainingProgress,
     head_training::HeadTraining,
     run_folder::{Results, RunFolder},
+    run_recipe::Distillation,
     stream_stores::{same_clips, stores},
-    teacher::{Distillation, Teacher},
-    trainer::ShortAreas,
+    teacher::Teacher,
 };
 
 /// What to distil, and how.

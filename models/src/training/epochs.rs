@@ -6,8 +6,9 @@ use anyhow::bail;
 
 use super::{
     classifier::Classifier,
+    epoch::Epoch,
     run_folder::{Resumed, RunFolder},
-    trainer::{Epoch, Trainer},
+    trainer::Trainer,
 };
 use crate::weights::Weights;
 

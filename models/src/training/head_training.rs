@@ -14,10 +14,11 @@ use super::{
     epochs::{TrainingProgress, best_epoch, run_epochs},
     fusion::Fusion,
     published_results::Heads,
+    recipe::Recipe,
     run_folder::{Results, RunFolder, RunRecipe, Vectors},
     stream_stores::{stores, working_rate},
     teacher::Teacher,
-    trainer::{Examples, Recipe, Trainer},
+    trainer::{Examples, Trainer},
 };
 use crate::{
     engines::session::Device,

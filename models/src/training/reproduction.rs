@@ -6,11 +6,11 @@ use anyhow::bail;
 use serde_json::{Map, Value, json};
 
 use super::{
+    epoch::ShortAreas,
     epochs::TrainingProgress,
     head_training::HeadTraining,
     published_results::{Figure, Heads, Row, Setting},
     run_folder::RunFolder,
-    trainer::ShortAreas,
 };
 use crate::{
     dataset::metrics::mean_and_deviation,

@@ -11,12 +11,18 @@ use std::{
 
 use divita_runtime::bundle::Task;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{Cutting, Epoch, Moments, Recipe, ShortAreas, Standing, TeacherDescription, curves};
+pub use super::run_recipe::{RunRecipe, Vectors};
+use super::{
+    adamw::Moments,
+    clip_pictures::Cutting,
+    curves,
+    epoch::{Epoch, ShortAreas, Standing},
+    recipe::Recipe,
+};
 use crate::{
     networks::Head,
-    representations::Store,
     weights::{
         Tensor, Weights,
         checkpoint::{self, Checkpoint},
@@ -42,52 +48,6 @@ struct Last {
     standing: Standing,
     /// Steps that the optimizers have taken.
     steps: usize,
-}
-
-/// All that decides what comes out of a run over representations. How many epochs it has at most is
-/// no part of it: that does not decide what the first ones are, so a run may be prolonged.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunRecipe {
-    /// Name of the heads.
-    pub head: String,
-    /// Names of the labels.
-    pub labels: Vec<String>,
-    /// The split that says what is trained on.
-    pub split: String,
-    /// SHA-256 of the videos' names and the part of each.
-    pub videos: String,
-    /// SHA-256 of which labels each has.
-    pub truth: String,
-    /// The streams by name, and what their vectors are.
-    pub streams: BTreeMap<String, Vectors>,
-    /// Its recipe.
-    pub recipe: Recipe,
-    /// Its teacher.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub teacher: Option<TeacherDescription>,
-}
-
-/// Description of vectors, from their store.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Vectors {
-    /// Numbers of each.
-    pub num_features: usize,
-    /// Attributes of the store.
-    #[serde(default)]
-    pub attributes: Map<String, Value>,
-}
-
-impl Vectors {
-    /// Returns those of a stream's `stores`, one a rate: where there are several, `fps` is a list.
-    #[must_use]
-    pub fn of(stores: &[&Store]) -> Vectors {
-        let mut attributes = stores[0].attributes().clone();
-        if stores.len() > 1 {
-            let rates = stores.iter().filter_map(|store| store.attributes().get("fps").cloned());
-            attributes.insert("fps".to_owned(), rates.collect());
-        }
-        Vectors { num_features: stores[0].num_features(), attributes }
-    }
 }
 
 impl RunRecipe {

@@ -3,42 +3,16 @@
 
 use burn_core::tensor::{Device, Tensor};
 use divita_runtime::bundle::Task;
-use serde::{Deserialize, Serialize};
 
 use super::{
     classifier::{Classifier, ClassifierError},
     clip_vectors::ClipVectors,
     fusion::Fusion,
     loss,
-    run_folder::{RunFolder, RunFolderError, RunRecipe},
+    run_folder::{RunFolder, RunFolderError},
+    run_recipe::{Distillation, RunRecipe, TeacherDescription},
     snippets::Snippet,
 };
-
-/// Weight and temperature of the teacher.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Distillation {
-    /// Divisor of the logits.
-    pub temperature: f64,
-    /// Share of the teacher in the loss.
-    pub mix: f64,
-}
-
-impl Default for Distillation {
-    fn default() -> Self {
-        Distillation { temperature: 2.0, mix: 0.5 }
-    }
-}
-
-/// Description of the teacher in a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TeacherDescription {
-    /// SHA-256 of its weights.
-    pub weights: String,
-    /// Its run.
-    pub run: Box<RunRecipe>,
-    /// Its weight and temperature.
-    pub distillation: Distillation,
-}
 
 /// A teacher, with the vectors that it reads.
 pub struct Teacher {

@@ -3,100 +3,24 @@
 //! All random numbers derive from the seed and the number of the epoch, so a resumed run equals an
 //! uninterrupted one.
 
-use std::{f64::consts::PI, str::FromStr};
+use std::f64::consts::PI;
 
 use burn_core::tensor::{Device, Tensor};
 use divita_runtime::bundle::Task;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
-use serde::{Deserialize, Serialize};
 
 use super::{
     adamw::{AdamW, Moments},
     classifier::{Classifier, ClassifierError},
     differentiable::ParameterGradients,
+    epoch::{Epoch, ShortAreas, Standing},
     loss,
     plateau::Plateau,
+    recipe::{Recipe, Schedule},
     snippets::{Snippet, drawn},
     teacher::Teacher,
 };
-use crate::{
-    dataset::metrics::{Areas, Predictions},
-    parallel::for_each_mut,
-};
-
-/// How to train. The default is the paper's recipe (section 6), with the authors' code's patience:
-/// the paper's is as long as that of stopping, and so would never act.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Recipe {
-    /// Whether a video may have any number of the labels or has exactly one; decides loss and
-    /// probabilities. Multi-label, the default, is left out of files.
-    #[serde(skip_serializing_if = "Task::is_multi_label")]
-    pub task: Task,
-    /// Clips of a snippet.
-    pub clips: usize,
-    /// Snippets of a step.
-    pub batch: usize,
-    /// Most epochs.
-    pub epochs: usize,
-    /// Rate at first.
-    pub rate: f64,
-    /// Weight decay, as a share of the rate.
-    pub decay: f32,
-    /// Epochs without a better validation loss after which the rate is divided by ten.
-    pub patience: usize,
-    /// Epochs without a lower validation loss after which training ends.
-    pub stop_after: usize,
-    /// Schedule of the rate.
-    pub schedule: Schedule,
-    /// Of the weights at the start, the order of the videos, the places of snippets, and whatever
-    /// training draws.
-    pub seed: u64,
-}
-
-/// Schedule of the rate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Schedule {
-    /// By ten where the validation loss stands still.
-    #[default]
-    Plateau,
-    /// Half a cosine down to nothing at the last epoch, after it has risen (Loshchilov and Hutter
-    /// 2017).
-    Cosine,
-}
-
-impl FromStr for Schedule {
-    type Err = &'static str;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "plateau" => Ok(Schedule::Plateau),
-            "cosine" => Ok(Schedule::Cosine),
-            _ => Err("choose plateau or cosine"),
-        }
-    }
-}
-
-/// Share of a cosine schedule in which the rate rises: a network whose norms know nothing yet is
-/// thrown far by large steps.
-const WARM_UP: f64 = 0.05;
-
-impl Default for Recipe {
-    fn default() -> Self {
-        Recipe {
-            task: Task::MultiLabel,
-            clips: 30,
-            batch: 32,
-            epochs: 100,
-            rate: 1e-4,
-            decay: 1e-2,
-            patience: 10,
-            stop_after: 20,
-            schedule: Schedule::Plateau,
-            seed: 1,
-        }
-    }
-}
+use crate::{dataset::metrics::Predictions, parallel::for_each_mut};
 
 /// The training data. A row is a video at a working rate.
 pub struct Examples {
@@ -108,73 +32,8 @@ pub struct Examples {
     pub validation: Vec<usize>,
 }
 
-/// Progress of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Standing {
-    /// Epochs that are done.
-    pub epoch: usize,
-    /// The rate, and whether the loss stands still.
-    pub plateau: Plateau,
-    /// Whether training has ended before the last epoch.
-    pub stopped: bool,
-}
-
-impl Standing {
-    /// Returns whether a run of at most `epochs` is over.
-    #[must_use]
-    pub fn is_over(&self, epochs: usize) -> bool {
-        self.stopped || self.epoch >= epochs
-    }
-}
-
-/// Results of an epoch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Epoch {
-    /// Its number, from 1.
-    pub epoch: usize,
-    /// Rate of its first step.
-    pub rate: f64,
-    /// Mean loss of its steps.
-    pub train_loss: f64,
-    /// Loss of the videos' probabilities: binary cross entropy, or of a single-label task cross
-    /// entropy.
-    pub validation_loss: f64,
-    /// The measures of section 6 on the validation part.
-    #[serde(flatten)]
-    pub areas: ShortAreas,
-    /// Whether its validation loss is the lowest so far.
-    pub best: bool,
-}
-
-/// The areas of all labels together and, of a single-label task, top-1 accuracy.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct ShortAreas {
-    pub mu_ap: Option<f64>,
-    pub m_ap: Option<f64>,
-    pub w_ap: Option<f64>,
-    pub s_ap: Option<f64>,
-    /// Share of the videos whose most probable label is theirs, in [0, 1]. None where the task is
-    /// multi-label.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub top_1: Option<f64>,
-}
-
-impl ShortAreas {
-    /// Measures `predictions` as far as `task` asks.
-    #[must_use]
-    pub fn of(predictions: &Predictions, task: Task) -> ShortAreas {
-        let Areas { mu_ap, m_ap, w_ap, s_ap, .. } = predictions.areas();
-        let top_1 = if task == Task::SingleLabel { predictions.top_k_accuracy(1) } else { None };
-        ShortAreas { mu_ap, m_ap, w_ap, s_ap, top_1 }
-    }
-
-    /// Returns each with its name in the paper.
-    #[must_use]
-    pub fn by_name(&self) -> [(&'static str, Option<f64>); 4] {
-        [("muAP", self.mu_ap), ("mAP", self.m_ap), ("wAP", self.w_ap), ("sAP", self.s_ap)]
-    }
-}
+/// thrown far by large steps.
+const WARM_UP: f64 = 0.05;
 
 /// Why training stopped.
 #[derive(Debug, thiserror::Error)]

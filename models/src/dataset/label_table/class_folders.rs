@@ -12,15 +12,25 @@ use divita_video::{
 };
 
 use super::{
-    LabelTable, LabelTableError,
     entries::{Entry, table},
+    error::LabelTableError,
+    source::Source,
+    table::LabelTable,
 };
 use crate::dataset::video_files::group_by_id;
+
+/// Reads a folder.
+pub(super) fn read_source(source: &Source<'_>) -> Option<Result<LabelTable, LabelTableError>> {
+    match source {
+        Source::Folder(folder) => Some(read(folder)),
+        Source::Text(_) => None,
+    }
+}
 
 /// Reads the videos in the class folders of `folder`, by their path below it. A class folder may
 /// have sub-folders. A video whose file is in several class folders has several labels, and the
 /// first path of these in the order of names. Skipped files are logged.
-pub(super) fn read(folder: &Path) -> Result<LabelTable, LabelTableError> {
+fn read(folder: &Path) -> Result<LabelTable, LabelTableError> {
     fs::read_dir(folder)?;
     let root = Input::from(folder);
     let expanded = expand(std::slice::from_ref(&root), &Expansion::default());

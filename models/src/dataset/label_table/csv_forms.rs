@@ -4,15 +4,22 @@
 use std::collections::HashSet;
 
 use super::{
-    LabelTable, LabelTableError, Part, Split,
     entries::{Entry, table},
-    is_split,
+    error::LabelTableError,
     records::Records,
+    source::Source,
+    table::{LabelTable, Part, Split, is_split},
 };
+
+/// Reads any text.
+pub(super) fn read_source(source: &Source<'_>) -> Option<Result<LabelTable, LabelTableError>> {
+    let Source::Text(text) = source else { return None };
+    Some(parse(text))
+}
 
 /// Reads a table from CSV. The labels are in one column where the columns are `video`, `label` or
 /// `labels`, and splits.
-pub(super) fn parse(text: &str) -> Result<LabelTable, LabelTableError> {
+fn parse(text: &str) -> Result<LabelTable, LabelTableError> {
     let records = Records::new(text)?;
     let columns = records.columns();
     let place = |names: &[&str]| {

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{LabelTable, LabelTableError, Part, Split, is_split};
+use super::{
+    error::LabelTableError,
+    table::{LabelTable, Part, Split, is_split},
+};
 
 /// Maximum number of different labels, since statistics of pairs need memory for each pair.
 const MOST_LABELS: usize = 4096;

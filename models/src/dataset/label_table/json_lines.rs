@@ -4,13 +4,24 @@
 use serde_json::{Map, Value};
 
 use super::{
-    LabelTable, LabelTableError, Part,
     entries::{Entry, table},
-    is_split,
+    error::LabelTableError,
+    source::Source,
+    table::{LabelTable, Part, is_split},
 };
 
+/// Reads text that begins with `{`. Refuses a JSON list.
+pub(super) fn read_source(source: &Source<'_>) -> Option<Result<LabelTable, LabelTableError>> {
+    let Source::Text(text) = source else { return None };
+    match text.trim_start().as_bytes().first() {
+        Some(b'{') => Some(parse(text)),
+        Some(b'[') => Some(Err(LabelTableError::whole("the file is a JSON list: write an object a line instead"))),
+        _ => None,
+    }
+}
+
 /// Reads a table from JSON Lines. Other keys are ignored.
-pub(super) fn parse(text: &str) -> Result<LabelTable, LabelTableError> {
+fn parse(text: &str) -> Result<LabelTable, LabelTableError> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     table(lines.map(|(at, line)| entry(at as u64 + 1, line)).collect::<Result<_, _>>()?)
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
 
-use super::LabelTableError;
+use super::error::LabelTableError;
 
 /// The records of a CSV text.
 pub(super) struct Records<'a> {

@@ -2,7 +2,8 @@
 
 use half::{bf16, f16};
 
-use super::{Problem, Tensor, error::quoted};
+use super::error::{Problem, quoted};
+use crate::weights::Tensor;
 
 /// A type of number that is read.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -22,6 +22,7 @@
 //! - for the header of a safetensors file, which may have ten megabytes, about twenty times its
 //!   length.
 
+mod bytes;
 mod elements;
 mod error;
 mod pickle;
@@ -33,12 +34,10 @@ mod torch_zip;
 
 use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
 
+pub use bytes::MAX_FILE_BYTES;
 pub use error::{CheckpointError, Problem};
 
-use crate::weights::{Tensor, known_weights::sha256};
-
-/// The longest file that is read: 4 GiB.
-pub const MAX_FILE_BYTES: u64 = 4 << 30;
+use super::{known_weights::sha256, tensors::Tensor};
 
 /// Every tensor of a checkpoint.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -69,27 +68,44 @@ pub struct Checkpoint {
 pub fn read(path: &Path) -> Result<Checkpoint, CheckpointError> {
     file_bytes(path)
         .and_then(|bytes| {
-            let tensors = tensors(&bytes)?;
-            let facts =
-                if safetensors_file::begins(&bytes) { safetensors_file::facts(&bytes) } else { BTreeMap::new() };
+            let format = format(&bytes)?;
+            let (tensors, facts) = ((format.read)(&bytes)?, (format.facts)(&bytes));
             Ok(Checkpoint { tensors, sha256: sha256(&bytes), facts })
         })
         .map_err(|problem| CheckpointError { path: path.to_owned(), problem })
 }
 
+/// The tensors of a checkpoint by name.
+type Tensors = BTreeMap<String, Tensor>;
+
+/// A format of checkpoint files.
+struct Format {
+    /// Returns whether a file begins like this format.
+    begins: fn(&[u8]) -> bool,
+    /// Reads the tensors of a file.
+    read: fn(&[u8]) -> Result<Tensors, Problem>,
+    /// Reads the facts of a file.
+    facts: fn(&[u8]) -> BTreeMap<String, String>,
+}
+
+/// The formats, in the order in which they are tried. A new format is one file and one line here.
+/// Safetensors come before the older torch files: a header whose length has 0x80 as its lowest byte
+/// begins like a pickle.
+const FORMATS: [Format; 3] = [
+    Format { begins: torch_zip::begins, read: torch_zip::read, facts: |_| BTreeMap::new() },
+    Format { begins: safetensors_file::begins, read: safetensors_file::read, facts: safetensors_file::facts },
+    Format { begins: torch_legacy::begins, read: torch_legacy::read, facts: |_| BTreeMap::new() },
+];
+
+/// Finds the format of a checkpoint file whose bytes are `file`.
+fn format(file: &[u8]) -> Result<Format, Problem> {
+    FORMATS.into_iter().find(|format| (format.begins)(file)).ok_or(Problem::NotACheckpoint)
+}
+
 /// Returns the tensors of a checkpoint file whose bytes are `file`.
-fn tensors(file: &[u8]) -> Result<BTreeMap<String, Tensor>, Problem> {
-    if torch_zip::begins(file) {
-        torch_zip::read(file)
-    } else if safetensors_file::begins(file) {
-        // Before the older torch files: a header whose length has 0x80 as its lowest byte begins
-        // like a pickle.
-        safetensors_file::read(file)
-    } else if torch_legacy::begins(file) {
-        torch_legacy::read(file)
-    } else {
-        Err(Problem::NotACheckpoint)
-    }
+#[cfg(test)]
+fn tensors(file: &[u8]) -> Result<Tensors, Problem> {
+    (format(file)?.read)(file)
 }
 
 /// Returns the bytes of the file at `path`, where it is a file of bearable size.
@@ -108,12 +124,6 @@ fn file_bytes(path: &Path) -> Result<Vec<u8>, Problem> {
     // Where the file grows meanwhile, no more than its first length is read.
     file.take(metadata.len()).read_to_end(&mut bytes).map_err(Problem::Io)?;
     Ok(bytes)
-}
-
-/// Returns the `N` bytes that begin at `at`, where there are so many; integers in files are
-/// little-endian.
-fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
-    bytes.get(at..)?.first_chunk().copied()
 }
 
 #[cfg(test)]

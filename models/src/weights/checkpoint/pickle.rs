@@ -7,7 +7,11 @@
 
 use std::collections::HashMap;
 
-use super::{Problem, bytes_at, elements::Dtype, error::quoted};
+use super::{
+    bytes::bytes_at,
+    elements::Dtype,
+    error::{Problem, quoted},
+};
 
 /// The most instructions that are run; torch writes about 25 for each tensor.
 const MOST_INSTRUCTIONS: usize = 2_000_000;

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use safetensors::{Dtype as Stored, SafeTensorError, SafeTensors};
 
 use super::{
-    MAX_FILE_BYTES, Problem, Tensor, bytes_at,
+    bytes::{MAX_FILE_BYTES, bytes_at},
     elements::{self, Dtype, View},
-    error::quoted,
+    error::{Problem, quoted},
 };
+use crate::weights::Tensor;
 
 /// The longest header that is read, for about 100 000 tensors: parsed it needs twenty times as much
 /// memory.

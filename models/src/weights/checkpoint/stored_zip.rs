@@ -5,7 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Problem, bytes_at, error::quoted};
+use super::{
+    bytes::bytes_at,
+    error::{Problem, quoted},
+};
 
 const LOCAL_HEADER: [u8; 4] = *b"PK\x03\x04";
 const CENTRAL_HEADER: [u8; 4] = *b"PK\x01\x02";

@@ -7,11 +7,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    Problem, Tensor, bytes_at,
-    error::quoted,
+    bytes::bytes_at,
+    error::{Problem, quoted},
     pickle::{self, Object, Value},
     torch_tensors::{self, Storages},
 };
+use crate::weights::Tensor;
 
 /// `0x1950a86a20f9469cfc6c`, least significant byte first.
 const MAGIC_NUMBER: &[u8] = &[0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];

@@ -4,11 +4,11 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{
-    Problem, Tensor,
     elements::{self, View},
-    error::quoted,
+    error::{Problem, quoted},
     pickle::{Object, Pickled, Storage, TensorView, Value, unsigned},
 };
+use crate::weights::Tensor;
 
 /// The bytes of the storages by their keys.
 pub(super) type Storages<'a> = BTreeMap<&'a str, &'a [u8]>;

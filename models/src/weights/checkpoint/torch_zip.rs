@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Problem, Tensor,
-    error::quoted,
+    error::{Problem, quoted},
     pickle,
     stored_zip::{self, StoredZip},
     torch_tensors::{self, Storages},
 };
+use crate::weights::Tensor;
 
 /// Returns whether `file` begins like such an archive.
 pub(super) fn begins(file: &[u8]) -> bool {
