@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From labelled videos to a verified bundle: split, backbones, representations, heads, evaluation, bundle.
-# Each step is skipped where it is done, so the script may be stopped at any time and run again.
+# Makes a verified bundle from labelled videos: split, backbones, representations, heads, evaluation,
+# bundle. Finished steps are skipped, so the script can be stopped at any time and run again.
 set -euo pipefail
 
 usage() {
@@ -85,7 +85,7 @@ step() {
 }
 
 mkdir -p -- "$dir"
-# Results of other options must not be mixed. The options stand in the folder, one a line.
+# Results of different options must not be mixed. The folder records the options, one per line.
 options=$(printf '%s\n' "input $(realpath -- "$input")" "videos $(realpath -- "$videos")" "image ${image_weights:-none}" \
     "video ${video_weights:-none}" "image-network $image_network" "video-network $video_network" \
     "fps $fps" "backbone-epochs $backbone_epochs" "epochs $epochs" "ratios $ratios" \
@@ -98,7 +98,7 @@ else
     mv -- "$dir/options.txt.new" "$dir/options.txt"
 fi
 
-# A run that was begun goes on.
+# Resumes a run that was started.
 resume() {
     if [ -e "$1/recipe.json" ]; then echo --resume; fi
 }

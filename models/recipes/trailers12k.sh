@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# From Trailers12k's published representations to the bundle `films`: downloads, verifies, trains, selects, builds, classifies.
-# Every step leaves its result whole or not at all, so the script can be stopped at any time and run again.
+# Makes the bundle `films` from Trailers12k's published representations: downloads, verifies, trains,
+# selects, builds, classifies. The result of each step appears complete or not at all, so the script
+# can be stopped at any time and run again.
 set -euo pipefail
 
 usage() {
@@ -109,8 +110,8 @@ case "$base" in
         ;;
 esac
 
-# Gets the URL $2 into the file $1.part, from where an earlier attempt stopped. Tries again while bytes arrive. The last
-# error is in $failure.
+# Downloads the URL $2 into the file $1.part, and resumes an earlier attempt. Retries while bytes
+# arrive. $failure contains the last error.
 failure=""
 download() {
     local part="$1.part" url="$2" failures=0 before after status
@@ -139,7 +140,8 @@ download() {
     return 1
 }
 
-# Puts the file $1 into downloads, verified: from BASE, else from the URL $2. Its MD5 must be $3, if that is not empty.
+# Puts the file $1 into downloads and verifies it: from BASE, otherwise from the URL $2. Its MD5 must
+# be $3, if that is not empty.
 fetch() {
     local name="$1" url="$2" sum="$3" found file="$downloads/$1"
     if [ -f "$file" ]; then
@@ -154,7 +156,7 @@ fetch() {
         [ -z "$base" ] || url="$base/$name"
         echo "downloading $name"
         if ! download "$file" "$url"; then
-            # The whole file may have been there already: then there is nothing to ask for.
+            # The file may already be complete: then there is nothing to download.
             if [ -z "$sum" ] || [ "$(md5_of "$file.part")" != "$sum" ]; then
                 die "cannot download $url: $failure. Run again to go on"
             fi
@@ -172,7 +174,7 @@ fetch() {
 
 md5_of() { { md5sum < "$1" 2> /dev/null || echo -; } | cut -d ' ' -f 1; }
 
-# The sum that the file $1 must have: that of BASE, else the published one.
+# Prints the MD5 that the file $1 must have: that of BASE, otherwise the published one.
 wanted_sum() {
     local sum
     sum="$(base_sum "$1")"
@@ -198,7 +200,8 @@ if [ -z "$base" ]; then
 fi
 
 step "weights of the backbones"
-# Imports the network $1 from the file $2, which is published at the URL $3. Its SHA-256 begins with $4, if that is not empty.
+# Imports the network $1 from the file $2, which is published at the URL $3. Its SHA-256 begins with
+# $4, if that is not empty.
 import_weights() {
     local output="$weights/$1.safetensors" from="$downloads/$2"
     if [ -f "$output" ]; then
@@ -207,7 +210,7 @@ import_weights() {
     fi
     fetch "$2" "$3" "$(base_sum "$2")"
     if [ -n "$(base_sum "$2")" ] && [[ "$(sha256sum < "$from")" != "$4"* ]]; then
-        # BASE vouches for a file that is not the published one: it is imported, but not under the published name.
+        # BASE lists a file that is not the published one: import it, but not under the published name.
         not_published=yes
         from="$weights/from-base-$2"
         ln -sf "$downloads/$2" "$from"
@@ -240,7 +243,7 @@ for store in "${stores[@]}"; do
     [ -n "$keep" ] || rm -f "$downloads/$archive"
 done
 
-# Whether the step $1 was done with the settings $2.
+# Succeeds if the step $1 was done with the settings $2.
 is_done() { [ "$(cat "$runs/.$1" 2> /dev/null)" = "$2" ]; }
 mark_done() { echo "$2" > "$runs/.$1.part" && mv -f "$runs/.$1.part" "$runs/.$1"; }
 
