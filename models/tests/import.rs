@@ -87,7 +87,7 @@ fn another_network_is_refused_by_name() {
     files
         .refused("cat", &["14 missing (cam.1.weight", "1 of another shape (cls.weight [10, 64] instead of [10, 128])"]);
     files.refused("resnet", &["265 missing (conv1.weight", "6 unknown (bn.bias"]);
-    files.refused("vgg", &["no network is called vgg", "shufflenet-2d"]);
+    files.refused("vgg", &["no network is named vgg", "shufflenet-2d"]);
     let mut extra = head;
     extra.0.insert("cam.9.weight".to_owned(), counter());
     Files::new("extra.safetensors", &[("", &extra)]).refused("mean", &["1 unknown (cam.9.weight)"]);

@@ -105,7 +105,7 @@ fn what_is_missing_or_wrong_is_said() {
     fs::write(folder.path().join("p.csv"), PREDICTED).unwrap();
     assert_fails(&command.output().unwrap(), 1, &["a.mp4 and other/a.mov are different videos with the same id"]);
     fails("{\"event\": \"result\"}\n", "p.csv", "no probability");
-    fails("{broken\n", "p.csv", "line 1 is no event");
+    fails("{broken\n", "p.csv", "line 1: not an event");
     fails(PREDICTED, "split7=p.csv", "no such split");
     fails(PREDICTED, "absent.csv", "absent.csv");
 }

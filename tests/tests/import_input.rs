@@ -196,7 +196,7 @@ fn options_state_a_preprocessing_and_the_file_carries_it_to_the_store() {
     let again = models(folder, &["import", "shufflenet-3d", "a.safetensors", "--output", "c.safetensors"]);
     assert!(stderr(&again).contains("0 to 255 minus (114.7748"), "{}", stderr(&again));
     for (options, words) in [
-        (&["--input", "imagnet"][..], "no normalisation is called imagnet"),
+        (&["--input", "imagnet"][..], "no normalisation is named imagnet"),
         (&["--std", "0,1,1"], "--std above 0"),
         (&["--resize", "100"], "--resize must be 112"),
     ] {

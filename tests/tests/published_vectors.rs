@@ -159,7 +159,7 @@ fn weights_of_another_network_or_width_are_refused_and_both_are_named() {
     fs::rename(unnamed.join(&image), unnamed.join("mine.zarr")).unwrap();
     done(&unnamed, &[&TRAIN[..], &["mine.zarr"]].concat());
     let refused = build(&unnamed, &["--image-weights", "../2d.safetensors"]);
-    assert_fails(&refused, 1, &["image stream (1024 features) do not say which network made them"]);
+    assert_fails(&refused, 1, &["image stream (1024 features) do not state the network that made them"]);
 
     // The right weights are accepted, and `compare` knows the paper's row.
     done(folder, &[&BUILD[..], &["--image-weights", "2d.safetensors"]].concat());

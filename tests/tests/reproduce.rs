@@ -149,7 +149,7 @@ fn archives_are_held_to_the_published_sums() {
 
     let none = reproduce(folder, &["--tables", "7"]);
     assert!(stdout(&none).contains("72.55 ± 0.89") && stderr(&none).contains("cannot train any row"));
-    let words = ["--rows Swin: these tables have no such row", "ShuffleNet-F"];
+    let words = ["--rows Swin: no such row in these tables", "ShuffleNet-F"];
     assert_fails(&reproduce(folder, &["--tables", "10", "--rows", "Swin"]), 1, &words);
     assert_fails(&reproduce(&folder.join("trailers12k"), &[]), 1, &["mtgc.csv"]);
     assert_fails(&reproduce(folder, &["--tables", "5"]), 2, &["6..=11"]);

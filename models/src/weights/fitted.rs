@@ -111,7 +111,7 @@ impl Fitted {
         let others: Vec<String> = self.splits().into_iter().filter_map(other).collect();
         (!others.is_empty()).then(|| {
             format!(
-                "was trained on another split, {}: it may have learned from test videos of the heads",
+                "was fitted by another split, {}: of the videos that judge the heads it may have learned some",
                 others.join(" and ")
             )
         })
