@@ -121,10 +121,10 @@ pub enum VideoError {
         width: usize,
         /// Height in pixels.
         height: usize,
-        /// The limit, in words.
+        /// The limit, for people.
         limit: &'static str,
     },
-    /// Nothing to look at.
+    /// No pictures.
     #[error("it has no pictures; {hint}")]
     Empty {
         /// What to do.

@@ -45,7 +45,7 @@ impl SkipReason {
     }
 }
 
-/// A file or folder that no input stands for.
+/// A file or folder that was skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
     /// Path below the named folder.
@@ -54,7 +54,7 @@ pub struct Skipped {
     pub reason: SkipReason,
 }
 
-/// What the inputs of a command stand for.
+/// The expanded inputs of a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expanded {
     /// The inputs, in the order of the command line; those of a folder in the order of their names.
@@ -101,7 +101,7 @@ pub fn skipped_line(folder: &str, paths: &[&str], reason: &str) -> String {
 pub struct Expansion {
     /// Whether sub-folders are read.
     pub recurse: bool,
-    /// Which inputs are looked at; others stand for themselves, to be refused when they are opened.
+    /// Schemes of the inputs to expand. Other inputs are kept, and refused when they are opened.
     pub allowed: AllowedSchemes,
 }
 

@@ -38,7 +38,7 @@ fn open(input: &Input, backends: &[Backend]) -> Result<Box<dyn FrameSource>, Sou
     if let Some(uri) = input.uri() {
         return open_path(input, &uri.local_path()?, &uri.options, backends);
     }
-    // Only when nothing of that very name exists do options begin at the first `?`.
+    // A `?` begins options only if no file of the whole name exists.
     match input.path_with_options() {
         Some((path, options)) if !fs::exists(input.as_path()).unwrap_or(false) => {
             open_path(input, path, options, backends)
@@ -73,7 +73,7 @@ fn open_path(
     let Some(open_other) = backends.iter().find_map(|backend| backend.open_file) else { return Err(refusal) };
     log::info!("read through another backend, since by itself {refusal}: {name}");
     match open_other(input, path) {
-        // What is too large for everyone is best said with its size.
+        // The refusal that states the size is the most useful one.
         Err(_) if matches!(refusal.cause(), Some(VideoError::TooLarge { .. })) => Err(refusal),
         opened => opened,
     }

@@ -1,4 +1,4 @@
-//! How the program came onto this machine, so that a hint names something that can be done here.
+//! How the program was installed, so that a hint names something that works on this machine.
 
 use std::path::Path;
 

@@ -134,18 +134,18 @@ mod tests {
         Timestamp::from_nanos(seconds * 1_000_000_000)
     }
 
-    fn packet(index: u64) -> PacketId {
-        PacketId { index, time: 0, before: vec![2] }
+    fn packet(index: u64, before: &[i64]) -> PacketId {
+        PacketId { index, time: 0, before: before.to_vec() }
     }
 
     #[test]
     fn a_run_goes_from_the_damaged_picture_to_the_first_exact_one() {
         let mut losses = Losses::default();
         losses.show(1, at(1));
-        losses.begin(packet(5), at(3));
+        losses.begin(packet(5, &[2]), at(3));
         losses.show(2, at(2));
         losses.show(3, at(3));
-        losses.refuse(packet(6), at(4));
+        losses.refuse(packet(6, &[]), at(4));
         // A recovery point before the damage says nothing of it.
         losses.recover(5, ExactFrom::Time(0));
         losses.recover(7, ExactFrom::Time(6));
@@ -160,9 +160,9 @@ mod tests {
     #[test]
     fn damage_behind_a_recovery_point_prolongs_the_run() {
         let mut losses = Losses::default();
-        losses.refuse(packet(1), at(1));
+        losses.refuse(packet(1, &[]), at(1));
         losses.recover(2, ExactFrom::Time(2));
-        losses.refuse(packet(3), at(3));
+        losses.refuse(packet(3, &[]), at(3));
         losses.show(2, at(2));
         losses.end(at(3));
         assert_eq!(losses.take(), Some(Loss { at: at(1), until: at(3), frames: 3 }));

@@ -1,4 +1,4 @@
-//! The trait of everything that gives frames, and what a source says of itself.
+//! The trait of everything that gives frames, and what a source states about itself.
 
 use divita_runtime::event::Event;
 use divita_runtime::frame::{Frame, Timestamp};

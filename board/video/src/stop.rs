@@ -7,15 +7,15 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-/// How often a reader of a silent pipe looks whether the program was told to stop.
-const GLANCE: Duration = Duration::from_millis(100);
+/// Interval at which a reader of a silent pipe checks the request to stop.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Bytes that are read of a pipe at once: all that Linux keeps in one; and how many such pieces are
 /// read ahead.
 const PIECE: usize = 1 << 16;
 const AHEAD: usize = 4;
 
-/// Whether the program was told to stop.
+/// The request to stop.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
@@ -40,7 +40,7 @@ impl Stop {
     }
 }
 
-/// A pipe or a device, which may keep its reader waiting for ever: it ends when the program is told
+/// A pipe or a device, which may keep its reader waiting for ever. It ends when the program is told
 /// to stop. Another thread reads it ahead.
 pub struct Stoppable {
     pieces: Receiver<io::Result<Vec<u8>>>,
@@ -88,7 +88,7 @@ impl Read for Stoppable {
             if bytes > 0 || buffer.is_empty() {
                 return Ok(bytes);
             }
-            match self.pieces.recv_timeout(GLANCE) {
+            match self.pieces.recv_timeout(POLL_INTERVAL) {
                 Ok(piece) => {
                     self.piece = io::Cursor::new(piece?);
                     if self.piece.get_ref().is_empty() {

@@ -25,7 +25,7 @@ pub const BACKEND: Backend = Backend {
 };
 
 /// How one shot looks.
-struct Look {
+struct Shot {
     /// How long it is shown, in tenths of a second.
     tenths: u64,
     /// Luma of the darkest and of the brightest part of its stripes.
@@ -41,13 +41,13 @@ struct Look {
 /// The shots, shown in turn from the start again until the time is up. Neighbours differ in
 /// brightness and in colour, and no two lengths are the same, so that a detector cannot be right by
 /// counting.
-const LOOKS: [Look; 6] = [
-    Look { tenths: 15, luma: (30, 90), chroma: (150, 110), slant: 1, speed: 1 },
-    Look { tenths: 22, luma: (120, 220), chroma: (110, 140), slant: 2, speed: 2 },
-    Look { tenths: 9, luma: (20, 50), chroma: (128, 128), slant: 0, speed: 3 },
-    Look { tenths: 31, luma: (90, 160), chroma: (90, 90), slant: 3, speed: 1 },
-    Look { tenths: 12, luma: (170, 230), chroma: (128, 170), slant: 1, speed: 4 },
-    Look { tenths: 18, luma: (60, 110), chroma: (170, 100), slant: 0, speed: 2 },
+const SHOTS: [Shot; 6] = [
+    Shot { tenths: 15, luma: (30, 90), chroma: (150, 110), slant: 1, speed: 1 },
+    Shot { tenths: 22, luma: (120, 220), chroma: (110, 140), slant: 2, speed: 2 },
+    Shot { tenths: 9, luma: (20, 50), chroma: (128, 128), slant: 0, speed: 3 },
+    Shot { tenths: 31, luma: (90, 160), chroma: (90, 90), slant: 3, speed: 1 },
+    Shot { tenths: 12, luma: (170, 230), chroma: (128, 170), slant: 1, speed: 4 },
+    Shot { tenths: 18, luma: (60, 110), chroma: (170, 100), slant: 0, speed: 2 },
 ];
 
 /// Length of the stripes' luma wave, in pixels.
@@ -104,8 +104,8 @@ impl TestPattern {
     pub fn cuts(&self) -> impl Iterator<Item = u64> + use<> {
         let pattern = *self;
         let mut tenths = 0;
-        let starts = LOOKS.iter().cycle().map(move |look| {
-            tenths += look.tenths;
+        let starts = SHOTS.iter().cycle().map(move |shot| {
+            tenths += shot.tenths;
             pattern.frame_at(tenths)
         });
         // A rate of less than a frame a shot would put two cuts on one frame.
@@ -122,20 +122,20 @@ impl TestPattern {
         (tenths * u64::from(self.rate.0)).div_ceil(10 * u64::from(self.rate.1))
     }
 
-    /// Returns the look of frame `index`.
-    fn look(&self, index: u64) -> &'static Look {
-        let all: u64 = LOOKS.iter().map(|look| look.tenths).sum();
+    /// Returns the shot of frame `index`.
+    fn shot(&self, index: u64) -> &'static Shot {
+        let all: u64 = SHOTS.iter().map(|shot| shot.tenths).sum();
         // The last tenth that has begun when the frame is shown, so that a shot starts on the
         // frames `cuts` names.
         let tenths = index * 10 * u64::from(self.rate.1) / u64::from(self.rate.0);
         let mut left = tenths % all;
-        for look in &LOOKS {
-            match left.checked_sub(look.tenths) {
+        for shot in &SHOTS {
+            match left.checked_sub(shot.tenths) {
                 Some(rest) => left = rest,
-                None => return look,
+                None => return shot,
             }
         }
-        &LOOKS[0]
+        &SHOTS[0]
     }
 
     /// Returns the presentation time of frame `index`.
@@ -167,7 +167,7 @@ pub struct TestPatternSource {
     stripes: Vec<u8>,
     samples: Vec<u8>,
     next: u64,
-    /// When the first picture was asked for.
+    /// When the first picture was requested.
     begun: Option<Instant>,
 }
 
@@ -191,22 +191,22 @@ impl TestPatternSource {
     /// Draws frame `index` into `samples`.
     fn draw(&mut self, index: u64) {
         let TestPattern { width, height, .. } = self.pattern;
-        let look = self.pattern.look(index);
-        let (dark, span) = (look.luma.0, usize::from(look.luma.1 - look.luma.0));
+        let shot = self.pattern.shot(index);
+        let (dark, span) = (shot.luma.0, usize::from(shot.luma.1 - shot.luma.0));
         for (x, sample) in self.stripes.iter_mut().enumerate() {
             // A triangle from dark to bright and back over one wave.
             let height = (x % WAVE).min(WAVE - x % WAVE);
             *sample = dark + (span * height / (WAVE / 2)) as u8;
         }
         let (luma, chroma) = self.samples.split_at_mut(width * height);
-        let moved = index as usize % WAVE * look.speed;
+        let moved = index as usize % WAVE * shot.speed;
         for (y, row) in luma.chunks_exact_mut(width).enumerate() {
-            let from = (moved + y * look.slant) % WAVE;
+            let from = (moved + y * shot.slant) % WAVE;
             row.copy_from_slice(&self.stripes[from..from + width]);
         }
         let (u, v) = chroma.split_at_mut(chroma.len() / 2);
-        u.fill(look.chroma.0);
-        v.fill(look.chroma.1);
+        u.fill(shot.chroma.0);
+        v.fill(shot.chroma.1);
     }
 }
 
@@ -273,7 +273,7 @@ mod tests {
                 index += 1;
             }
             assert_eq!(index, pattern.frames);
-            // At less than a frame a shot the same look may come round again; the cuts seen are
+            // At less than a frame a shot the same shot may come round again; the cuts seen are
             // then fewer.
             if !query.contains("1/7") {
                 assert_eq!(cuts, pattern.cuts().collect::<Vec<_>>(), "{query}");

@@ -22,8 +22,8 @@ pub(crate) struct CodecFormat {
 /// Pictures come out in order of their times. A codec never asks for a packet twice, so that it
 /// works on streams that cannot go back: whatever it may need again, it keeps.
 pub trait Codec: Send {
-    /// Returns what the stream says of its pictures, as far as the packets so far tell. With
-    /// `complete` no more will be pushed before the first picture is wanted.
+    /// Returns what the stream states about its pictures, once the packets so far state it. With
+    /// `complete`, no more packets come before the first picture.
     ///
     /// # Errors
     /// When the stream cannot be decoded, or is `complete` and says nothing.
@@ -61,7 +61,7 @@ pub trait Codec: Send {
     /// decoded.
     fn take_refusal(&mut self) -> Option<SourceError>;
 
-    /// Returns what the stream says of the current picture.
+    /// Returns what the stream states about the current picture.
     fn facts(&self) -> CodecFacts;
 
     /// Returns the current picture, shown at `time`.
@@ -82,7 +82,7 @@ pub enum Decoded {
     End,
 }
 
-/// What a codec tells of damage in the stream.
+/// A report of damage in the stream.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Note {
     /// Decoding starts where pictures need others that the stream does not have. Pictures before

@@ -19,7 +19,7 @@ pub(crate) struct ContainerFormat {
     pub open: fn(&str, Box<dyn SeekableReader>) -> Result<Opened, SourceError>,
     /// Bytes from the start of a file by which the format is recognised.
     pub signature_bytes: usize,
-    /// Opens a pipe or a device, in which no one can seek; `None` where the format needs that.
+    /// Opens a pipe or a device, which cannot seek; `None` where the format needs to seek.
     pub open_stream: Option<fn(&str, Stream) -> Result<Opened, SourceError>>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) type Stream = Box<dyn io::Read + Send>;
 /// A file or stream of packets.
 ///
 /// A container lists its video tracks; the caller selects one and reads its packets, in decoding
-/// order. Nothing but packets and times comes from it: codecs decode.
+/// order. A container gives packets and times; codecs decode.
 pub trait Container: Send {
     /// Returns the video tracks, those that cannot be decoded too.
     fn tracks(&self) -> &[Track];

@@ -13,7 +13,7 @@ use crate::error::VideoError;
 use crate::input::{InputOption, parse_rate};
 use crate::{FrameSource, SourceError, SourceInfo};
 
-/// Frames a second where the folder does not say (`folder?fps=12`).
+/// Default of frames per second (`folder?fps=12`).
 const DEFAULT_RATE: (u32, u32) = (24, 1);
 
 /// Largest number of pixels of a picture. A progressive JPEG takes some nine bytes for each while
@@ -123,7 +123,7 @@ impl ImagesSource {
             ColorType::Rgba16 => (8, 3, 2),
             other => return Err(VideoError::UnsupportedPictures { what: format!("of {other:?} colour") }.into()),
         };
-        // Where the EXIF data cannot be read, the picture is none the worse.
+        // A picture without readable EXIF data is upright.
         let exif = decoder.orientation().map_or(1, |stated| usize::from(stated.to_exif()));
         self.orientation = Orientation::ALL.get(exif.wrapping_sub(1)).copied().unwrap_or_default();
         let pixels = width * height;

@@ -147,7 +147,7 @@ pub(crate) fn parse_size(value: &str, sides: RangeInclusive<u32>) -> Option<(u32
     Some((side(width)?, side(height)?))
 }
 
-/// Returns what is said of an address that cannot be decoded.
+/// Returns the error for an address that cannot be decoded.
 fn bad_encoding() -> SourceError {
     AddressError::BadUri { problem: "each % must be followed by two hexadecimal digits, and the whole be UTF-8" }.into()
 }

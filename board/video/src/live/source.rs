@@ -19,7 +19,7 @@ pub type Opener = Box<dyn FnMut() -> Result<Box<dyn FrameSource>, SourceError> +
 
 /// How long the end of the capturing thread is waited for. A device that does not answer must not
 /// keep the program.
-const FAREWELL: Duration = Duration::from_millis(500);
+const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A live source. Times of its frames are since it was made, whatever happens to it on the way, so
 /// that a pause of the source is a pause of the stream.
@@ -116,7 +116,7 @@ impl Drop for LiveSource {
         self.queue.close();
         let Some(thread) = self.thread.take() else { return };
         let begun = Instant::now();
-        while !thread.is_finished() && begun.elapsed() < FAREWELL {
+        while !thread.is_finished() && begun.elapsed() < JOIN_TIMEOUT {
             thread::sleep(Duration::from_millis(5));
         }
         if thread.is_finished() {
@@ -159,7 +159,7 @@ impl Capture {
                         last = time;
                         let size = (frame.width(), frame.height());
                         if let Some(change) = self.machine.frame(self.start.elapsed(), size) {
-                            self.tell(change, None);
+                            self.report(change, None);
                         }
                         self.queue.push_frame(&frame, time);
                     }
@@ -196,10 +196,10 @@ impl Capture {
 
     fn fail(&mut self, fault: Fault, error: Option<SourceError>) {
         let change = self.machine.failed(self.start.elapsed(), fault);
-        self.tell(change, error.map(|error| error.to_string()));
+        self.report(change, error.map(|error| error.to_string()));
     }
 
-    fn tell(&self, change: Change, message: Option<String>) {
+    fn report(&self, change: Change, message: Option<String>) {
         let at = Timestamp::from_nanos(self.start.elapsed().as_nanos() as i64);
         self.queue.push(Item::Change { at, change, message, counters: self.machine.counters() });
     }

@@ -110,7 +110,7 @@ impl Drop for Buffers {
     }
 }
 
-/// Returns whether the call is to be made again, nothing being wrong.
+/// Returns whether to make the call again: nothing is wrong.
 fn not_yet(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }

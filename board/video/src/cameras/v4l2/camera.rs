@@ -20,7 +20,7 @@ use crate::SourceError;
 use crate::error::VideoError;
 use crate::input::AddressError;
 
-/// Size that is asked for where a driver does not say which it has.
+/// Size to request where a driver does not list its sizes.
 const USUAL_SIZE: (u32, u32) = (640, 480);
 
 /// A camera that is open and can give pictures.
@@ -133,7 +133,7 @@ impl Camera {
         Ok(())
     }
 
-    /// Asks for `choice`; the format that the driver then gives, and the rate if it tells.
+    /// Requests `choice`. Returns the format that the driver gives, and the rate if it states one.
     pub fn set_format(&self, choice: &Choice) -> Result<(Format, Option<Rate>), SourceError> {
         let wanted = Format::new(choice.size.0, choice.size.1, FourCC::new(&choice.code));
         let given = ask(|| self.device.set_format(&wanted)).map_err(|error| refusal(error, "set its format"))?;
@@ -157,7 +157,7 @@ pub(super) fn ask<T>(call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(io::Error::other("the driver's answer makes no sense")))
 }
 
-/// Returns the sentence for what the system answered while `doing` something.
+/// Returns the error for the system's answer while `doing` something.
 pub(super) fn refusal(error: io::Error, doing: &'static str) -> SourceError {
     let camera = |problem, hint| SourceError::from(CameraError::Refused { problem, hint });
     match Errno::from_io_error(&error) {

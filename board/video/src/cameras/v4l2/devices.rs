@@ -24,7 +24,7 @@ pub struct Device {
     pub formats: Vec<OfferedFormat>,
     /// What can be set.
     pub controls: Vec<OfferedControl>,
-    /// What is taken of it where the address does not say.
+    /// Format, size and rate that are chosen where the address states none.
     pub chosen: Option<Chosen>,
     /// Why it cannot be used, if it cannot.
     pub problem: Option<String>,
@@ -73,7 +73,7 @@ pub struct OfferedControl {
     pub menu: Vec<(u32, String)>,
 }
 
-/// What would be asked for.
+/// The format, size and rate that would be requested.
 #[derive(Debug, Serialize)]
 pub struct Chosen {
     /// The format.

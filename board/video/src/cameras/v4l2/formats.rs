@@ -145,7 +145,7 @@ pub(super) struct Offer {
     pub rates: Vec<RateRange>,
 }
 
-/// What a camera is asked for.
+/// A request to a camera.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Choice {
     pub format: PixelFormat,
@@ -168,7 +168,7 @@ pub(super) fn choose(offers: &[Offer], wish: &Wish) -> Option<Choice> {
     Some(Choice { format, code, size, rate: choose_rate(rates, wish.rate) })
 }
 
-/// Returns how far a size is from what is wanted: those that suffice before those that do not.
+/// Returns the distance of a size from the wanted one: sizes that suffice come before others.
 fn size_cost((width, height): (u32, u32), wanted: Option<(u32, u32)>) -> (bool, u64) {
     let pixels = u64::from(width) * u64::from(height);
     match wanted {

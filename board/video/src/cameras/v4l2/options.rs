@@ -14,7 +14,7 @@ const STALL: Duration = Duration::from_secs(5);
 const EXPECTED: &str = "use size=640x480, fps=15 or fps=30000/1001, format=yuyv, nv12, mjpeg or grey, stall_s=5 (1 to 3600), \
      or a control that `divita devices` lists, as in brightness=128";
 
-/// What an address says of how its camera is to be used.
+/// How to set up a camera, by its address.
 #[derive(Debug, PartialEq)]
 pub(super) struct Options {
     pub wish: Wish,

@@ -5,7 +5,7 @@ use super::nal::{self, START_CODE};
 use super::parameter_sets::ParameterSets;
 use crate::SourceError;
 
-/// An access unit that the decoder refused: broken, or in want of one before it that was.
+/// An access unit that the decoder refused: damaged, or without a picture that it needs.
 #[derive(Debug)]
 pub(crate) struct DamagedPicture;
 
@@ -26,7 +26,7 @@ pub(crate) struct AccessUnit {
     recovery: Option<u32>,
 }
 
-/// What the headers of a picture's slices say.
+/// The kind of a picture, by the headers of its slices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PictureKind {
     /// Whether no later picture needs one before it (IDR).

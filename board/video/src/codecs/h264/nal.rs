@@ -10,7 +10,7 @@ pub(super) const SUPPLEMENTAL: u8 = 6;
 pub(super) const SEQUENCE_PARAMETERS: u8 = 7;
 pub(super) const PICTURE_PARAMETERS: u8 = 8;
 
-/// Returns the type of a NAL unit, 0 (which means nothing) for an empty one.
+/// Returns the type of a NAL unit; 0, which is no type, for an empty one.
 pub(super) fn kind(unit: &[u8]) -> u8 {
     unit.first().map_or(0, |header| header & 31)
 }

@@ -138,7 +138,7 @@ impl Fields {
                 *edge = bits.unsigned()?;
             }
         }
-        // What follows is advice; where it is cut short, the pictures are none the worse.
+        // The rest is optional: a set that is cut short here can be decoded.
         let stated = bits.flag().unwrap_or(false);
         let sample_aspect = if stated { sample_aspect(bits).flatten() } else { None };
         let (full_range, matrix_coefficients) = match stated {

@@ -40,7 +40,7 @@ impl TolerantDecoder {
     /// When no picture can be made of it. The next one may be decoded.
     pub fn decode(&mut self, data: &[u8], time: i64) -> Result<(), DamagedPicture> {
         let inner = &mut self.inner;
-        // After a panic nothing of the decoder is used again.
+        // After a panic the decoder is replaced.
         let decoded = catch_unwind(AssertUnwindSafe(|| {
             let units = parse_annex_b(data);
             let refused = units.iter().filter(|unit| inner.decode_nal(unit).is_err()).count();

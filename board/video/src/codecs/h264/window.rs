@@ -51,7 +51,7 @@ impl Window {
     /// Adds a packet. Packets that were decoded are dropped if there are too many bytes.
     pub fn push(&mut self, packet: &Packet) {
         let bytes = packet.data.len();
-        if self.held() + bytes > self.limit {
+        if self.held() + bytes + size_of::<Entry>() > self.limit {
             self.forget(self.next);
         }
         if self.data.len() + bytes > self.data.capacity() {

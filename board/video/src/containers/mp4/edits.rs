@@ -35,12 +35,12 @@ struct Edit {
     rate: u32,
 }
 
-/// What the edit list says.
+/// An edit list.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct EditList(Vec<Edit>);
 
 impl EditList {
-    /// Everything, from media time 0 on, which is shown at `begin`.
+    /// Shows everything, from media time 0 on, at `begin`.
     fn all_from(begin: Timestamp) -> Self {
         EditList(vec![Edit { begin, origin: 0, start: i64::MIN, end: i64::MAX, rate: NORMAL }])
     }

@@ -61,13 +61,13 @@ struct GStreamerSource {
     /// The first picture, which was looked at to know the size.
     first: Option<gst::Sample>,
     /// The caps of the picture before, what they say, and how it lies.
-    looks: Option<Looks>,
+    format: Option<PictureFormat>,
     clock: Clock,
     feed: Feed,
 }
 
 /// What holds for all pictures with the same caps.
-struct Looks {
+struct PictureFormat {
     caps: gst::Caps,
     info: gst_video::VideoInfo,
     orientation: Orientation,
@@ -131,9 +131,16 @@ impl GStreamerSource {
             let hint = "check that it is a video and is complete, with gst-discoverer-1.0";
             return Err(feed.messages.missing().unwrap_or_else(|| VideoError::Empty { hint }.into()));
         };
-        let looks = Looks::of(&first, &feed.sink)?;
-        let info = describe(request, &looks.info, &feed);
-        Ok(GStreamerSource { info, lent: None, first: Some(first), looks: Some(looks), clock: Clock::default(), feed })
+        let format = PictureFormat::new(&first, &feed.sink)?;
+        let info = describe(request, &format.info, &feed);
+        Ok(GStreamerSource {
+            info,
+            lent: None,
+            first: Some(first),
+            format: Some(format),
+            clock: Clock::default(),
+            feed,
+        })
     }
 
     /// Puts the next picture into `lent`; returns its time.
@@ -154,12 +161,12 @@ impl GStreamerSource {
                     None => return Ok(None),
                 },
             };
-            let Some(time) = self.clock.tell(&sample) else { continue };
-            if self.looks.as_ref().is_none_or(|looks| sample.caps() != Some(looks.caps.as_ref())) {
-                self.looks = Some(Looks::of(&sample, &self.feed.sink)?);
+            let Some(time) = self.clock.time(&sample) else { continue };
+            if self.format.as_ref().is_none_or(|format| sample.caps() != Some(format.caps.as_ref())) {
+                self.format = Some(PictureFormat::new(&sample, &self.feed.sink)?);
             }
-            if let (Some(looks), Some(buffer)) = (&self.looks, sample.buffer_owned()) {
-                let frame = gst_video::VideoFrame::from_buffer_readable(buffer, &looks.info);
+            if let (Some(format), Some(buffer)) = (&self.format, sample.buffer_owned()) {
+                let frame = gst_video::VideoFrame::from_buffer_readable(buffer, &format.info);
                 self.lent = Some(frame.map_err(|_| unreadable("a picture's memory cannot be read"))?);
                 return Ok(Some(time));
             }
@@ -184,8 +191,8 @@ impl FrameSource for GStreamerSource {
                 return other.map(|_| None);
             }
         };
-        let (Some(frame), Some(looks)) = (&self.lent, &self.looks) else { return Ok(None) };
-        match lend(frame, looks, time) {
+        let (Some(frame), Some(format)) = (&self.lent, &self.format) else { return Ok(None) };
+        match lend(frame, format, time) {
             Ok(frame) => Ok(Some(frame)),
             Err(error) => {
                 self.feed.ended = true;
@@ -277,20 +284,20 @@ impl Feed {
     }
 }
 
-impl Looks {
-    fn of(sample: &gst::Sample, sink: &gst_app::AppSink) -> Result<Self, SourceError> {
+impl PictureFormat {
+    fn new(sample: &gst::Sample, sink: &gst_app::AppSink) -> Result<Self, SourceError> {
         let caps = sample.caps_owned().ok_or_else(|| unreadable("a picture does not say what it is"))?;
         let info =
             gst_video::VideoInfo::from_caps(&caps).map_err(|_| unreadable("a picture does not say what it is"))?;
         let orientation = sink.static_pad("sink").map_or(Orientation::Upright, |pad| colour::orientation(&pad));
-        Ok(Looks { caps, info, orientation })
+        Ok(PictureFormat { caps, info, orientation })
     }
 }
 
 impl Clock {
     /// Returns the time of `sample` since the first; none when it has none or is not later than the
     /// one before.
-    fn tell(&mut self, sample: &gst::Sample) -> Option<Timestamp> {
+    fn time(&mut self, sample: &gst::Sample) -> Option<Timestamp> {
         let shown = sample.buffer()?.pts()?;
         let running = match sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>()) {
             Some(segment) => segment.to_running_time(shown)?,
@@ -387,7 +394,7 @@ fn describe(request: &Request, video: &gst_video::VideoInfo, feed: &Feed) -> Sou
 /// Returns the planes of `frame`, wherever they lie in its buffer.
 fn lend<'a>(
     frame: &'a gst_video::VideoFrame<gst_video::video_frame::Readable>,
-    looks: &Looks,
+    format: &PictureFormat,
     time: Timestamp,
 ) -> Result<Frame<'a>, SourceError> {
     let plane = |k: u32| -> Result<Plane<'a>, SourceError> {
@@ -405,8 +412,8 @@ fn lend<'a>(
         _ => return Err(unreadable("its pictures are neither I420 nor NV12").into()),
     };
     let frame = Frame::new(pixels, frame.width() as usize, frame.height() as usize, time)?;
-    let frame = frame.with_colour(colour::colour(&looks.info)).with_orientation(looks.orientation);
-    Ok(frame.with_sample_aspect(colour::sample_aspect(&looks.info)))
+    let frame = frame.with_colour(colour::colour(&format.info)).with_orientation(format.orientation);
+    Ok(frame.with_sample_aspect(colour::sample_aspect(&format.info)))
 }
 
 /// Returns the error for a failure that GStreamer does not explain.
