@@ -12,7 +12,7 @@ use std::path::Path;
 use divita_tests::root;
 
 /// The crates whose modules are checked, by their folders.
-const CRATES: [&str; 5] = ["runtime", "runtime/executor", "board/video", "board/console", "models"];
+const CRATES: [&str; 6] = ["runtime", "runtime/executor", "board/video", "board/console", "board", "models"];
 
 /// A path as the names between `::`.
 type Names = Vec<String>;

@@ -1,6 +1,7 @@
 //! `divita bench`: what each stage costs on this machine.
 
 mod networks;
+mod stage;
 
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -28,6 +29,7 @@ use crate::meter::{cpu_time, peak_memory};
 use crate::options::{BundleOption, ExecutorOption, MethodOptions, ReadingOptions};
 use crate::session::Outcome;
 use crate::session::{Classification, Method};
+use stage::{Stage, milliseconds, timed};
 
 /// Measure this machine: the latency of every stage, and the CPU time of a whole run beside decoding alone.
 ///
@@ -80,17 +82,6 @@ struct Figures {
     clips_per_s: f64,
     peak_memory_bytes: Option<u64>,
     stages: Vec<Stage>,
-}
-
-/// Latencies of one stage in milliseconds.
-#[derive(Serialize)]
-struct Stage {
-    name: String,
-    runs: usize,
-    p50_ms: f64,
-    p90_ms: f64,
-    p99_ms: f64,
-    max_ms: f64,
 }
 
 /// Times that the input is decoded and classified.
@@ -221,7 +212,7 @@ impl Bench {
             ("backbones, a clip", clip),
             ("heads, a clip", heads),
         ];
-        Ok(named.into_iter().filter_map(|(name, times)| Stage::of(name.to_owned(), times)).collect())
+        Ok(named.into_iter().filter_map(|(name, times)| Stage::from_times(name.to_owned(), times)).collect())
     }
 }
 
@@ -306,37 +297,6 @@ impl Consumer for Stages {
     fn finish(&mut self, _: &Ending) -> Result<()> {
         Ok(())
     }
-}
-
-impl Stage {
-    fn of(name: String, mut times: Vec<Duration>) -> Option<Self> {
-        times.sort();
-        let last = times.len().checked_sub(1)?;
-        let at = |share: f64| milliseconds(times[(share * last as f64).round() as usize]);
-        Some(Stage { name, runs: times.len(), p50_ms: at(0.5), p90_ms: at(0.9), p99_ms: at(0.99), max_ms: at(1.0) })
-    }
-
-    /// The names of a table's columns.
-    fn heading() -> String {
-        format!("{:<34} {:>6} {:>9} {:>9} {:>9} {:>9}\n", "milliseconds", "runs", "p50", "p90", "p99", "max")
-    }
-
-    /// A line of a table.
-    fn row(&self) -> String {
-        let Stage { name, runs, p50_ms, p90_ms, p99_ms, max_ms } = self;
-        format!("{name:<34} {runs:>6} {p50_ms:>9.3} {p90_ms:>9.3} {p99_ms:>9.3} {max_ms:>9.3}\n")
-    }
-}
-
-fn timed<T>(times: &mut Vec<Duration>, work: impl FnOnce() -> T) -> T {
-    let before = Instant::now();
-    let done = work();
-    times.push(before.elapsed());
-    done
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
 }
 
 fn table(figures: &Figures) -> String {

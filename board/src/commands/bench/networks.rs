@@ -8,7 +8,7 @@ use divita_runtime::network::{Executor, Networks, SingleNetwork};
 use divita_runtime::sampler::WorkingRate;
 use serde::Serialize;
 
-use super::{Stage, milliseconds, timed};
+use super::stage::{Stage, milliseconds, timed};
 use crate::options::BundlePlace;
 
 /// The figures; milliseconds are wall-clock, on one thread.
@@ -58,7 +58,7 @@ pub fn measure(place: &BundlePlace, executor: Executor, runs: usize) -> Result<N
             timed(&mut times, || network.run())?;
         }
         let fused = network.is_fused();
-        networks.extend(Stage::of(name, times).map(|latency| NetworkFigure { fused, latency }));
+        networks.extend(Stage::from_times(name, times).map(|latency| NetworkFigure { fused, latency }));
         Ok(())
     };
     if let Some(stream) = &manifest.streams.image {
