@@ -4,14 +4,17 @@
 use divita_runtime::frame::Frame;
 
 use crate::backend::{Backend, FileFormat, Scheme};
-use crate::cameras::v4l2;
 use crate::containers::{self, CONTAINERS};
 use crate::input::AddressError;
-use crate::streams::gstreamer;
-use crate::{FrameSource, Input, Loss, SourceError, SourceInfo, file, test_pattern};
+use crate::{FrameSource, Input, Loss, SourceError, SourceInfo, test_pattern};
 
 /// Everything that gives frames.
-pub const BACKENDS: &[Backend] = &[file::BACKEND, test_pattern::BACKEND, v4l2::BACKEND, gstreamer::BACKEND];
+pub const BACKENDS: &[Backend] = &[
+    crate::file::BACKEND,
+    crate::test_pattern::BACKEND,
+    crate::cameras::v4l2::BACKEND,
+    crate::streams::gstreamer::BACKEND,
+];
 
 /// Opens an input: a path, a folder, `-` for standard input, or an address.
 ///
