@@ -22,7 +22,7 @@ pub struct Backend {
     pub schemes: &'static [Scheme],
     /// Formats of files that it reads and that no built-in container reads.
     pub files: &'static [FileFormat],
-    /// What `INPUT` may be, as an item of a list.
+    /// What `INPUT` may be, as an item of a list. The first backend's begins with a capital.
     pub help: &'static str,
     /// Opens an address of one of its schemes; `None` where the backend is not in this build.
     pub open: Option<OpenInput>,

@@ -23,7 +23,7 @@ pub const BACKEND: Backend = Backend {
     feature: None,
     schemes: &[Scheme::new("file")],
     files: &[],
-    help: "a video (MP4 or MOV with H.264, Y4M), a folder of videos or of numbered pictures, `-` for Y4M on standard input",
+    help: "A video (MP4 or MOV with H.264, Y4M), a folder of videos or of numbered pictures, `-` for Y4M on standard input",
     open: Some(open),
     open_file: None,
     report: None,

@@ -119,7 +119,7 @@ pub fn input_help() -> String {
         _ => backend.help.to_owned(),
     };
     let items: Vec<String> = BACKENDS.iter().map(item).collect();
-    format!("Input: {}", items.join("; "))
+    items.join("; ")
 }
 
 /// Returns whether the backend called `name` is in this build.
