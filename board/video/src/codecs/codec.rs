@@ -13,8 +13,11 @@ pub(crate) struct CodecFormat {
     /// Names as containers spell them, such as the four-character codes of MP4.
     pub spellings: &'static [&'static str],
     /// Starts a decoder with the configurations of a track; `None` where none is in this build.
-    pub open: Option<fn(&[Vec<u8>]) -> Result<Box<dyn Codec>, SourceError>>,
+    pub open: Option<OpenCodec>,
 }
+
+/// Starts a decoder with the configurations of a track.
+pub(crate) type OpenCodec = fn(&[Vec<u8>]) -> Result<Box<dyn Codec>, SourceError>;
 
 /// A decoder of one stream of packets.
 ///

@@ -6,8 +6,8 @@ pub(crate) mod h264;
 #[cfg(feature = "v4l")]
 pub(crate) mod jpeg;
 
-use codec::CodecFormat;
 pub use codec::{Codec, Decoded, ExactFrom, Note, PacketId};
+use codec::{CodecFormat, OpenCodec};
 pub use error::CodecError;
 
 use crate::SourceError;
@@ -42,7 +42,7 @@ pub(crate) fn open(spelling: &str, configs: &[Vec<u8>]) -> Result<Box<dyn Codec>
 ///
 /// # Errors
 /// When this build does not decode it.
-pub(crate) fn check(spelling: &str) -> Result<fn(&[Vec<u8>]) -> Result<Box<dyn Codec>, SourceError>, SourceError> {
+pub(crate) fn check(spelling: &str) -> Result<OpenCodec, SourceError> {
     let known = CODECS.iter().find(|codec| codec.spellings.contains(&spelling));
     let codec = || known.map_or_else(|| format!("`{spelling}`"), |codec| codec.name.to_owned());
     known.and_then(|codec| codec.open).ok_or_else(|| CodecError::Unsupported { codec: codec() }.into())

@@ -20,8 +20,11 @@ pub(crate) struct ContainerFormat {
     /// Bytes from the start of a file by which the format is recognised.
     pub signature_bytes: usize,
     /// Opens a pipe or a device, which cannot seek; `None` where the format needs to seek.
-    pub open_stream: Option<fn(&str, Stream) -> Result<Opened, SourceError>>,
+    pub open_stream: Option<OpenStream>,
 }
+
+/// Opens a pipe or a device; the text names it in messages.
+pub(crate) type OpenStream = fn(&str, Stream) -> Result<Opened, SourceError>;
 
 /// An opened file.
 pub(crate) enum Opened {
