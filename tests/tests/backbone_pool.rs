@@ -92,7 +92,7 @@ fn a_failing_pipeline_does_not_affect_its_neighbour() {
         let frame = Frame::new(pixels, SIDES.0, SIDES.1, Timestamp::from_ticks(index as i64, 24)).unwrap();
         failing.push(&frame, |_| ()).err()
     });
-    let failed = failed.map_or_else(|| failing.finish(true, |_| ()).unwrap_err(), |failed| failed);
+    let failed = failed.unwrap_or_else(|| failing.finish(true, |_| ()).unwrap_err());
     assert!(matches!(failed, PipelineError::Network(_)), "{failed:?}");
     assert_eq!(events(build(4), 1, 240), expected);
     // A pipeline that is dropped with clips in the pool does not hold up the next one.

@@ -78,9 +78,9 @@ pub enum TrainedBundleError {
         /// The stream.
         stream: String,
         /// The network of the file.
-        found: Backbone,
+        found: Box<Backbone>,
         /// The network of the vectors.
-        wanted: Backbone,
+        wanted: Box<Backbone>,
     },
     /// The weights of a backbone were not given.
     #[error(
@@ -282,6 +282,7 @@ fn network_of(path: &Path) -> Option<Backbone> {
 fn read(path: &Path, stream: &str, wanted: Option<Backbone>) -> Result<BackboneFile, TrainedBundleError> {
     BackboneFile::read(path, wanted).map_err(|error| match (wanted, network_of(path)) {
         (Some(wanted), Some(found)) if found != wanted => {
+            let (found, wanted) = (found.into(), wanted.into());
             TrainedBundleError::OtherNetwork { path: path.to_owned(), stream: stream.to_owned(), found, wanted }
         }
         _ => error.into(),

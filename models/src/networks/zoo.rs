@@ -128,8 +128,11 @@ impl Part {
     }
 }
 
+/// Builds the graph of a network of one shape.
+type BuildGraph = fn() -> Graph;
+
 /// A network that is neither a backbone nor a head, by its name.
-const OTHERS: [(&str, fn() -> Graph); 2] =
+const OTHERS: [(&str, BuildGraph); 2] =
     [("efficientnet-lite0-classifier", efficientnet_lite0_classifier), ("transnetv2", transnet)];
 
 /// Returns every name that [`describe`] knows.
