@@ -401,7 +401,7 @@ fn lend<'a>(
         let stride = frame.plane_stride().get(k as usize).and_then(|&stride| usize::try_from(stride).ok());
         match (frame.plane_data(k), stride) {
             (Ok(data), Some(stride)) => Ok(Plane { data, stride }),
-            _ => Err(unreadable("a picture's memory cannot be read").into()),
+            _ => Err(unreadable("a picture's memory cannot be read")),
         }
     };
     let pixels = match frame.format() {
@@ -409,7 +409,7 @@ fn lend<'a>(
         gst_video::VideoFormat::I420 => {
             Pixels::Planar { y: plane(0)?, u: plane(1)?, v: plane(2)?, subsampling: Subsampling::Both }
         }
-        _ => return Err(unreadable("its pictures are neither I420 nor NV12").into()),
+        _ => return Err(unreadable("its pictures are neither I420 nor NV12")),
     };
     let frame = Frame::new(pixels, frame.width() as usize, frame.height() as usize, time)?;
     let frame = frame.with_colour(colour::colour(&format.info)).with_orientation(format.orientation);
