@@ -12,16 +12,16 @@ use divita_console::{arguments, in_one_line, logging, say};
 
 /// Predict the genres of videos and cameras on small computers.
 ///
-/// A video is decoded, cut into shots by a light detector, and each second of a shot goes through two small networks,
-/// one for its keyframe and one for its movement (ShuffleNet-Fusion of DIViTA). Results go to standard output,
-/// everything else to standard error.
+/// A video is decoded, cut into shots by a light detector, and each second of a shot goes through
+/// two small networks, one for its keyframe and one for its movement (ShuffleNet-Fusion of DIViTA).
+/// Results go to standard output, everything else to standard error.
 #[derive(Parser)]
 #[command(name = "divita", version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "Exit status: 0 success, 1 some input failed (the others were still read), 2 wrong usage.\n\
     Log messages: RUST_LOG=debug divita ...")]
 struct Divita {
-    /// Read the defaults of options from this TOML file; `divita config` prints one. Under systemd, the credential
-    /// `divita.toml` is the default
+    /// Read the defaults of options from this TOML file; `divita config` prints one. Under systemd,
+    /// the credential `divita.toml` is the default
     #[arg(long, global = true, value_name = "FILE", env = CONFIG)]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -43,13 +43,13 @@ enum Command {
 /// Environment variable with the path of the configuration.
 const CONFIG: &str = "DIVITA_CONFIG";
 
-/// Environment variable with the folder of the credentials of a service (`LoadCredential=`), and the
-/// name of the configuration in it.
+/// Environment variable with the folder of the credentials of a service (`LoadCredential=`), and
+/// the name of the configuration in it.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 const CREDENTIAL: &str = "divita.toml";
 
-/// Returns the configuration named on the command line or in the environment, or the credential of the
-/// service.
+/// Returns the configuration named on the command line or in the environment, or the credential of
+/// the service.
 ///
 /// It is needed before the rest of the command line is parsed, because it contains the defaults.
 fn named_config() -> Option<PathBuf> {

@@ -14,8 +14,9 @@ extern "C" fn check_stdout() {
 }
 
 /// Functions in this section are called by the C library before `main`.
-// SAFETY: the section contains pointers to functions, and `check_stdout` is one. It reads no argument,
-// asks the kernel whether two paths exist, stores a flag, and needs nothing of Rust's runtime.
+// SAFETY: the section contains pointers to functions, and `check_stdout` is one. It reads no
+// argument, asks the kernel whether two paths exist, stores a flag, and needs nothing of Rust's
+// runtime.
 #[used]
 #[unsafe(link_section = ".init_array")]
 static BEFORE_MAIN: extern "C" fn() = check_stdout;

@@ -1,8 +1,8 @@
 //! Import cycles: no module of a crate may use itself, directly or through other modules.
 //!
-//! Reads the sources as text: `use` declarations, paths that begin with `crate` or `super`, and paths
-//! that begin with a child module. A re-export (`pub use`) is not a use; a path through a re-export
-//! leads to the module that defines the item.
+//! Reads the sources as text: `use` declarations, paths that begin with `crate` or `super`, and
+//! paths that begin with a child module. A re-export (`pub use`) is not a use; a path through a
+//! re-export leads to the module that defines the item.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,7 +72,8 @@ impl Modules {
         Modules(sources.into_iter().map(module).collect())
     }
 
-    /// Returns the module that defines what `names` names in the module `at`; `None` outside the crate.
+    /// Returns the module that defines what `names` names in the module `at`; `None` outside the
+    /// crate.
     fn target(&self, at: &[String], names: &[String], depth: usize) -> Option<Names> {
         let (mut module, mut rest) = match names.first().map(String::as_str) {
             Some("crate") => (Names::new(), &names[1..]),
@@ -201,7 +202,8 @@ fn unit_tests(source: &str) -> usize {
     source.match_indices(ATTRIBUTE).map(|(at, _)| at).find(is_module).unwrap_or(source.len())
 }
 
-/// Returns the paths in a tree such as `crate::{a::One, b::{self, Two as Three}}`, and their aliases.
+/// Returns the paths in a tree such as `crate::{a::One, b::{self, Two as Three}}`, and their
+/// aliases.
 fn leaves(tree: &str) -> Vec<(Names, Option<String>)> {
     let tree = tree.trim();
     if let Some(inner) = tree.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {

@@ -1,4 +1,5 @@
-//! The extension patches in `tests/extensions`: applied to a copy of the project, which must compile.
+//! The extension patches in `tests/extensions`: applied to a copy of the project, which must
+//! compile.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -14,8 +14,8 @@ pub const PREFIX: &str = ".divita-";
 /// `.divita-BOOT-NAMESPACE-PROCESS-RANDOM`.
 #[derive(Debug, PartialEq)]
 pub struct Owner {
-    /// Id of the machine's boot, which differs between machines and boots. `None` if the system does
-    /// not tell it.
+    /// Id of the machine's boot, which differs between machines and boots. `None` if the system
+    /// does not tell it.
     pub boot: Option<u128>,
     /// Namespace of process ids; a machine that runs containers has several. `None` if the system
     /// does not tell it.

@@ -1,8 +1,9 @@
 //! Files that exist whole or not at all, even if the program is killed while it writes.
 //!
-//! A file is written without a name (`O_TMPFILE`), so the kernel removes it if the program is killed.
-//! On file systems without this feature (NFS, FAT), the file gets a temporary name that contains its
-//! process. The next such file in the folder removes those of processes that have ended.
+//! A file is written without a name (`O_TMPFILE`), so the kernel removes it if the program is
+//! killed. On file systems without this feature (NFS, FAT), the file gets a temporary name that
+//! contains its process. The next such file in the folder removes those of processes that have
+//! ended.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Write};

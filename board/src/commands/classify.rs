@@ -23,11 +23,11 @@ use crate::signals;
 ///
 /// With `--format jsonl`, also prints every shot and clip while the video plays.
 ///
-/// A live input (a camera or a stream) runs until --duration is over or Ctrl-C or SIGTERM comes, and is opened again
-/// when it fails. Only one live input at a time is supported.
+/// A live input (a camera or a stream) runs until --duration is over or Ctrl-C or SIGTERM comes,
+/// and is opened again when it fails. Only one live input at a time is supported.
 ///
-/// An input that fails does not stop the others. A damaged or stopped file is classified as far as it was read, and
-/// marked incomplete.
+/// An input that fails does not stop the others. A damaged or stopped file is classified as far as
+/// it was read, and marked incomplete.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita classify samples/sintel-trailer.mp4\n  \

@@ -10,8 +10,9 @@ use crate::session::Outcome;
 
 /// Print a configuration file with every option of every command, its help and its default.
 ///
-/// Save it, change it, and pass it to any command with --config FILE or in the environment variable DIVITA_CONFIG.
-/// Options on the command line override it. An unknown key is an error that names the nearest key.
+/// Save it, change it, and pass it to any command with --config FILE or in the environment variable
+/// DIVITA_CONFIG. Options on the command line override it. An unknown key is an error that names
+/// the nearest key.
 #[derive(Args)]
 #[command(after_help = "Example:\n  divita config > divita.toml && divita --config divita.toml classify film.mp4")]
 pub struct Config {}

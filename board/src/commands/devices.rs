@@ -5,7 +5,8 @@ use clap::Args;
 
 use crate::session::Outcome;
 
-/// The cameras of this machine: formats, sizes, rates and controls of each, and what `divita` would take of it.
+/// The cameras of this machine: formats, sizes, rates and controls of each, and what `divita` would
+/// take of it.
 #[derive(Args)]
 pub struct Devices {
     /// Print them as JSON

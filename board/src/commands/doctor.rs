@@ -1,4 +1,5 @@
-//! `divita doctor`: whether everything that the program needs is here, and what to do where it is not.
+//! `divita doctor`: whether everything that the program needs is here, and what to do where it is
+//! not.
 
 use std::io::Write;
 
@@ -17,7 +18,8 @@ use divita_console::printable;
 use divita_video::installation::how_to_get;
 use divita_video::{Backend, SourceError, registry, self_test};
 
-/// Checks this machine: processor, memory, decoding, the bundle, and that its networks compute what they should.
+/// Checks this machine: processor, memory, decoding, the bundle, and that its networks compute what
+/// they should.
 #[derive(Args)]
 pub struct Doctor {
     #[command(flatten)]

@@ -14,7 +14,8 @@ use divita_console::{printable, printable_json};
 
 /// Inspect a bundle: print its networks, sizes, costs and the origin of its weights.
 ///
-/// Checks every file and prepares every network, so a bundle that is refused here is refused by `classify` too.
+/// Checks every file and prepares every network, so a bundle that is refused here is refused by
+/// `classify` too.
 #[derive(Args)]
 pub struct Inspect {
     /// Bundle: a folder or a tar

@@ -22,8 +22,8 @@ use crate::signals;
 
 /// Detect the shots of a video: where each begins and ends, and how it begins. Runs no networks.
 ///
-/// Fades and black belong to no shot, so that one shot may end before the next begins. A live input (a camera or a
-/// stream) runs until --duration is over or Ctrl-C or SIGTERM comes.
+/// Fades and black belong to no shot, so that one shot may end before the next begins. A live input
+/// (a camera or a stream) runs until --duration is over or Ctrl-C or SIGTERM comes.
 #[derive(Args)]
 pub struct Shots {
     #[arg(value_name = "INPUT", help = input_help(), value_parser = arguments::input_parser())]
@@ -32,8 +32,8 @@ pub struct Shots {
     output: OutputOptions,
     #[command(flatten)]
     reading: ReadingOptions,
-    /// Take the shot detector's weights and thresholds from this bundle [default: those that every bundle without its
-    /// own takes]
+    /// Take the shot detector's weights and thresholds from this bundle [default: those that every
+    /// bundle without its own takes]
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
 }

@@ -1,5 +1,5 @@
-//! `divita verify`: compares what the networks compute here with what they computed where the bundle
-//! was built.
+//! `divita verify`: compares what the networks compute here with what they computed where the
+//! bundle was built.
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -50,7 +50,8 @@ pub trait Observer {
         let _ = status;
     }
 
-    /// The session has ended; `succeeded` tells whether its input was read as far as the user asked.
+    /// The session has ended; `succeeded` tells whether its input was read as far as the user
+    /// asked.
     fn closed(&mut self, succeeded: bool) {
         let _ = succeeded;
     }

@@ -3,10 +3,10 @@
 //! The messages are datagrams to the socket in NOTIFY_SOCKET (sd_notify(3)). The crates for this
 //! support no abstract sockets, or are larger than these few lines.
 //!
-//! The watchdog catches a program that hangs: a network that does not return, a driver that does not
-//! answer. So no timer triggers it. A processed frame does, and so does a turn of the session loop
-//! while a live source is known to be away: a restart would not plug in a camera. A source that
-//! was due back and reports nothing does not count as away.
+//! The watchdog catches a program that hangs: a network that does not return, a driver that does
+//! not answer. So no timer triggers it. A processed frame does, and so does a turn of the session
+//! loop while a live source is known to be away: a restart would not plug in a camera. A source
+//! that was due back and reports nothing does not count as away.
 
 use std::ffi::OsStr;
 use std::io;
@@ -126,7 +126,8 @@ fn one_line(text: &str) -> String {
 /// Decides when to trigger the watchdog. Times count from any fixed moment.
 #[derive(Debug)]
 struct Watchdog {
-    /// Interval: a quarter of the limit, so that several messages may be late. `None` without a watchdog.
+    /// Interval: a quarter of the limit, so that several messages may be late. `None` without a
+    /// watchdog.
     every: Option<Duration>,
     /// Time of the last trigger.
     last: Option<Duration>,

@@ -13,11 +13,12 @@ const MAX_THREADS: usize = 256;
 /// The options of the board.
 #[derive(Args)]
 pub struct BoardOptions {
-    /// Number of threads: one decodes and detects shots, the others run networks. Results do not depend on it [default:
-    /// the profile's, at most the number of processors]
+    /// Number of threads: one decodes and detects shots, the others run networks. Results do not
+    /// depend on it [default: the profile's, at most the number of processors]
     #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<NonZeroUsize>,
-    /// Board, which sets threads, processors and the first rate of `--fps auto`; `auto` asks the kernel
+    /// Board, which sets threads, processors and the first rate of `--fps auto`; `auto` asks the
+    /// kernel
     #[arg(long, value_name = "NAME", default_value = "auto", value_parser = find_profile)]
     profile: &'static Profile,
 }
@@ -36,8 +37,8 @@ impl BoardOptions {
         self.threads.unwrap_or(self.profile.threads.min(processors))
     }
 
-    /// Keeps this thread, and those that it starts, on the processors of the profile. Logs a warning
-    /// where that fails.
+    /// Keeps this thread, and those that it starts, on the processors of the profile. Logs a
+    /// warning where that fails.
     pub fn pin_threads(&self) {
         use rustix::thread::{CpuSet, sched_setaffinity};
         let cores = &self.profile.cores;

@@ -1,4 +1,5 @@
-//! The option that chooses the bundle: one that the user names, an installed one, or the built-in one.
+//! The option that chooses the bundle: one that the user names, an installed one, or the built-in
+//! one.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -22,8 +23,8 @@ const SYSTEM: [&str; 2] = ["/usr/local/share/divita/bundles/demo", "/usr/share/d
 #[derive(Args)]
 pub struct BundleOption {
     /// Bundle of networks: a folder or tar that `divita-models build` wrote [default: the first of
-    /// `models/bundles/demo`, the one installed beside the program, the system's in /usr/share/divita/bundles and the
-    /// built-in demo bundle]
+    /// `models/bundles/demo`, the one installed beside the program, the system's in
+    /// /usr/share/divita/bundles and the built-in demo bundle]
     #[arg(long, value_name = "DIR", env = "DIVITA_BUNDLE")]
     bundle: Option<PathBuf>,
 }

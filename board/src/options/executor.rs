@@ -8,9 +8,10 @@ use divita_runtime::executor::{EXECUTORS, Executor};
 /// The option that chooses the executor.
 #[derive(Args)]
 pub struct ExecutorOption {
-    /// Executor of the networks: `fused` is divita's own and leaves to tract what it does not recognise. `half` is the
-    /// same in half precision, on processors with FEAT_FP16: half the instructions, features up to a hundredth away
-    /// (`divita verify` checks that). `tract` runs everything, slower, for comparison
+    /// Executor of the networks: `fused` is divita's own and leaves to tract what it does not
+    /// recognise. `half` is the same in half precision, on processors with FEAT_FP16: half the
+    /// instructions, features up to a hundredth away (`divita verify` checks that). `tract` runs
+    /// everything, slower, for comparison
     #[arg(
         long,
         value_name = "fused|half|tract",

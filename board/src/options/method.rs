@@ -12,15 +12,16 @@ use divita_runtime::segmenter::Segmentation;
 /// The options of the method.
 #[derive(Args)]
 pub struct MethodOptions {
-    /// Working rate: frames a second that the networks see. Higher is more precise and slower. With `auto`, the rate of
-    /// a live input follows the load of the board [default: the lowest rate that the bundle's heads were trained at]
+    /// Working rate: frames a second that the networks see. Higher is more precise and slower. With
+    /// `auto`, the rate of a live input follows the load of the board [default: the lowest rate
+    /// that the bundle's heads were trained at]
     #[arg(long, value_name = "4|6|8|12|24|auto")]
     fps: Option<Rate>,
     /// Sample clips within shots (`shot`), or across them (`seq`, an ablation)
     #[arg(long, value_name = "shot|seq", default_value = "shot")]
     segmentation: Segmentation,
-    /// Show the networks frames with the borders of a letterbox or pillarbox (`keep`), or without them (`crop`)
-    /// [default: as in the bundle's training data]
+    /// Show the networks frames with the borders of a letterbox or pillarbox (`keep`), or without
+    /// them (`crop`) [default: as in the bundle's training data]
     #[arg(long, value_name = "keep|crop")]
     borders: Option<Borders>,
 }
@@ -54,7 +55,8 @@ impl MethodOptions {
         }
     }
 
-    /// Makes `bundle` treat borders as the user asked. Logs a warning if its training data was different.
+    /// Makes `bundle` treat borders as the user asked. Logs a warning if its training data was
+    /// different.
     pub fn set_borders(&self, bundle: &mut Bundle) {
         let Some(borders) = self.borders else { return };
         let (name, own) = (&bundle.manifest().name, bundle.manifest().borders());
@@ -84,7 +86,8 @@ impl MethodOptions {
         }
     }
 
-    /// Returns the options of a pipeline of `threads` threads that starts at the highest of `rates`.
+    /// Returns the options of a pipeline of `threads` threads that starts at the highest of
+    /// `rates`.
     pub fn pipeline(&self, rates: &[WorkingRate], threads: NonZeroUsize) -> PipelineOptions {
         let rate = rates.iter().max().copied().unwrap_or_default();
         PipelineOptions { rate, segmentation: self.segmentation, threads, latest: None }

@@ -13,7 +13,8 @@ pub struct OutputOptions {
     /// Form of the results
     #[arg(long, value_name = "FORM", default_value = formats()[0].name, value_parser = format_parser())]
     format: &'static Format,
-    /// Write the results to FILE, which appears whole at the end. An existing FILE stays if no input gives a result
+    /// Write the results to FILE, which appears whole at the end. An existing FILE stays if no
+    /// input gives a result
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }

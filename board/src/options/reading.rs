@@ -12,8 +12,8 @@ pub struct ReadingOptions {
     /// Stop after this many seconds of each input, and print the result [default: at its end]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     duration: Option<f64>,
-    /// Only open inputs with these schemes, such as `https` or `file,rtsp`; `file` stands for paths and `-` too. For
-    /// programs that pass on inputs of other people [default: all]
+    /// Only open inputs with these schemes, such as `https` or `file,rtsp`; `file` stands for paths
+    /// and `-` too. For programs that pass on inputs of other people [default: all]
     #[arg(long, value_name = "SCHEME,...", value_delimiter = ',', value_parser = parse_scheme)]
     schemes: Vec<String>,
 }

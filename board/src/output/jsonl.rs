@@ -1,4 +1,5 @@
-//! JSON Lines: each event with the version of its schema and its source (`runtime/schema/events.json`).
+//! JSON Lines: each event with the version of its schema and its source
+//! (`runtime/schema/events.json`).
 
 use anyhow::Result;
 use divita_console::printable_json;

@@ -1,5 +1,5 @@
-//! The rate ladder: chooses the working rate that a board can keep up with, after each clip, from the
-//! board's load and temperature.
+//! The rate ladder: chooses the working rate that a board can keep up with, after each clip, from
+//! the board's load and temperature.
 //!
 //! A lower rate costs little accuracy (paper, Table 7), but a dropped frame may hide a cut. So the
 //! rate goes down as soon as the board falls behind, and up only after a period of low load. A step
@@ -22,8 +22,8 @@ const ROOM: f64 = 0.8;
 /// Minimum and maximum wait before a step up.
 const WAITS: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(1200));
 
-/// Number of waits after which a step up is tried even if the expected load is too high: not all work
-/// grows with the rate.
+/// Number of waits after which a step up is tried even if the expected load is too high: not all
+/// work grows with the rate.
 const TRY: u32 = 5;
 
 /// Degrees below the limit: the board is hot from the first, and cool again from the second.
@@ -102,8 +102,8 @@ pub struct Ladder {
 }
 
 impl Ladder {
-    /// Creates a ladder of `rates` at the highest rate not above `first`, or else the lowest. Returns
-    /// `None` without rates.
+    /// Creates a ladder of `rates` at the highest rate not above `first`, or else the lowest.
+    /// Returns `None` without rates.
     #[must_use]
     pub fn new(mut rates: Vec<WorkingRate>, first: WorkingRate) -> Option<Self> {
         rates.sort();

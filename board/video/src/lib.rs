@@ -21,7 +21,8 @@
 //! ```
 //!
 //! - An [`Input`] is parsed once. Whatever prints it leaves credentials out.
-//! - [`registry::BACKENDS`] lists the backends. Each describes itself in its own file: schemes, file
+//! - [`registry::BACKENDS`] lists the backends. Each describes itself in its own file: schemes,
+//!   file
 //!   formats, cargo feature, help, and what it finds on this machine.
 //! - A [`Container`] gives packets and a [`Codec`] makes pictures of them. A [`MediaSource`] joins
 //!   both, and decides what is shown, and when.
@@ -65,7 +66,8 @@
 //!     duration: None,
 //!     live: false,
 //! };
-//! let mut source: Box<dyn FrameSource> = Box::new(Still { info, samples: [128; 16], shown: false });
+//! let still = Still { info, samples: [128; 16], shown: false };
+//! let mut source: Box<dyn FrameSource> = Box::new(still);
 //! assert!(source.next_frame()?.is_some());
 //! assert!(source.next_frame()?.is_none());
 //! # Ok::<(), SourceError>(())

@@ -84,8 +84,8 @@ impl Losses {
         }
     }
 
-    /// Records that a picture of time `ticks` is not shown, because it needs pictures from before the
-    /// stream's start.
+    /// Records that a picture of time `ticks` is not shown, because it needs pictures from before
+    /// the stream's start.
     pub fn hide(&mut self, ticks: i64, at: Timestamp) {
         if self.run.as_ref().is_some_and(|run| run.exact_from.is_none_or(|from| !from.is_reached(ticks))) {
             self.count(at);

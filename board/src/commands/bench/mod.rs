@@ -31,10 +31,12 @@ use crate::session::Outcome;
 use crate::session::{Classification, Method};
 use stage::{Stage, milliseconds, timed};
 
-/// Measure this machine: the latency of every stage, and the CPU time of a whole run beside decoding alone.
+/// Measure this machine: the latency of every stage, and the CPU time of a whole run beside
+/// decoding alone.
 ///
-/// Reads the input five times on one thread: decodes and classifies it in turn, twice (the better run counts), then runs
-/// stage by stage. With --networks, reads no input and runs each network by itself.
+/// Reads the input five times on one thread: decodes and classifies it in turn, twice (the better
+/// run counts), then runs stage by stage. With --networks, reads no input and runs each network by
+/// itself.
 #[derive(Args)]
 pub struct Bench {
     #[arg(
@@ -76,7 +78,8 @@ struct Figures {
     prepare_ms: f64,
     decode_cpu_s: f64,
     classify_cpu_s: f64,
-    /// CPU time of a classification, preparation of the networks included, over that of decoding alone.
+    /// CPU time of a classification, preparation of the networks included, over that of decoding
+    /// alone.
     classify_over_decode: f64,
     /// Clips classified per second of the classification's wall-clock time.
     clips_per_s: f64,
@@ -177,7 +180,8 @@ impl Bench {
         Ok(cpu_time() - before)
     }
 
-    /// Classifies the input as `divita classify --threads 1` does, from the preparation of the networks to the result.
+    /// Classifies the input as `divita classify --threads 1` does, from the preparation of the
+    /// networks to the result.
     fn classify(&self, bundle: &Bundle, options: PipelineOptions) -> Result<(Networks, Whole)> {
         let (cpu, prepare) = (cpu_time(), Instant::now());
         let networks =
