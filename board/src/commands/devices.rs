@@ -1,15 +1,15 @@
-//! `divita devices`: the cameras of this machine.
+//! `divita devices`: lists the cameras of this machine.
 
 use anyhow::Result;
 use clap::Args;
 
 use crate::session::Outcome;
 
-/// The cameras of this machine: formats, sizes, rates and controls of each, and what `divita` would
-/// take of it.
+/// List the cameras of this machine: formats, sizes, rates and controls of each, and the format that
+/// `divita` would choose.
 #[derive(Args)]
 pub struct Devices {
-    /// Print them as JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -45,7 +45,7 @@ impl Devices {
         Ok(Outcome::Done)
     }
 
-    /// Says how cameras come in.
+    /// Reports how to get a build with cameras.
     #[cfg(not(feature = "v4l"))]
     pub fn run(&self) -> Result<Outcome> {
         let _ = self.json;
@@ -54,16 +54,16 @@ impl Devices {
     }
 }
 
-/// What people read.
+/// The list for people.
 #[cfg(feature = "v4l")]
 mod text {
     use divita_console::printable;
     use divita_video::v4l2::devices::{Device, OfferedControl, OfferedFormat, OfferedSize};
 
-    /// A camera, in as many lines as it has formats, sizes and controls.
+    /// Describes a camera: a line for each format, size and control.
     pub fn describe(device: &Device) -> String {
         let mut lines = vec![format!("v4l2://{}", device.path)];
-        // A camera says its own name.
+        // The name comes from the camera.
         let mut field = |name: &str, value: &str| lines.push(format!("  {name:<9} {}", printable(value)));
         if !device.driver.is_empty() {
             field("name", &device.name);
@@ -93,7 +93,7 @@ mod text {
     fn describe_format(format: &OfferedFormat) -> Vec<String> {
         let cannot = if format.usable { "" } else { ", which cannot be read" };
         let mut lines = vec![format!("    {} ({}{cannot})", format.code, format.description)];
-        // The sizes of what cannot be read help nobody.
+        // Sizes of an unusable format are of no interest.
         if format.usable {
             lines.extend(format.sizes.iter().map(describe_size));
         }
@@ -129,7 +129,7 @@ mod text {
         format!("    {name:<32} {values}")
     }
 
-    /// A rate, with decimals only where it has some.
+    /// Formats a rate, with decimals only if it has some.
     fn number(rate: f64) -> String {
         let text = format!("{rate:.2}");
         text.trim_end_matches('0').trim_end_matches('.').to_owned()

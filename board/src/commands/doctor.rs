@@ -1,5 +1,4 @@
-//! `divita doctor`: whether everything that the program needs is here, and what to do where it is
-//! not.
+//! `divita doctor`: checks everything that the program needs, and says what to do about faults.
 
 use std::io::Write;
 
@@ -13,13 +12,11 @@ use crate::options::BundleOption;
 use crate::profile::Machine;
 use crate::session::Outcome;
 use crate::thermal;
-use divita_console::in_one_line;
-use divita_console::printable;
+use divita_console::{in_one_line, printable};
 use divita_video::installation::how_to_get;
 use divita_video::{Backend, SourceError, registry, self_test};
 
-/// Checks this machine: processor, memory, decoding, the bundle, and that its networks compute what
-/// they should.
+/// Check this machine: processor, memory, inputs, decoding, the bundle and its networks.
 #[derive(Args)]
 pub struct Doctor {
     #[command(flatten)]
@@ -91,8 +88,7 @@ impl Doctor {
     }
 }
 
-/// Returns what `backend` finds on this machine, or how to get it; `None` where it has nothing to
-/// say.
+/// Returns the report of `backend`, or how to get the backend; `None` if it reports nothing.
 fn report(backend: &Backend) -> Option<Result<String, SourceError>> {
     match (backend.report, backend.feature) {
         (Some(report), _) => Some(report()),
@@ -103,7 +99,7 @@ fn report(backend: &Backend) -> Option<Result<String, SourceError>> {
     }
 }
 
-/// Memory in words, from Linux, and whether the MiB that are `needed` are free.
+/// Describes the memory, and returns whether the `needed` MiB are free.
 fn memory(needed: u64) -> (String, bool) {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let mebibytes = |name: &str| -> Option<u64> {
