@@ -110,11 +110,11 @@ fn single_label_tables_have_one_label_in_every_row() {
         |text: &str| LabelTable::parse(text).expect("a good table").check_single_label().map_err(|e| e.to_string());
     assert_eq!(check("video,fun,war\na,1,0\nb,0,1\n"), Ok(()));
     let several = check("video,fun,war\na,1,0\nb,1,1\nc,0,0\n").expect_err("two labels");
-    assert!(several.starts_with("row 2: b has 2 labels (fun, war), and --single-label needs"), "{several}");
+    assert!(several.starts_with("row 2: b has 2 labels (fun, war), but --single-label needs"), "{several}");
     let none = check("video,fun,war\na,1,0\nc,0,0\n").expect_err("no label");
     assert!(none.starts_with("row 2: c has no label"), "{none}");
     let one = check("video,fun\na,1\n").expect_err("one label");
-    assert!(one.starts_with("it has the label fun only"), "{one}");
+    assert!(one.starts_with("the only label is fun, but --single-label needs"), "{one}");
 }
 
 #[test]
