@@ -93,7 +93,7 @@ fn what_is_missing_or_wrong_is_said() {
         let output = evaluate(folder.path(), &[("p.csv", text)], &["--predictions", predictions]);
         assert_fails(&output, 1, &[said]);
     };
-    fails("video,fun,fear\na,0.5,0.5\n", "split0=p.csv", "nothing is predicted for 2 of 3 videos, the first is b.mp4");
+    fails("video,fun,fear\na,0.5,0.5\n", "split0=p.csv", "no predictions for 2 of 3 videos, for example b.mp4");
     fails("video,fun\na,0.5\n", "p.csv", "line 2: no probability in [0, 1] for fear");
     fails("video,fun,fear\na,0.5,1.5\n", "p.csv", "line 2: no probability in [0, 1] for fear");
     fails("video,fun,fear\na,0.5,0.5\nx/a.mp4,0.5,0.4\n", "p.csv", "line 3: x/a.mp4 occurs twice");
