@@ -25,6 +25,7 @@ fn a_source_an_observer_and_a_detector_of_ones_own_are_used() {
     let observer = stdout(&example("custom_observer").output().unwrap());
     assert!(observer.contains("samples/sintel-trailer.mp4: 18 shots"), "{observer}");
     let detector = stdout(&example("custom_detector").output().unwrap());
+    // It finds a few of the 18 shots, and the last one lasts to the end of the video.
     let shots: usize = detector.lines().last().unwrap().strip_suffix(" shots").unwrap().parse().unwrap();
-    assert!((10..40).contains(&shots), "{detector}");
+    assert!((4..18).contains(&shots) && detector.contains("to  52.208 s"), "{detector}");
 }
