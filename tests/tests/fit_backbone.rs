@@ -202,7 +202,7 @@ fn what_cannot_be_fitted_is_said() {
     assert_fails(
         &fit("shufflenet-2d", "run", &["--epochs", "2", "--resume"]),
         1,
-        &["another recipe.epochs, 1 where 2 is asked for"],
+        &["another recipe.epochs: 1 instead of 2"],
     );
     assert_fails(&fit("shufflenet-3d", "run", &["--epochs", "1", "--resume"]), 1, &["another network"]);
     assert_fails(
