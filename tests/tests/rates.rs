@@ -64,10 +64,10 @@ fn extract_and_fit_backbone_share_one_default_and_print_it() {
     let video = divita_tests::sample();
     let network = ["--network", "shufflenet-3d", "--seed", "1", "--store", "store"];
     let extracted = models(&[&["extract", video.to_str().unwrap()], &network[..]].concat());
-    assert!(stderr(&extracted).contains("working rate: 4 frames a second (--fps)"), "{}", stderr(&extracted));
+    assert!(stderr(&extracted).contains("working rate: 4 fps (--fps)"), "{}", stderr(&extracted));
     let attributes = std::fs::read(folder.path().join("store/.zattrs")).unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&attributes).unwrap()["fps"], 4);
     // The rate is printed before any failure.
     let fitted = models(&["fit-backbone", "shufflenet-2d", "none.csv", "--output", "run"]);
-    assert!(stderr(&fitted).contains("working rate: 4 frames a second (--fps)"), "{}", stderr(&fitted));
+    assert!(stderr(&fitted).contains("working rate: 4 fps (--fps)"), "{}", stderr(&fitted));
 }

@@ -107,7 +107,7 @@ fn heads_learn_which_label_a_video_has() {
     assert_fails(
         &train(folder, "fused", &single.iter().copied().filter(|word| *word != "--single-label").collect::<Vec<_>>()),
         1,
-        &["another recipe.task", "\"single-label\" where \"multi-label\" is asked for"],
+        &["another recipe.task", "\"single-label\" instead of \"multi-label\""],
     );
 }
 
