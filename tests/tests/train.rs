@@ -330,7 +330,7 @@ fn heads_for_two_rates_learn_from_both() {
         &["--image", "image-4", "--image", "image-8", "--video", "video-8"],
         &["the image stream has stores at [4, 8] fps, the video stream at [8] fps"],
     );
-    refused(&["--image", "image-4", "--video", "video-4", "--video", "video-8"], &["at [4] frames", "at [4, 8]"]);
+    refused(&["--image", "image-4", "--video", "video-4", "--video", "video-8"], &["at [4] fps", "at [4, 8]"]);
     refused(&["--image", "image-4", "--video", "video-8"], &["fps is 4 in one and 8 in another"]);
 }
 
