@@ -64,10 +64,10 @@ export RUSTC CARGO_TARGET_DIR="$folder"
 say "building for $target and glibc $floor with $("$RUSTC" --version) in $folder"
 # The only place that sets the features of a board's program. GStreamer would have to be the
 # board's, and the package contains the demo bundle as files.
-cargo-zigbuild zigbuild --profile dist --locked --target "$target.$floor" --bins --no-default-features --features divita/v4l \
+cargo-zigbuild zigbuild --release --locked --target "$target.$floor" --bins --no-default-features --features divita/v4l \
     -p divita -p divita-models >&2
 
-programs="$folder/$target/dist"
+programs="$folder/$target/release"
 for program in divita divita-models; do
     newest="$(objdump -T "$programs/$program" | grep -o 'GLIBC_[0-9.]*' | sort --version-sort --unique | tail -n 1)"
     say "$program: needs symbols up to $newest"
