@@ -5,8 +5,8 @@ use clap::Args;
 
 use crate::session::Outcome;
 
-/// List the cameras of this machine: formats, sizes, rates and controls of each, and the format that
-/// `divita` would choose.
+/// List the cameras of this machine: formats, sizes, rates and controls of each, and the format
+/// that `divita` would choose.
 #[derive(Args)]
 pub struct Devices {
     /// Print JSON
