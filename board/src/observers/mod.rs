@@ -1,6 +1,6 @@
 //! Observers of sessions: each receives every event and does one thing with it.
 //!
-//! An observer is one file here and one line in [`OBSERVERS`].
+//! An observer is one file here and one line in `OBSERVERS`.
 
 mod observer;
 mod progress;

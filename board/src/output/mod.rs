@@ -1,6 +1,6 @@
 //! Results: where they go and in which form.
 //!
-//! A form is one file here and one line in [`FORMATS`].
+//! A form is one file here and one line in `FORMATS`.
 
 mod csv;
 mod format;
