@@ -84,7 +84,11 @@ fn shots_writes_no_password_anywhere() {
         for format in ["table", "jsonl", "csv"] {
             let file = folder.path().join(format);
             let mut command = program("divita");
-            command.args(["shots", "--format", format, "-o"]).arg(&file).arg(address).env("RUST_LOG", "trace");
+            command
+                .args(["shots", "--duration", "1", "--format", format, "-o"])
+                .arg(&file)
+                .arg(address)
+                .env("RUST_LOG", "trace");
             let output = run(&mut command);
             assert_hidden(&format!("{address}: stdout"), &output.stdout);
             assert_hidden(&format!("{address}: stderr"), &output.stderr);
@@ -131,7 +135,7 @@ fn other_commands_and_wrong_command_lines_repeat_no_password() {
             ("divita", vec!["classify", "--fps", address]),
             ("divita", vec!["classify", "--schemes", "file", address]),
             ("divita", vec!["--config", config, "classify", "--help"]),
-            ("divita", vec!["--config", config, "shots"]),
+            ("divita", vec!["--config", config, "shots", "--duration", "1"]),
             ("divita", vec!["classify", address, "rtsp://127.0.0.1:9/2", "rtsp://u:CANARY@127.0.0.1:9/3"]),
             ("divita-models", vec!["extract", "--network", "shufflenet-2d", "--seed", "1", address, "--store"]),
         ];
