@@ -32,8 +32,7 @@ pub struct Shots {
     output: OutputOptions,
     #[command(flatten)]
     reading: ReadingOptions,
-    /// Take the shot detector's weights and thresholds from this bundle [default: those that every
-    /// bundle without its own takes]
+    /// Take the shot detector's weights and thresholds from this bundle [default: the built-in ones]
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! What an observer is, and what it is told.
+//! The trait of observers, and what they receive.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use divita_video::{Input, SourceInfo};
 use crate::event::SessionEvent;
 use crate::output::{Content, Format};
 
-/// What the observers of a run are told before its first session.
+/// Facts of a run that its observers need before the first session.
 pub struct RunInfo<'a> {
     /// The inputs.
     pub inputs: &'a [Input],
@@ -30,7 +30,7 @@ pub enum Status {
     Processed,
     /// A live source gave nothing for a tenth of a second.
     Idle,
-    /// The session stops because the program was told to.
+    /// The session stops on request.
     Stopping,
 }
 

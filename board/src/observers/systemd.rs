@@ -44,7 +44,7 @@ pub(super) fn start(_: &RunInfo<'_>) -> Result<Option<Box<dyn Observer>>> {
     let manager = match Manager::new(&name) {
         Ok(manager) => manager,
         Err(error) => {
-            log::warn!("NOTIFY_SOCKET={}: {error}; systemd is told nothing", name.display());
+            log::warn!("NOTIFY_SOCKET={}: {error}; nothing is reported to systemd", name.display());
             return Ok(None);
         }
     };

@@ -14,7 +14,7 @@ pub struct Classification {
     /// None once it is finished.
     pipeline: Option<Pipeline>,
     pace: Option<Pace>,
-    /// Whether the input is live, so that being told to stop is a regular end.
+    /// Whether the input is live, so that a request to stop is a regular end.
     is_live: bool,
     /// Time of the last frame.
     last: Timestamp,
@@ -54,11 +54,6 @@ impl Method for Classification {
     fn finish(&mut self, ending: &Ending, emit: Emit<'_>) -> Result<()> {
         let Some(pipeline) = self.pipeline.take() else { return Ok(()) };
         // What was read before an error is worth a result.
-        let complete = match ending {
-            Ending::End | Ending::TimeIsUp => true,
-            Ending::Stopped => self.is_live,
-            _ => false,
-        };
-        Ok(pipeline.finish(complete, |event| emit(event.into()))?)
+        Ok(pipeline.finish(ending.is_complete(self.is_live), |event| emit(event.into()))?)
     }
 }

@@ -85,7 +85,7 @@ pub fn run(
 enum Failure {
     /// The input failed: the others can still be read.
     Input(Error),
-    /// The program was told to stop in the middle of a file.
+    /// A request to stop came in the middle of a file.
     Stopped,
     /// An observer failed: nothing more can be written.
     Output(Error),
@@ -115,21 +115,21 @@ fn read(
     let mut observed = Observed { input, method, observers, finished: Ok(()) };
     let ending = session.run(&mut observed)?;
     let finished = observed.finished;
-    let stopped = options.stop.is_asked();
-    match ending {
-        Ending::Failed(error) => Err(Failure::Input(error.into())),
-        ending => match finished {
-            Err(error) if stopped && error.downcast_ref().is_some_and(is_without_clip) => {
-                if matches!(ending, Ending::Stopped) && !is_live {
-                    return Err(Failure::Stopped);
-                }
-                say(format_args!("{input}: stopped before its first clip"));
-                Ok(())
-            }
-            Err(error) => Err(Failure::Input(error)),
-            Ok(()) if matches!(ending, Ending::Stopped) && !is_live => Err(Failure::Stopped),
-            Ok(()) => Ok(()),
-        },
+    let is_complete = ending.is_complete(is_live);
+    if let Ending::Failed(error) = ending {
+        return Err(Failure::Input(error.into()));
+    }
+    match finished {
+        // A stream that was stopped early may have no clip.
+        Err(error) if !(options.stop.is_asked() && error.downcast_ref().is_some_and(is_without_clip)) => {
+            Err(Failure::Input(error))
+        }
+        _ if !is_complete => Err(Failure::Stopped),
+        Err(_) => {
+            say(format_args!("{input}: stopped before its first clip"));
+            Ok(())
+        }
+        Ok(()) => Ok(()),
     }
 }
 
@@ -153,13 +153,13 @@ impl Observed<'_> {
         call: impl FnOnce(&mut dyn Method, &mut dyn FnMut(SessionEvent)) -> T,
     ) -> Result<T, Failure> {
         let Observed { input, method, observers, .. } = self;
-        let mut told = Ok(());
+        let mut observed = Ok(());
         let result = call(&mut **method, &mut |event| {
-            if told.is_ok() {
-                told = observers.event(input, &event);
+            if observed.is_ok() {
+                observed = observers.event(input, &event);
             }
         });
-        told.map_err(Failure::Output)?;
+        observed.map_err(Failure::Output)?;
         Ok(result)
     }
 }

@@ -76,10 +76,23 @@ pub enum Ending {
     End,
     /// [`SessionOptions::until`] was reached.
     TimeIsUp,
-    /// The program was told to stop.
+    /// A request to stop came.
     Stopped,
     /// The input cannot be read any further. All frames before were given to the consumer.
     Failed(SourceError),
+}
+
+impl Ending {
+    /// Returns whether the input was read as far as the user asked. Only a live input, which has no
+    /// end of its own, is complete when the program is asked to stop.
+    #[must_use]
+    pub fn is_complete(&self, is_live: bool) -> bool {
+        match self {
+            Ending::End | Ending::TimeIsUp => true,
+            Ending::Stopped => is_live,
+            Ending::Failed(_) => false,
+        }
+    }
 }
 
 /// What receives the frames of a session.
@@ -231,7 +244,7 @@ impl Session {
             Source::File(source) => match source.next_frame() {
                 Ok(Some(frame)) if is_over(frame.time()) => Item::End(Ending::TimeIsUp),
                 Ok(Some(frame)) => Item::Frame(frame),
-                // A pipe ends when the program is told to stop.
+                // A pipe ends on a request to stop.
                 _ if stop.is_asked() => Item::End(Ending::Stopped),
                 Ok(None) => Item::End(Ending::End),
                 Err(error) => Item::End(Ending::Failed(error)),

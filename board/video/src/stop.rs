@@ -33,7 +33,7 @@ impl Stop {
         &self.0
     }
 
-    /// Returns whether the program was told to stop.
+    /// Returns whether a request to stop came.
     #[must_use]
     pub fn is_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
