@@ -32,7 +32,7 @@ pub struct Shots {
     output: OutputOptions,
     #[command(flatten)]
     reading: ReadingOptions,
-    /// Take the shot detector's weights and thresholds from this bundle [default: the built-in ones]
+    /// Take the detector's weights and thresholds from this bundle [default: the built-in ones]
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
 }
