@@ -12,11 +12,14 @@ pub(crate) struct CodecFormat {
     pub name: &'static str,
     /// Names as containers spell them, such as the four-character codes of MP4.
     pub spellings: &'static [&'static str],
+    /// The cargo feature of divita that brings a decoder; `None` where every build has it, or none.
+    pub feature: Option<&'static str>,
     /// Starts a decoder with the configurations of a track; `None` where none is in this build.
     pub open: Option<OpenCodec>,
 }
 
-/// Starts a decoder with the configurations of a track.
+/// Starts a decoder with the configurations of a track. An empty one says that packets carry
+/// everything themselves: H.264 and HEVC in Annex B form.
 pub(crate) type OpenCodec = fn(&[Vec<u8>]) -> Result<Box<dyn Codec>, SourceError>;
 
 /// A decoder of one stream of packets.

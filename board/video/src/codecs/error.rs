@@ -9,10 +9,20 @@ use crate::error::{CONVERT, Fault};
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum CodecError {
     /// A codec that this build does not decode.
-    #[error("its video is {codec}, and only H.264 can be decoded; convert it: {CONVERT}")]
+    #[error("its video is {codec}, which divita does not decode; convert it: {CONVERT}")]
     Unsupported {
         /// The codec's name, or as the container spells it.
         codec: String,
+    },
+    /// A codec that other builds decode.
+    #[error(
+        "its video is {codec}, which this build does not decode; build it in: cargo build --release --features divita/{feature}, or convert it: {CONVERT}"
+    )]
+    NotBuiltIn {
+        /// The codec's name.
+        codec: String,
+        /// The cargo feature of divita that brings its decoder.
+        feature: &'static str,
     },
     /// Encrypted (DRM) video.
     #[error("its video is encrypted, and no key can be given; use a copy without copy protection")]
@@ -32,7 +42,7 @@ impl From<CodecError> for SourceError {
     fn from(error: CodecError) -> Self {
         let cause = Box::new(error);
         match *cause {
-            CodecError::Unsupported { .. } => SourceError::Unsupported(cause),
+            CodecError::Unsupported { .. } | CodecError::NotBuiltIn { .. } => SourceError::Unsupported(cause),
             CodecError::Encrypted | CodecError::NoVideoTrack => SourceError::NoVideo(cause),
             CodecError::NotStarted { .. } => SourceError::Unavailable { fault: Fault::Garbage, cause },
         }

@@ -27,7 +27,7 @@ pub(crate) const CODECS: &[CodecFormat] = &[
 ];
 
 const fn undecodable(name: &'static str, spellings: &'static [&'static str]) -> CodecFormat {
-    CodecFormat { name, spellings, open: None }
+    CodecFormat { name, spellings, feature: None, open: None }
 }
 
 /// Starts the codec that a container spells `spelling`, with the configurations of the track.
@@ -45,7 +45,10 @@ pub(crate) fn open(spelling: &str, configs: &[Vec<u8>]) -> Result<Box<dyn Codec>
 pub(crate) fn check(spelling: &str) -> Result<OpenCodec, SourceError> {
     let known = CODECS.iter().find(|codec| codec.spellings.contains(&spelling));
     let codec = || known.map_or_else(|| format!("`{spelling}`"), |codec| codec.name.to_owned());
-    known.and_then(|codec| codec.open).ok_or_else(|| CodecError::Unsupported { codec: codec() }.into())
+    known.and_then(|codec| codec.open).ok_or_else(|| match known.and_then(|codec| codec.feature) {
+        Some(feature) => CodecError::NotBuiltIn { codec: codec(), feature }.into(),
+        None => CodecError::Unsupported { codec: codec() }.into(),
+    })
 }
 
 #[cfg(test)]

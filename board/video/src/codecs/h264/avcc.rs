@@ -5,10 +5,11 @@ use super::nal::START_CODE;
 use super::parameter_sets::ParameterSets;
 use crate::bytes::Bytes;
 
-/// The decoder configuration of a track (`avcC`).
+/// The decoder configuration of a track: `avcC`, or none for a stream in Annex B form.
 #[derive(Debug, Default)]
 pub(super) struct AvcConfig {
-    /// Bytes of the length before each NAL unit of a sample, 1 to 4.
+    /// Bytes of the length before each NAL unit of a sample, 1 to 4; 0 where start codes separate
+    /// them.
     length_bytes: usize,
     /// The parameter sets, each with its NAL header. There are none in the `avc3` kind, which keeps
     /// them in its samples.
@@ -16,9 +17,12 @@ pub(super) struct AvcConfig {
 }
 
 impl AvcConfig {
-    /// Reads the contents of an `avcC` box (ISO/IEC 14496-15, 5.3.3.1); `None` when it breaks the
-    /// rules.
+    /// Reads the contents of an `avcC` box (ISO/IEC 14496-15, 5.3.3.1), or nothing for Annex B;
+    /// `None` when it breaks the rules.
     pub fn parse(contents: &[u8]) -> Option<Self> {
+        if contents.is_empty() {
+            return Some(AvcConfig::default());
+        }
         let mut bytes = Bytes(contents);
         if bytes.u8()? != 1 {
             return None;
@@ -40,6 +44,10 @@ impl AvcConfig {
     /// the lengths in the sample add up; those before a length that does not are added all the
     /// same.
     pub fn read(&self, sample: &[u8], unit: &mut AccessUnit, sets: &mut ParameterSets) -> bool {
+        if self.length_bytes == 0 {
+            annex_b(sample).for_each(|nal| unit.add(nal, sets));
+            return true;
+        }
         let whole = self.units(sample).map(|nal| self.length_bytes + nal.len()).sum::<usize>() == sample.len();
         // As a length, a start code is that of a NAL unit without contents, so the two are told
         // apart.
@@ -112,6 +120,13 @@ mod tests {
     }
 
     #[test]
+    fn without_a_configuration_packets_are_in_annex_b_form() {
+        let config = AvcConfig::parse(&[]).unwrap();
+        let sample = [0, 0, 0, 1, 9, 0xf0, 0, 0, 1, 0x41, 0xe1, 2, 0, 0, 0, 1, 0x41, 0xe3, 9, 0, 0];
+        assert_eq!(read(&config, &sample), (true, SLICES.to_vec()));
+    }
+
+    #[test]
     fn empty_samples_and_units_are_no_pictures() {
         for sample in [&[][..], &[0, 0], &[1, 0x06]] {
             assert_eq!(read(&config(1), sample), (true, Vec::new()));
@@ -121,7 +136,7 @@ mod tests {
     #[test]
     fn a_configuration_must_hold_what_it_counts() {
         let good = [1, 100, 0, 31, 0xff, 0xe1, 0, 2, 0x67, 0xaa, 1, 0, 2, 0x68, 0xbb];
-        for cut in 0..good.len() {
+        for cut in 1..good.len() {
             assert!(AvcConfig::parse(&good[..cut]).is_none(), "{cut}");
         }
         let sets = |contents: &[u8]| AvcConfig::parse(contents).map(|config| config.parameter_sets);

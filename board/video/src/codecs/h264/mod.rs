@@ -28,5 +28,6 @@ pub(crate) use codec::H264;
 pub(super) const FORMAT: CodecFormat = CodecFormat {
     name: "H.264",
     spellings: &["avc1", "avc3"],
+    feature: None,
     open: Some(|configs| Ok(Box::new(H264::new(configs)?))),
 };
