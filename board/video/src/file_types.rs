@@ -237,11 +237,14 @@ mod tests {
     fn packets_make_a_transport_stream_and_one_letter_does_not() {
         let packets = |length: usize, first: usize| {
             let mut bytes = vec![0u8; 5 * length];
-            (0..5).for_each(|packet| bytes[packet * length + first] = 0x47);
+            for packet in 0..5 {
+                (bytes[packet * length + first], bytes[packet * length + first + 3]) = (0x47, 0x10);
+            }
             bytes
         };
-        assert_eq!(name(&packets(188, 0)), "an MPEG transport stream (TS)");
-        assert_eq!(name(&packets(192, 4)), "an MPEG transport stream (M2TS)");
+        for (length, first) in [(188, 0), (192, 4), (204, 0)] {
+            assert_eq!(name(&packets(length, first)), "an MPEG transport stream (TS or M2TS)");
+        }
         assert_eq!(name(b"Good morning"), "a text file");
         assert_eq!(name(b"GIF89a\x10\0\x10\0\xf0\0\0"), "a GIF");
     }

@@ -1,5 +1,6 @@
 //! Codecs, one module each: packets in, pictures out.
 
+pub(crate) mod bits;
 pub(crate) mod codec;
 mod error;
 pub(crate) mod h264;
@@ -15,15 +16,36 @@ use crate::SourceError;
 /// The codecs that containers may name, one line each.
 pub(crate) const CODECS: &[CodecFormat] = &[
     h264::FORMAT,
-    undecodable("HEVC (H.265)", &["hvc1", "hev1", "dvh1", "dvhe"]),
-    undecodable("VVC (H.266)", &["vvc1", "vvi1"]),
-    undecodable("AV1", &["av01"]),
-    undecodable("VP9", &["vp09"]),
-    undecodable("VP8", &["vp08"]),
+    undecodable(
+        "HEVC (H.265)",
+        &["hvc1", "hev1", "dvh1", "dvhe", "mpegts:0x24", "HEVC", "H265", "X265", "HVC1", "HEV1"],
+    ),
+    undecodable("VVC (H.266)", &["vvc1", "vvi1", "mpegts:0x33"]),
+    undecodable("AV1", &["av01", "AV01"]),
+    undecodable("VP9", &["vp09", "VP90"]),
+    undecodable("VP8", &["vp08", "VP80"]),
     undecodable("MPEG-4 Part 2 or older", &["mp4v"]),
-    undecodable("H.263", &["s263", "h263"]),
+    undecodable("AV1 in a transport stream", &["mpegts:AV01"]),
+    undecodable("MPEG-1 or MPEG-2", &["mpegts:0x01", "mpegts:0x02", "MPG1", "MPG2", "MPEG"]),
+    undecodable("MPEG-4 Part 2", &["mpegts:0x10", "XVID", "DIVX", "DX50", "FMP4", "MP4V", "3IV2"]),
+    undecodable("MPEG-4 of Microsoft", &["DIV3", "DIV4", "MP42", "MP43", "MPG4"]),
+    undecodable("VC-1 or Windows Media Video", &["mpegts:0xea", "WVC1", "WMV1", "WMV2", "WMV3"]),
+    undecodable("JPEG 2000", &["mpegts:0x21", "MJ2C"]),
+    undecodable("JPEG XS", &["mpegts:0x32"]),
+    undecodable("EVC", &["mpegts:0x35"]),
+    undecodable("AVS", &["mpegts:0x42", "mpegts:0xd2", "mpegts:0xd4"]),
+    undecodable("Dirac", &["mpegts:0xd1"]),
+    undecodable("Sorenson H.263", &["flv:2"]),
+    undecodable("Screen video", &["flv:3", "flv:6"]),
+    undecodable("VP6", &["flv:4", "flv:5", "VP60", "VP61", "VP62", "VP6F"]),
+    undecodable("DV", &["DVSD", "DVHD", "DVSL", "DV25", "DV50"]),
+    undecodable("Huffyuv", &["HFYU", "FFVH"]),
+    undecodable("Cinepak", &["CVID"]),
+    undecodable("Indeo", &["IV31", "IV32", "IV41", "IV50"]),
+    undecodable("uncompressed", &["DIB ", "RAW ", "\\x00\\x00\\x00\\x00", "YUY2", "UYVY", "I420", "YV12"]),
+    undecodable("H.263", &["s263", "h263", "H263"]),
     undecodable("ProRes", &["apch", "apcn", "apcs", "apco", "ap4h", "ap4x"]),
-    undecodable("Motion JPEG", &["jpeg", "mjpa", "mjpb"]),
+    undecodable("Motion JPEG", &["jpeg", "mjpa", "mjpb", "MJPG"]),
 ];
 
 const fn undecodable(name: &'static str, spellings: &'static [&'static str]) -> CodecFormat {

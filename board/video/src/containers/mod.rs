@@ -1,8 +1,13 @@
 //! Files and pipes of video, one module for each container format.
 
+mod avi;
 pub(crate) mod container;
+mod flv;
+mod forward_reader;
 pub mod image_folder;
 pub mod mp4;
+mod mpeg_ts;
+mod nal_stream;
 pub mod y4m;
 
 use container::ContainerFormat;
@@ -11,7 +16,8 @@ pub use container::{Container, Read, Track, TrackInfo};
 use crate::backend::FileFormat;
 
 /// The formats that every build reads, one line each.
-pub(crate) const CONTAINERS: &[ContainerFormat] = &[mp4::FORMAT, y4m::FORMAT];
+pub(crate) const CONTAINERS: &[ContainerFormat] =
+    &[mp4::FORMAT, y4m::FORMAT, avi::FORMAT, flv::FORMAT, mpeg_ts::FORMAT];
 
 /// Returns the formats that every build reads.
 pub(crate) fn formats() -> impl Iterator<Item = &'static FileFormat> {

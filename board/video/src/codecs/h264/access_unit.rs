@@ -1,9 +1,9 @@
 //! One access unit: the slices of a picture in Annex B form, and what their headers say.
 
-use super::bits::Bits;
 use super::nal::{self, START_CODE};
 use super::parameter_sets::ParameterSets;
 use crate::SourceError;
+use crate::codecs::bits::Bits;
 
 /// An access unit that the decoder refused: damaged, or without a picture that it needs.
 #[derive(Debug)]

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::bits::Bits;
 use super::nal::{self, START_CODE};
 use super::sps;
 use crate::SourceError;
+use crate::codecs::bits::Bits;
 use crate::error::VideoError;
 
 /// The parameter sets that a stream has sent so far, each without its start code.

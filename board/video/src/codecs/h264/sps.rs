@@ -6,8 +6,8 @@
 
 use divita_runtime::frame::SampleAspect;
 
-use super::bits::Bits;
 use crate::SourceError;
+use crate::codecs::bits::Bits;
 use crate::error::VideoError;
 use crate::presentation::{CodecFacts, StatedColour};
 

@@ -4,9 +4,8 @@ use crate::backend::FileFormat;
 use crate::file_types::{CONVERT, CONVERT_EVEN, WRAP, contains};
 
 /// Formats of files that GStreamer reads, by their first bytes. Of two that match the first counts.
-pub(super) const FILES: [FileFormat; 19] = [
+pub(super) const FILES: [FileFormat; 15] = [
     format("an Ogg file", &["ogv"], |start| start.starts_with(b"OggS")),
-    format("a Flash video (FLV)", &["flv"], |start| start.starts_with(b"FLV\x01")),
     format("a Windows Media file (WMV or ASF)", &["wmv"], |start| {
         start.starts_with(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11")
     }),
@@ -22,11 +21,6 @@ pub(super) const FILES: [FileFormat; 19] = [
         start.starts_with(&EBML) && contains(&start[..start.len().min(64)], b"webm")
     }),
     format("a Matroska file", &["mkv"], |start| start.starts_with(&EBML)),
-    format("an AVI file", &["avi"], |start| start.starts_with(b"RIFF") && start.get(8..12) == Some(b"AVI ")),
-    format("an MPEG transport stream (TS)", &["ts"], |start| {
-        has_packets(start, 188, 0) || has_packets(start, 204, 0) || start.len() == 188 && start[0] == 0x47
-    }),
-    format("an MPEG transport stream (M2TS)", &["m2ts", "mts"], |start| has_packets(start, 192, 4)),
     bare("an MPEG-1 or MPEG-2 stream without a container", |start| matches!(after_start_code(start), Some([0xb3, ..]))),
     bare("an MPEG-4 stream without a container", |start| {
         matches!(after_start_code(start), Some([0xb0 | 0xb5 | 0xb6 | 0x00 | 0x20, ..]))
@@ -55,13 +49,6 @@ const fn format(name: &'static str, extensions: &'static [&'static str], matches
 /// Describes a stream without a container.
 const fn bare(name: &'static str, matches: fn(&[u8]) -> bool) -> FileFormat {
     FileFormat { name, matches, extensions: &[], advice: WRAP }
-}
-
-/// Returns whether packets of `length` bytes begin with 0x47 from byte `first` on. Transport
-/// streams have no other signature.
-fn has_packets(start: &[u8], length: usize, first: usize) -> bool {
-    let mut syncs = start.iter().skip(first).step_by(length).take(4);
-    start.len() > first + length && syncs.all(|&byte| byte == 0x47)
 }
 
 /// Returns what follows a start code, 00 00 01, at the start: a byte that says what it is.

@@ -1,7 +1,8 @@
 //! The bits of a NAL unit, as ITU-T H.264 7.2 and 9.1 read them.
 
 /// Reads bits from the front of a NAL unit; every read answers `None` past the end.
-pub(super) struct Bits<'a> {
+#[derive(Clone)]
+pub(crate) struct Bits<'a> {
     bytes: &'a [u8],
     /// Bits of the first byte that are already read.
     read: u32,
