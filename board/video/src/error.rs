@@ -107,7 +107,7 @@ pub enum VideoError {
         part: &'static str,
     },
     /// Pictures of a kind that is not read.
-    #[error("its pictures are {what}, and only progressive 8-bit ones are read; convert it: {CONVERT}")]
+    #[error("its pictures are {what}, which divita does not decode; convert it: {CONVERT}")]
     UnsupportedPictures {
         /// As in "10-bit" or "interlaced".
         what: String,

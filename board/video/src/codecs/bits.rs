@@ -1,24 +1,33 @@
-//! The bits of a NAL unit, as ITU-T H.264 7.2 and 9.1 read them.
+//! The bits of a header, as ITU-T H.264 7.2 and 9.1 and H.265 read them, and the headers of AV1 and
+//! VP9.
 
-/// Reads bits from the front of a NAL unit; every read answers `None` past the end.
+/// Reads bits from the front of a header; every read answers `None` past the end.
 #[derive(Clone)]
 pub(crate) struct Bits<'a> {
     bytes: &'a [u8],
     /// Bits of the first byte that are already read.
     read: u32,
-    /// Zero bytes before the first byte: after two of them a 3 is no data.
+    /// Zero bytes before the first byte: after two of them a 3 is no data in a NAL unit.
     zeros: u32,
+    /// Whether bytes that prevent emulation are left out.
+    is_nal: bool,
 }
 
 impl<'a> Bits<'a> {
-    /// Returns the bits of `bytes`, emulation prevention and all.
+    /// Returns the bits of a NAL unit, without the bytes that prevent emulation.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Bits { bytes, read: 0, zeros: 0 }
+        Bits { bytes, read: 0, zeros: 0, is_nal: true }
+    }
+
+    /// Returns the bits of `bytes`, each of which is data.
+    #[cfg(any(feature = "av1", feature = "vp9"))]
+    pub fn plain(bytes: &'a [u8]) -> Self {
+        Bits { is_nal: false, ..Bits::new(bytes) }
     }
 
     /// Returns one bit.
     pub fn flag(&mut self) -> Option<bool> {
-        if self.read == 0 && self.zeros >= 2 && self.bytes.first() == Some(&3) {
+        if self.is_nal && self.read == 0 && self.zeros >= 2 && self.bytes.first() == Some(&3) {
             self.bytes = &self.bytes[1..];
             self.zeros = 0;
         }

@@ -30,9 +30,11 @@ pub enum CodecError {
     /// A container without moving pictures.
     #[error("it has no video track, only sound or data; check that this is the right file")]
     NoVideoTrack,
-    /// The H.264 decoder could not be started.
-    #[error("the H.264 decoder could not start ({reason}); free some memory and try again")]
+    /// A decoder that could not be started.
+    #[error("the {codec} decoder could not start ({reason}); free some memory and try again")]
     NotStarted {
+        /// The codec's name.
+        codec: &'static str,
         /// The decoder's own words.
         reason: String,
     },

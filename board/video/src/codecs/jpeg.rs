@@ -1,4 +1,4 @@
-//! Motion JPEG: pictures of a camera that compresses each by itself.
+//! JPEG pictures of a camera or a film that compresses each by itself.
 
 use std::io::Cursor;
 
@@ -13,10 +13,16 @@ const START: &[u8] = b"\xff\xd8\xff\xe0\x00\x0aAVI1\0\0\0\0";
 /// The end of a picture.
 const END: [u8; 2] = [0xff, 0xd9];
 
-/// Decodes a camera's pictures into one buffer.
+/// Returns width and height of a picture, by its header.
+pub(super) fn size(data: &[u8]) -> Option<(usize, usize)> {
+    let size = data.starts_with(&START[..2]).then(|| imagesize::blob_size(data).ok()).flatten()?;
+    (size.width > 0 && size.height > 0).then_some((size.width, size.height))
+}
+
+/// Decodes pictures into one buffer.
 #[derive(Default)]
 pub(crate) struct JpegPictures {
-    /// Whether this camera marks the end of its pictures; the few that do not cannot be held to it.
+    /// Whether this source marks the end of its pictures; the few that do not cannot be held to it.
     marks_end: bool,
     samples: Vec<u8>,
     grey: bool,

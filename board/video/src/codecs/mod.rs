@@ -1,11 +1,25 @@
 //! Codecs, one module each: packets in, pictures out.
 
+#[cfg(feature = "av1")]
+mod av1;
 pub(crate) mod bits;
+mod by_packet;
 pub(crate) mod codec;
+#[cfg(any(feature = "av1", feature = "hevc", feature = "vp9"))]
+mod eight_bits;
 mod error;
 pub(crate) mod h264;
-#[cfg(feature = "v4l")]
+#[cfg(feature = "hevc")]
+mod hevc;
 pub(crate) mod jpeg;
+mod limit;
+mod motion_jpeg;
+mod nal_units;
+mod packet_queue;
+mod reorder;
+mod usability;
+#[cfg(feature = "vp9")]
+mod vp9;
 
 pub use codec::{Codec, Decoded, ExactFrom, Note, PacketId};
 use codec::{CodecFormat, OpenCodec};
@@ -16,13 +30,19 @@ use crate::SourceError;
 /// The codecs that containers may name, one line each.
 pub(crate) const CODECS: &[CodecFormat] = &[
     h264::FORMAT,
-    undecodable(
-        "HEVC (H.265)",
-        &["hvc1", "hev1", "dvh1", "dvhe", "mpegts:0x24", "HEVC", "H265", "X265", "HVC1", "HEV1"],
-    ),
+    #[cfg(feature = "hevc")]
+    hevc::FORMAT,
+    #[cfg(not(feature = "hevc"))]
+    HEVC,
     undecodable("VVC (H.266)", &["vvc1", "vvi1", "mpegts:0x33"]),
-    undecodable("AV1", &["av01", "AV01"]),
-    undecodable("VP9", &["vp09", "VP90"]),
+    #[cfg(feature = "av1")]
+    av1::FORMAT,
+    #[cfg(not(feature = "av1"))]
+    AV1,
+    #[cfg(feature = "vp9")]
+    vp9::FORMAT,
+    #[cfg(not(feature = "vp9"))]
+    VP9,
     undecodable("VP8", &["vp08", "VP80"]),
     undecodable("MPEG-4 Part 2 or older", &["mp4v"]),
     undecodable("AV1 in a transport stream", &["mpegts:AV01"]),
@@ -45,8 +65,27 @@ pub(crate) const CODECS: &[CodecFormat] = &[
     undecodable("uncompressed", &["DIB ", "RAW ", "\\x00\\x00\\x00\\x00", "YUY2", "UYVY", "I420", "YV12"]),
     undecodable("H.263", &["s263", "h263", "H263"]),
     undecodable("ProRes", &["apch", "apcn", "apcs", "apco", "ap4h", "ap4x"]),
-    undecodable("Motion JPEG", &["jpeg", "mjpa", "mjpb", "MJPG"]),
+    motion_jpeg::FORMAT,
+    undecodable("Motion JPEG B", &["mjpb"]),
 ];
+
+/// AV1, without its decoder.
+const AV1: CodecFormat =
+    CodecFormat { name: "AV1", spellings: &["av01", "V_AV1", "AV01"], feature: Some("av1"), open: None };
+
+/// HEVC, without its decoder.
+const HEVC: CodecFormat = CodecFormat {
+    name: "HEVC (H.265)",
+    spellings: &[
+        "hvc1", "hev1", "dvh1", "dvhe", "V_MPEGH/ISO/HEVC", "mpegts:0x24", "HEVC", "hevc", "H265", "X265", "HVC1", "HEV1",
+    ],
+    feature: Some("hevc"),
+    open: None,
+};
+
+/// VP9, without its decoder.
+const VP9: CodecFormat =
+    CodecFormat { name: "VP9", spellings: &["vp09", "V_VP9", "VP90"], feature: Some("vp9"), open: None };
 
 const fn undecodable(name: &'static str, spellings: &'static [&'static str]) -> CodecFormat {
     CodecFormat { name, spellings, feature: None, open: None }
@@ -80,7 +119,7 @@ mod tests {
     #[test]
     fn a_codec_that_is_not_decoded_is_named() {
         let message = |spelling| check(spelling).err().map(|error| error.to_string()).unwrap_or_default();
-        assert!(message("hev1").contains("HEVC (H.265)"));
+        assert!(message("vvc1").contains("VVC (H.266)"));
         assert!(message("wxyz").contains("`wxyz`"));
         assert_eq!(message("avc1"), "");
     }

@@ -1,9 +1,10 @@
 //! One access unit: the slices of a picture in Annex B form, and what their headers say.
 
-use super::nal::{self, START_CODE};
+use super::nal;
 use super::parameter_sets::ParameterSets;
 use crate::SourceError;
 use crate::codecs::bits::Bits;
+use crate::codecs::nal_units::START_CODE;
 
 /// An access unit that the decoder refused: damaged, or without a picture that it needs.
 #[derive(Debug)]

@@ -1,9 +1,9 @@
 //! The decoder configuration of H.264 in MP4 and Matroska (`avcC`), and the NAL units of a packet.
 
 use super::access_unit::AccessUnit;
-use super::nal::START_CODE;
 use super::parameter_sets::ParameterSets;
 use crate::bytes::Bytes;
+use crate::codecs::nal_units;
 
 /// The decoder configuration of a track: `avcC`, or none for a stream in Annex B form.
 #[derive(Debug, Default)]
@@ -44,41 +44,8 @@ impl AvcConfig {
     /// the lengths in the sample add up; those before a length that does not are added all the
     /// same.
     pub fn read(&self, sample: &[u8], unit: &mut AccessUnit, sets: &mut ParameterSets) -> bool {
-        if self.length_bytes == 0 {
-            annex_b(sample).for_each(|nal| unit.add(nal, sets));
-            return true;
-        }
-        let whole = self.units(sample).map(|nal| self.length_bytes + nal.len()).sum::<usize>() == sample.len();
-        // As a length, a start code is that of a NAL unit without contents, so the two are told
-        // apart.
-        if !whole && sample.starts_with(&START_CODE) {
-            annex_b(sample).for_each(|nal| unit.add(nal, sets));
-            return true;
-        }
-        self.units(sample).for_each(|nal| unit.add(nal, sets));
-        whole
+        nal_units::split(sample, self.length_bytes, |nal| unit.add(nal, sets))
     }
-
-    /// Returns the NAL units of `sample`, up to a length that does not add up.
-    fn units<'a>(&self, sample: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let (length_bytes, mut bytes) = (self.length_bytes, Bytes(sample));
-        std::iter::from_fn(move || {
-            let length = bytes.take(length_bytes)?;
-            bytes.take(length.iter().fold(0, |length, &byte| length << 8 | usize::from(byte)))
-        })
-    }
-}
-
-/// Splits `data` at its start codes.
-fn annex_b(data: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let starts: Vec<usize> =
-        data.windows(3).enumerate().filter(|(_, window)| window == &[0, 0, 1]).map(|(at, _)| at + 3).collect();
-    let ends: Vec<usize> = starts.iter().skip(1).map(|start| start - 3).chain([data.len()]).collect();
-    starts.into_iter().zip(ends).map(|(start, end)| {
-        let nal = &data[start..end];
-        // Zeros before the next start code are not part of the unit.
-        &nal[..nal.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1)]
-    })
 }
 
 #[cfg(test)]

@@ -4,12 +4,12 @@ use divita_runtime::frame::{Frame, FrameError, Timestamp};
 
 use super::access_unit::DamagedPicture;
 use super::access_unit::{AccessUnit, PictureKind};
-use super::nal::START_CODE;
 use super::openh264::OpenH264;
 use super::parameter_sets::ParameterSets;
 use super::pending::PendingTimes;
 use super::tolerant::TolerantDecoder;
 use crate::SourceError;
+use crate::codecs::nal_units::START_CODE;
 use crate::presentation::CodecFacts;
 
 /// Which decoder decodes.

@@ -1,7 +1,4 @@
-//! NAL units: start codes and types.
-
-/// What Annex B puts before each NAL unit.
-pub(super) const START_CODE: [u8; 4] = [0, 0, 0, 1];
+//! NAL units: their types.
 
 // Types (ITU-T H.264 table 7-1).
 pub(super) const SLICE: u8 = 1;

@@ -107,7 +107,7 @@ impl OpenH264 {
 fn start() -> Result<openh264::decoder::Decoder, SourceError> {
     let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
     openh264::decoder::Decoder::with_api_config(OpenH264API::from_source(), config)
-        .map_err(|error| CodecError::NotStarted { reason: error.to_string() }.into())
+        .map_err(|error| CodecError::NotStarted { codec: "H.264", reason: error.to_string() }.into())
 }
 
 /// Puts the planes of `picture` one after the other into `samples`; returns its width and height,

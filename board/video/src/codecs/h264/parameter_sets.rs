@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::nal::{self, START_CODE};
+use super::nal;
 use super::sps;
 use crate::SourceError;
 use crate::codecs::bits::Bits;
+use crate::codecs::nal_units::START_CODE;
 use crate::error::VideoError;
 
 /// The parameter sets that a stream has sent so far, each without its start code.

@@ -4,12 +4,11 @@
 //! Parsed here and not by a crate: the existing crate holds a stream to its level, and many films
 //! that every player plays claim a lower level than they need.
 
-use divita_runtime::frame::SampleAspect;
-
 use crate::SourceError;
 use crate::codecs::bits::Bits;
+use crate::codecs::usability::Usability;
 use crate::error::VideoError;
-use crate::presentation::{CodecFacts, StatedColour};
+use crate::presentation::CodecFacts;
 
 /// Most macroblocks (16x16 pixels) of a picture that the decoder takes: those of level 5.2,
 /// 4096x2304.
@@ -27,9 +26,7 @@ struct Fields {
     macroblocks: (u64, u64),
     /// Left, right, top and bottom, in crop units.
     crop: [u32; 4],
-    full_range: Option<bool>,
-    matrix_coefficients: Option<u32>,
-    sample_aspect: Option<SampleAspect>,
+    usability: Usability,
 }
 
 /// Reads the parameter set `nal`, which starts with its NAL header.
@@ -69,12 +66,7 @@ pub(super) fn parse(nal: &[u8]) -> Result<CodecFacts, SourceError> {
     if across * down > MAX_MACROBLOCKS {
         return Err(VideoError::TooLarge { width, height, limit: "4096x2304 or as many pixels" }.into());
     }
-    Ok(CodecFacts {
-        width,
-        height,
-        colour: StatedColour::new(fields.matrix_coefficients, fields.full_range),
-        sample_aspect: fields.sample_aspect,
-    })
+    Ok(CodecFacts { width, height, colour: fields.usability.colour(), sample_aspect: fields.usability.sample_aspect })
 }
 
 impl Fields {
@@ -140,76 +132,9 @@ impl Fields {
         }
         // The rest is optional: a set that is cut short here can be decoded.
         let stated = bits.flag().unwrap_or(false);
-        let sample_aspect = if stated { sample_aspect(bits).flatten() } else { None };
-        let (full_range, matrix_coefficients) = match stated {
-            true => colour(bits).map_or((None, None), |(full, matrix)| (Some(full), matrix)),
-            false => (None, None),
-        };
-        Some(Fields {
-            chroma_format,
-            bit_depth,
-            predictive,
-            frames_only,
-            macroblocks,
-            crop,
-            full_range,
-            matrix_coefficients,
-            sample_aspect,
-        })
+        let usability = if stated { Usability::read(bits) } else { Usability::default() };
+        Some(Fields { chroma_format, bit_depth, predictive, frames_only, macroblocks, crop, usability })
     }
-}
-
-/// The shapes of pixels that have a number, from 1 (table E-1).
-const SAMPLE_ASPECTS: [(u32, u32); 16] = [
-    (1, 1),
-    (12, 11),
-    (10, 11),
-    (16, 11),
-    (40, 33),
-    (24, 11),
-    (20, 11),
-    (32, 11),
-    (80, 33),
-    (18, 11),
-    (15, 11),
-    (64, 33),
-    (160, 99),
-    (4, 3),
-    (3, 2),
-    (2, 1),
-];
-
-/// Returns the shape of a pixel at the start of the usability information; `None` inside if there
-/// is none that makes sense.
-fn sample_aspect(bits: &mut Bits<'_>) -> Option<Option<SampleAspect>> {
-    const EXTENDED: u32 = 255;
-    if !bits.flag()? {
-        return Some(None);
-    }
-    let (width, height) = match bits.number(8)? {
-        EXTENDED => (bits.number(16)?, bits.number(16)?),
-        number => {
-            let index = (number as usize).wrapping_sub(1);
-            SAMPLE_ASPECTS.get(index).copied().unwrap_or_default()
-        }
-    };
-    Some(SampleAspect::new(width, height))
-}
-
-/// Returns whether the range is full, and the matrix coefficients if they are stated: what follows
-/// the shape of a pixel.
-fn colour(bits: &mut Bits<'_>) -> Option<(bool, Option<u32>)> {
-    if bits.flag()? {
-        bits.flag()?; // overscan
-    }
-    if !bits.flag()? {
-        return None;
-    }
-    bits.number(3)?; // PAL, NTSC and so on
-    let full_range = bits.flag()?;
-    let stated = bits.flag()?;
-    let matrix = if stated { bits.number(24).map(|description| description & 255) } else { None };
-    Some((full_range, matrix))
 }
 
 /// Reads past a scaling list of `length` (7.3.2.1.1.1).
@@ -228,7 +153,11 @@ fn skip_scaling_list(bits: &mut Bits<'_>, length: u32) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
+    use divita_runtime::frame::SampleAspect;
+
     use super::*;
+    use crate::codecs::usability::SAMPLE_ASPECTS;
+    use crate::presentation::StatedColour;
 
     /// A parameter set as x264 wrote it: High, 96x64, untagged.
     const GOOD: [u8; 25] = [

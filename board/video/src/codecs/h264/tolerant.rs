@@ -1,7 +1,6 @@
 //! rust_h264, which decodes on through damage and from any picture on, where OpenH264 waits for the
 //! next key frame.
 
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use divita_runtime::frame::{Frame, FrameError, Pixels, Plane, Subsampling, Timestamp};
@@ -9,6 +8,7 @@ use rust_h264::decoder::{ChromaFormat, Decoder as Inner, Frame as Picture};
 use rust_h264::nal::parse_annex_b;
 
 use super::access_unit::DamagedPicture;
+use crate::codecs::reorder::Reorder;
 use crate::presentation::CodecFacts;
 
 /// Macroblocks of the pictures that level 5.2 lets a decoder hold (table A-1), and the most
@@ -19,10 +19,8 @@ const MAX_HELD: usize = 16;
 /// The decoder. It takes 1.5 times as long as OpenH264.
 pub(super) struct TolerantDecoder {
     inner: Inner,
-    /// Pictures that wait for earlier ones, the earliest first.
-    held: VecDeque<(i64, Picture)>,
-    /// How many of them are kept back.
-    depth: usize,
+    /// Pictures that wait for earlier ones.
+    reorder: Reorder<Picture>,
     current: Option<Picture>,
 }
 
@@ -31,7 +29,7 @@ impl TolerantDecoder {
     pub fn new(format: &CodecFacts) -> Self {
         let macroblocks = format.width.div_ceil(16) * format.height.div_ceil(16);
         let depth = (MAX_HELD_MACROBLOCKS / macroblocks.max(1)).clamp(1, MAX_HELD);
-        TolerantDecoder { inner: Inner::new(), held: VecDeque::new(), depth, current: None }
+        TolerantDecoder { inner: Inner::new(), reorder: Reorder::new(depth), current: None }
     }
 
     /// Decodes the picture of `data` (Annex B), shown at `time`.
@@ -54,18 +52,14 @@ impl TolerantDecoder {
             return Err(DamagedPicture);
         };
         let picture = decoded.filter(is_plain).ok_or(DamagedPicture)?;
-        let place = self.held.partition_point(|(other, _)| *other <= time);
-        self.held.insert(place, (time, picture));
+        self.reorder.push(time, picture);
         Ok(())
     }
 
     /// Makes the next picture in order of time current, and returns its time. While more data is to
     /// come (`more`), as many pictures are kept back as the stream may reorder.
     pub fn next(&mut self, more: bool) -> Option<i64> {
-        if more && self.held.len() <= self.depth {
-            return None;
-        }
-        let (time, picture) = self.held.pop_front()?;
+        let (time, picture) = self.reorder.pop(more)?;
         self.current = Some(picture);
         Some(time)
     }
