@@ -13,7 +13,6 @@ use super::eight_bits::{EightBits, Format, Layout, Samples, SourcePlane, Transfe
 use super::error::CodecError;
 use super::limit;
 use crate::SourceError;
-use crate::error::VideoError;
 use crate::presentation::{CodecFacts, StatedColour};
 
 /// AV1.

@@ -109,8 +109,10 @@ impl Format {
     }
 
     /// Returns whether the decoder's planes are what [`Pixels`] takes.
-    fn is_plain(&self) -> bool {
-        self.bits == (8, 8) && self.layout != Layout::Gbr && !self.is_hdr()
+    fn can_lend(&self, source: &[SourcePlane<'_>; 3]) -> bool {
+        let is_plain = self.bits == (8, 8) && self.layout != Layout::Gbr && !self.is_hdr();
+        let planes = &source[..self.layout.planes()];
+        is_plain && planes.iter().all(|plane| matches!(plane.samples, Samples::Bytes(_)))
     }
 
     /// Returns width and height of plane `number`.
@@ -195,7 +197,7 @@ impl EightBits {
     /// Converts a picture, unless the decoder's planes can be used as they are; false if it has too
     /// few samples. Planes that `format` does not have are not looked at.
     pub fn convert(&mut self, format: &Format, source: &[SourcePlane<'_>; 3]) -> bool {
-        if format.is_plain() {
+        if format.can_lend(source) {
             return true;
         }
         let key = (format.transfer, format.bits.0, format.is_full_range);
@@ -238,8 +240,9 @@ impl EightBits {
         if format.layout == Layout::Gbr {
             return Pixels::Rgb8(Plane { data: &self.rgb, stride: 3 * format.width });
         }
+        let can_lend = format.can_lend(source);
         let plane = |number: usize| match source[number] {
-            SourcePlane { samples: Samples::Bytes(data), stride } if format.is_plain() => Plane { data, stride },
+            SourcePlane { samples: Samples::Bytes(data), stride } if can_lend => Plane { data, stride },
             _ => Plane { data: &self.planes[number], stride: format.size(number).0 },
         };
         match format.layout {
@@ -400,7 +403,9 @@ mod tests {
     #[test]
     #[cfg(feature = "hevc")]
     fn more_bits_are_rounded_and_never_overflow() {
-        let words = |samples, stride| SourcePlane { samples: Samples::Words(samples), stride };
+        fn words(samples: &[u16], stride: usize) -> SourcePlane<'_> {
+            SourcePlane { samples: Samples::Words(samples), stride }
+        }
         for (bits, unit) in [(10, 4), (12, 16)] {
             let samples = [0, unit, unit + unit / 2, unit + unit / 2 - 1, 256 * unit - 1, u16::MAX, 16 * unit];
             let (mut eight, format) = (EightBits::default(), format(Layout::Grey, bits));
