@@ -427,8 +427,8 @@ mod tests {
 
     #[test]
     fn sequence_headers_state_the_size() {
-        for data in [PLAIN, TEN_BITS, GREY] {
-            let expected = Sequence { size: (640, 360), is_still: false, transfer: 2, matrix: 2, is_full_range: false };
+        for (data, is_full_range) in [(PLAIN, false), (TEN_BITS, false), (GREY, true)] {
+            let expected = Sequence { size: (640, 360), is_still: false, transfer: 2, matrix: 2, is_full_range };
             assert_eq!(sequence(&data), Some(expected));
             for cut in 0..data.len() {
                 assert_eq!(sequence(&data[..cut]), None, "{cut}");
