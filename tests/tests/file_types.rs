@@ -20,13 +20,6 @@ fn ftyp(brands: &[u8]) -> Vec<u8> {
     [&(8 + brands.len() as u32).to_be_bytes(), b"ftyp".as_slice(), brands].concat()
 }
 
-/// Returns empty packets of a transport stream.
-fn packets(length: usize, first: usize) -> Vec<u8> {
-    let mut bytes = vec![0xff; 6 * length];
-    (0..6).for_each(|packet| bytes[packet * length + first] = 0x47);
-    bytes
-}
-
 #[test]
 fn what_is_no_video_is_named_with_what_to_do() {
     let riff = |kind: &[u8; 4]| [b"RIFF\x24\0\0\0".as_slice(), kind, b"fmt "].concat();
@@ -82,17 +75,13 @@ fn videos_that_only_gstreamer_reads_are_named_with_the_command_that_converts_the
     if registry::is_built_in("gstreamer") {
         return; // It reads them, or says why not.
     }
-    let cases: [(&str, Vec<u8>, &str); 16] = [
+    let cases: [(&str, Vec<u8>, &str); 12] = [
         ("a.gif", b"GIF89a\x10\0\x10\0\xf0\0\0".to_vec(), "a GIF"),
         ("a.webm", b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81\x01\x42\x82\x84webm".to_vec(), "a WebM file"),
         ("a.mkv", b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81\x01\x42\x82\x88matroska".to_vec(), "a Matroska file"),
         ("a.ogv", b"OggS\0\x02\0\0".to_vec(), "an Ogg file"),
-        ("a.flv", b"FLV\x01\x05\0\0\0\x09".to_vec(), "a Flash video (FLV)"),
         ("a.wmv", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9".to_vec(), "a Windows Media file (WMV or ASF)"),
         ("a.mxf", b"\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02".to_vec(), "an MXF file"),
-        ("a.avi", b"RIFF\x24\0\0\0AVI LIST".to_vec(), "an AVI file"),
-        ("a.ts", packets(188, 0), "an MPEG transport stream (TS)"),
-        ("a.m2ts", packets(192, 4), "an MPEG transport stream (M2TS)"),
         ("a.mpg", b"\0\0\x01\xba\x44\0".to_vec(), "an MPEG program stream"),
         ("a.ivf", b"DKIF\0\0\x20\0VP80".to_vec(), "an IVF file"),
         ("a.264", b"\0\0\0\x01\x67\x64\0\x1f".to_vec(), "an H.264 stream without a container"),

@@ -130,12 +130,12 @@ impl<R: Read> PacketReader<R> {
     /// When the stream cannot be read.
     pub fn next(&mut self) -> Result<Option<TsPacket<'_>>, SourceError> {
         loop {
-            while self.buffer.len() < self.at + PACKET {
-                if !self.fill()? {
-                    return Ok(None);
-                }
+            while self.buffer.len() <= self.at + 2 * self.stride && self.fill()? {}
+            if self.buffer.len() < self.at + PACKET {
+                return Ok(None);
             }
-            if self.buffer[self.at] == SYNC {
+            // One of the next two may be damaged.
+            if self.is_sync(self.at) && (1..=2).any(|ahead| self.is_sync(self.at + ahead * self.stride)) {
                 break;
             }
             self.resynchronise()?;
@@ -146,16 +146,20 @@ impl<R: Read> PacketReader<R> {
         Ok(self.buffer[start..].first_chunk().map(TsPacket))
     }
 
-    /// Goes on to the next byte that begins two packets, or one at the end.
+    /// Goes on to the next byte that begins three packets, or as many as are left.
     fn resynchronise(&mut self) -> Result<(), SourceError> {
         loop {
             self.at += 1;
             while self.buffer.len() <= self.at + 2 * self.stride && self.fill()? {}
-            let is_sync = |at: usize| self.buffer.get(at).is_none_or(|&byte| byte == SYNC);
-            if is_sync(self.at) && is_sync(self.at + self.stride) && is_sync(self.at + 2 * self.stride) {
+            if (0..=2).all(|ahead| self.is_sync(self.at + ahead * self.stride)) {
                 return Ok(());
             }
         }
+    }
+
+    /// Returns whether a packet may begin at `at`, which may be past the end.
+    fn is_sync(&self, at: usize) -> bool {
+        self.buffer.get(at).is_none_or(|&byte| byte == SYNC)
     }
 
     /// Reads more bytes; returns false at the end.
@@ -227,8 +231,9 @@ mod tests {
     #[test]
     fn packets_are_found_again_after_bytes_that_belong_to_none() {
         let mut bytes = stream(20, 188, 0);
-        bytes.splice(188 * 10..188 * 10, [1, SYNC, 2, 3]);
-        assert_eq!(numbers(&bytes), (0..20).collect::<Vec<u8>>());
+        bytes.splice(188 * 10..188 * 10, [SYNC; 50]);
+        bytes[188 * 5] = 0;
+        assert_eq!(numbers(&bytes), (0..20).filter(|&number| number != 5).collect::<Vec<u8>>());
         let mut bytes = stream(20, 188, 0);
         bytes.drain(188 * 10 + 50..188 * 10 + 60);
         assert_eq!(numbers(&bytes).len(), 19);

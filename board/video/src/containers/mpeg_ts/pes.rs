@@ -124,7 +124,10 @@ impl PesStream {
             Ok(Some(read)) if !read.is_scrambled => {
                 self.is_open = true;
                 if let Some(times) = read.times {
-                    self.times.push_back((self.splitter.pushed(), times));
+                    let place = self.splitter.pushed();
+                    // Those of a PES packet without data.
+                    self.times.pop_back_if(|(last, _)| *last == place);
+                    self.times.push_back((place, times));
                 }
                 return self.push_data(&header[read.length..]);
             }
