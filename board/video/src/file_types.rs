@@ -204,7 +204,7 @@ fn text(start: &[u8]) -> Option<FileType<'static>> {
 }
 
 /// Returns whether `part` stands anywhere in `bytes`.
-pub(crate) fn contains(bytes: &[u8], part: &[u8]) -> bool {
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 

@@ -34,7 +34,7 @@ pub(crate) const CODECS: &[CodecFormat] = &[
     hevc::FORMAT,
     #[cfg(not(feature = "hevc"))]
     HEVC,
-    undecodable("VVC (H.266)", &["vvc1", "vvi1", "mpegts:0x33"]),
+    undecodable("VVC (H.266)", &["vvc1", "vvi1", "V_MPEGI/ISO/VVC", "mpegts:0x33"]),
     #[cfg(feature = "av1")]
     av1::FORMAT,
     #[cfg(not(feature = "av1"))]
@@ -43,13 +43,30 @@ pub(crate) const CODECS: &[CodecFormat] = &[
     vp9::FORMAT,
     #[cfg(not(feature = "vp9"))]
     VP9,
-    undecodable("VP8", &["vp08", "VP80"]),
+    undecodable("VP8", &["vp08", "V_VP8", "VP80"]),
     undecodable("MPEG-4 Part 2 or older", &["mp4v"]),
     undecodable("AV1 in a transport stream", &["mpegts:AV01"]),
-    undecodable("MPEG-1 or MPEG-2", &["mpegts:0x01", "mpegts:0x02", "MPG1", "MPG2", "MPEG"]),
-    undecodable("MPEG-4 Part 2", &["mpegts:0x10", "XVID", "DIVX", "DX50", "FMP4", "MP4V", "3IV2"]),
-    undecodable("MPEG-4 of Microsoft", &["DIV3", "DIV4", "MP42", "MP43", "MPG4"]),
+    undecodable("MPEG-1 or MPEG-2", &["V_MPEG1", "V_MPEG2", "mpegts:0x01", "mpegts:0x02", "MPG1", "MPG2", "MPEG"]),
+    undecodable(
+        "MPEG-4 Part 2",
+        &[
+            "V_MPEG4/ISO/SP",
+            "V_MPEG4/ISO/ASP",
+            "V_MPEG4/ISO/AP",
+            "mpegts:0x10",
+            "XVID",
+            "DIVX",
+            "DX50",
+            "FMP4",
+            "MP4V",
+            "3IV2",
+        ],
+    ),
+    undecodable("MPEG-4 of Microsoft", &["V_MPEG4/MS/V3", "DIV3", "DIV4", "MP42", "MP43", "MPG4"]),
     undecodable("VC-1 or Windows Media Video", &["mpegts:0xea", "WVC1", "WMV1", "WMV2", "WMV3"]),
+    undecodable("Theora", &["V_THEORA"]),
+    undecodable("FFV1", &["V_FFV1", "FFV1"]),
+    undecodable("RealVideo", &["V_REAL/RV10", "V_REAL/RV20", "V_REAL/RV30", "V_REAL/RV40"]),
     undecodable("JPEG 2000", &["mpegts:0x21", "MJ2C"]),
     undecodable("JPEG XS", &["mpegts:0x32"]),
     undecodable("EVC", &["mpegts:0x35"]),
@@ -62,9 +79,12 @@ pub(crate) const CODECS: &[CodecFormat] = &[
     undecodable("Huffyuv", &["HFYU", "FFVH"]),
     undecodable("Cinepak", &["CVID"]),
     undecodable("Indeo", &["IV31", "IV32", "IV41", "IV50"]),
-    undecodable("uncompressed", &["DIB ", "RAW ", "\\x00\\x00\\x00\\x00", "YUY2", "UYVY", "I420", "YV12"]),
+    undecodable(
+        "uncompressed",
+        &["V_UNCOMPRESSED", "DIB ", "RAW ", "\\x00\\x00\\x00\\x00", "YUY2", "UYVY", "I420", "YV12"],
+    ),
     undecodable("H.263", &["s263", "h263", "H263"]),
-    undecodable("ProRes", &["apch", "apcn", "apcs", "apco", "ap4h", "ap4x"]),
+    undecodable("ProRes", &["apch", "apcn", "apcs", "apco", "ap4h", "ap4x", "V_PRORES"]),
     motion_jpeg::FORMAT,
     undecodable("Motion JPEG B", &["mjpb"]),
 ];

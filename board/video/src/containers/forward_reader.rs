@@ -134,6 +134,19 @@ impl ForwardReader {
         self.position += skipped;
         if skipped < rest { Err(cut()) } else { Ok(()) }
     }
+
+    /// Goes to `position` in a file; returns false for a pipe.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn go_to(&mut self, position: u64) -> Result<bool, SourceError> {
+        let buffered = self.reader.buffer().len();
+        let Inner::File(file) = self.reader.get_mut() else { return Ok(false) };
+        file.seek(SeekFrom::Start(position)).map_err(failed())?;
+        self.reader.consume(buffered);
+        self.position = position;
+        Ok(true)
+    }
 }
 
 fn failed() -> impl FnOnce(io::Error) -> SourceError {
@@ -189,5 +202,13 @@ mod tests {
             assert_eq!((data, reader.position()), (vec![1, 2, 3], 3));
             assert!(reader.array::<1>().is_err());
         }
+    }
+
+    #[test]
+    fn only_a_file_goes_back() {
+        let [mut file, mut pipe] = both(&[1, 2, 3]);
+        file.skip(3).unwrap();
+        assert!(file.go_to(1).unwrap() && file.array().unwrap() == [2, 3]);
+        assert!(!pipe.go_to(1).unwrap() && pipe.array().unwrap() == [1]);
     }
 }

@@ -5,6 +5,8 @@ pub(crate) mod container;
 mod flv;
 mod forward_reader;
 pub mod image_folder;
+mod ivf;
+mod matroska;
 pub mod mp4;
 mod mpeg_ts;
 mod nal_stream;
@@ -17,7 +19,7 @@ use crate::backend::FileFormat;
 
 /// The formats that every build reads, one line each.
 pub(crate) const CONTAINERS: &[ContainerFormat] =
-    &[mp4::FORMAT, y4m::FORMAT, avi::FORMAT, flv::FORMAT, mpeg_ts::FORMAT];
+    &[mp4::FORMAT, matroska::FORMAT, y4m::FORMAT, avi::FORMAT, flv::FORMAT, mpeg_ts::FORMAT, ivf::FORMAT];
 
 /// Returns the formats that every build reads.
 pub(crate) fn formats() -> impl Iterator<Item = &'static FileFormat> {

@@ -26,7 +26,7 @@ pub(crate) use codec::H264;
 /// H.264.
 pub(super) const FORMAT: CodecFormat = CodecFormat {
     name: "H.264",
-    spellings: &["avc1", "avc3", "mpegts:0x1b", "H264", "X264", "AVC1", "DAVC", "VSSH", "Q264"],
+    spellings: &["avc1", "avc3", "V_MPEG4/ISO/AVC", "mpegts:0x1b", "H264", "X264", "AVC1", "DAVC", "VSSH", "Q264"],
     feature: None,
     open: Some(|configs| Ok(Box::new(H264::new(configs)?))),
 };

@@ -1,10 +1,10 @@
 //! Formats of files that GStreamer reads, by their first bytes.
 
 use crate::backend::FileFormat;
-use crate::file_types::{CONVERT, CONVERT_EVEN, WRAP, contains};
+use crate::file_types::{CONVERT, CONVERT_EVEN, WRAP};
 
 /// Formats of files that GStreamer reads, by their first bytes. Of two that match the first counts.
-pub(super) const FILES: [FileFormat; 15] = [
+pub(super) const FILES: [FileFormat; 12] = [
     format("an Ogg file", &["ogv"], |start| start.starts_with(b"OggS")),
     format("a Windows Media file (WMV or ASF)", &["wmv"], |start| {
         start.starts_with(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11")
@@ -12,15 +12,10 @@ pub(super) const FILES: [FileFormat; 15] = [
     format("an MXF file", &[], |start| start.starts_with(b"\x06\x0e\x2b\x34\x02\x05\x01\x01")),
     format("a RealMedia file", &[], |start| start.starts_with(b".RMF")),
     format("an MPEG program stream", &["mpg", "mpeg"], |start| start.starts_with(b"\0\0\x01\xba")),
-    format("an IVF file", &[], |start| start.starts_with(b"DKIF")),
     FileFormat {
         advice: CONVERT_EVEN,
         ..format("a GIF", &[], |start| start.starts_with(b"GIF87a") || start.starts_with(b"GIF89a"))
     },
-    format("a WebM file", &["webm"], |start| {
-        start.starts_with(&EBML) && contains(&start[..start.len().min(64)], b"webm")
-    }),
-    format("a Matroska file", &["mkv"], |start| start.starts_with(&EBML)),
     bare("an MPEG-1 or MPEG-2 stream without a container", |start| matches!(after_start_code(start), Some([0xb3, ..]))),
     bare("an MPEG-4 stream without a container", |start| {
         matches!(after_start_code(start), Some([0xb0 | 0xb5 | 0xb6 | 0x00 | 0x20, ..]))
@@ -38,9 +33,6 @@ pub(super) const FILES: [FileFormat; 15] = [
     // An AV1 temporal delimiter, and a sequence header after it.
     bare("an AV1 stream without a container", |start| start.starts_with(&[0x12, 0x00, 0x0a])),
 ];
-
-/// The first bytes of Matroska and WebM.
-const EBML: [u8; 4] = [0x1a, 0x45, 0xdf, 0xa3];
 
 const fn format(name: &'static str, extensions: &'static [&'static str], matches: fn(&[u8]) -> bool) -> FileFormat {
     FileFormat { name, matches, extensions, advice: CONVERT }
