@@ -13,6 +13,10 @@ use crate::losses::Losses;
 use crate::packet::Packet;
 use crate::{FrameSource, Loss, SourceError, SourceInfo};
 
+/// Frame rate of an untimed stream that states none, as frames and the seconds that they take. It is
+/// ffmpeg's.
+const ASSUMED_RATE: (u64, u64) = (25, 1);
+
 /// Packets that are looked through for the first picture before the size is known.
 const FIRST_PACKETS: usize = 16;
 
@@ -28,6 +32,8 @@ pub struct MediaSource {
     track: TrackInfo,
     container: Box<dyn Container>,
     codec: Box<dyn Codec>,
+    /// Frames and the seconds that they take, of an untimed stream.
+    rate: (u64, u64),
     packet: Packet,
     input: InputState,
     /// From where on pictures are shown, where decoding started with an incomplete stream.
@@ -93,6 +99,7 @@ impl MediaSource {
             track,
             container,
             codec,
+            rate: ASSUMED_RATE,
             packet: Packet::default(),
             input: InputState::Packets,
             hidden_before: None,
@@ -113,6 +120,10 @@ impl MediaSource {
             bytes += source.packet.data.len();
         };
         (source.info.width, source.info.height) = (facts.width, facts.height);
+        if source.track.untimed {
+            source.rate = source.codec.frame_rate().unwrap_or(ASSUMED_RATE);
+            source.info.frame_rate = Some(source.rate.0 as f64 / source.rate.1 as f64);
+        }
         let TrackInfo { largest_packet, largest_group: (bytes, packets), .. } = source.track;
         source.packet.data.reserve(largest_packet);
         source.codec.reserve(largest_packet, bytes, packets);
@@ -188,7 +199,17 @@ impl MediaSource {
 
     /// Returns when a picture of media time `ticks` is shown, or was to be shown.
     fn time(&self, ticks: i64) -> Timestamp {
-        self.container.presentation_time(ticks).unwrap_or(self.last)
+        self.presentation_time(ticks).unwrap_or(self.last)
+    }
+
+    /// Returns when a picture of media time `ticks` is shown; `None` where it is not.
+    fn presentation_time(&self, ticks: i64) -> Option<Timestamp> {
+        if !self.track.untimed {
+            return self.container.presentation_time(ticks);
+        }
+        let (frames, seconds) = self.rate;
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        Some(Timestamp::from_ticks(ticks.saturating_mul(seconds), frames))
     }
 
     /// Returns how it ended.
@@ -214,7 +235,7 @@ impl MediaSource {
     fn next_shown(&mut self) -> Result<Option<(i64, Timestamp)>, SourceError> {
         loop {
             let Some(ticks) = self.advance()? else { return Ok(None) };
-            let Some(time) = self.container.presentation_time(ticks) else { continue };
+            let Some(time) = self.presentation_time(ticks) else { continue };
             if self.hidden_before.is_some_and(|from| !from.is_reached(ticks)) {
                 self.losses.hide(ticks, time);
             } else if self.shown && time <= self.last {

@@ -35,6 +35,12 @@ pub trait Codec: Send {
     /// When the stream cannot be decoded, or is `complete` and says nothing.
     fn describe(&mut self, complete: bool) -> Result<Option<CodecFacts>, SourceError>;
 
+    /// Returns the frame rate that the stream states, as frames and the seconds that they take, once
+    /// [`Codec::describe`] has answered.
+    fn frame_rate(&self) -> Option<(u64, u64)> {
+        None
+    }
+
     /// Makes room for packets of `packet` bytes, and for groups of pictures of `group` bytes in
     /// `packets` packets, so that no later packet costs an allocation.
     fn reserve(&mut self, packet: usize, group: usize, packets: usize);

@@ -71,7 +71,8 @@ pub trait Container: Send {
     fn read(&mut self, packet: &mut Packet) -> Result<Read, SourceError>;
 
     /// Returns when a picture of media time `ticks` is shown in the present pass; `None` where it
-    /// is decoded only because others need it.
+    /// is decoded only because others need it. Not called for a track that is
+    /// [untimed](TrackInfo::untimed).
     fn presentation_time(&self, ticks: i64) -> Option<Timestamp>;
 }
 
@@ -104,6 +105,10 @@ pub struct Track {
 pub struct TrackInfo {
     /// The configurations of its codec, in the form of the container.
     pub configs: Vec<Vec<u8>>,
+    /// Whether the packets have no times, as in a stream without a container. Their times then number
+    /// the pictures in the order in which they are shown, from 0, at the frame rate that the codec
+    /// finds.
+    pub untimed: bool,
     /// Number of pictures that are shown.
     pub frames: Option<u64>,
     /// Mean frames per second.

@@ -1,5 +1,6 @@
 //! Files and pipes of video, one module for each container format.
 
+mod annex_b;
 mod avi;
 pub(crate) mod container;
 mod flv;
@@ -18,8 +19,17 @@ pub use container::{Container, Read, Track, TrackInfo};
 use crate::backend::FileFormat;
 
 /// The formats that every build reads, one line each.
-pub(crate) const CONTAINERS: &[ContainerFormat] =
-    &[mp4::FORMAT, matroska::FORMAT, y4m::FORMAT, avi::FORMAT, flv::FORMAT, mpeg_ts::FORMAT, ivf::FORMAT];
+pub(crate) const CONTAINERS: &[ContainerFormat] = &[
+    mp4::FORMAT,
+    matroska::FORMAT,
+    y4m::FORMAT,
+    avi::FORMAT,
+    flv::FORMAT,
+    mpeg_ts::FORMAT,
+    ivf::FORMAT,
+    annex_b::H264,
+    annex_b::HEVC,
+];
 
 /// Returns the formats that every build reads.
 pub(crate) fn formats() -> impl Iterator<Item = &'static FileFormat> {

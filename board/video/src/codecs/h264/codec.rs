@@ -35,6 +35,7 @@ pub(crate) struct H264 {
     /// The sequence parameter set that the decoder was started with, and what it says.
     active: Vec<u8>,
     format: CodecFacts,
+    frame_rate: Option<(u64, u64)>,
     window: Window,
     /// The packet that is decoded, its slices, and whether its lengths add up.
     current: Option<Entry>,
@@ -105,6 +106,7 @@ impl H264 {
             sets: ParameterSets::default(),
             active: Vec::new(),
             format: CodecFacts::default(),
+            frame_rate: None,
             window: Window::new(MAX_HELD),
             current: None,
             unit: AccessUnit::default(),
@@ -325,9 +327,14 @@ impl Codec for H264 {
         let active = first.parameters.and_then(|number| first.sets.sequence_of(number)).or(first.sets.any_sequence());
         let active = active.ok_or(VideoError::Malformed { part: "the start of its H.264" })?;
         self.format = sps::parse(active)?;
+        self.frame_rate = sps::frame_rate(active);
         self.active = active.to_vec();
         self.first = None;
         Ok(Some(self.format))
+    }
+
+    fn frame_rate(&self) -> Option<(u64, u64)> {
+        self.frame_rate
     }
 
     fn reserve(&mut self, packet: usize, group: usize, packets: usize) {

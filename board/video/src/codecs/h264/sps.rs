@@ -27,6 +27,14 @@ struct Fields {
     /// Left, right, top and bottom, in crop units.
     crop: [u32; 4],
     usability: Usability,
+    /// Frames, and the seconds that they take.
+    frame_rate: Option<(u64, u64)>,
+}
+
+/// Returns the frame rate that the parameter set `nal` states, as frames and the seconds that they
+/// take.
+pub(super) fn frame_rate(nal: &[u8]) -> Option<(u64, u64)> {
+    Fields::read(&mut Bits::new(nal))?.frame_rate
 }
 
 /// Reads the parameter set `nal`, which starts with its NAL header.
@@ -70,7 +78,7 @@ pub(super) fn parse(nal: &[u8]) -> Result<CodecFacts, SourceError> {
 }
 
 impl Fields {
-    /// Reads 7.3.2.1.1, and of the usability information (E.1.1) as far as the colour.
+    /// Reads 7.3.2.1.1, and of the usability information (E.1.1) as far as the clock.
     fn read(bits: &mut Bits<'_>) -> Option<Self> {
         /// Profiles that state their chroma format.
         const HIGH: [u32; 13] = [44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244];
@@ -133,8 +141,23 @@ impl Fields {
         // The rest is optional: a set that is cut short here can be decoded.
         let stated = bits.flag().unwrap_or(false);
         let usability = if stated { Usability::read(bits) } else { Usability::default() };
-        Some(Fields { chroma_format, bit_depth, predictive, frames_only, macroblocks, crop, usability })
+        let frame_rate = if stated { clock(bits) } else { None };
+        Some(Fields { chroma_format, bit_depth, predictive, frames_only, macroblocks, crop, usability, frame_rate })
     }
+}
+
+/// Returns frames and the seconds that they take: what follows the colour. A frame takes two units
+/// of the clock. `None` if there is no clock, or if it runs at no rate of a video.
+fn clock(bits: &mut Bits<'_>) -> Option<(u64, u64)> {
+    if bits.flag()? {
+        (bits.unsigned()?, bits.unsigned()?); // where chroma lies
+    }
+    if !bits.flag()? {
+        return None;
+    }
+    let seconds = 2 * u64::from(bits.number(32)?);
+    let frames = u64::from(bits.number(32)?);
+    (seconds > 0 && (seconds..=1000 * seconds).contains(&frames)).then_some((frames, seconds))
 }
 
 /// Reads past a scaling list of `length` (7.3.2.1.1.1).
@@ -174,6 +197,10 @@ mod tests {
     /// `GOOD` up to the flag of the usability information, and then `fields` of a value and a
     /// number of bits.
     fn with_usability(fields: &[(u32, u32)]) -> CodecFacts {
+        parse(&usability(fields)).unwrap()
+    }
+
+    fn usability(fields: &[(u32, u32)]) -> Vec<u8> {
         let mut bits = Bits::new(&GOOD);
         // 70 bits of this set come before the flag, without the bytes that prevent emulation.
         let mut set: Vec<bool> = (0..70).map(|_| bits.flag().unwrap()).collect();
@@ -189,7 +216,7 @@ mod tests {
             }
             bytes.push(byte);
         }
-        parse(&bytes).unwrap()
+        bytes
     }
 
     #[test]
@@ -212,6 +239,23 @@ mod tests {
             let format = with_usability(&[&[(1, 1)][..], shape, &colour].concat());
             assert_eq!(format.colour, StatedColour::new(Some(9), Some(true)), "{shape:?}");
         }
+    }
+
+    #[test]
+    fn the_frame_rate_follows_the_colour() {
+        let rate = |fields: &[(u32, u32)]| frame_rate(&usability(fields));
+        let clock = [(1, 1), (1001, 32), (60000, 32)];
+        for colour in [&[(0, 1)][..], &[(1, 1), (5, 3), (1, 1), (1, 1), (1, 8), (1, 8), (9, 8)]] {
+            for chroma in [&[(0, 1)][..], &[(1, 1), (1, 1), (1, 1)]] {
+                let fields = [&[(1, 1), (0, 1), (0, 1)][..], colour, chroma, &clock].concat();
+                assert_eq!(rate(&fields), Some((60000, 2002)), "{colour:?}, {chroma:?}");
+            }
+        }
+        let none = [(1, 1), (0, 1), (0, 1), (0, 1), (0, 1), (1, 1)];
+        for (units, scale) in [(0, 50), (1, 0), (50, 1), (1, u32::MAX)] {
+            assert_eq!(rate(&[&none[..], &[(units, 32), (scale, 32)]].concat()), None, "{units}, {scale}");
+        }
+        assert_eq!(rate(&none), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::backend::FileFormat;
 use crate::file_types::{CONVERT, CONVERT_EVEN, WRAP};
 
 /// Formats of files that GStreamer reads, by their first bytes. Of two that match the first counts.
-pub(super) const FILES: [FileFormat; 12] = [
+pub(super) const FILES: [FileFormat; 10] = [
     format("an Ogg file", &["ogv"], |start| start.starts_with(b"OggS")),
     format("a Windows Media file (WMV or ASF)", &["wmv"], |start| {
         start.starts_with(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11")
@@ -20,16 +20,7 @@ pub(super) const FILES: [FileFormat; 12] = [
     bare("an MPEG-4 stream without a container", |start| {
         matches!(after_start_code(start), Some([0xb0 | 0xb5 | 0xb6 | 0x00 | 0x20, ..]))
     }),
-    // ITU-T H.265, 7.3.1.2: parameter sets, delimiter, SEI.
-    bare("an H.265 (HEVC) stream without a container", |start| {
-        matches!(after_start_code(start), Some([0x40 | 0x42 | 0x44 | 0x46 | 0x4e, 0x01, ..]))
-    }),
-    // ITU-T H.264, 7.3.1: parameter sets, delimiter, SEI, slices.
-    bare(
-        "an H.264 stream without a container",
-        |start| matches!(after_start_code(start), Some([byte, ..]) if byte & 0x80 == 0 && matches!(byte & 0x1f, 1 | 5..=9)),
-    ),
-    bare("an MPEG or H.264 stream without a container", |start| after_start_code(start).is_some()),
+    bare("an MPEG stream without a container", |start| after_start_code(start).is_some()),
     // An AV1 temporal delimiter, and a sequence header after it.
     bare("an AV1 stream without a container", |start| start.starts_with(&[0x12, 0x00, 0x0a])),
 ];
