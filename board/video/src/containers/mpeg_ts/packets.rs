@@ -15,9 +15,9 @@ const SYNC: u8 = 0x47;
 const STRIDES: [usize; 3] = [PACKET, 192, 204];
 
 /// Packets in a row that are proof of a transport stream, and those that are enough at the very
-/// start of a file.
+/// start of a file; one less if there are no more.
 const PROOF: usize = 8;
-const PROOF_AT_START: usize = 3;
+const PROOF_AT_START: usize = 4;
 
 /// Bytes that are read at a time.
 const PIECE: usize = 1 << 16;
@@ -76,7 +76,7 @@ pub(super) fn find(start: &[u8]) -> Option<(usize, usize)> {
         let run = headers.by_ref().take(PROOF).take_while(|&at| is_header(at)).count();
         let is_start = first == 0 || (first, stride) == (4, 192);
         let ends_with_start = (start.len() - first).div_ceil(stride) == run;
-        run == PROOF || run >= PROOF_AT_START && is_start && ends_with_start
+        run == PROOF || is_start && (run >= PROOF_AT_START || run + 1 == PROOF_AT_START && ends_with_start)
     })
 }
 
