@@ -260,7 +260,10 @@ impl Layout {
             "422" => Ok(Layout::Planar(Subsampling::Across)),
             "444" => Ok(Layout::Planar(Subsampling::None)),
             "mono" => Ok(Layout::Grey),
-            other => Err(VideoError::UnsupportedPictures { what: format!("`{other}` in Y4M's terms") }.into()),
+            other => {
+                let what = format!("`{other}` in Y4M's terms (8-bit 420, 422, 444 and mono are read)");
+                Err(VideoError::UnsupportedPictures { what }.into())
+            }
         }
     }
 }
