@@ -231,7 +231,7 @@ fn colour_is_that_of_the_built_in_source() {
 
 #[test]
 fn videos_that_the_built_in_source_refuses_are_read() {
-    for name in ["hevc.mp4", "mpeg4.mp4", "ten-bit.mp4", "four-two-two.mp4", "interlaced.mp4", "fragmented.mp4"] {
+    for name in ["mpeg4.mp4", "four-four-four.mp4"] {
         let path = media(name);
         let (times, end) = times(&mut *open(path.to_str().unwrap()));
         assert!(!times.is_empty() && end.is_ok(), "{name}: {} frames, {end:?}", times.len());

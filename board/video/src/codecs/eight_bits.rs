@@ -18,9 +18,10 @@ use divita_runtime::frame::{Pixels, Plane, Subsampling};
 use crate::presentation::StatedColour;
 
 /// What the planes of a picture are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Layout {
     /// Luma alone.
+    #[default]
     Grey,
     /// Luma and two colour differences.
     Yuv(Subsampling),
@@ -79,7 +80,7 @@ impl Transfer {
 }
 
 /// The pictures of a decoder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Format {
     /// Width in pixels.
     pub width: usize,
@@ -135,7 +136,6 @@ pub(super) enum Samples<'a> {
     #[cfg(feature = "hevc")]
     Words(&'a [u16]),
     /// Two bytes a sample, the lower one first.
-    #[cfg(feature = "vp9")]
     LittleEndian(&'a [u8]),
     /// Two bytes a sample, in the order of the machine.
     #[cfg(feature = "av1")]
@@ -170,7 +170,6 @@ macro_rules! with_samples {
                 let ($data, $code) = (words, |word: u16| word);
                 $body
             }
-            #[cfg(feature = "vp9")]
             Samples::LittleEndian(bytes) => {
                 let ($data, $code) = (bytes.as_chunks::<2>().0, u16::from_le_bytes);
                 $body

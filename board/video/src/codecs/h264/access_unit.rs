@@ -25,6 +25,8 @@ pub(crate) struct AccessUnit {
     pub refused: Option<SourceError>,
     /// Frames after a recovery point message until pictures are exact.
     recovery: Option<u32>,
+    /// Whether the slices are of the second field by now. What can start decoding is the first.
+    is_second_field: bool,
 }
 
 /// The kind of a picture, by the headers of its slices.
@@ -51,23 +53,27 @@ impl AccessUnit {
     pub fn clear(&mut self) {
         self.data.clear();
         (self.picture, self.new_sets, self.refused, self.recovery) = (None, false, None, None);
+        self.is_second_field = false;
     }
 
     /// Adds the NAL unit `unit`, without start code; parameter sets go to `sets`.
     pub fn add(&mut self, unit: &[u8], sets: &mut ParameterSets) {
         match nal::kind(unit) {
             kind @ (nal::SLICE | nal::KEY_SLICE) => {
-                let Some((intra, parameters)) = slice_header(unit) else { return };
+                let Some(SliceHeader { first_macroblock, is_intra, parameters }) = slice_header(unit) else { return };
                 let key = kind == nal::KEY_SLICE;
+                self.is_second_field |= self.picture.is_some() && first_macroblock == 0;
                 let picture = self.picture.get_or_insert(PictureKind {
                     key,
                     recovery: Some(0),
                     stated_recovery: self.recovery,
                     parameters,
                 });
-                picture.key &= key;
-                if !intra {
-                    picture.recovery = self.recovery;
+                if !self.is_second_field {
+                    picture.key &= key;
+                    if !is_intra {
+                        picture.recovery = self.recovery;
+                    }
                 }
                 self.data.extend(START_CODE);
                 self.data.extend_from_slice(unit);
@@ -87,15 +93,23 @@ impl AccessUnit {
     }
 }
 
-/// Returns whether the slice needs no other picture, and the number of its picture parameter set
-/// (7.3.3).
-fn slice_header(unit: &[u8]) -> Option<(bool, u32)> {
+/// The start of a slice (7.3.3).
+struct SliceHeader {
+    /// Number of its first macroblock, 0 in the first slice of a frame or field.
+    first_macroblock: u32,
+    /// Whether it needs no other picture.
+    is_intra: bool,
+    /// Number of its picture parameter set.
+    parameters: u32,
+}
+
+fn slice_header(unit: &[u8]) -> Option<SliceHeader> {
     let mut bits = Bits::new(unit);
     bits.number(8)?;
-    bits.unsigned()?; // first macroblock
+    let first_macroblock = bits.unsigned()?;
     let kind = bits.unsigned()?;
     // I and SI; from 5 on the number says the same of all slices of the picture.
-    Some((matches!(kind % 5, 2 | 4), bits.unsigned()?))
+    Some(SliceHeader { first_macroblock, is_intra: matches!(kind % 5, 2 | 4), parameters: bits.unsigned()? })
 }
 
 /// Returns the number of frames until a recovery point (D.1.8) among the messages of `unit`.

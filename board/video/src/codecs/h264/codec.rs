@@ -1,5 +1,7 @@
 //! H.264 as a codec: the fast decoder, and the tolerant one where the fast one stops.
 //!
+//! Interlaced pictures, 10 bits, 4:2:2 and monochrome are for the tolerant decoder alone.
+//!
 //! The fast decoder stops at damage. Decoding then goes back to the last key frame, or to another
 //! point from which on pictures are exact, and on with the tolerant decoder up to the next key
 //! frame. The packets since that point are kept ([`Window`]), so that this works on streams that
@@ -13,7 +15,7 @@ use super::access_unit::{AccessUnit, PictureKind};
 use super::avcc::AvcConfig;
 use super::decoder::{Decoder, Kind, SETS_ROOM};
 use super::parameter_sets::ParameterSets;
-use super::sps;
+use super::sps::{self, Sequence};
 use super::window::{Entry, MAX_HELD, Window};
 use crate::SourceError;
 use crate::codecs::codec::{Codec, Decoded, ExactFrom, Note, PacketId};
@@ -34,8 +36,7 @@ pub(crate) struct H264 {
     sets: ParameterSets,
     /// The sequence parameter set that the decoder was started with, and what it says.
     active: Vec<u8>,
-    format: CodecFacts,
-    frame_rate: Option<(u64, u64)>,
+    sequence: Sequence,
     window: Window,
     /// The packet that is decoded, its slices, and whether its lengths add up.
     current: Option<Entry>,
@@ -105,8 +106,7 @@ impl H264 {
             decoder: Decoder::new()?,
             sets: ParameterSets::default(),
             active: Vec::new(),
-            format: CodecFacts::default(),
-            frame_rate: None,
+            sequence: Sequence::default(),
             window: Window::new(MAX_HELD),
             current: None,
             unit: AccessUnit::default(),
@@ -140,15 +140,21 @@ impl H264 {
         };
         let sequence = self.sets.sequence_of(picture.parameters);
         let same = sequence == Some(&self.active[..]);
+        let is_plain = match sequence {
+            Some(sequence) if !same => sps::parse(sequence).is_ok_and(|sequence| sequence.is_plain),
+            _ => self.sequence.is_plain,
+        };
         let start = self.start.as_ref().map(|start| start.packet);
         let restart = match (self.decoder.kind(), start) {
             // A parameter set that nobody sent.
             _ if sequence.is_none() => None,
-            (_, None) => Some(if picture.key { Kind::Fast } else { Kind::Tolerant }),
+            (_, None) => Some(if picture.key && is_plain { Kind::Fast } else { Kind::Tolerant }),
             (Kind::Fast, _) if same => None,
+            (Kind::Tolerant, _) if same && !is_plain => None,
             // The key frame to which decoding went back is decoded by the tolerant decoder.
             (Kind::Tolerant, Some(start)) if same && (!picture.key || packet.index <= start) => None,
-            _ if picture.key => Some(Kind::Fast),
+            _ if picture.key && is_plain => Some(Kind::Fast),
+            _ if picture.key => Some(Kind::Tolerant),
             _ => picture.recovery.map(|_| Kind::Tolerant),
         };
         if let Some(kind) = restart {
@@ -201,7 +207,7 @@ impl H264 {
             && active != self.active
         {
             self.active = active.to_vec();
-            self.format = sps::parse(active)?;
+            self.sequence = sps::parse(active)?;
         }
         if self.start.is_none() && !picture.key {
             // Pictures before the point from which on decoding is exact need others from before the
@@ -210,7 +216,7 @@ impl H264 {
             let incomplete = Note::Incomplete { exact_from, packet: self.id(packet) };
             self.notes.push_back(incomplete);
         }
-        self.decoder.restart(kind, &self.format)?;
+        self.decoder.restart(kind, &self.sequence)?;
         self.start = Some(self.starting_point(packet));
         self.next_start = None;
         self.window.forget_before(packet.index);
@@ -252,7 +258,7 @@ impl H264 {
         self.next_start = None;
         match &self.start {
             Some(start) if self.window.rewind(start.packet) => {
-                self.decoder.restart(Kind::Tolerant, &self.format)?;
+                self.decoder.restart(Kind::Tolerant, &self.sequence)?;
                 self.config = start.config;
                 self.sets.clone_from(&start.sets);
                 self.stage = Stage::Read;
@@ -315,7 +321,7 @@ impl First {
 
 impl Codec for H264 {
     fn describe(&mut self, complete: bool) -> Result<Option<CodecFacts>, SourceError> {
-        let Some(first) = &mut self.first else { return Ok(Some(self.format)) };
+        let Some(first) = &mut self.first else { return Ok(Some(self.sequence.facts)) };
         if !std::mem::replace(&mut first.checked, true) {
             for set in self.configs.iter().flat_map(|config| &config.parameter_sets) {
                 ParameterSets::default().add(set)?;
@@ -326,15 +332,14 @@ impl Codec for H264 {
         }
         let active = first.parameters.and_then(|number| first.sets.sequence_of(number)).or(first.sets.any_sequence());
         let active = active.ok_or(VideoError::Malformed { part: "the start of its H.264" })?;
-        self.format = sps::parse(active)?;
-        self.frame_rate = sps::frame_rate(active);
+        self.sequence = sps::parse(active)?;
         self.active = active.to_vec();
         self.first = None;
-        Ok(Some(self.format))
+        Ok(Some(self.sequence.facts))
     }
 
     fn frame_rate(&self) -> Option<(u64, u64)> {
-        self.frame_rate
+        self.sequence.frame_rate
     }
 
     fn reserve(&mut self, packet: usize, group: usize, packets: usize) {
@@ -359,7 +364,7 @@ impl Codec for H264 {
     }
 
     fn reset(&mut self) -> Result<(), SourceError> {
-        self.decoder.restart(Kind::Fast, &self.format)?;
+        self.decoder.restart(Kind::Fast, &self.sequence)?;
         self.window.clear();
         (self.start, self.next_start, self.config, self.current) = (None, None, None, None);
         (self.stage, self.finished) = (Stage::Read, false);
@@ -400,7 +405,7 @@ impl Codec for H264 {
 
     fn facts(&self) -> CodecFacts {
         let (width, height) = self.decoder.size();
-        CodecFacts { width, height, ..self.format }
+        CodecFacts { width, height, ..self.sequence.facts }
     }
 
     fn frame(&self, time: Timestamp) -> Result<Frame<'_>, FrameError> {

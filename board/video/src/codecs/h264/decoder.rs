@@ -7,17 +7,18 @@ use super::access_unit::{AccessUnit, PictureKind};
 use super::openh264::OpenH264;
 use super::parameter_sets::ParameterSets;
 use super::pending::PendingTimes;
+use super::sps::Sequence;
 use super::tolerant::TolerantDecoder;
 use crate::SourceError;
 use crate::codecs::nal_units::START_CODE;
-use crate::presentation::CodecFacts;
 
 /// Which decoder decodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// OpenH264. It starts at key frames, and stops at damage until the next one.
     Fast,
-    /// rust_h264. It starts anywhere and decodes on through damage.
+    /// rust_h264. It starts anywhere and decodes on through damage, and knows more kinds of
+    /// pictures.
     Tolerant,
 }
 
@@ -63,10 +64,10 @@ impl Decoder {
     ///
     /// # Errors
     /// As [`Decoder::new`].
-    pub fn restart(&mut self, kind: Kind, format: &CodecFacts) -> Result<(), SourceError> {
+    pub fn restart(&mut self, kind: Kind, sequence: &Sequence) -> Result<(), SourceError> {
         self.inner = match kind {
             Kind::Fast => Inner::fast()?,
-            Kind::Tolerant => Inner::Tolerant(Box::new(TolerantDecoder::new(format))),
+            Kind::Tolerant => Inner::Tolerant(Box::new(TolerantDecoder::new(sequence))),
         };
         (self.wants_sets, self.draining) = (true, false);
         Ok(())

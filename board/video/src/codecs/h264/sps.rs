@@ -1,11 +1,14 @@
-//! The sequence parameter set: size and colour of the pictures, and whether they can be decoded at
-//! all.
+//! The sequence parameter set: size and colour of the pictures, and which decoder decodes them, if
+//! any.
 //!
 //! Parsed here and not by a crate: the existing crate holds a stream to its level, and many films
 //! that every player plays claim a lower level than they need.
 
+use divita_runtime::frame::Subsampling;
+
 use crate::SourceError;
 use crate::codecs::bits::Bits;
+use crate::codecs::eight_bits::{Format, Layout, Transfer};
 use crate::codecs::usability::Usability;
 use crate::error::VideoError;
 use crate::presentation::CodecFacts;
@@ -14,15 +17,30 @@ use crate::presentation::CodecFacts;
 /// 4096x2304.
 const MAX_MACROBLOCKS: u64 = 36_864;
 
+/// A sequence of pictures.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Sequence {
+    /// What is stated of the pictures.
+    pub facts: CodecFacts,
+    /// Whether OpenH264 decodes them right: it refuses interlaced pictures, 10 bits and 4:2:2, and
+    /// makes wrong pictures of monochrome ones.
+    pub is_plain: bool,
+    /// The decoder's pictures.
+    pub format: Format,
+    /// Frames, and the seconds that they take.
+    pub frame_rate: Option<(u64, u64)>,
+}
+
 /// The fields that decide.
 struct Fields {
     chroma_format: u32,
-    bit_depth: u32,
+    /// Bits of luma and of chroma samples.
+    bit_depths: (u32, u32),
     /// Whether the profile is High 4:4:4 Predictive, which no decoder here knows: lossless video
     /// has it.
     predictive: bool,
     frames_only: bool,
-    /// Width and height in macroblocks.
+    /// Width and height in macroblocks; for fields, of one field.
     macroblocks: (u64, u64),
     /// Left, right, top and bottom, in crop units.
     crop: [u32; 4],
@@ -31,50 +49,60 @@ struct Fields {
     frame_rate: Option<(u64, u64)>,
 }
 
-/// Returns the frame rate that the parameter set `nal` states, as frames and the seconds that they
-/// take.
-pub(super) fn frame_rate(nal: &[u8]) -> Option<(u64, u64)> {
-    Fields::read(&mut Bits::new(nal))?.frame_rate
-}
-
 /// Reads the parameter set `nal`, which starts with its NAL header.
 ///
 /// # Errors
 /// When it cannot be read, or describes pictures that the decoder does not take.
-pub(super) fn parse(nal: &[u8]) -> Result<CodecFacts, SourceError> {
+pub(super) fn parse(nal: &[u8]) -> Result<Sequence, SourceError> {
     let malformed = || VideoError::Malformed { part: "the sequence parameter set of its H.264" };
     let unsupported = |what: String| Err(VideoError::UnsupportedPictures { what }.into());
     let fields = Fields::read(&mut Bits::new(nal)).ok_or_else(malformed)?;
-    if fields.bit_depth > 8 {
-        return unsupported(format!("{}-bit", fields.bit_depth));
+    match fields.bit_depths {
+        (8, 8) | (10, 10) => {}
+        (luma, chroma) if luma == chroma => return unsupported(format!("{luma}-bit")),
+        (luma, chroma) => return unsupported(format!("of {luma} bits in luma and {chroma} in chroma")),
     }
     if fields.predictive {
         return unsupported("of the profile High 4:4:4 Predictive".to_owned());
     }
-    // Pixels in a crop unit, which keeps chroma whole.
-    let unit = match fields.chroma_format {
-        0 => 1,
-        1 => 2,
-        2 => return unsupported("4:2:2".to_owned()),
+    // Pixels in a crop unit, which keeps chroma and fields whole.
+    let (unit_across, unit_down) = match fields.chroma_format {
+        0 => (1, 1),
+        1 => (2, 2),
+        2 => (2, 1),
         3 => return unsupported("4:4:4".to_owned()),
         _ => return Err(malformed().into()),
     };
-    if !fields.frames_only {
-        return unsupported("interlaced".to_owned());
-    }
-    let side = |macroblocks: u64, before: u32, after: u32| {
+    let fields_a_picture = if fields.frames_only { 1 } else { 2 };
+    let side = |macroblocks: u64, unit: u64, before: u32, after: u32| {
         let cropped = unit * (u64::from(before) + u64::from(after));
         let pixels = (16 * macroblocks).checked_sub(cropped).filter(|&pixels| pixels > 0)?;
         usize::try_from(pixels).ok()
     };
-    let (across, down) = fields.macroblocks;
+    let (across, down) = (fields.macroblocks.0, fields.macroblocks.1 * fields_a_picture);
     let [left, right, top, bottom] = fields.crop;
-    let width = side(across, left, right).ok_or_else(malformed)?;
-    let height = side(down, top, bottom).ok_or_else(malformed)?;
+    let width = side(across, unit_across, left, right).ok_or_else(malformed)?;
+    let height = side(down, unit_down * fields_a_picture, top, bottom).ok_or_else(malformed)?;
     if across * down > MAX_MACROBLOCKS {
         return Err(VideoError::TooLarge { width, height, limit: "4096x2304 or as many pixels" }.into());
     }
-    Ok(CodecFacts { width, height, colour: fields.usability.colour(), sample_aspect: fields.usability.sample_aspect })
+    let usability = fields.usability;
+    let format = Format {
+        width,
+        height,
+        layout: match fields.chroma_format {
+            0 => Layout::Grey,
+            1 => Layout::Yuv(Subsampling::Both),
+            _ => Layout::Yuv(Subsampling::Across),
+        },
+        bits: fields.bit_depths,
+        transfer: usability.transfer.map_or(Transfer::Sdr, Transfer::new),
+        is_full_range: usability.full_range == Some(true),
+    };
+    let facts =
+        CodecFacts { width, height, colour: format.colour(usability.colour()), sample_aspect: usability.sample_aspect };
+    let is_plain = fields.frames_only && fields.bit_depths == (8, 8) && fields.chroma_format == 1;
+    Ok(Sequence { facts, format, is_plain, frame_rate: fields.frame_rate })
 }
 
 impl Fields {
@@ -87,14 +115,13 @@ impl Fields {
         let profile = bits.number(8)?;
         bits.number(16)?; // constraints and level
         bits.unsigned()?; // the set's number
-        let (mut chroma_format, mut bit_depth, mut predictive) = (1, 8, false);
+        let (mut chroma_format, mut bit_depths, mut predictive) = (1, (8, 8), false);
         if HIGH.contains(&profile) {
             chroma_format = bits.unsigned()?;
             if chroma_format == 3 {
                 bits.flag()?; // separate planes
             }
-            let luma = bits.unsigned()?;
-            bit_depth = luma.max(bits.unsigned()?).checked_add(8)?;
+            bit_depths = (bits.unsigned()?.checked_add(8)?, bits.unsigned()?.checked_add(8)?);
             bits.flag()?; // lossless
             predictive = profile == HIGH_444_PREDICTIVE;
             if bits.flag()? {
@@ -142,7 +169,7 @@ impl Fields {
         let stated = bits.flag().unwrap_or(false);
         let usability = if stated { Usability::read(bits) } else { Usability::default() };
         let frame_rate = if stated { clock(bits) } else { None };
-        Some(Fields { chroma_format, bit_depth, predictive, frames_only, macroblocks, crop, usability, frame_rate })
+        Some(Fields { chroma_format, bit_depths, predictive, frames_only, macroblocks, crop, usability, frame_rate })
     }
 }
 
@@ -190,8 +217,9 @@ mod tests {
 
     #[test]
     fn a_set_is_read() {
-        let format = parse(&GOOD).unwrap();
-        assert_eq!((format.width, format.height, format.colour), (96, 64, StatedColour::default()));
+        let Sequence { facts, is_plain, format, .. } = parse(&GOOD).unwrap();
+        assert_eq!((facts.width, facts.height, facts.colour), (96, 64, StatedColour::default()));
+        assert!(is_plain && format.layout == Layout::Yuv(Subsampling::Both) && format.bits == (8, 8));
     }
 
     /// `GOOD` up to the flag of the usability information, and then `fields` of a value and a
@@ -243,7 +271,7 @@ mod tests {
 
     #[test]
     fn the_frame_rate_follows_the_colour() {
-        let rate = |fields: &[(u32, u32)]| frame_rate(&usability(fields));
+        let rate = |fields: &[(u32, u32)]| parse(&usability(fields)).unwrap().frame_rate;
         let clock = [(1, 1), (1001, 32), (60000, 32)];
         for colour in [&[(0, 1)][..], &[(1, 1), (5, 3), (1, 1), (1, 1), (1, 8), (1, 8), (9, 8)]] {
             for chroma in [&[(0, 1)][..], &[(1, 1), (1, 1), (1, 1)]] {
@@ -265,8 +293,8 @@ mod tests {
             for value in 0..=255 {
                 let mut bad = GOOD;
                 bad[byte] = value;
-                if let Ok(format) = parse(&bad) {
-                    assert!(format.width > 0 && format.height > 0);
+                if let Ok(Sequence { facts, .. }) = parse(&bad) {
+                    assert!(facts.width > 0 && facts.height > 0);
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! rust_h264, which decodes on through damage and from any picture on, where OpenH264 waits for the
-//! next key frame.
+//! next key frame; and kinds of pictures that OpenH264 does not know.
+//!
+//! Fields come out of it joined: the lines of both, one after the other.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -8,8 +10,9 @@ use rust_h264::decoder::{ChromaFormat, Decoder as Inner, Frame as Picture};
 use rust_h264::nal::parse_annex_b;
 
 use super::access_unit::DamagedPicture;
+use super::sps::Sequence;
+use crate::codecs::eight_bits::{EightBits, Format, Layout, Samples, SourcePlane};
 use crate::codecs::reorder::Reorder;
-use crate::presentation::CodecFacts;
 
 /// Macroblocks of the pictures that level 5.2 lets a decoder hold (table A-1), and the most
 /// pictures.
@@ -19,17 +22,27 @@ const MAX_HELD: usize = 16;
 /// The decoder. It takes 1.5 times as long as OpenH264.
 pub(super) struct TolerantDecoder {
     inner: Inner,
+    /// The pictures of the sequence; their size is that of each picture.
+    format: Format,
     /// Pictures that wait for earlier ones.
     reorder: Reorder<Picture>,
+    /// The current picture in 8 bits, where it has more.
+    eight: EightBits,
     current: Option<Picture>,
 }
 
 impl TolerantDecoder {
-    /// Starts a decoder of pictures of this format.
-    pub fn new(format: &CodecFacts) -> Self {
-        let macroblocks = format.width.div_ceil(16) * format.height.div_ceil(16);
+    /// Starts a decoder of pictures of this sequence.
+    pub fn new(sequence: &Sequence) -> Self {
+        let macroblocks = sequence.facts.width.div_ceil(16) * sequence.facts.height.div_ceil(16);
         let depth = (MAX_HELD_MACROBLOCKS / macroblocks.max(1)).clamp(1, MAX_HELD);
-        TolerantDecoder { inner: Inner::new(), reorder: Reorder::new(depth), current: None }
+        TolerantDecoder {
+            inner: Inner::new(),
+            format: sequence.format,
+            reorder: Reorder::new(depth),
+            eight: EightBits::default(),
+            current: None,
+        }
     }
 
     /// Decodes the picture of `data` (Annex B), shown at `time`.
@@ -41,17 +54,23 @@ impl TolerantDecoder {
         // After a panic the decoder is replaced.
         let decoded = catch_unwind(AssertUnwindSafe(|| {
             let units = parse_annex_b(data);
-            let refused = units.iter().filter(|unit| inner.decode_nal(unit).is_err()).count();
+            let (mut picture, mut refused) = (None, 0);
+            for unit in &units {
+                match inner.decode_nal(unit) {
+                    Ok(decoded) => picture = decoded.or(picture),
+                    Err(_) => refused += 1,
+                }
+            }
             if refused > 0 {
                 log::trace!("{refused} of {} NAL units are refused", units.len());
             }
-            inner.flush()
+            inner.flush().or(picture)
         }));
         let Ok(decoded) = decoded else {
             self.inner = Inner::new();
             return Err(DamagedPicture);
         };
-        let picture = decoded.filter(is_plain).ok_or(DamagedPicture)?;
+        let picture = decoded.filter(|picture| is_whole(picture)).ok_or(DamagedPicture)?;
         self.reorder.push(time, picture);
         Ok(())
     }
@@ -60,6 +79,7 @@ impl TolerantDecoder {
     /// come (`more`), as many pictures are kept back as the stream may reorder.
     pub fn next(&mut self, more: bool) -> Option<i64> {
         let (time, picture) = self.reorder.pop(more)?;
+        self.eight.convert(&format_of(&picture, &self.format), &planes(&picture));
         self.current = Some(picture);
         Some(time)
     }
@@ -75,28 +95,46 @@ impl TolerantDecoder {
     /// When there is none.
     pub fn frame(&self, time: Timestamp) -> Result<Frame<'_>, FrameError> {
         let (width, height) = self.size();
-        let [y, u, v] = self.current.as_ref().map_or([&[][..]; 3], |picture| [&picture.y, &picture.u, &picture.v]);
-        let plane = |data, stride| Plane { data, stride };
-        let pixels = Pixels::Planar {
-            y: plane(y, width),
-            u: plane(u, width / 2),
-            v: plane(v, width / 2),
-            subsampling: Subsampling::Both,
+        let pixels = match &self.current {
+            Some(picture) => self.eight.pixels(&format_of(picture, &self.format), &planes(picture)),
+            None => Pixels::Grey(Plane { data: &[], stride: 0 }),
         };
         Frame::new(pixels, width, height, time)
     }
 }
 
-/// Returns whether the picture is of the kind that is read: 8 bits, 4:2:0, planes as large as
-/// stated.
-fn is_plain(picture: &Picture) -> bool {
-    let pixels = picture.width as usize * picture.height as usize;
-    picture.bit_depth == 8
-        && picture.chroma_format == ChromaFormat::Yuv420
-        && pixels > 0
+/// Returns what `picture` is, in a sequence of pictures that are `format`. Monochrome pictures come
+/// with planes of grey, which are left out.
+fn format_of(picture: &Picture, format: &Format) -> Format {
+    let depth = picture.bit_depth.into();
+    let layout = match picture.chroma_format {
+        _ if format.layout == Layout::Grey => Layout::Grey,
+        ChromaFormat::Yuv420 => Layout::Yuv(Subsampling::Both),
+        ChromaFormat::Yuv422 => Layout::Yuv(Subsampling::Across),
+    };
+    Format { width: picture.width as usize, height: picture.height as usize, layout, bits: (depth, depth), ..*format }
+}
+
+/// Returns the planes of `picture`.
+fn planes(picture: &Picture) -> [SourcePlane<'_>; 3] {
+    let samples = |plane| match picture.bit_depth {
+        8 => Samples::Bytes(plane),
+        _ => Samples::LittleEndian(plane),
+    };
+    let (luma, chroma) = (picture.width as usize, picture.chroma_width() as usize);
+    [(&picture.y, luma), (&picture.u, chroma), (&picture.v, chroma)]
+        .map(|(plane, stride)| SourcePlane { samples: samples(plane), stride })
+}
+
+/// Returns whether the planes are as large as the picture says.
+fn is_whole(picture: &Picture) -> bool {
+    let samples = |width: u32, height: u32| width as usize * height as usize * picture.bytes_per_sample();
+    let chroma = samples(picture.chroma_width(), picture.chroma_height());
+    picture.width > 0
+        && picture.height > 0
         && picture.width.is_multiple_of(2)
-        && picture.height.is_multiple_of(2)
-        && picture.y.len() >= pixels
-        && picture.u.len() >= pixels / 4
-        && picture.v.len() >= pixels / 4
+        && (picture.height.is_multiple_of(2) || picture.chroma_format == ChromaFormat::Yuv422)
+        && picture.y.len() >= samples(picture.width, picture.height)
+        && picture.u.len() >= chroma
+        && picture.v.len() >= chroma
 }

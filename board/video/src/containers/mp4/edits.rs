@@ -87,13 +87,13 @@ impl EditList {
     }
 
     /// Returns the passes in which a decoder plays `samples`, at least one with a sample unless the
-    /// list shows none. `stss` names the key frames.
+    /// list shows none. `keys` are the indices of the key frames; without them every sample is one.
     ///
     /// A picture that an edit ends with and the next begins with is shown once: it stands on.
     ///
     /// # Errors
     /// When the list plays the track over and over.
-    pub fn passes(self, samples: &[Sample], stss: Option<&[u8]>) -> Result<Vec<Pass>, SourceError> {
+    pub fn passes(self, samples: &[Sample], keys: Option<&[u32]>) -> Result<Vec<Pass>, SourceError> {
         if let [only] = self.0[..]
             && only.rate > 0
         {
@@ -126,7 +126,7 @@ impl EditList {
                 // Decoding begins at the start of the track, and later at a key frame.
                 None => passes.push(Pass { edits: vec![edit], samples: 0..places.end }),
                 Some(_) => {
-                    let key = key_frame(stss, places.start);
+                    let key = key_frame(keys, places.start);
                     played += places.start - key;
                     passes.push(Pass { edits: vec![edit], samples: key..places.end });
                 }
@@ -137,6 +137,14 @@ impl EditList {
             }
         }
         Ok(passes)
+    }
+}
+
+impl EditList {
+    /// Returns the pass of a list that plays the media once and whole, for who cannot go back.
+    pub fn only_pass(self) -> Option<Pass> {
+        let is_plain = matches!(self.0[..], [only] if only.rate > 0);
+        is_plain.then_some(Pass { edits: self.0, samples: 0..usize::MAX })
     }
 }
 
@@ -205,15 +213,11 @@ fn movie_time(ticks: u64, movie_ticks: u64) -> Timestamp {
     Timestamp::from_ticks(i64::try_from(ticks).unwrap_or(i64::MAX), movie_ticks)
 }
 
-/// Returns the index of the last key frame up to sample `place`. `stss` numbers them from 1;
-/// without it every sample is one.
-fn key_frame(stss: Option<&[u8]>, place: usize) -> usize {
-    let Some(table) = stss.and_then(|stss| stss.get(8..)) else { return place };
-    let keys = table.as_chunks::<4>().0;
-    let number = |key: &[u8; 4]| u32::from_be_bytes(*key) as usize;
-    let after = keys.partition_point(|key| number(key) <= place + 1);
-    let key = after.checked_sub(1).map_or(0, |last| number(&keys[last]).saturating_sub(1));
-    key.min(place)
+/// Returns the index of the last key frame up to sample `place`.
+fn key_frame(keys: Option<&[u32]>, place: usize) -> usize {
+    let Some(keys) = keys else { return place };
+    let after = keys.partition_point(|&key| key as usize <= place);
+    after.checked_sub(1).map_or(0, |last| keys[last] as usize)
 }
 
 #[cfg(test)]
@@ -221,6 +225,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::containers::mp4::samples::{self, Budget};
 
     /// Returns an edit list of version 0 with entries of a duration, a media time and a rate in
     /// 65536ths.
@@ -259,7 +264,7 @@ mod tests {
             table(b"stts", &[0, count], &mut steps.iter().flat_map(|&step| [1, step])),
             table(b"ctts", &[1 << 24, count], &mut offsets.into_iter().flat_map(|offset| [1, offset])),
         ];
-        crate::containers::mp4::samples::read(&stbl.concat(), 1000).unwrap()
+        samples::read(&stbl.concat(), &mut Budget::new(1000)).unwrap().0
     }
 
     fn samples(shown: impl IntoIterator<Item = i64>) -> Vec<Sample> {
@@ -333,13 +338,11 @@ mod tests {
     #[test]
     fn decoding_goes_back_to_the_key_frame_before_the_part() {
         let samples = samples((0..48).map(|at| at * STEP));
-        let mut stss = vec![0; 8];
-        [1u32, 11, 21, 41].iter().for_each(|number| stss.extend(number.to_be_bytes()));
         let list = EditList::read(&elst(&[(500, 48_000, ONE), (500, 24_000, ONE)]), 24_000, 1000).unwrap();
-        let passes = list.passes(&samples, Some(&stss)).unwrap();
+        let passes = list.passes(&samples, Some(&[0, 10, 20, 40])).unwrap();
         assert_eq!(passes.iter().map(|pass| pass.samples.clone()).collect::<Vec<_>>(), [0..30, 10..18]);
         // A table that is empty, or makes no sense, leads to the start or no further than the part.
-        assert_eq!([key_frame(Some(&[0; 8]), 7), key_frame(Some(&[0; 12]), 7), key_frame(Some(&[]), 7)], [0, 0, 7]);
+        assert_eq!([key_frame(Some(&[]), 7), key_frame(Some(&[0; 12]), 7), key_frame(Some(&[]), 7)], [0, 0, 7]);
     }
 
     #[test]
@@ -353,7 +356,7 @@ mod tests {
         // Most of what is decoded need not be shown.
         let tail: Vec<_> = (0..1000).flat_map(|_| [(83, 94_000, ONE), (83, 92_000, ONE)]).collect();
         let list = EditList::read(&elst(&tail), 24_000, 1000).unwrap();
-        assert_eq!(refusal(list.passes(&samples, Some(&[0; 8]))), Some(Mp4Error::EditList));
+        assert_eq!(refusal(list.passes(&samples, Some(&[]))), Some(Mp4Error::EditList));
         let backwards = EditList::read(&elst(&[(1000, 0, -ONE)]), 24_000, 1000).unwrap_err();
         assert_eq!(backwards.cause(), Some(&Mp4Error::EditList));
     }
@@ -420,7 +423,7 @@ mod tests {
             prop_assert_eq!(samples.len(), steps.len());
             let list = EditList::read(&elst(&entries), 1000, 1000).unwrap();
             // An empty table: decoding begins at the first sample.
-            let passes = list.passes(&samples, Some(&[0; 8])).unwrap();
+            let passes = list.passes(&samples, Some(&[])).unwrap();
             let expected = match entries.iter().any(|&(_, start, _)| start >= 0) {
                 true => model(&entries, &samples),
                 // Empty edits alone delay the track.

@@ -1,7 +1,7 @@
 //! MP4 and MOV files.
 //!
-//! The index (`moov`) is found and read when the file is opened; of the rest only one packet at a
-//! time is in memory, so that a film of gigabytes opens at once.
+//! The index (`moov`) and the fragments (`moof`) are found and read when the file is opened; of the
+//! rest only one packet at a time is in memory, so that a film of gigabytes opens at once.
 //!
 //! The demuxer is our own because the crates that were tried cannot name a codec that they do not
 //! know, drop all but the first part of an edit list, or panic on hostile tables; and because a
@@ -11,7 +11,9 @@ mod boxes;
 mod display;
 mod edits;
 mod error;
+mod fragments;
 mod samples;
+mod stream;
 mod top_level;
 mod track;
 
@@ -21,6 +23,8 @@ use divita_runtime::frame::Timestamp;
 
 use self::error::Mp4Error;
 use self::samples::Sample;
+use self::stream::Mp4Stream;
+use self::top_level::TopLevel;
 use self::track::VideoTrack;
 use crate::SourceError;
 use crate::backend::FileFormat;
@@ -46,7 +50,7 @@ pub(crate) const FORMAT: ContainerFormat = ContainerFormat {
     },
     signature_bytes: 8,
     open,
-    open_stream: None,
+    open_stream: Some(|_, stream| Ok(Opened::Packets(Box::new(Mp4Stream::new(stream)?)))),
 };
 
 /// Names of the boxes that an MP4 or MOV is seen to start with.
@@ -81,9 +85,8 @@ fn open(_: &str, mut file: Box<dyn SeekableReader>) -> Result<Opened, SourceErro
 struct Mp4 {
     file: Box<dyn SeekableReader>,
     file_bytes: u64,
-    /// The index, until a track is selected, and whether there are fragments beside it.
-    index: Vec<u8>,
-    fragmented: bool,
+    /// The index, until a track is selected.
+    top_level: TopLevel,
     tracks: Vec<Track>,
     /// The selected track.
     track: VideoTrack,
@@ -98,10 +101,10 @@ impl Mp4 {
     /// Reads the index of `file`.
     fn new(mut file: Box<dyn SeekableReader>) -> Result<Self, SourceError> {
         let file_bytes = length(&mut *file).map_err(SourceError::io("read it"))?;
-        let top_level::TopLevel { index, fragmented } = top_level::read(&mut *file, file_bytes)?;
-        let tracks = track::list(&index)?;
+        let top_level = top_level::read(&mut *file, file_bytes)?;
+        let tracks = track::list(&top_level.index)?;
         let track = VideoTrack::default();
-        Ok(Mp4 { file, file_bytes, index, fragmented, tracks, track, pass: 0, next: None, pass_ended: false })
+        Ok(Mp4 { file, file_bytes, top_level, tracks, track, pass: 0, next: None, pass_ended: false })
     }
 
     /// Reads `sample` into `data`.
@@ -128,7 +131,7 @@ impl Mp4 {
             if held { samples[at].bytes.min(MAX_SAMPLE) as usize } else { 0 }
         };
         let largest = (0..samples.len()).map(bytes).max().unwrap_or(0);
-        let keys = self.track.keys.iter().map(|&key| key as usize).filter(|&key| key < samples.len());
+        let keys = self.track.keys.iter().flatten().map(|&key| key as usize).filter(|&key| key < samples.len());
         let starts: Vec<usize> = std::iter::once(0).chain(keys).collect();
         let (mut group, mut end, mut sum) = ((0, 0), 0, 0);
         for (place, &start) in starts.iter().enumerate() {
@@ -150,8 +153,8 @@ impl Container for Mp4 {
     }
 
     fn select(&mut self, track: usize) -> Result<TrackInfo, SourceError> {
-        self.track = track::read(&self.index, track, self.file_bytes, self.fragmented)?;
-        self.index = Vec::new();
+        self.track = track::read(&mut *self.file, self.file_bytes, &self.top_level, track)?;
+        (self.top_level.index, self.top_level.fragments) = (Vec::new(), Vec::new());
         let (largest_packet, largest_group) = self.largest();
         let configs = std::mem::take(&mut self.track.configs);
         Ok(TrackInfo { configs, largest_packet, largest_group, ..describe(&self.track) })
@@ -165,16 +168,19 @@ impl Container for Mp4 {
         let next = self.next.unwrap_or(pass.samples.start);
         let Some(&sample) = self.track.samples.get(next).filter(|_| next < pass.samples.end) else {
             if self.pass + 1 == self.track.passes.len() {
-                return Ok(Read::End);
+                return match self.top_level.is_cut {
+                    true => Err(SourceError::Truncated { at: Timestamp::ZERO }),
+                    false => Ok(Read::End),
+                };
             }
             self.pass_ended = true;
             return Ok(Read::EndOfPass);
         };
         self.next = Some(next + 1);
         self.read_sample(sample, &mut packet.data)?;
-        let is_key = u32::try_from(next).is_ok_and(|index| self.track.keys.binary_search(&index).is_ok());
+        let keys = self.track.keys.as_deref();
         (packet.index, packet.time, packet.config) = (next as u64, sample.shown, sample.config as usize);
-        packet.is_key = is_key;
+        packet.is_key = keys.is_none_or(|keys| keys.binary_search(&(next as u32)).is_ok());
         Ok(Read::Packet)
     }
 

@@ -6,6 +6,9 @@ use crate::bytes::Bytes;
 /// Most pictures of a track: a day and a half at 60 a second.
 const MAX_SAMPLES: usize = 1 << 23;
 
+/// Most pictures of one fragment of a stream: an hour at 60 a second, and more.
+const MAX_IN_FRAGMENT: usize = 1 << 18;
+
 /// Bytes of the file for each sample whose length the index does not state one by one, and samples
 /// that are allowed beyond. The smallest pictures, which repeat the one before them, take some 12
 /// bytes with their place in the index.
@@ -37,12 +40,57 @@ impl Sample {
     }
 }
 
-/// Puts together the tables in the contents of `stbl`; the samples are in decoding order. `None`
-/// when a table is missing or they contradict one another.
-///
-/// No claim is believed that the index, or the file of `file_bytes` bytes, does not back with
-/// bytes, so that a small file cannot ask for much memory.
-pub(super) fn read(stbl: &[u8], file_bytes: u64) -> Option<Vec<Sample>> {
+/// How many samples, and how much data in them, a file may claim: no more than its bytes back, so
+/// that a small file cannot ask for much memory or time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Budget {
+    file_bytes: u64,
+    samples: usize,
+    /// Samples whose length is not stated one by one.
+    unstated: u64,
+    /// Bytes to be read.
+    bytes: u64,
+}
+
+impl Budget {
+    /// Returns what a file of `file_bytes` bytes may claim.
+    pub fn new(file_bytes: u64) -> Self {
+        Budget {
+            file_bytes,
+            samples: MAX_SAMPLES,
+            unstated: file_bytes / BYTES_A_SAMPLE + FREE_SAMPLES,
+            bytes: file_bytes.saturating_mul(MOST_READS).saturating_add(FREE_BYTES),
+        }
+    }
+
+    /// Returns what an index at the start of a stream of any length may claim.
+    pub fn of_stream() -> Self {
+        Budget::new(u64::MAX)
+    }
+
+    /// Returns what one fragment of a stream may claim.
+    pub fn of_fragment() -> Self {
+        Budget { samples: MAX_IN_FRAGMENT, ..Budget::of_stream() }
+    }
+
+    /// Takes a sample, whose length the index states by itself or not; `None` when that is too
+    /// much.
+    pub fn take(&mut self, sample: &Sample, states_bytes: bool) -> Option<()> {
+        self.samples = self.samples.checked_sub(1)?;
+        self.unstated = self.unstated.checked_sub(u64::from(!states_bytes))?;
+        // What lies beyond the end of a file that was cut short is never read.
+        if sample.end()? <= self.file_bytes {
+            self.bytes = self.bytes.checked_sub(sample.bytes.into())?;
+        }
+        Some(())
+    }
+}
+
+/// Puts together the tables in the contents of `stbl`; the samples are in decoding order. Returns
+/// them and when the next one would be decoded, in ticks. `None` when a table is missing, when they
+/// contradict one another, or when they claim more than `budget` allows.
+pub(super) fn read(stbl: &[u8], budget: &mut Budget) -> Option<(Vec<Sample>, i64)> {
+    let file_bytes = budget.file_bytes;
     let mut sizes = match find(stbl, b"stsz") {
         Some(stsz) => Sizes::read(stsz, file_bytes)?,
         None => Sizes::read_compact(find(stbl, b"stz2")?, file_bytes)?,
@@ -50,20 +98,18 @@ pub(super) fn read(stbl: &[u8], file_bytes: u64) -> Option<Vec<Sample>> {
     let mut times = Times::read(stbl)?;
     let chunks = Chunks::read(stbl)?;
     let mut samples = Vec::with_capacity(sizes.left());
-    let mut bytes_left = file_bytes.saturating_mul(MOST_READS).saturating_add(FREE_BYTES);
     for (offset, config, count) in chunks {
         let mut offset = offset;
         for _ in 0..count {
-            let Some(bytes) = sizes.next() else { return Some(samples) };
-            samples.push(Sample { offset, bytes, config, shown: times.next_time()? });
-            offset = offset.checked_add(bytes.into())?;
-            // What lies beyond the end of a file that was cut short is never read.
-            if offset <= file_bytes {
-                bytes_left = bytes_left.checked_sub(bytes.into())?;
-            }
+            let Some(bytes) = sizes.next() else { return Some((samples, times.decoded)) };
+            let sample = Sample { offset, bytes, config, shown: times.next_time()? };
+            // The table of lengths is bounded by itself.
+            budget.take(&sample, true)?;
+            offset = sample.end()?;
+            samples.push(sample);
         }
     }
-    Some(samples)
+    Some((samples, times.decoded))
 }
 
 /// Returns how long the last sample is shown by `stts`, in ticks.
@@ -247,6 +293,10 @@ mod tests {
         data
     }
 
+    fn samples(stbl: &[u8], file_bytes: u64) -> Option<Vec<Sample>> {
+        read(stbl, &mut Budget::new(file_bytes)).map(|(samples, _)| samples)
+    }
+
     #[test]
     fn the_tables_are_put_together() {
         let stbl = [
@@ -266,7 +316,7 @@ mod tests {
             sample(3000, 40, 1, 250),
             sample(3040, 50, 1, 450),
         ];
-        assert_eq!(read(&stbl, 4000).unwrap(), expected);
+        assert_eq!(samples(&stbl, 4000).unwrap(), expected);
     }
 
     #[test]
@@ -280,12 +330,12 @@ mod tests {
                 [stz2, boxed(b"stco", &[0, 1, 100]), boxed(b"stsc", &[0, 1, 1, 3, 1]), boxed(b"stts", &[0, 1, 3, 10])]
                     .concat();
             let read: Vec<(u64, u32)> =
-                read(&stbl, 1000).unwrap().iter().map(|sample| (sample.offset, sample.bytes)).collect();
+                samples(&stbl, 1000).unwrap().iter().map(|sample| (sample.offset, sample.bytes)).collect();
             assert_eq!(read, [(100, 1), (101, 2), (103, 3)], "{bits} bits");
         }
         for bits in [0, 3, 32] {
             let stbl = [boxed(b"stz2", &[0, bits, 1, 5]), boxed(b"stco", &[0, 0]), boxed(b"stsc", &[0, 0])].concat();
-            assert!(read(&stbl, 1000).is_none(), "{bits} bits");
+            assert!(samples(&stbl, 1000).is_none(), "{bits} bits");
         }
     }
 
@@ -294,13 +344,13 @@ mod tests {
         let most = u32::MAX;
         let tables = |stsz: &[u32], stsc: &[u32]| {
             let times = boxed(b"stts", &[0, 1, most, 1]);
-            read(&[boxed(b"stsz", stsz), boxed(b"stco", &[0, most, 8]), boxed(b"stsc", stsc), times].concat(), 1000)
+            samples(&[boxed(b"stsz", stsz), boxed(b"stco", &[0, most, 8]), boxed(b"stsc", stsc), times].concat(), 1000)
         };
         assert_eq!(tables(&[0, 0, most, 5], &[0, most, 1, most, 1]).unwrap().len(), 1);
         assert_eq!(tables(&[0, 5, most], &[0, 1, 1, 3, 1]).unwrap().len(), 3);
         assert_eq!(tables(&[0, 5, most], &[0, 1, 1, most, 1]).unwrap().len(), 201);
         assert_eq!(tables(&[0, 0, 0], &[0, 1, 1, 3, 1]).unwrap().len(), 0);
-        assert!(read(&[], 1000).is_none());
+        assert!(samples(&[], 1000).is_none());
         // Many samples of a byte each in a large file of zeros.
         let stbl = [
             boxed(b"stsz", &[0, 1, most]),
@@ -308,7 +358,7 @@ mod tests {
             boxed(b"stsc", &[0, 1, 1, most, 1]),
             boxed(b"stts", &[0, 1, most, 1]),
         ];
-        assert_eq!(read(&stbl.concat(), 16 << 20).unwrap().len(), (1 << 20) + 1000);
+        assert_eq!(samples(&stbl.concat(), 16 << 20).unwrap().len(), (1 << 20) + 1000);
     }
 
     #[test]
@@ -318,7 +368,7 @@ mod tests {
             let chunks = [&[0, count][..], &vec![100; count as usize]].concat();
             let one = boxed(b"stsc", &[0, 1, 1, 1, 1]);
             let tables = [boxed(b"stsz", &sizes), boxed(b"stco", &chunks), one, boxed(b"stts", &[0, 1, count, 1])];
-            read(&tables.concat(), 33 << 20)
+            samples(&tables.concat(), 33 << 20)
         };
         assert!(overlapping(200, 32 << 20).is_none());
         assert_eq!(overlapping(200, 1 << 20).unwrap().len(), 200);

@@ -3,12 +3,13 @@
 use super::boxes::{Boxes, ENTRY, Name, find};
 use super::display;
 use super::edits::{EditList, Pass};
-use super::error::Mp4Error;
-use super::samples::{self, Sample};
+use super::fragments::Fragments;
+use super::samples::{self, Budget, Sample};
+use super::top_level::TopLevel;
 use crate::SourceError;
 use crate::bytes::Bytes;
 use crate::codecs::CodecError;
-use crate::containers::container::Track;
+use crate::containers::container::{SeekableReader, Track};
 use crate::error::VideoError;
 use crate::presentation::{ContainerFacts, StatedColour};
 
@@ -25,8 +26,8 @@ pub(super) struct VideoTrack {
     pub configs: Vec<Vec<u8>>,
     /// In decoding order, at least one, all with a configuration.
     pub samples: Vec<Sample>,
-    /// The key frames by their index, in ascending order.
-    pub keys: Vec<u32>,
+    /// The key frames by their index, in ascending order; `None` where all are.
+    pub keys: Option<Vec<u32>>,
     /// When the last picture is shown, and for how long, in ticks of the media; only where it is
     /// not shown as long as the one before.
     pub last_picture: Option<(i64, i64)>,
@@ -73,11 +74,29 @@ fn is_enabled(trak: &[u8]) -> bool {
     find(trak, b"tkhd").and_then(|tkhd| tkhd.get(3)).is_none_or(|flags| flags & 1 == 1)
 }
 
-/// Reads the video track of place `place` in the index `moov` of a file of `file_bytes` bytes.
+/// What the index says of a track.
+pub(super) struct TrackIndex {
+    /// Ticks a second of the samples' times.
+    pub ticks_per_second: u64,
+    /// How the pictures are shown.
+    pub facts: ContainerFacts,
+    /// The edit list.
+    pub edits: EditList,
+    /// Decoder configurations, at least one.
+    pub configs: Vec<Vec<u8>>,
+    /// In decoding order.
+    pub samples: Vec<Sample>,
+    /// The key frames by their index, in ascending order; `None` where all are.
+    pub keys: Option<Vec<u32>>,
+    /// Reads the fragments that follow.
+    pub fragments: Fragments,
+}
+
+/// Reads the video track of place `place` in the index `moov`, which may claim what `budget` allows.
 ///
 /// # Errors
-/// When the track breaks the rules, or has no pictures.
-pub(super) fn read(moov: &[u8], place: usize, file_bytes: u64, fragmented: bool) -> Result<VideoTrack, SourceError> {
+/// When the track breaks the rules.
+pub(super) fn index(moov: &[u8], place: usize, mut budget: Budget) -> Result<TrackIndex, SourceError> {
     let malformed = |part| VideoError::Malformed { part };
     let trak = video_tracks(moov).nth(place).ok_or(CodecError::NoVideoTrack)?;
     let stbl = sample_table(trak).ok_or(malformed("the index of its video"))?;
@@ -90,17 +109,37 @@ pub(super) fn read(moov: &[u8], place: usize, file_bytes: u64, fragmented: bool)
         None => EditList::all(),
     };
     let facts = ContainerFacts { colour: colour(stsd), ..display::read(moov, trak, stsd) };
-    let mut samples = samples::read(stbl, file_bytes).ok_or(malformed("the table of its pictures"))?;
-    if fragmented {
-        return Err(Mp4Error::Fragmented.into());
+    let read = samples::read(stbl, &mut budget);
+    let (samples, decoded) = read.ok_or(malformed("the table of its pictures"))?;
+    let keys = find(stbl, b"stss").map(keys);
+    let last_step = samples::last_step(stbl);
+    check_configs(&samples, configs.len())?;
+    let fragments = Fragments::new(moov, trak, decoded, last_step, budget);
+    Ok(TrackIndex { ticks_per_second, facts, edits, configs, samples, keys, fragments })
+}
+
+/// Reads the video track of place `place` in `file`, of `file_bytes` bytes.
+///
+/// # Errors
+/// When the track breaks the rules, or has no pictures.
+pub(super) fn read(
+    file: &mut dyn SeekableReader,
+    file_bytes: u64,
+    top_level: &TopLevel,
+    place: usize,
+) -> Result<VideoTrack, SourceError> {
+    let index = index(&top_level.index, place, Budget::new(file_bytes))?;
+    let TrackIndex { ticks_per_second, facts, edits, configs, mut samples, mut keys, mut fragments } = index;
+    if !top_level.fragments.is_empty() {
+        let listed = 0..u32::try_from(samples.len()).unwrap_or(u32::MAX);
+        let keys = keys.get_or_insert_with(|| listed.collect());
+        fragments.read_all(file, &top_level.fragments, &mut samples, keys)?;
     }
-    if samples.iter().any(|sample| sample.config as usize >= configs.len()) {
-        return Err(malformed("the description of a picture").into());
-    }
+    check_configs(&samples, configs.len())?;
     // What is decoded after the last picture that is shown is needed by none.
-    let passes = edits.passes(&samples, find(stbl, b"stss"))?;
+    let passes = edits.passes(&samples, keys.as_deref())?;
     let last_picture = match &passes[..] {
-        [pass] if pass.is_plain() => last_picture(&samples[..pass.samples.end], samples.len(), stbl),
+        [pass] if pass.is_plain() => last_picture(&samples[..pass.samples.end], samples.len(), fragments.last_step),
         _ => None,
     };
     samples.truncate(passes.iter().map(|pass| pass.samples.end).max().unwrap_or(0));
@@ -109,25 +148,32 @@ pub(super) fn read(moov: &[u8], place: usize, file_bytes: u64, fragmented: bool)
             VideoError::Empty { hint: "its video track shows nothing; check that this is the right file" }.into()
         );
     }
-    let keys = keys(find(stbl, b"stss"));
     Ok(VideoTrack { ticks_per_second, facts, passes, configs, samples, keys, last_picture })
 }
 
+/// Checks that all samples have one of `configs` configurations.
+pub(super) fn check_configs(samples: &[Sample], configs: usize) -> Result<(), SourceError> {
+    match samples.iter().all(|sample| (sample.config as usize) < configs) {
+        true => Ok(()),
+        false => Err(VideoError::Malformed { part: "the description of a picture" }.into()),
+    }
+}
+
 /// Returns the key frames that `stss` lists, which counts from 1, as far as they are in order.
-fn keys(stss: Option<&[u8]>) -> Vec<u32> {
-    let numbers = stss.and_then(|stss| stss.get(8..)).unwrap_or_default().as_chunks::<4>().0;
+fn keys(stss: &[u8]) -> Vec<u32> {
+    let numbers = stss.get(8..).unwrap_or_default().as_chunks::<4>().0;
     let mut keys: Vec<u32> = numbers.iter().filter_map(|number| u32::from_be_bytes(*number).checked_sub(1)).collect();
     keys.truncate(keys.windows(2).position(|pair| pair[0] >= pair[1]).map_or(keys.len(), |last| last + 1));
     keys
 }
 
 /// Returns when the last of the pictures `shown` begins and how long it is shown, in ticks, where
-/// the index states that: for the last of `all` pictures in decoding order, since the steps of the
-/// others are between times of decoding.
-fn last_picture(shown: &[Sample], all: usize, stbl: &[u8]) -> Option<(i64, i64)> {
+/// the index states that as `step`: for the last of `all` pictures in decoding order, since the
+/// steps of the others are between times of decoding.
+fn last_picture(shown: &[Sample], all: usize, step: Option<i64>) -> Option<(i64, i64)> {
     let (last, before) = shown.split_last().filter(|_| shown.len() == all)?;
     let before = before.iter().map(|sample| sample.shown).max();
-    let duration = samples::last_step(stbl).filter(|&step| step > 0)?;
+    let duration = step.filter(|&step| step > 0)?;
     let step = before.map(|before| last.shown.saturating_sub(before));
     (step.is_none_or(|step| step > 0 && step != duration)).then_some((last.shown, duration))
 }
