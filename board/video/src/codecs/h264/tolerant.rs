@@ -70,7 +70,7 @@ impl TolerantDecoder {
             self.inner = Inner::new();
             return Err(DamagedPicture);
         };
-        let picture = decoded.filter(|picture| is_whole(picture)).ok_or(DamagedPicture)?;
+        let picture = decoded.filter(is_whole).ok_or(DamagedPicture)?;
         self.reorder.push(time, picture);
         Ok(())
     }

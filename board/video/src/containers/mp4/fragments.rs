@@ -270,7 +270,9 @@ mod tests {
     }
 
     /// Offset, bytes and time of each sample, and the key frames.
-    fn read(fragments: &mut Fragments, moof: &[u8], start: u64) -> Option<(Vec<(u64, u32, i64)>, Vec<u32>)> {
+    type Found = (Vec<(u64, u32, i64)>, Vec<u32>);
+
+    fn read(fragments: &mut Fragments, moof: &[u8], start: u64) -> Option<Found> {
         let (mut samples, mut keys) = (Vec::new(), Vec::new());
         fragments.read(moof, start, &mut samples, &mut keys)?;
         Some((samples.iter().map(|sample| (sample.offset, sample.bytes, sample.shown)).collect(), keys))
@@ -300,7 +302,7 @@ mod tests {
         // Goes on where the last one ended, or where it says.
         let next = |boxes: &[Vec<u8>]| traf(BASE_IS_MOOF | DEFAULT_FLAGS, 2, &[0], boxes);
         let run = trun(&[DATA_OFFSET, 1, 8]);
-        assert_eq!(read(&mut fragments, &next(&[run.clone()]), 500).unwrap(), (vec![(508, 100, 45)], vec![0]));
+        assert_eq!(read(&mut fragments, &next(std::slice::from_ref(&run)), 500).unwrap(), (vec![(508, 100, 45)], vec![0]));
         let wide = boxed(b"tfdt", &[&numbers(&[1 << 24, 1, 0])]);
         let narrow = boxed(b"tfdt", &[&numbers(&[0, 7])]);
         assert_eq!(read(&mut fragments, &next(&[wide, run.clone()]), 0).unwrap().0, [(8, 100, 1 << 32)]);
