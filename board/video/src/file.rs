@@ -23,7 +23,7 @@ pub const BACKEND: Backend = Backend {
     feature: None,
     schemes: &[Scheme::new("file")],
     files: &[],
-    help: "A video (MP4 or MOV with H.264, Y4M), a folder of videos or of numbered pictures, `-` for Y4M on standard input",
+    help: "A video file, a folder of videos or of numbered pictures, `-` for a video on standard input",
     open: Some(open),
     open_file: None,
     report: None,
@@ -108,8 +108,8 @@ fn open_stream(name: &str, mut pipe: Stoppable) -> Result<Box<dyn FrameSource>, 
         let read = pipe.read(&mut piece[..missing.min(LOOKED_AT)]).map_err(SourceError::io("read it"))?;
         start.extend_from_slice(&piece[..read]);
         if read == 0 {
-            let hint = "write it with: ffmpeg -i IN -pix_fmt yuv420p -f yuv4mpegpipe -";
-            return Err(FileTypeError::NoVideo { found: "a stream that does not start as Y4M does", hint }.into());
+            let hint = "give a file, or convert it: ffmpeg -i IN -f yuv4mpegpipe -pix_fmt yuv420p -";
+            return Err(FileTypeError::NoVideo { found: "a stream of a format that is not read", hint }.into());
         }
     }
 }

@@ -105,7 +105,7 @@ pub fn formats() -> impl Iterator<Item = &'static FileFormat> {
     containers::formats().chain(BACKENDS.iter().flat_map(|backend| backend.files))
 }
 
-/// Returns the files that every build reads, as in "MP4 and MOV with H.264, Y4M, numbered
+/// Returns the files that every build reads, as in "MP4 and MOV, Y4M, numbered
 /// pictures".
 pub fn file_formats() -> String {
     let containers = CONTAINERS.iter().map(|container| container.summary);

@@ -32,6 +32,7 @@ pub(super) enum Layout {
 impl Layout {
     /// Returns the layout of a picture whose colour differences have half the width (`across`) and
     /// half the height (`down`), with these matrix coefficients (ITU-T H.273); `None` for 4:4:0.
+    #[cfg(any(feature = "av1", feature = "hevc", feature = "vp9"))]
     pub fn new(across: bool, down: bool, matrix_coefficients: u32) -> Option<Self> {
         match (across, down) {
             (true, true) => Some(Layout::Yuv(Subsampling::Both)),

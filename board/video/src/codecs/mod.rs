@@ -5,7 +5,6 @@ mod av1;
 pub(crate) mod bits;
 mod by_packet;
 pub(crate) mod codec;
-#[cfg(any(feature = "av1", feature = "hevc", feature = "vp9"))]
 mod eight_bits;
 mod error;
 pub(crate) mod h264;

@@ -11,7 +11,7 @@ use crate::{FrameSource, SourceError};
 
 /// A format of files, and how to read it.
 pub(crate) struct ContainerFormat {
-    /// What is read, as an item of a list, such as "MP4 and MOV with H.264".
+    /// What is read, as an item of a list, such as "MP4 and MOV".
     pub summary: &'static str,
     /// The files.
     pub format: FileFormat,

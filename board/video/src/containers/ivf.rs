@@ -117,7 +117,9 @@ mod tests {
         film
     }
 
-    fn read(film: &[u8]) -> (Vec<(i64, Vec<u8>)>, Result<Read, SourceError>) {
+    type Packets = Vec<(i64, Vec<u8>)>;
+
+    fn read(film: &[u8]) -> (Packets, Result<Read, SourceError>) {
         let mut ivf = match Ivf::new(ForwardReader::from_stream(Box::new(Cursor::new(film.to_vec())))) {
             Ok(ivf) => ivf,
             Err(error) => return (Vec::new(), Err(error)),

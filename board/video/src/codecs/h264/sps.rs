@@ -177,7 +177,9 @@ impl Fields {
 /// of the clock. `None` if there is no clock, or if it runs at no rate of a video.
 fn clock(bits: &mut Bits<'_>) -> Option<(u64, u64)> {
     if bits.flag()? {
-        (bits.unsigned()?, bits.unsigned()?); // where chroma lies
+        // Where chroma lies, in both fields.
+        bits.unsigned()?;
+        bits.unsigned()?;
     }
     if !bits.flag()? {
         return None;
@@ -225,7 +227,7 @@ mod tests {
     /// `GOOD` up to the flag of the usability information, and then `fields` of a value and a
     /// number of bits.
     fn with_usability(fields: &[(u32, u32)]) -> CodecFacts {
-        parse(&usability(fields)).unwrap()
+        parse(&usability(fields)).unwrap().facts
     }
 
     fn usability(fields: &[(u32, u32)]) -> Vec<u8> {

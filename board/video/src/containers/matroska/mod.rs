@@ -152,7 +152,7 @@ impl Matroska {
         // A file may list its tracks after its clusters.
         let mut first_cluster = None;
         let mut has_tracks = false;
-        while !(has_tracks && first_cluster.is_some()) && !self.is_over()? {
+        while !self.is_over()? && (!has_tracks || first_cluster.is_none()) {
             let position = self.reader.position();
             let head = Head::read(&mut self.reader)?;
             match head.id {

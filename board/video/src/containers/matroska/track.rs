@@ -183,7 +183,7 @@ mod tests {
         };
         let (no_default, disabled) = (number(FLAG_DEFAULT, 0), number(FLAG_ENABLED, 0));
         assert_eq!(enabled(&[&[], &[]]), [true, true]);
-        assert_eq!(enabled(&[&[no_default.clone()], &[]]), [false, true]);
+        assert_eq!(enabled(&[std::slice::from_ref(&no_default), &[]]), [false, true]);
         assert_eq!(enabled(&[&[no_default], std::slice::from_ref(&disabled)]), [true, false]);
         assert_eq!(enabled(&[&[disabled]]), [false]);
     }

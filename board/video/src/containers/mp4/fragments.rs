@@ -302,7 +302,10 @@ mod tests {
         // Goes on where the last one ended, or where it says.
         let next = |boxes: &[Vec<u8>]| traf(BASE_IS_MOOF | DEFAULT_FLAGS, 2, &[0], boxes);
         let run = trun(&[DATA_OFFSET, 1, 8]);
-        assert_eq!(read(&mut fragments, &next(std::slice::from_ref(&run)), 500).unwrap(), (vec![(508, 100, 45)], vec![0]));
+        assert_eq!(
+            read(&mut fragments, &next(std::slice::from_ref(&run)), 500).unwrap(),
+            (vec![(508, 100, 45)], vec![0])
+        );
         let wide = boxed(b"tfdt", &[&numbers(&[1 << 24, 1, 0])]);
         let narrow = boxed(b"tfdt", &[&numbers(&[0, 7])]);
         assert_eq!(read(&mut fragments, &next(&[wide, run.clone()]), 0).unwrap().0, [(8, 100, 1 << 32)]);

@@ -41,7 +41,7 @@ const MAX_SAMPLE: u32 = 32 << 20;
 
 /// MP4 and MOV files.
 pub(crate) const FORMAT: ContainerFormat = ContainerFormat {
-    summary: "MP4 and MOV with H.264",
+    summary: "MP4 and MOV",
     format: FileFormat {
         name: "an MP4 or MOV file",
         matches: |start| start.get(4..8).is_some_and(|name| BOXES.iter().any(|known| name == *known)),
