@@ -214,7 +214,7 @@ fn what_cannot_be_fitted_is_said() {
     assert_fails(&fit("shufflenet-2d", "new", &["--shrink", "3"]), 2, &["choose 1, 2 or 4"]);
     assert_fails(&fit("shufflenet-2d", "new", &["--videos", "elsewhere"]), 1, &["v1.y4m: no such file", "--videos"]);
     fs::write(folder.join("v1.y4m"), "YUV4MPEG2 W96").unwrap();
-    assert_fails(&fit("shufflenet-2d", "other", &quick), 1, &["v1.y4m (repair it", "a format that is not read"]);
+    assert_fails(&fit("shufflenet-2d", "other", &quick), 1, &["v1.y4m (repair it", "does not start as Y4M"]);
     // A black video has no clip.
     let black = [&b"YUV4MPEG2 W96 H64 F12:1 C420jpeg\nFRAME\n"[..], &[0; 96 * 64], &[128; 96 * 32]].concat();
     fs::write(folder.join("v1.y4m"), black).unwrap();
