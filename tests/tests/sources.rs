@@ -76,9 +76,11 @@ fn times(path: &Path) -> (SourceInfo, Vec<Timestamp>) {
     (info, times)
 }
 
-/// Returns whether the clock of the container starts anywhere, so that times count from its start.
+/// Returns whether times count from the start of the file: the clock of some containers starts
+/// anywhere, and ffmpeg shifts the times of an MP4 with negative offsets.
 fn starts_anywhere(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| ["ts", "m2ts", "flv"].iter().any(|one| extension == *one))
+    path.ends_with("fragmented-cmaf.mp4")
+        || path.extension().is_some_and(|extension| ["ts", "m2ts", "flv"].iter().any(|one| extension == *one))
 }
 
 /// Returns the times from ffprobe when the fixture was made, in microseconds, its precision.
@@ -269,6 +271,10 @@ fn compare_pictures(path: &Path) -> Option<Vec<Timestamp>> {
             assert!(found >= 50.0, "plane {k} of picture {at} of {path} is at {found:.2} dB");
             worst[k] = worst[k].min(found);
             same &= plane == &expected;
+        }
+        if let [luma] = &planes[..] {
+            // To a monochrome picture ffmpeg adds planes of grey.
+            reference.read(&mut vec![0; luma.len() / 2]);
         }
         equal += usize::from(same);
         times.push(frame.time());

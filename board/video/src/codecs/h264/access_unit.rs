@@ -2,6 +2,7 @@
 
 use super::nal;
 use super::parameter_sets::ParameterSets;
+use super::sps;
 use crate::SourceError;
 use crate::codecs::bits::Bits;
 use crate::codecs::nal_units::START_CODE;
@@ -62,7 +63,7 @@ impl AccessUnit {
             kind @ (nal::SLICE | nal::KEY_SLICE) => {
                 let Some(SliceHeader { first_macroblock, is_intra, parameters }) = slice_header(unit) else { return };
                 let key = kind == nal::KEY_SLICE;
-                self.is_second_field |= self.picture.is_some() && first_macroblock == 0;
+                self.is_second_field |= self.picture.is_some() && first_macroblock == 0 && has_fields(sets, parameters);
                 let picture = self.picture.get_or_insert(PictureKind {
                     key,
                     recovery: Some(0),
@@ -91,6 +92,12 @@ impl AccessUnit {
     pub fn data(&self) -> &[u8] {
         &self.data
     }
+}
+
+/// Returns whether pictures with this picture parameter set may consist of two fields.
+fn has_fields(sets: &ParameterSets, parameters: u32) -> bool {
+    let sequence = sets.sequence_of(parameters).and_then(|sequence| sps::parse(sequence).ok());
+    sequence.is_some_and(|sequence| sequence.has_fields)
 }
 
 /// The start of a slice (7.3.3).

@@ -25,6 +25,8 @@ pub(super) struct Sequence {
     /// Whether OpenH264 decodes them right: it refuses interlaced pictures, 10 bits and 4:2:2, and
     /// makes wrong pictures of monochrome ones.
     pub is_plain: bool,
+    /// Whether a picture may consist of two fields.
+    pub has_fields: bool,
     /// The decoder's pictures.
     pub format: Format,
     /// Frames, and the seconds that they take.
@@ -102,7 +104,7 @@ pub(super) fn parse(nal: &[u8]) -> Result<Sequence, SourceError> {
     let facts =
         CodecFacts { width, height, colour: format.colour(usability.colour()), sample_aspect: usability.sample_aspect };
     let is_plain = fields.frames_only && fields.bit_depths == (8, 8) && fields.chroma_format == 1;
-    Ok(Sequence { facts, format, is_plain, frame_rate: fields.frame_rate })
+    Ok(Sequence { facts, format, is_plain, has_fields: !fields.frames_only, frame_rate: fields.frame_rate })
 }
 
 impl Fields {
