@@ -104,7 +104,8 @@ fn times_are_those_of_ffprobe() {
         let probed = probed_micros(&path);
         assert_eq!((times.len(), probed.len() as u64), (probed.len(), frames), "{name}");
         for (k, (time, probed)) in times.iter().zip(&probed).enumerate() {
-            // ffprobe rounds by half a microsecond, divita by a nanosecond; the start is rounded too.
+            // ffprobe rounds by half a microsecond, divita by a nanosecond; the start is rounded
+            // too.
             let off = time.as_nanos().abs_diff(probed * 1000);
             assert!(
                 off <= if starts_anywhere(&path) { 1001 } else { 501 },

@@ -13,8 +13,8 @@ use crate::losses::Losses;
 use crate::packet::Packet;
 use crate::{FrameSource, Loss, SourceError, SourceInfo};
 
-/// Frame rate of an untimed stream that states none, as frames and the seconds that they take. It is
-/// ffmpeg's.
+/// Frame rate of an untimed stream that states none, as frames and the seconds that they take. It
+/// is ffmpeg's.
 const ASSUMED_RATE: (u64, u64) = (25, 1);
 
 /// Packets that are looked through for the first picture before the size is known.

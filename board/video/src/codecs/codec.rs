@@ -35,8 +35,8 @@ pub trait Codec: Send {
     /// When the stream cannot be decoded, or is `complete` and says nothing.
     fn describe(&mut self, complete: bool) -> Result<Option<CodecFacts>, SourceError>;
 
-    /// Returns the frame rate that the stream states, as frames and the seconds that they take, once
-    /// [`Codec::describe`] has answered.
+    /// Returns the frame rate that the stream states, as frames and the seconds that they take,
+    /// once [`Codec::describe`] has answered.
     fn frame_rate(&self) -> Option<(u64, u64)> {
         None
     }

@@ -318,7 +318,8 @@ impl Tones {
         Tones { key, luma: table, gain }
     }
 
-    /// Turns 8-bit colour differences of HDR, beside luma that is mapped already, into those of SDR.
+    /// Turns 8-bit colour differences of HDR, beside luma that is mapped already, into those of
+    /// SDR.
     fn map_chroma(&self, planes: &mut [Vec<u8>; 3], format: &Format) {
         let [y, u, v] = planes;
         let (across, down) = format.layout.shifts();

@@ -1,5 +1,5 @@
-//! The start of the video usability information, which H.264 (E.1.1) and HEVC (E.2.1) share: shape of
-//! a pixel and colour.
+//! The start of the video usability information, which H.264 (E.1.1) and HEVC (E.2.1) share: shape
+//! of a pixel and colour.
 
 use divita_runtime::frame::SampleAspect;
 

@@ -105,9 +105,9 @@ pub struct Track {
 pub struct TrackInfo {
     /// The configurations of its codec, in the form of the container.
     pub configs: Vec<Vec<u8>>,
-    /// Whether the packets have no times, as in a stream without a container. Their times then number
-    /// the pictures in the order in which they are shown, from 0, at the frame rate that the codec
-    /// finds.
+    /// Whether the packets have no times, as in a stream without a container. Their times then
+    /// number the pictures in the order in which they are shown, from 0, at the frame rate that the
+    /// codec finds.
     pub untimed: bool,
     /// Number of pictures that are shown.
     pub frames: Option<u64>,

@@ -51,8 +51,8 @@ struct Ivf {
 }
 
 impl Ivf {
-    /// Reads the header. The number of pictures that it states is not used: writers to a pipe cannot
-    /// know it.
+    /// Reads the header. The number of pictures that it states is not used: writers to a pipe
+    /// cannot know it.
     fn new(mut reader: ForwardReader) -> Result<Self, SourceError> {
         let header: [u8; HEADER] = reader.array()?;
         let number = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);

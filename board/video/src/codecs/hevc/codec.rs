@@ -217,7 +217,8 @@ impl Hevc {
         Ok(())
     }
 
-    /// Gives the decoder the slices of a packet, and before them the parameter sets if they are new.
+    /// Gives the decoder the slices of a packet, and before them the parameter sets if they are
+    /// new.
     fn feed(&mut self, packet: &Packet, is_shown: bool) -> Result<Fed, Broken> {
         let (Some(decoder), Some(config)) = (&mut self.decoder, self.configs.get(packet.config)) else {
             return Ok(Fed::default());

@@ -54,8 +54,8 @@ impl PictureKind {
         matches!(self.kind, 16..=20)
     }
 
-    /// Returns whether it is shown before the random access picture before it, and may need pictures
-    /// from before that (RASL).
+    /// Returns whether it is shown before the random access picture before it, and may need
+    /// pictures from before that (RASL).
     pub fn is_skipped_leading(&self) -> bool {
         matches!(self.kind, 8 | 9)
     }

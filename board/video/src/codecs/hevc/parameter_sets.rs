@@ -28,8 +28,8 @@ struct PictureSet {
 }
 
 impl ParameterSets {
-    /// Takes over `unit`, a parameter set of type `kind`, in place of the one of its number. Returns
-    /// whether it differs from that one.
+    /// Takes over `unit`, a parameter set of type `kind`, in place of the one of its number.
+    /// Returns whether it differs from that one.
     ///
     /// # Errors
     /// When the set cannot be read, or describes pictures that cannot be decoded. The set of its

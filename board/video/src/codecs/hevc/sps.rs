@@ -1,4 +1,5 @@
-//! The sequence parameter set: size, colour and order of the pictures, and which decoder takes them.
+//! The sequence parameter set: size, colour and order of the pictures, and which decoder takes
+//! them.
 
 use divita_runtime::frame::Subsampling;
 

@@ -65,8 +65,8 @@ fn colour(colour: &[u8]) -> StatedColour {
     StatedColour::new(matrix, full_range)
 }
 
-/// Returns how pictures are turned. Yaw, which comes first, mirrors if it is half a turn; roll turns
-/// against the clock. `None` for everything that is not flat or not a turn by quarters.
+/// Returns how pictures are turned. Yaw, which comes first, mirrors if it is half a turn; roll
+/// turns against the clock. `None` for everything that is not flat or not a turn by quarters.
 fn orientation(projection: &[u8]) -> Option<Orientation> {
     let angle = |id| find_float(projection, id).unwrap_or(0.0);
     if find_unsigned(projection, PROJECTION_TYPE).unwrap_or(0) != 0 || angle(PITCH) != 0.0 {

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! The demuxer is our own because it must read from front to back: pipes, files that are still
-//! being recorded, and files that are cut short have no index (`Cues`), or none that can be reached.
-//! The index is not needed to play a file.
+//! being recorded, and files that are cut short have no index (`Cues`), or none that can be
+//! reached. The index is not needed to play a file.
 //!
 //! Presentation times are those of the file: a file that starts late starts late here too. They are
 //! rounded to its clock, mostly to a millisecond.
@@ -199,8 +199,8 @@ impl Matroska {
         Ok(contents)
     }
 
-    /// Reads the contents of a `SimpleBlock` or a `Block` of `size` bytes; returns what its head says
-    /// if it belongs to the selected track.
+    /// Reads the contents of a `SimpleBlock` or a `Block` of `size` bytes; returns what its head
+    /// says if it belongs to the selected track.
     fn read_block(&mut self, size: u64, packet: &mut Packet) -> Result<Option<Block>, SourceError> {
         let broken = || malformed("the head of a block");
         let start = self.reader.position();

@@ -92,7 +92,8 @@ pub(super) struct TrackIndex {
     pub fragments: Fragments,
 }
 
-/// Reads the video track of place `place` in the index `moov`, which may claim what `budget` allows.
+/// Reads the video track of place `place` in the index `moov`, which may claim what `budget`
+/// allows.
 ///
 /// # Errors
 /// When the track breaks the rules.
