@@ -11,12 +11,13 @@ use super::by_packet::{ByPacket, Damage, Outcome, PacketDecoder};
 use super::codec::{Codec, CodecFormat};
 use super::eight_bits::{EightBits, Format, Layout, Samples, SourcePlane, Transfer};
 use super::error::CodecError;
+use super::featured;
 use super::limit;
 use crate::SourceError;
 use crate::presentation::{CodecFacts, StatedColour};
 
 /// AV1.
-pub(super) const FORMAT: CodecFormat = CodecFormat { open: Some(open), ..super::AV1 };
+pub(super) const FORMAT: CodecFormat = CodecFormat { open: Some(open), ..featured::AV1 };
 
 fn open(configs: &[Vec<u8>]) -> Result<Box<dyn Codec>, SourceError> {
     if !cfg!(feature = "av1-assembly") {

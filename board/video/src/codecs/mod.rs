@@ -7,6 +7,7 @@ mod by_packet;
 pub(crate) mod codec;
 mod eight_bits;
 mod error;
+mod featured;
 pub(crate) mod h264;
 #[cfg(feature = "hevc")]
 mod hevc;
@@ -32,16 +33,16 @@ pub(crate) const CODECS: &[CodecFormat] = &[
     #[cfg(feature = "hevc")]
     hevc::FORMAT,
     #[cfg(not(feature = "hevc"))]
-    HEVC,
+    featured::HEVC,
     undecodable("VVC (H.266)", &["vvc1", "vvi1", "V_MPEGI/ISO/VVC", "mpegts:0x33"]),
     #[cfg(feature = "av1")]
     av1::FORMAT,
     #[cfg(not(feature = "av1"))]
-    AV1,
+    featured::AV1,
     #[cfg(feature = "vp9")]
     vp9::FORMAT,
     #[cfg(not(feature = "vp9"))]
-    VP9,
+    featured::VP9,
     undecodable("VP8", &["vp08", "V_VP8", "VP80"]),
     undecodable("MPEG-4 Part 2 or older", &["mp4v"]),
     undecodable("AV1 in a transport stream", &["mpegts:AV01"]),
@@ -87,35 +88,6 @@ pub(crate) const CODECS: &[CodecFormat] = &[
     motion_jpeg::FORMAT,
     undecodable("Motion JPEG B", &["mjpb"]),
 ];
-
-/// AV1, without its decoder.
-const AV1: CodecFormat =
-    CodecFormat { name: "AV1", spellings: &["av01", "V_AV1", "AV01"], feature: Some("av1"), open: None };
-
-/// HEVC, without its decoder.
-const HEVC: CodecFormat = CodecFormat {
-    name: "HEVC (H.265)",
-    spellings: &[
-        "hvc1",
-        "hev1",
-        "dvh1",
-        "dvhe",
-        "V_MPEGH/ISO/HEVC",
-        "mpegts:0x24",
-        "HEVC",
-        "hevc",
-        "H265",
-        "X265",
-        "HVC1",
-        "HEV1",
-    ],
-    feature: Some("hevc"),
-    open: None,
-};
-
-/// VP9, without its decoder.
-const VP9: CodecFormat =
-    CodecFormat { name: "VP9", spellings: &["vp09", "V_VP9", "VP90"], feature: Some("vp9"), open: None };
 
 const fn undecodable(name: &'static str, spellings: &'static [&'static str]) -> CodecFormat {
     CodecFormat { name, spellings, feature: None, open: None }

@@ -8,13 +8,14 @@ use super::bits::Bits;
 use super::by_packet::{ByPacket, Damage, Outcome, PacketDecoder};
 use super::codec::{Codec, CodecFormat};
 use super::eight_bits::{EightBits, Format, Layout, Samples, SourcePlane, Transfer};
+use super::featured;
 use super::limit;
 use crate::SourceError;
 use crate::error::VideoError;
 use crate::presentation::{CodecFacts, StatedColour};
 
 /// VP9.
-pub(super) const FORMAT: CodecFormat = CodecFormat { open: Some(open), ..super::VP9 };
+pub(super) const FORMAT: CodecFormat = CodecFormat { open: Some(open), ..featured::VP9 };
 
 fn open(configs: &[Vec<u8>]) -> Result<Box<dyn Codec>, SourceError> {
     Ok(Box::new(ByPacket::new(Vp9::new(transfer(configs)), None)))

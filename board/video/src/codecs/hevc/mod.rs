@@ -16,8 +16,9 @@ mod parameter_sets;
 mod sps;
 
 use super::codec::CodecFormat;
+use super::featured;
 use codec::Hevc;
 
 /// HEVC.
 pub(super) const FORMAT: CodecFormat =
-    CodecFormat { open: Some(|configs| Ok(Box::new(Hevc::new(configs)?))), ..super::HEVC };
+    CodecFormat { open: Some(|configs| Ok(Box::new(Hevc::new(configs)?))), ..featured::HEVC };

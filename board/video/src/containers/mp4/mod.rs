@@ -22,7 +22,7 @@ use std::io::SeekFrom;
 use divita_runtime::frame::Timestamp;
 
 use self::error::Mp4Error;
-use self::samples::Sample;
+use self::samples::{MAX_SAMPLE, Sample};
 use self::stream::Mp4Stream;
 use self::top_level::TopLevel;
 use self::track::VideoTrack;
@@ -35,9 +35,6 @@ use crate::error::VideoError;
 use crate::file_types::FileTypeError;
 use crate::file_types::{self, CONVERT};
 use crate::packet::Packet;
-
-/// Largest sample that is read, in bytes: over four times what H.264 allows a picture of level 5.2.
-const MAX_SAMPLE: u32 = 32 << 20;
 
 /// MP4 and MOV files.
 pub(crate) const FORMAT: ContainerFormat = ContainerFormat {

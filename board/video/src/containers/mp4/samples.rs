@@ -3,6 +3,9 @@
 use super::boxes::find;
 use crate::bytes::Bytes;
 
+/// Largest sample that is read, in bytes: over four times what H.264 allows a picture of level 5.2.
+pub(super) const MAX_SAMPLE: u32 = 32 << 20;
+
 /// Most pictures of a track: a day and a half at 60 a second.
 const MAX_SAMPLES: usize = 1 << 23;
 

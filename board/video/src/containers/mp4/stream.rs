@@ -6,11 +6,10 @@ use std::io::{self, Read as _};
 
 use divita_runtime::frame::Timestamp;
 
-use super::MAX_SAMPLE;
 use super::edits::Pass;
 use super::error::Mp4Error;
 use super::fragments::Fragments;
-use super::samples::{Budget, Sample};
+use super::samples::{Budget, MAX_SAMPLE, Sample};
 use super::top_level::{self, Header};
 use super::track::{self, TrackIndex};
 use crate::SourceError;

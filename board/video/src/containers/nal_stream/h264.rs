@@ -1,6 +1,6 @@
 //! Headers of H.264: which slices belong to one picture, and in which order pictures are shown.
 
-use super::{Picture, Role};
+use super::picture::{Picture, Role};
 use crate::codecs::bits::Bits;
 
 // Types of NAL units (ITU-T H.264 table 7-1).

@@ -1,6 +1,6 @@
 //! Headers of HEVC: where pictures begin, and in which order they are shown.
 
-use super::{Picture, Role};
+use super::picture::{Picture, Role};
 use crate::codecs::bits::Bits;
 
 // Types of NAL units (ITU-T H.265 table 7-1).

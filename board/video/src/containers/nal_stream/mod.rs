@@ -4,11 +4,14 @@
 mod h264;
 mod hevc;
 mod order;
+mod picture;
 mod splitter;
 #[cfg(test)]
 pub(super) mod test_stream;
 
 pub(super) use order::DisplayOrder;
+pub(super) use picture::Picture;
+use picture::Role;
 pub(super) use splitter::{Splitter, Unit};
 
 use crate::bytes::Bytes;
@@ -20,32 +23,6 @@ pub(super) enum Coding {
     H264,
     /// HEVC (H.265).
     Hevc,
-}
-
-/// What the header of a picture's first slice says of its place in the stream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Picture {
-    /// Whether decoding can start here.
-    pub is_key: bool,
-    /// Whether the parameter sets that it needs were there before it. Without them it cannot be
-    /// decoded.
-    pub has_sets: bool,
-    /// Number of the sequence that it belongs to. Pictures of a later sequence are shown later.
-    pub sequence: u64,
-    /// Its place in the sequence, in order of time (the picture order count). Numbers are left
-    /// out: frames of H.264 usually count by two.
-    pub order: i64,
-}
-
-/// What a NAL unit is to the picture before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
-    /// It belongs to the same picture, or to none.
-    Follows,
-    /// It comes before the first slice of a picture.
-    Precedes,
-    /// The first slice of a picture.
-    Begins(Picture),
 }
 
 /// Reads the headers of a stream, one NAL unit after the other.

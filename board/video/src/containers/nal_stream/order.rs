@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::Picture;
+use super::picture::Picture;
 use crate::packet::Packet;
 
 /// Pictures that a picture may be decoded before, and yet be shown after.
@@ -14,7 +14,7 @@ const REORDERED: usize = 16;
 /// In decoding order packets have the turns 0, 1, 2 and so on, or any times that grow. The picture
 /// that is shown first gets the first of these times, whichever packet has it.
 #[derive(Default)]
-pub(in crate::containers) struct DisplayOrder {
+pub(crate) struct DisplayOrder {
     held: VecDeque<Held>,
     /// Places and turns of the packets of the present sequence that left last.
     left: VecDeque<(Picture, i64)>,

@@ -1,6 +1,7 @@
 //! Splits a stream of bytes in Annex B form into pictures.
 
-use super::{Coding, Headers, Picture, Role, SLICE_HEADER, start_code};
+use super::picture::{Picture, Role};
+use super::{Coding, Headers, SLICE_HEADER, start_code};
 use crate::SourceError;
 use crate::error::VideoError;
 
@@ -9,7 +10,7 @@ const MAX_PICTURE: usize = 32 << 20;
 
 /// One picture of a stream, with all that precedes its first slice; both fields of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::containers) struct Unit {
+pub(crate) struct Unit {
     /// Position in the stream of the byte after its first start code.
     pub start: u64,
     /// Position of the first start code of the next picture, up to its last two zeros.
@@ -19,7 +20,7 @@ pub(in crate::containers) struct Unit {
 }
 
 /// Splits a stream that comes in pieces of any length. A picture ends where the next one begins.
-pub(in crate::containers) struct Splitter {
+pub(crate) struct Splitter {
     headers: Headers,
     /// Bytes of the stream from `position` on: the unit so far, and what follows.
     buffer: Vec<u8>,

@@ -32,7 +32,7 @@ impl Bits {
 }
 
 /// Returns a sequence and a picture parameter set; of frames, or of frames and fields.
-pub(in crate::containers) fn sets(frames_only: bool) -> Vec<u8> {
+pub(crate) fn sets(frames_only: bool) -> Vec<u8> {
     let mut sequence = Bits(Vec::new());
     sequence.number(0x42_00_1e, 24);
     // Number 0, frame numbers of 4 bits, orders of 8 bits, one reference, 4x4 blocks.
@@ -45,7 +45,7 @@ pub(in crate::containers) fn sets(frames_only: bool) -> Vec<u8> {
 
 /// A slice.
 #[derive(Clone, Copy, Default)]
-pub(in crate::containers) struct Slice {
+pub(crate) struct Slice {
     pub first_block: u32,
     pub is_key: bool,
     pub number: u32,
