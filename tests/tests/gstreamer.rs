@@ -139,8 +139,7 @@ fn files_of_other_kinds_are_read_in_full_and_on_time() {
     let folder = tempfile::tempdir().unwrap();
     for (name, arguments) in KINDS {
         let Some(path) = written(folder.path(), name, arguments) else { return };
-        // By its plain path: the built-in reader passes it on.
-        let mut source = open(path.to_str().unwrap());
+        let mut source = open(&through_gstreamer(&path));
         let info = source.info().clone();
         assert_eq!((info.width, info.height, info.live), (320, 180, false), "{name}");
         let (times, end) = times(&mut *source);
