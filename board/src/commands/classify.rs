@@ -81,14 +81,15 @@ impl Classify {
         let expansion = Expansion { recurse: !self.no_recurse, allowed: reading.allowed.clone() };
         let expanded = expand(&self.inputs, &expansion);
         expanded.report().iter().for_each(say);
+        let inputs: Vec<Input> = expanded.inputs.into_iter().map(|input| self.reading.apply(input)).collect();
         let observers = Observers::start(&RunInfo {
-            inputs: &expanded.inputs,
+            inputs: &inputs,
             content: Content::Genres(bundle.manifest()),
             format: self.output.format(),
             output: self.output.path(),
         })?;
         let profile = self.board.profile();
-        session::run(&expanded.inputs, &reading, observers, |source| {
+        session::run(&inputs, &reading, observers, |source| {
             let ladder = (source.live && self.method.follows_load()).then(|| Ladder::new(rates.clone(), profile.fps));
             let pace = ladder.flatten().map(|ladder| Pace::new(ladder, &profile.ignored_zones));
             let rate = pace.as_ref().map_or(options.rate, |pace| pace.ladder().rate());

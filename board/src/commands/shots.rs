@@ -1,7 +1,6 @@
 //! `divita shots`: the shots of a video, without networks.
 
 use std::path::PathBuf;
-use std::slice;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -56,7 +55,7 @@ impl Shots {
         // Clips have no pictures here, so the rate does not matter: the lowest costs least.
         let rate = WorkingRate::ALL[0];
         let options = SegmenterOptions { rate, segmentation: Segmentation::Shot, shots, image: None, video: None };
-        let inputs = slice::from_ref(&self.input);
+        let inputs = &[self.reading.apply(self.input.clone())];
         let observers = Observers::start(&RunInfo {
             inputs,
             content: Content::Shots,

@@ -1,10 +1,14 @@
 //! The options of reading inputs: which may be opened, and for how long they are read.
 
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
 use clap::Args;
 use divita_runtime::frame::Timestamp;
 use divita_video::registry::parse_scheme;
 use divita_video::session::SessionOptions;
 use divita_video::stop::Stop;
+use divita_video::{Input, Playback};
 
 /// The options of reading inputs.
 #[derive(Args, Clone, Debug, Default)]
@@ -16,9 +20,32 @@ pub struct ReadingOptions {
     /// and `-` too. For programs that pass on inputs of other people [default: all]
     #[arg(long, value_name = "SCHEME,...", value_delimiter = ',', value_parser = parse_scheme)]
     schemes: Vec<String>,
+    /// Play this video track of each file, counted from 1 [default: the first that can be played]
+    #[arg(long, value_name = "N")]
+    track: Option<NonZeroUsize>,
+    /// Read files that are still being written, until one has not grown for this long
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        value_parser = patience,
+        num_args = 0..=1,
+        default_missing_value = "10",
+        require_equals = true
+    )]
+    follow: Option<Duration>,
+    /// Decode H.264 exactly as its standard says, which takes about half as long again [default:
+    /// some pictures may be a little off]
+    #[arg(long)]
+    exact: bool,
 }
 
 impl ReadingOptions {
+    /// Returns `input`, played as these options say.
+    #[must_use]
+    pub fn apply(&self, input: Input) -> Input {
+        input.with_playback(Playback { track: self.track, exact: self.exact, follow: self.follow })
+    }
+
     /// Returns the options of a session that ends when `stop` is asked to.
     #[must_use]
     pub fn session(&self, stop: Stop) -> SessionOptions {
@@ -28,6 +55,11 @@ impl ReadingOptions {
             stop,
         }
     }
+}
+
+/// Parses for how long a file is waited for.
+fn patience(text: &str) -> Result<Duration, String> {
+    seconds(text).map(Duration::from_secs_f64).map(|time| time.min(Playback::LONGEST_FOLLOW))
 }
 
 /// Parses a positive number of seconds.

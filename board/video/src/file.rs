@@ -10,10 +10,11 @@ use crate::containers::{self, CONTAINERS};
 use crate::error::VideoError;
 use crate::file_types::FileTypeError;
 use crate::file_types::{self, FileType, LOOKED_AT, read_start};
+use crate::following::Following;
 use crate::input::InputOption;
 use crate::media_source;
 use crate::stop::Stoppable;
-use crate::{FrameSource, Input, SourceError};
+use crate::{FrameSource, Input, Playback, SourceError};
 
 /// Files, folders of pictures, and standard input.
 pub const BACKEND: Backend = Backend {
@@ -33,7 +34,7 @@ pub const BACKEND: Backend = Backend {
 fn open(input: &Input, backends: &[Backend]) -> Result<Box<dyn FrameSource>, SourceError> {
     if input.is_standard_input() {
         let stdin = Stoppable::new(|| Ok(io::stdin())).map_err(SourceError::io("read standard input"))?;
-        return open_stream(input.shown(), stdin);
+        return open_stream(input.shown(), Box::new(stdin), input.playback());
     }
     if let Some(uri) = input.uri() {
         return open_path(input, &uri.local_path()?, &uri.options, backends);
@@ -58,16 +59,19 @@ fn open_path(
     if kind.is_dir() {
         return Ok(Box::new(containers::image_folder::ImagesSource::open(name, path, options)?));
     }
-    if let Some(option) = options.first() {
-        return Err(option.invalid("a file takes no options, only a folder of pictures does"));
-    }
+    let playback = input.playback().with_options(options)?;
     if !kind.is_file() {
         let path = path.to_owned();
         let pipe = Stoppable::new(move || File::open(path)).map_err(SourceError::io("open it"))?;
-        return open_stream(name, pipe);
+        return open_stream(name, Box::new(pipe), playback);
     }
-    let refusal = match open_file(name, path, backends) {
-        Err(refusal @ SourceError::Unsupported(_)) => refusal,
+    if let Some(patience) = playback.follow {
+        let file = File::open(path).map_err(SourceError::io("open it"))?;
+        return open_stream(name, Box::new(Following::new(file, patience)), playback);
+    }
+    let refusal = match open_file(name, path, playback, backends) {
+        // Another backend would choose the track itself.
+        Err(refusal @ SourceError::Unsupported(_)) if playback.track.is_none() => refusal,
         opened => return opened,
     };
     let Some(open_other) = backends.iter().find_map(|backend| backend.open_file) else { return Err(refusal) };
@@ -80,28 +84,34 @@ fn open_path(
 }
 
 /// Opens a file with one of the built-in containers.
-fn open_file(name: &str, path: &Path, backends: &[Backend]) -> Result<Box<dyn FrameSource>, SourceError> {
+fn open_file(
+    name: &str,
+    path: &Path,
+    playback: Playback,
+    backends: &[Backend],
+) -> Result<Box<dyn FrameSource>, SourceError> {
     let mut file = File::open(path).map_err(SourceError::io("open it"))?;
     let start = read_start(&mut file)?;
     let formats = containers::formats().chain(backends.iter().flat_map(|backend| backend.files));
     match file_types::identify(&start, formats) {
         FileType::Video(format) => match CONTAINERS.iter().find(|container| container.format.name == format.name) {
-            Some(container) => media_source::start(name, (container.open)(name, Box::new(file))?),
+            Some(container) => media_source::start(name, (container.open)(name, Box::new(file))?, playback),
             None => Err(FileTypeError::NoReader { found: format.name, advice: format.advice }.into()),
         },
         FileType::Other { name: found, advice: hint } => Err(FileTypeError::NoVideo { found, hint }.into()),
     }
 }
 
-/// Opens a pipe or a device. Reads only as many bytes as it needs to find the format.
-fn open_stream(name: &str, mut pipe: Stoppable) -> Result<Box<dyn FrameSource>, SourceError> {
+/// Opens a pipe, a device or a file that grows. Reads only as many bytes as it needs to find the
+/// format.
+fn open_stream(name: &str, mut pipe: Stream, playback: Playback) -> Result<Box<dyn FrameSource>, SourceError> {
     let mut start = Vec::with_capacity(LOOKED_AT);
     let readable = || CONTAINERS.iter().filter_map(|container| Some((container, container.open_stream?)));
     let needed = readable().map(|(container, _)| container.signature_bytes).max().unwrap_or(0);
     loop {
         if let Some((_, open)) = readable().find(|(container, _)| (container.format.matches)(&start)) {
             let whole: Stream = Box::new(Cursor::new(start).chain(pipe));
-            return media_source::start(name, open(name, whole)?);
+            return media_source::start(name, open(name, whole)?, playback);
         }
         let mut piece = [0; LOOKED_AT];
         let missing = needed.saturating_sub(start.len());

@@ -4,14 +4,16 @@
 //! What is shown is decided here: which track is played, when each picture is shown, which pictures
 //! are hidden because they need others that the stream does not have, what damage costs.
 
+use std::num::NonZeroUsize;
+
 use divita_runtime::frame::{Frame, Timestamp};
 
 use crate::codecs::CodecError;
-use crate::codecs::{self, Codec, Decoded, ExactFrom, Note};
-use crate::containers::container::{Container, Opened, Read, TrackInfo};
+use crate::codecs::{self, Codec, Decoded, Decoding, ExactFrom, Note};
+use crate::containers::container::{Container, Opened, Read, Track, TrackInfo};
 use crate::losses::Losses;
 use crate::packet::Packet;
-use crate::{FrameSource, Loss, SourceError, SourceInfo};
+use crate::{FrameSource, Loss, Playback, SourceError, SourceInfo};
 
 /// Frame rate of an untimed stream that states none, as frames and the seconds that they take. It
 /// is ffmpeg's.
@@ -57,17 +59,27 @@ enum InputState {
 }
 
 impl MediaSource {
-    /// Plays the first video track that is enabled and can be decoded; where none is enabled, the
-    /// first that can be decoded. `name` is that of the [`SourceInfo`].
+    /// Plays the video track that `playback` names; without a name, the first that is enabled and
+    /// can be decoded; where none is enabled, the first that can be decoded. `name` is that of the
+    /// [`SourceInfo`].
     ///
     /// # Errors
-    /// When there is no track that can be played.
-    pub fn open(name: &str, mut container: Box<dyn Container>) -> Result<Self, SourceError> {
+    /// When there is no such track, or none that can be played.
+    pub fn open(name: &str, mut container: Box<dyn Container>, playback: Playback) -> Result<Self, SourceError> {
+        let decoding = Decoding { exact: playback.exact };
+        if let Some(number) = playback.track {
+            let track = number.get() - 1;
+            if track >= container.tracks().len() {
+                return Err(CodecError::NoSuchTrack { track: number.get(), found: describe(container.tracks()) }.into());
+            }
+            let (track, codec) = select(&mut *container, track, decoding)?;
+            return Self::with_codec(name, container, track, codec);
+        }
         let mut refusal = None;
         let (enabled, disabled): (Vec<usize>, Vec<usize>) =
             (0..container.tracks().len()).partition(|&track| container.tracks()[track].enabled);
         for track in enabled.into_iter().chain(disabled) {
-            match select(&mut *container, track) {
+            match select(&mut *container, track, decoding) {
                 Ok((track, codec)) => return Self::with_codec(name, container, track, codec),
                 Err(error) => refusal = refusal.or(Some(error)),
             }
@@ -281,15 +293,30 @@ impl FrameSource for MediaSource {
 ///
 /// # Errors
 /// When there is no track that can be played.
-pub(crate) fn start(name: &str, opened: Opened) -> Result<Box<dyn FrameSource>, SourceError> {
-    match opened {
-        Opened::Packets(container) => Ok(Box::new(MediaSource::open(name, container)?)),
-        Opened::Pictures(source) => Ok(source),
+pub(crate) fn start(name: &str, opened: Opened, playback: Playback) -> Result<Box<dyn FrameSource>, SourceError> {
+    match (opened, playback.track.map_or(1, NonZeroUsize::get)) {
+        (Opened::Packets(container), _) => Ok(Box::new(MediaSource::open(name, container, playback)?)),
+        (Opened::Pictures(source), 1) => Ok(source),
+        (Opened::Pictures(_), track) => Err(CodecError::NoSuchTrack { track, found: "only track 1".to_owned() }.into()),
+    }
+}
+
+/// Describes the video tracks for people, as in "1 (H.264), 2 (VP9)".
+fn describe(tracks: &[Track]) -> String {
+    let codec = |track: &Track| track.codecs.first().map_or("unknown".to_owned(), |spelling| codecs::name(spelling));
+    let track = |(at, track): (usize, &Track)| format!("{} ({})", at + 1, codec(track));
+    match tracks {
+        [] => "no video track".to_owned(),
+        tracks => tracks.iter().enumerate().map(track).collect::<Vec<_>>().join(", "),
     }
 }
 
 /// Selects a track of `container` and starts its codec.
-fn select(container: &mut dyn Container, track: usize) -> Result<(TrackInfo, Box<dyn Codec>), SourceError> {
+fn select(
+    container: &mut dyn Container,
+    track: usize,
+    decoding: Decoding,
+) -> Result<(TrackInfo, Box<dyn Codec>), SourceError> {
     let spellings = &container.tracks()[track].codecs;
     if container.tracks()[track].is_encrypted {
         return Err(CodecError::Encrypted.into());
@@ -299,6 +326,6 @@ fn select(container: &mut dyn Container, track: usize) -> Result<(TrackInfo, Box
     }
     let spelling = spellings.first().cloned().unwrap_or_default();
     let track = container.select(track)?;
-    let codec = codecs::open(&spelling, &track.configs)?;
+    let codec = codecs::open(&spelling, &track.configs, decoding)?;
     Ok((track, codec))
 }

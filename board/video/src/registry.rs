@@ -57,6 +57,10 @@ fn open_input(input: &Input) -> Result<Box<dyn FrameSource>, SourceError> {
         let scheme = input.uri().map_or(scheme, |uri| uri.scheme.clone());
         return Err(AddressError::UnknownScheme { scheme, supported: schemes() }.into());
     };
+    let playback = input.playback();
+    if scheme != "file" && (playback.track.is_some() || playback.follow.is_some()) {
+        return Err(AddressError::OnlyForFiles { scheme }.into());
+    }
     match (backend.open, backend.feature) {
         (Some(open), _) => open(input, BACKENDS),
         (None, feature) => {

@@ -2,9 +2,9 @@
 
 use std::io::Cursor;
 
-use crate::SourceError;
 use crate::containers::mp4;
 use crate::media_source;
+use crate::{Playback, SourceError};
 
 /// Half a second of H.264 in MP4.
 const VIDEO: &[u8] = include_bytes!("../media/baseline.mp4");
@@ -16,7 +16,7 @@ const VIDEO: &[u8] = include_bytes!("../media/baseline.mp4");
 pub fn decode() -> Result<usize, SourceError> {
     let name = "the test video";
     let opened = (mp4::FORMAT.open)(name, Box::new(Cursor::new(VIDEO)))?;
-    let mut source = media_source::start(name, opened)?;
+    let mut source = media_source::start(name, opened, Playback::default())?;
     let mut frames = 0;
     while source.next_frame()?.is_some() {
         frames += 1;

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Interval at which a reader of a silent pipe checks the request to stop.
-const POLL_INTERVAL: Duration = Duration::from_millis(100);
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Bytes that are read of a pipe at once: all that Linux keeps in one; and how many such pieces are
 /// read ahead.

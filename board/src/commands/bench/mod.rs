@@ -166,7 +166,8 @@ impl Bench {
 
     /// Gives the whole input to `consumer`.
     fn read<C: Consumer<Error = Error>>(&self, consumer: &mut C) -> Result<()> {
-        let mut session = Session::open(&self.input, self.reading.session(Stop::default()))?;
+        let mut session =
+            Session::open(&self.reading.apply(self.input.clone()), self.reading.session(Stop::default()))?;
         match session.run(consumer)? {
             Ending::Failed(error) => Err(error.into()),
             _ => Ok(()),

@@ -8,7 +8,7 @@ use re_rav1d::{Decoder, Error, Picture, PixelLayout, PlanarImageComponent, Plane
 
 use super::bits::Bits;
 use super::by_packet::{ByPacket, Damage, Outcome, PacketDecoder};
-use super::codec::{Codec, CodecFormat};
+use super::codec::{Codec, CodecFormat, Decoding};
 use super::eight_bits::{EightBits, Format, Layout, Samples, SourcePlane, Transfer};
 use super::error::CodecError;
 use super::featured;
@@ -19,7 +19,7 @@ use crate::presentation::{CodecFacts, StatedColour};
 /// AV1.
 pub(super) const FORMAT: CodecFormat = CodecFormat { open: Some(open), ..featured::AV1 };
 
-fn open(configs: &[Vec<u8>]) -> Result<Box<dyn Codec>, SourceError> {
+fn open(configs: &[Vec<u8>], _: Decoding) -> Result<Box<dyn Codec>, SourceError> {
     if !cfg!(feature = "av1-assembly") {
         log::warn!(
             "this build decodes AV1 some 12 times slower than it could; \

@@ -20,7 +20,14 @@ pub(crate) struct CodecFormat {
 
 /// Starts a decoder with the configurations of a track. An empty one says that packets carry
 /// everything themselves: H.264 and HEVC in Annex B form.
-pub(crate) type OpenCodec = fn(&[Vec<u8>]) -> Result<Box<dyn Codec>, SourceError>;
+pub(crate) type OpenCodec = fn(&[Vec<u8>], Decoding) -> Result<Box<dyn Codec>, SourceError>;
+
+/// How a stream is decoded.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Decoding {
+    /// Whether every picture must be as the standard says, at whatever cost.
+    pub exact: bool,
+}
 
 /// A decoder of one stream of packets.
 ///

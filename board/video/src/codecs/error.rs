@@ -27,6 +27,14 @@ pub enum CodecError {
     /// Encrypted (DRM) video.
     #[error("its video is encrypted, and no key can be given; use a copy without copy protection")]
     Encrypted,
+    /// A track that the user chose and the container has not.
+    #[error("there is no video track {track}, but {found}; choose another with --track or ?track=")]
+    NoSuchTrack {
+        /// Number of the track, from 1.
+        track: usize,
+        /// The tracks that there are, as in "1 (H.264), 2 (VP9)".
+        found: String,
+    },
     /// A container without moving pictures.
     #[error("it has no video track, only sound or data; check that this is the right file")]
     NoVideoTrack,
@@ -45,7 +53,9 @@ impl From<CodecError> for SourceError {
         let cause = Box::new(error);
         match *cause {
             CodecError::Unsupported { .. } | CodecError::NotBuiltIn { .. } => SourceError::Unsupported(cause),
-            CodecError::Encrypted | CodecError::NoVideoTrack => SourceError::NoVideo(cause),
+            CodecError::Encrypted | CodecError::NoSuchTrack { .. } | CodecError::NoVideoTrack => {
+                SourceError::NoVideo(cause)
+            }
             CodecError::NotStarted { .. } => SourceError::Unavailable { fault: Fault::Garbage, cause },
         }
     }

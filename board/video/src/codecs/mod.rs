@@ -21,6 +21,7 @@ mod usability;
 #[cfg(feature = "vp9")]
 mod vp9;
 
+pub(crate) use codec::Decoding;
 pub use codec::{Codec, Decoded, ExactFrom, Note, PacketId};
 use codec::{CodecFormat, OpenCodec};
 pub use error::CodecError;
@@ -97,8 +98,8 @@ const fn undecodable(name: &'static str, spellings: &'static [&'static str]) -> 
 ///
 /// # Errors
 /// When this build does not decode it, or a configuration breaks its rules.
-pub(crate) fn open(spelling: &str, configs: &[Vec<u8>]) -> Result<Box<dyn Codec>, SourceError> {
-    check(spelling)?(configs)
+pub(crate) fn open(spelling: &str, configs: &[Vec<u8>], decoding: Decoding) -> Result<Box<dyn Codec>, SourceError> {
+    check(spelling)?(configs, decoding)
 }
 
 /// Returns what starts the codec that a container spells `spelling`.
@@ -106,12 +107,20 @@ pub(crate) fn open(spelling: &str, configs: &[Vec<u8>]) -> Result<Box<dyn Codec>
 /// # Errors
 /// When this build does not decode it.
 pub(crate) fn check(spelling: &str) -> Result<OpenCodec, SourceError> {
-    let known = CODECS.iter().find(|codec| codec.spellings.contains(&spelling));
-    let codec = || known.map_or_else(|| format!("`{spelling}`"), |codec| codec.name.to_owned());
+    let known = find(spelling);
     known.and_then(|codec| codec.open).ok_or_else(|| match known.and_then(|codec| codec.feature) {
-        Some(feature) => CodecError::NotBuiltIn { codec: codec(), feature }.into(),
-        None => CodecError::Unsupported { codec: codec() }.into(),
+        Some(feature) => CodecError::NotBuiltIn { codec: name(spelling), feature }.into(),
+        None => CodecError::Unsupported { codec: name(spelling) }.into(),
     })
+}
+
+/// Returns the name for people of the codec that a container spells `spelling`.
+pub(crate) fn name(spelling: &str) -> String {
+    find(spelling).map_or_else(|| format!("`{spelling}`"), |codec| codec.name.to_owned())
+}
+
+fn find(spelling: &str) -> Option<&'static CodecFormat> {
+    CODECS.iter().find(|codec| codec.spellings.contains(&spelling))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub(super) const FORMAT: CodecFormat = CodecFormat {
     name: "Motion JPEG",
     spellings: &["jpeg", "mjpa", "V_MJPEG", "MJPG", "mjpg"],
     feature: None,
-    open: Some(|_| Ok(Box::new(ByPacket::new(MotionJpeg::default(), None)))),
+    open: Some(|_, _| Ok(Box::new(ByPacket::new(MotionJpeg::default(), None)))),
 };
 
 /// A Motion JPEG stream.

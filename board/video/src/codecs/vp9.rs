@@ -6,7 +6,7 @@ use rusty_vp9::{DecodedFrame, Error, Vp9Decoder};
 
 use super::bits::Bits;
 use super::by_packet::{ByPacket, Damage, Outcome, PacketDecoder};
-use super::codec::{Codec, CodecFormat};
+use super::codec::{Codec, CodecFormat, Decoding};
 use super::eight_bits::{EightBits, Format, Layout, Samples, SourcePlane, Transfer};
 use super::featured;
 use super::limit;
@@ -17,7 +17,7 @@ use crate::presentation::{CodecFacts, StatedColour};
 /// VP9.
 pub(super) const FORMAT: CodecFormat = CodecFormat { open: Some(open), ..featured::VP9 };
 
-fn open(configs: &[Vec<u8>]) -> Result<Box<dyn Codec>, SourceError> {
+fn open(configs: &[Vec<u8>], _: Decoding) -> Result<Box<dyn Codec>, SourceError> {
     Ok(Box::new(ByPacket::new(Vp9::new(transfer(configs)), None)))
 }
 

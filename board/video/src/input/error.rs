@@ -37,6 +37,12 @@ pub enum AddressError {
         /// What would be valid.
         expected: &'static str,
     },
+    /// A track was chosen, or growth is to be followed, of something that is no file.
+    #[error("`{scheme}` inputs have no tracks and do not grow; leave out --track and --follow, which are for files")]
+    OnlyForFiles {
+        /// The scheme.
+        scheme: String,
+    },
     /// The caller does not allow the scheme.
     #[error("`{scheme}` inputs are not allowed here, only {allowed} (--schemes)")]
     SchemeNotAllowed {

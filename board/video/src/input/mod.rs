@@ -21,7 +21,7 @@ pub(crate) use self::uri::Login;
 #[cfg(any(feature = "gstreamer", feature = "v4l"))]
 pub(crate) use self::uri::percent_decode;
 pub(crate) use self::uri::{InputOption, Uri, parse_rate, parse_size};
-use crate::SourceError;
+use crate::{Playback, SourceError};
 
 /// A path, an address or `-`, as the user gave it, parsed into its parts.
 ///
@@ -29,7 +29,10 @@ use crate::SourceError;
 /// passwords, the values of options that are not known to be harmless, and properties of a pipeline
 /// such as `user-pw`. Bytes that are not UTF-8 are written as `\xE9`. Only backends see the parts.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Input(Arc<Parts>);
+pub struct Input {
+    parts: Arc<Parts>,
+    playback: Playback,
+}
 
 /// Shared by the copies of an input.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,27 +62,39 @@ impl Input {
             None if given == "-" => Target::StandardInput,
             None => Target::Path(split_options(&given)),
         };
-        Input(Arc::new(Parts { given, redaction, target }))
+        Input { parts: Arc::new(Parts { given, redaction, target }), playback: Playback::default() }
+    }
+
+    /// Returns the input, played as `playback` says where its options say nothing else.
+    #[must_use]
+    pub fn with_playback(self, playback: Playback) -> Self {
+        Input { playback, ..self }
+    }
+
+    /// Returns how it is to be played where its options say nothing else.
+    #[must_use]
+    pub fn playback(&self) -> Playback {
+        self.playback
     }
 
     /// Returns the input without credentials, for people and for results.
     #[must_use]
     pub fn shown(&self) -> &str {
-        &self.0.redaction.shown
+        &self.parts.redaction.shown
     }
 
     /// Returns whether the input is `-`, standard input.
     #[must_use]
     pub fn is_standard_input(&self) -> bool {
-        self.0.target == Target::StandardInput
+        self.parts.target == Target::StandardInput
     }
 
     /// Returns the file or folder on this machine that the input names, if it names one.
     #[must_use]
     pub fn local_path(&self) -> Option<PathBuf> {
-        match &self.0.target {
+        match &self.parts.target {
             Target::StandardInput => None,
-            Target::Path(_) => Some(PathBuf::from(&self.0.given)),
+            Target::Path(_) => Some(PathBuf::from(&self.parts.given)),
             Target::Uri(uri) if uri.is_file() => uri.local_path().ok(),
             Target::Uri(_) => None,
         }
@@ -93,14 +108,14 @@ impl Input {
 
     /// Returns whether something in the input is hidden.
     pub(crate) fn has_credentials(&self) -> bool {
-        self.0.redaction.has_secrets()
+        self.parts.redaction.has_secrets()
     }
 
     /// Returns `text` with `***` in place of every credential of this input that stands in it, as
     /// in the error messages of other libraries.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        self.0.redaction.apply(text)
+        self.parts.redaction.apply(text)
     }
 
     /// Returns `error` with [`Input::redact`] applied to its message.
@@ -111,7 +126,7 @@ impl Input {
 
     /// Returns the parts of the address, if the input is one.
     pub(crate) fn uri(&self) -> Option<&Uri> {
-        match &self.0.target {
+        match &self.parts.target {
             Target::Uri(uri) => Some(uri),
             _ => None,
         }
@@ -119,13 +134,13 @@ impl Input {
 
     /// Returns the input as a path.
     pub(crate) fn as_path(&self) -> &Path {
-        Path::new(&self.0.given)
+        Path::new(&self.parts.given)
     }
 
     /// Returns the path before the first `?` of a path, and the options after it. Options that are
     /// not UTF-8 are none, and belong to the path.
     pub(crate) fn path_with_options(&self) -> Option<(&Path, &[InputOption])> {
-        match &self.0.target {
+        match &self.parts.target {
             Target::Path(Some((path, options))) => Some((path, options)),
             _ => None,
         }

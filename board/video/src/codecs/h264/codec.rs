@@ -1,6 +1,8 @@
 //! H.264 as a codec: the fast decoder, and the tolerant one where the fast one stops.
 //!
-//! Interlaced pictures, 10 bits, 4:2:2 and monochrome are for the tolerant decoder alone.
+//! Interlaced pictures, 10 bits, 4:2:2 and monochrome are for the tolerant decoder alone, and so is
+//! everything where pictures must be exact: the fast decoder smooths some edges of B pictures too
+//! much.
 //!
 //! The fast decoder stops at damage. Decoding then goes back to the last key frame, or to another
 //! point from which on pictures are exact, and on with the tolerant decoder up to the next key
@@ -18,7 +20,7 @@ use super::parameter_sets::ParameterSets;
 use super::sps::{self, Sequence};
 use super::window::{Entry, MAX_HELD, Window};
 use crate::SourceError;
-use crate::codecs::codec::{Codec, Decoded, ExactFrom, Note, PacketId};
+use crate::codecs::codec::{Codec, Decoded, Decoding, ExactFrom, Note, PacketId};
 use crate::error::VideoError;
 use crate::packet::Packet;
 use crate::presentation::CodecFacts;
@@ -30,6 +32,7 @@ const REORDERED: usize = 17;
 /// An H.264 stream.
 pub(crate) struct H264 {
     configs: Vec<AvcConfig>,
+    decoding: Decoding,
     /// What the first packets say, until the first picture.
     first: Option<First>,
     decoder: Decoder,
@@ -97,11 +100,12 @@ impl H264 {
     ///
     /// # Errors
     /// When a configuration breaks its rules, or the decoder cannot be started.
-    pub fn new(configs: &[Vec<u8>]) -> Result<Self, SourceError> {
+    pub fn new(configs: &[Vec<u8>], decoding: Decoding) -> Result<Self, SourceError> {
         let malformed = VideoError::Malformed { part: "the description of its video" };
         let configs: Option<Vec<AvcConfig>> = configs.iter().map(|config| AvcConfig::parse(config)).collect();
         Ok(H264 {
             configs: configs.ok_or(malformed)?,
+            decoding,
             first: Some(First::default()),
             decoder: Decoder::new()?,
             sets: ParameterSets::default(),
@@ -140,20 +144,21 @@ impl H264 {
         };
         let sequence = self.sets.sequence_of(picture.parameters);
         let same = sequence == Some(&self.active[..]);
-        let is_plain = match sequence {
-            Some(sequence) if !same => sps::parse(sequence).is_ok_and(|sequence| sequence.is_plain),
-            _ => self.sequence.is_plain,
-        };
+        let is_fast = !self.decoding.exact
+            && match sequence {
+                Some(sequence) if !same => sps::parse(sequence).is_ok_and(|sequence| sequence.is_plain),
+                _ => self.sequence.is_plain,
+            };
         let start = self.start.as_ref().map(|start| start.packet);
         let restart = match (self.decoder.kind(), start) {
             // A parameter set that nobody sent.
             _ if sequence.is_none() => None,
-            (_, None) => Some(if picture.key && is_plain { Kind::Fast } else { Kind::Tolerant }),
+            (_, None) => Some(if picture.key && is_fast { Kind::Fast } else { Kind::Tolerant }),
             (Kind::Fast, _) if same => None,
-            (Kind::Tolerant, _) if same && !is_plain => None,
+            (Kind::Tolerant, _) if same && !is_fast => None,
             // The key frame to which decoding went back is decoded by the tolerant decoder.
             (Kind::Tolerant, Some(start)) if same && (!picture.key || packet.index <= start) => None,
-            _ if picture.key && is_plain => Some(Kind::Fast),
+            _ if picture.key && is_fast => Some(Kind::Fast),
             _ if picture.key => Some(Kind::Tolerant),
             _ => picture.recovery.map(|_| Kind::Tolerant),
         };
@@ -422,7 +427,7 @@ mod tests {
     /// and notes.
     fn decode(limit: usize, damaged: impl Fn(u64) -> bool) -> (Vec<i64>, Vec<Note>) {
         let (configs, packets) = crate::containers::mp4::packets(include_bytes!("../../../media/baseline.mp4"));
-        let mut codec = H264::new(&configs).unwrap().with_window(limit);
+        let mut codec = H264::new(&configs, Decoding::default()).unwrap().with_window(limit);
         let (mut times, mut notes) = (Vec::new(), Vec::new());
         let mut packets = packets.into_iter();
         for _ in 0..1000 {

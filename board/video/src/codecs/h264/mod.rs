@@ -28,5 +28,5 @@ pub(super) const FORMAT: CodecFormat = CodecFormat {
     name: "H.264",
     spellings: &["avc1", "avc3", "V_MPEG4/ISO/AVC", "mpegts:0x1b", "H264", "X264", "AVC1", "DAVC", "VSSH", "Q264"],
     feature: None,
-    open: Some(|configs| Ok(Box::new(H264::new(configs)?))),
+    open: Some(|configs, decoding| Ok(Box::new(H264::new(configs, decoding)?))),
 };

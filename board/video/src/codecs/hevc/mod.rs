@@ -21,4 +21,4 @@ use codec::Hevc;
 
 /// HEVC.
 pub(super) const FORMAT: CodecFormat =
-    CodecFormat { open: Some(|configs| Ok(Box::new(Hevc::new(configs)?))), ..featured::HEVC };
+    CodecFormat { open: Some(|configs, _| Ok(Box::new(Hevc::new(configs)?))), ..featured::HEVC };
