@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use divita_tests::{event_schema, root};
+use divita_video::registry;
 use serde_json::Value;
 
 /// Maximum length of a line of prose, in characters.
@@ -237,4 +238,20 @@ fn every_event_and_field_is_documented_with_a_valid_example() {
     for name in names.iter().filter(|name| !parts.contains(&name.as_str())) {
         assert!(page.contains(&format!("`{name}`")), "docs/outputs.md does not document {name}");
     }
+}
+
+#[test]
+fn the_tables_of_formats_are_those_of_the_program() {
+    let document = fs::read_to_string(root().join("docs/inputs.md")).unwrap();
+    let containers = registry::container_table().map(|row| row.map(str::to_owned));
+    let rows: Vec<String> =
+        containers.chain(registry::codec_table()).map(|row| format!("| {} |", row.join(" | "))).collect();
+    for row in &rows {
+        assert!(document.lines().any(|line| line == row), "docs/inputs.md lacks this row:\n{row}");
+    }
+    // Nor has it rows that the program lacks.
+    let files = document.split("\n## ").find(|section| section.starts_with("Files")).unwrap();
+    let in_document = files.lines().filter(|line| line.starts_with("| ") && line.matches(" | ").count() == 2);
+    // Two of them are headings.
+    assert_eq!(in_document.count(), rows.len() + 2);
 }

@@ -49,7 +49,14 @@ impl Doctor {
         }
         let (memory, enough) = memory(profile.map_or(0, |profile| profile.memory_mib));
         writeln!(out, "memory       {memory}")?;
-        writeln!(out, "video input  files ({})", registry::file_formats())?;
+        let containers = registry::container_table()
+            .map(|[container, pipes, notes]| format!("{container} (from a pipe: {pipes}): {notes}"));
+        write_list(&mut out, "containers", containers)?;
+        let codecs =
+            registry::codec_table().map(|[codec, pictures, decoder]| format!("{codec}: {pictures}; by {decoder}"));
+        write_list(&mut out, "codecs", codecs)?;
+        let refused: Vec<&str> = registry::refused_codecs().collect();
+        writeln!(out, "not decoded  {}", refused.join(", "))?;
         writeln!(out, "addresses    {}", registry::schemes())?;
         let mut backends_work = true;
         for backend in registry::BACKENDS {
@@ -86,6 +93,15 @@ impl Doctor {
         writeln!(out, "{}", if well { "all is well" } else { "something is wrong: see above" })?;
         Ok(if well { Outcome::Done } else { Outcome::SomeFailed })
     }
+}
+
+/// Writes `lines` under one heading.
+fn write_list(out: &mut impl Write, heading: &str, lines: impl Iterator<Item = String>) -> std::io::Result<()> {
+    let mut heading = heading;
+    for line in lines {
+        writeln!(out, "{:<12} {line}", std::mem::take(&mut heading))?;
+    }
+    Ok(())
 }
 
 /// Returns the report of `backend`, or how to get the backend; `None` if it reports nothing.

@@ -4,8 +4,10 @@
 use divita_runtime::frame::Frame;
 
 use crate::backend::{Backend, FileFormat, Scheme};
+use crate::codecs::CODECS;
 use crate::containers::{self, CONTAINERS};
 use crate::input::AddressError;
+use crate::installation::how_to_get;
 use crate::{FrameSource, Input, Loss, SourceError, SourceInfo, test_pattern};
 
 /// Everything that gives frames.
@@ -109,11 +111,28 @@ pub fn formats() -> impl Iterator<Item = &'static FileFormat> {
     containers::formats().chain(BACKENDS.iter().flat_map(|backend| backend.files))
 }
 
-/// Returns the files that every build reads, as in "MP4 and MOV, Y4M, numbered
-/// pictures".
-pub fn file_formats() -> String {
-    let containers = CONTAINERS.iter().map(|container| container.summary);
-    containers.chain(["numbered pictures"]).collect::<Vec<_>>().join(", ")
+/// Returns the table of containers that this build reads. Each row: the container, whether pipes
+/// give it too, notes.
+pub fn container_table() -> impl Iterator<Item = [&'static str; 3]> {
+    CONTAINERS.iter().map(|container| [container.summary, container.pipes, container.notes])
+}
+
+/// Returns the table of codecs that some build decodes. Each row: the codec, which of its pictures,
+/// by what.
+pub fn codec_table() -> impl Iterator<Item = [String; 3]> {
+    let decoded = CODECS.iter().filter(|codec| !codec.decoder.is_empty());
+    decoded.map(|codec| {
+        let decoder = match (codec.open, codec.feature) {
+            (None, Some(feature)) => format!("not in this build; {}", how_to_get("divita", feature)),
+            _ => codec.decoder.to_owned(),
+        };
+        [codec.name.to_owned(), codec.pictures.to_owned(), decoder]
+    })
+}
+
+/// Returns the names of the codecs that are known and that no build decodes.
+pub fn refused_codecs() -> impl Iterator<Item = &'static str> {
+    CODECS.iter().filter(|codec| codec.decoder.is_empty()).map(|codec| codec.name)
 }
 
 /// Returns what `INPUT` of a command may be, for its help.

@@ -12,6 +12,10 @@ pub(crate) struct CodecFormat {
     pub name: &'static str,
     /// Names as containers spell them, such as the four-character codes of MP4.
     pub spellings: &'static [&'static str],
+    /// Which pictures are decoded, and which are not, for people.
+    pub pictures: &'static str,
+    /// What decodes it, for people; empty where nothing does.
+    pub decoder: &'static str,
     /// The cargo feature of divita that brings a decoder; `None` where every build has it, or none.
     pub feature: Option<&'static str>,
     /// Starts a decoder with the configurations of a track; `None` where none is in this build.

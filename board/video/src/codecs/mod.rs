@@ -91,7 +91,7 @@ pub(crate) const CODECS: &[CodecFormat] = &[
 ];
 
 const fn undecodable(name: &'static str, spellings: &'static [&'static str]) -> CodecFormat {
-    CodecFormat { name, spellings, feature: None, open: None }
+    CodecFormat { name, spellings, pictures: "", decoder: "", feature: None, open: None }
 }
 
 /// Starts the codec that a container spells `spelling`, with the configurations of the track.

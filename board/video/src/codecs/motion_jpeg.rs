@@ -14,6 +14,8 @@ use crate::presentation::CodecFacts;
 pub(super) const FORMAT: CodecFormat = CodecFormat {
     name: "Motion JPEG",
     spellings: &["jpeg", "mjpa", "V_MJPEG", "MJPG", "mjpg"],
+    pictures: "8 bits, progressive",
+    decoder: "image",
     feature: None,
     open: Some(|_, _| Ok(Box::new(ByPacket::new(MotionJpeg::default(), None)))),
 };

@@ -16,6 +16,8 @@ use crate::packet::Packet;
 /// H.264 in files and pipes.
 pub(super) const H264: ContainerFormat = ContainerFormat {
     summary: "H.264 without a container",
+    pipes: "yes",
+    notes: "25 frames a second unless the stream states another rate",
     format: FileFormat {
         name: "an H.264 stream without a container",
         matches: |start| {
@@ -34,6 +36,8 @@ pub(super) const H264: ContainerFormat = ContainerFormat {
 /// HEVC in files and pipes.
 pub(super) const HEVC: ContainerFormat = ContainerFormat {
     summary: "HEVC without a container",
+    pipes: "yes",
+    notes: "25 frames a second",
     format: FileFormat {
         name: "an H.265 (HEVC) stream without a container",
         // Parameter sets, delimiter, SEI.

@@ -19,6 +19,8 @@ use crate::packet::Packet;
 /// AVI in files and pipes.
 pub(super) const FORMAT: ContainerFormat = ContainerFormat {
     summary: "AVI",
+    pipes: "yes",
+    notes: "OpenDML too; pictures take turns at the stated frame rate",
     format: FileFormat {
         name: "an AVI file",
         matches: |start| start.starts_with(b"RIFF") && start.get(8..12) == Some(b"AVI "),

@@ -13,6 +13,10 @@ use crate::{FrameSource, SourceError};
 pub(crate) struct ContainerFormat {
     /// What is read, as an item of a list, such as "MP4 and MOV".
     pub summary: &'static str,
+    /// Whether pipes give it too, for people.
+    pub pipes: &'static str,
+    /// What users of the format should know: limits, and how times are found.
+    pub notes: &'static str,
     /// The files.
     pub format: FileFormat,
     /// Opens a file; the text names it in messages.

@@ -18,6 +18,8 @@ use crate::packet::Packet;
 /// FLV in files and pipes.
 pub(super) const FORMAT: ContainerFormat = ContainerFormat {
     summary: "FLV",
+    pipes: "yes",
+    notes: "HEVC, AV1 and VP9 in the extended form; time zero is the first picture",
     format: FileFormat {
         name: "a Flash video (FLV)",
         matches: |start| start.starts_with(MAGIC),

@@ -16,6 +16,8 @@ use crate::packet::Packet;
 /// IVF in files and pipes.
 pub(super) const FORMAT: ContainerFormat = ContainerFormat {
     summary: "IVF",
+    pipes: "yes",
+    notes: "VP9 and AV1",
     format: FileFormat {
         name: "an IVF file",
         matches: |start| start.starts_with(MAGIC),

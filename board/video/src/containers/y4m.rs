@@ -14,6 +14,8 @@ use crate::{FrameSource, SourceError, SourceInfo};
 /// Y4M in files and pipes.
 pub(super) const FORMAT: ContainerFormat = ContainerFormat {
     summary: "Y4M",
+    pipes: "yes",
+    notes: "8-bit pictures",
     format: FileFormat {
         name: "a Y4M file",
         matches: |start| start.starts_with(MAGIC),

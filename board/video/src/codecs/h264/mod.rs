@@ -27,6 +27,8 @@ pub(crate) use codec::H264;
 pub(super) const FORMAT: CodecFormat = CodecFormat {
     name: "H.264",
     spellings: &["avc1", "avc3", "V_MPEG4/ISO/AVC", "mpegts:0x1b", "H264", "X264", "AVC1", "DAVC", "VSSH", "Q264"],
+    pictures: "8 and 10 bits, 4:2:0, 4:2:2 and monochrome, interlaced; not 4:4:4 or lossless",
+    decoder: "OpenH264; rust_h264 for all but plain 8-bit 4:2:0, through damage, and with --exact",
     feature: None,
     open: Some(|configs, decoding| Ok(Box::new(H264::new(configs, decoding)?))),
 };

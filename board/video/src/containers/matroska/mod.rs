@@ -36,6 +36,8 @@ use crate::packet::Packet;
 /// Matroska and WebM in files and pipes.
 pub(super) const FORMAT: ContainerFormat = ContainerFormat {
     summary: "Matroska and WebM",
+    pipes: "yes",
+    notes: "live files without an index too; tracks packed with zlib, bzlib or lzo are refused",
     format: FileFormat {
         name: "a Matroska or WebM file",
         matches: |start| start.starts_with(&MAGIC),

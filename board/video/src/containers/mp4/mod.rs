@@ -39,6 +39,9 @@ use crate::packet::Packet;
 /// MP4 and MOV files.
 pub(crate) const FORMAT: ContainerFormat = ContainerFormat {
     summary: "MP4 and MOV",
+    pipes: "fragmented, or with the index first",
+    notes: "fragmented too, as in CMAF and DASH after their initialisation; edit lists, variable frame \
+            rate, display matrix, sample aspect ratio",
     format: FileFormat {
         name: "an MP4 or MOV file",
         matches: |start| start.get(4..8).is_some_and(|name| BOXES.iter().any(|known| name == *known)),

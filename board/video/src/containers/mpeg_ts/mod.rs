@@ -43,6 +43,9 @@ use crate::packet::Packet;
 /// MPEG transport streams.
 pub(super) const FORMAT: ContainerFormat = ContainerFormat {
     summary: "MPEG transport streams",
+    pipes: "yes",
+    notes: "TS, M2TS and 204-byte packets; the first program with a video that can be decoded; time zero \
+            is the earliest picture; jumps of the clock are taken out",
     format: FileFormat {
         name: "an MPEG transport stream (TS or M2TS)",
         matches: |start| packets::find(start).is_some(),
