@@ -16,6 +16,7 @@ mod nal;
 mod openh264;
 mod parameter_sets;
 mod pending;
+pub(crate) mod samples;
 mod sps;
 mod tolerant;
 mod window;

@@ -6,6 +6,7 @@
 
 use divita_runtime::frame::Subsampling;
 
+use super::samples::{HIGH_444_PREDICTIVE, SampleFormat};
 use crate::SourceError;
 use crate::codecs::bits::Bits;
 use crate::codecs::eight_bits::{Format, Layout, Transfer};
@@ -35,9 +36,7 @@ pub(super) struct Sequence {
 
 /// The fields that decide.
 struct Fields {
-    chroma_format: u32,
-    /// Bits of luma and of chroma samples.
-    bit_depths: (u32, u32),
+    samples: SampleFormat,
     /// Whether the profile is High 4:4:4 Predictive, which no decoder here knows: lossless video
     /// has it.
     predictive: bool,
@@ -59,7 +58,8 @@ pub(super) fn parse(nal: &[u8]) -> Result<Sequence, SourceError> {
     let malformed = || VideoError::Malformed { part: "the sequence parameter set of its H.264" };
     let unsupported = |what: String| Err(VideoError::UnsupportedPictures { what }.into());
     let fields = Fields::read(&mut Bits::new(nal)).ok_or_else(malformed)?;
-    match fields.bit_depths {
+    let SampleFormat { chroma_format, bit_depths, .. } = fields.samples;
+    match bit_depths {
         (8, 8) | (10, 10) => {}
         (luma, chroma) if luma == chroma => return unsupported(format!("{luma}-bit")),
         (luma, chroma) => return unsupported(format!("of {luma} bits in luma and {chroma} in chroma")),
@@ -68,7 +68,7 @@ pub(super) fn parse(nal: &[u8]) -> Result<Sequence, SourceError> {
         return unsupported("of the profile High 4:4:4 Predictive".to_owned());
     }
     // Pixels in a crop unit, which keeps chroma and fields whole.
-    let (unit_across, unit_down) = match fields.chroma_format {
+    let (unit_across, unit_down) = match chroma_format {
         0 => (1, 1),
         1 => (2, 2),
         2 => (2, 1),
@@ -92,48 +92,30 @@ pub(super) fn parse(nal: &[u8]) -> Result<Sequence, SourceError> {
     let format = Format {
         width,
         height,
-        layout: match fields.chroma_format {
+        layout: match chroma_format {
             0 => Layout::Grey,
             1 => Layout::Yuv(Subsampling::Both),
             _ => Layout::Yuv(Subsampling::Across),
         },
-        bits: fields.bit_depths,
+        bits: bit_depths,
         transfer: usability.transfer.map_or(Transfer::Sdr, Transfer::new),
         is_full_range: usability.full_range == Some(true),
     };
     let facts =
         CodecFacts { width, height, colour: format.colour(usability.colour()), sample_aspect: usability.sample_aspect };
-    let is_plain = fields.frames_only && fields.bit_depths == (8, 8) && fields.chroma_format == 1;
+    let is_plain = fields.frames_only && bit_depths == (8, 8) && chroma_format == 1;
     Ok(Sequence { facts, format, is_plain, has_fields: !fields.frames_only, frame_rate: fields.frame_rate })
 }
 
 impl Fields {
     /// Reads 7.3.2.1.1, and of the usability information (E.1.1) as far as the clock.
     fn read(bits: &mut Bits<'_>) -> Option<Self> {
-        /// Profiles that state their chroma format.
-        const HIGH: [u32; 13] = [44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244];
-        const HIGH_444_PREDICTIVE: u32 = 244;
         bits.number(8)?; // the NAL header
         let profile = bits.number(8)?;
         bits.number(16)?; // constraints and level
         bits.unsigned()?; // the set's number
-        let (mut chroma_format, mut bit_depths, mut predictive) = (1, (8, 8), false);
-        if HIGH.contains(&profile) {
-            chroma_format = bits.unsigned()?;
-            if chroma_format == 3 {
-                bits.flag()?; // separate planes
-            }
-            bit_depths = (bits.unsigned()?.checked_add(8)?, bits.unsigned()?.checked_add(8)?);
-            bits.flag()?; // lossless
-            predictive = profile == HIGH_444_PREDICTIVE;
-            if bits.flag()? {
-                for list in 0..if chroma_format == 3 { 12 } else { 8 } {
-                    if bits.flag()? {
-                        skip_scaling_list(bits, if list < 6 { 16 } else { 64 })?;
-                    }
-                }
-            }
-        }
+        let samples = SampleFormat::read(bits, profile)?;
+        let predictive = profile == HIGH_444_PREDICTIVE;
         bits.unsigned()?; // bits of the frame number
         match bits.unsigned()? {
             0 => {
@@ -171,7 +153,7 @@ impl Fields {
         let stated = bits.flag().unwrap_or(false);
         let usability = if stated { Usability::read(bits) } else { Usability::default() };
         let frame_rate = if stated { clock(bits) } else { None };
-        Some(Fields { chroma_format, bit_depths, predictive, frames_only, macroblocks, crop, usability, frame_rate })
+        Some(Fields { samples, predictive, frames_only, macroblocks, crop, usability, frame_rate })
     }
 }
 
@@ -189,20 +171,6 @@ fn clock(bits: &mut Bits<'_>) -> Option<(u64, u64)> {
     let seconds = 2 * u64::from(bits.number(32)?);
     let frames = u64::from(bits.number(32)?);
     (seconds > 0 && (seconds..=1000 * seconds).contains(&frames)).then_some((frames, seconds))
-}
-
-/// Reads past a scaling list of `length` (7.3.2.1.1.1).
-fn skip_scaling_list(bits: &mut Bits<'_>, length: u32) -> Option<()> {
-    let (mut last, mut next) = (8i32, 8i32);
-    for _ in 0..length {
-        if next != 0 {
-            next = last.wrapping_add(bits.signed()?) & 255;
-        }
-        if next != 0 {
-            last = next;
-        }
-    }
-    Some(())
 }
 
 #[cfg(test)]

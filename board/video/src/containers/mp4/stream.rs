@@ -2,7 +2,6 @@
 //! at its start.
 
 use std::collections::VecDeque;
-use std::io::{self, Read as _};
 
 use divita_runtime::frame::Timestamp;
 
@@ -14,14 +13,13 @@ use super::top_level::{self, Header};
 use super::track::{self, TrackIndex};
 use crate::SourceError;
 use crate::containers::container::{Container, Read, Stream, Track, TrackInfo};
+use crate::containers::forward_reader::{ForwardReader, cut};
 use crate::error::VideoError;
 use crate::packet::Packet;
 
 /// An MP4 that is read from its start to its end.
 pub(super) struct Mp4Stream {
-    reader: Stream,
-    /// Bytes that were read.
-    position: u64,
+    reader: ForwardReader,
     /// The index, until a track is selected.
     moov: Vec<u8>,
     tracks: Vec<Track>,
@@ -50,8 +48,7 @@ impl Mp4Stream {
     /// When data come before the index, the index is cut short, or the pipe cannot be read.
     pub fn new(reader: Stream) -> Result<Self, SourceError> {
         let mut stream = Mp4Stream {
-            reader,
-            position: 0,
+            reader: ForwardReader::from_stream(reader),
             moov: Vec::new(),
             tracks: Vec::new(),
             selected: None,
@@ -64,7 +61,7 @@ impl Mp4Stream {
             match &name {
                 b"moov" => {
                     let mut moov = Vec::new();
-                    stream.read_into(&mut moov, top_level::index_bytes(contents)?)?;
+                    stream.read_into(&mut moov, top_level::index_bytes(contents)? as u64)?;
                     stream.tracks = track::list(&moov)?;
                     stream.moov = moov;
                     return Ok(stream);
@@ -77,54 +74,40 @@ impl Mp4Stream {
 
     /// Reads the header of the next box; `None` at the end.
     fn header(&mut self) -> Result<Option<Header>, SourceError> {
-        let start = self.position;
-        let mut header = Vec::with_capacity(16);
-        for bytes in [8, 8] {
-            let before = header.len();
-            let read = (&mut self.reader).take(bytes).read_to_end(&mut header);
-            self.position += read.map_err(SourceError::io("read it"))? as u64;
-            if header.is_empty() {
-                return Ok(None);
-            }
-            if header.len() < before + 8 {
-                return Err(SourceError::Truncated { at: Timestamp::ZERO });
-            }
-            if let Some(header) = top_level::parse_header(&header, start, u64::MAX) {
-                return Ok(Some(header));
-            }
-            if !header.starts_with(&[0, 0, 0, 1]) {
-                break;
-            }
+        if self.reader.is_at_end()? {
+            return Ok(None);
         }
-        Err(VideoError::Malformed { part: "the length of a box" }.into())
+        let start = self.reader.position();
+        let mut header = Vec::with_capacity(16);
+        self.reader.append(8, &mut header)?;
+        if header.starts_with(&[0, 0, 0, 1]) {
+            // The length is of 64 bits.
+            self.reader.append(8, &mut header)?;
+        }
+        let header = top_level::parse_header(&header, start, u64::MAX);
+        Ok(Some(header.ok_or(VideoError::Malformed { part: "the length of a box" })?))
     }
 
-    /// Reads `bytes` bytes into `data`, which grows with what comes, not with what is claimed.
-    fn read_into(&mut self, data: &mut Vec<u8>, bytes: usize) -> Result<(), SourceError> {
+    /// Reads `bytes` bytes into `data`, in place of what it holds.
+    fn read_into(&mut self, data: &mut Vec<u8>, bytes: u64) -> Result<(), SourceError> {
         data.clear();
-        let read = (&mut self.reader).take(bytes as u64).read_to_end(data).map_err(SourceError::io("read it"))?;
-        self.position += read as u64;
-        if read < bytes { Err(SourceError::Truncated { at: Timestamp::ZERO }) } else { Ok(()) }
+        self.reader.append(bytes, data)
     }
 
     /// Reads on to `position`.
     fn skip_to(&mut self, position: u64) -> Result<(), SourceError> {
-        let bytes = position.saturating_sub(self.position);
-        let skipped = io::copy(&mut (&mut self.reader).take(bytes), &mut io::sink());
-        let skipped = skipped.map_err(SourceError::io("read it"))?;
-        self.position += skipped;
-        if skipped < bytes { Err(SourceError::Truncated { at: Timestamp::ZERO }) } else { Ok(()) }
+        self.reader.skip(position.saturating_sub(self.reader.position()))
     }
 
     /// Reads the next box; returns false at the end.
     fn read_box(&mut self) -> Result<bool, SourceError> {
-        let start = self.position;
+        let start = self.reader.position();
         let Some(Header { name, contents }) = self.header()? else { return Ok(false) };
         match &name {
             b"mdat" => self.data_end = Some(contents.end),
             b"moof" => {
                 let mut moof = std::mem::take(&mut self.moof);
-                self.read_into(&mut moof, top_level::index_bytes(contents)?)?;
+                self.read_into(&mut moof, top_level::index_bytes(contents)? as u64)?;
                 if let Some(selected) = &mut self.selected {
                     selected.read_fragment(&moof, start)?;
                 }
@@ -179,14 +162,14 @@ impl Container for Mp4Stream {
             let next = self.selected.as_mut().and_then(|selected| selected.pending.front().copied());
             match (next, self.data_end) {
                 (Some((sample, is_key)), Some(end)) if sample.offset < end => {
-                    if sample.offset < self.position {
+                    if sample.offset < self.reader.position() {
                         return Err(Mp4Error::OutOfOrder.into());
                     }
                     if sample.bytes > MAX_SAMPLE {
                         return Err(VideoError::Malformed { part: "the size of a picture" }.into());
                     }
                     self.skip_to(sample.offset)?;
-                    self.read_into(&mut packet.data, sample.bytes as usize)?;
+                    self.read_into(&mut packet.data, sample.bytes.into())?;
                     if let Some(selected) = &mut self.selected {
                         selected.pending.pop_front();
                     }
@@ -204,7 +187,7 @@ impl Container for Mp4Stream {
                 }
                 (_, None) if !self.read_box()? => {
                     return match next {
-                        Some(_) => Err(SourceError::Truncated { at: Timestamp::ZERO }),
+                        Some(_) => Err(cut()),
                         None => Ok(Read::End),
                     };
                 }

@@ -2,6 +2,7 @@
 
 use super::picture::{Picture, Role};
 use crate::codecs::bits::Bits;
+use crate::codecs::h264::samples::SampleFormat;
 
 // Types of NAL units (ITU-T H.264 table 7-1).
 const KEY_SLICE: u8 = 5;
@@ -259,27 +260,12 @@ impl Headers {
 /// Reads a sequence parameter set (7.3.2.1.1) as far as the order of pictures; also returns its
 /// number.
 fn sequence_set(bits: &mut Bits<'_>) -> Option<(u32, SequenceSet)> {
-    /// Profiles that state their chroma format.
-    const HIGH: [u32; 13] = [44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244];
     let mut set = SequenceSet::default();
     bits.number(8)?;
     let profile = bits.number(8)?;
     bits.number(16)?;
     let number = bits.unsigned()?;
-    if HIGH.contains(&profile) {
-        let chroma_format = bits.unsigned()?;
-        set.separate_planes = chroma_format == 3 && bits.flag()?;
-        bits.unsigned()?; // depth of luma
-        bits.unsigned()?; // depth of chroma
-        bits.flag()?; // lossless
-        if bits.flag()? {
-            for list in 0..if chroma_format == 3 { 12 } else { 8 } {
-                if bits.flag()? {
-                    skip_scaling_list(bits, if list < 6 { 16 } else { 64 })?;
-                }
-            }
-        }
-    }
+    set.separate_planes = SampleFormat::read(bits, profile)?.separate_planes;
     let few_bits = |value: u32| (value <= 12).then_some(value + 4);
     set.frame_number_bits = few_bits(bits.unsigned()?)?;
     set.order = match bits.unsigned()? {
@@ -299,18 +285,4 @@ fn sequence_set(bits: &mut Bits<'_>) -> Option<(u32, SequenceSet)> {
     bits.unsigned()?; // height
     set.frames_only = bits.flag()?;
     Some((number, set))
-}
-
-/// Reads past a scaling list of `length` (7.3.2.1.1.1).
-fn skip_scaling_list(bits: &mut Bits<'_>, length: u32) -> Option<()> {
-    let (mut last, mut next) = (8i32, 8i32);
-    for _ in 0..length {
-        if next != 0 {
-            next = last.wrapping_add(bits.signed()?) & 255;
-        }
-        if next != 0 {
-            last = next;
-        }
-    }
-    Some(())
 }
