@@ -64,7 +64,12 @@ export RUSTC CARGO_TARGET_DIR="$folder"
 say "building for $target and glibc $floor with $("$RUSTC" --version) in $folder"
 # The only place that sets the features of a board's program. GStreamer would have to be the
 # board's, and the package contains the demo bundle as files.
-cargo-zigbuild zigbuild --release --locked --target "$target.$floor" --bins --no-default-features --features divita/v4l \
+features=(divita/v4l divita/hevc divita/vp9 divita/av1)
+# Assembly for AV1 needs nasm on x86 alone.
+if [ "$architecture" = arm64 ] || command -v nasm > /dev/null; then
+    features+=(divita/av1-assembly)
+fi
+cargo-zigbuild zigbuild --release --locked --target "$target.$floor" --bins --no-default-features --features "${features[*]}" \
     -p divita -p divita-models >&2
 
 programs="$folder/$target/release"
