@@ -118,6 +118,9 @@ fn open_stream(name: &str, mut pipe: Stream, playback: Playback) -> Result<Box<d
         let read = pipe.read(&mut piece[..missing.min(LOOKED_AT)]).map_err(SourceError::io("read it"))?;
         start.extend_from_slice(&piece[..read]);
         if read == 0 {
+            if let FileType::Video(format) = file_types::identify(&start, containers::formats()) {
+                return Err(FileTypeError::NeedsFile { found: format.name }.into());
+            }
             let hint = "give a file, or convert it: ffmpeg -i IN -f yuv4mpegpipe -pix_fmt yuv420p -";
             return Err(FileTypeError::NoVideo { found: "a stream of a format that is not read", hint }.into());
         }

@@ -22,6 +22,12 @@ pub enum FileTypeError {
         /// What to do.
         hint: &'static str,
     },
+    /// A video of a format that cannot be read from a pipe.
+    #[error("it is {found}, which cannot be read from a pipe; save it and give the file")]
+    NeedsFile {
+        /// What it is, as in "a GIF".
+        found: &'static str,
+    },
     /// A video in a container that this build does not read.
     #[error("it is {found}, which this build does not read; {advice}")]
     NoReader {
@@ -36,7 +42,9 @@ impl From<FileTypeError> for SourceError {
     fn from(error: FileTypeError) -> Self {
         match error {
             FileTypeError::NoVideo { .. } => SourceError::NoVideo(Box::new(error)),
-            FileTypeError::NoReader { .. } => SourceError::Unsupported(Box::new(error)),
+            FileTypeError::NeedsFile { .. } | FileTypeError::NoReader { .. } => {
+                SourceError::Unsupported(Box::new(error))
+            }
         }
     }
 }

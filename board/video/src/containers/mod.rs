@@ -1,5 +1,6 @@
 //! Files and pipes of video, one module for each container format.
 
+mod animation;
 mod annex_b;
 mod avi;
 pub(crate) mod container;
@@ -29,6 +30,9 @@ pub(crate) const CONTAINERS: &[ContainerFormat] = &[
     ivf::FORMAT,
     annex_b::H264,
     annex_b::HEVC,
+    animation::GIF,
+    animation::WEBP,
+    animation::PNG,
 ];
 
 /// Returns the formats that every build reads.

@@ -1,10 +1,10 @@
 //! Formats of files that GStreamer reads, by their first bytes.
 
 use crate::backend::FileFormat;
-use crate::file_types::{CONVERT, CONVERT_EVEN, WRAP};
+use crate::file_types::{CONVERT, WRAP};
 
 /// Formats of files that GStreamer reads, by their first bytes. Of two that match the first counts.
-pub(super) const FILES: [FileFormat; 10] = [
+pub(super) const FILES: [FileFormat; 9] = [
     format("an Ogg file", &["ogv"], |start| start.starts_with(b"OggS")),
     format("a Windows Media file (WMV or ASF)", &["wmv"], |start| {
         start.starts_with(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11")
@@ -12,10 +12,6 @@ pub(super) const FILES: [FileFormat; 10] = [
     format("an MXF file", &[], |start| start.starts_with(b"\x06\x0e\x2b\x34\x02\x05\x01\x01")),
     format("a RealMedia file", &[], |start| start.starts_with(b".RMF")),
     format("an MPEG program stream", &["mpg", "mpeg"], |start| start.starts_with(b"\0\0\x01\xba")),
-    FileFormat {
-        advice: CONVERT_EVEN,
-        ..format("a GIF", &[], |start| start.starts_with(b"GIF87a") || start.starts_with(b"GIF89a"))
-    },
     bare("an MPEG-1 or MPEG-2 stream without a container", |start| matches!(after_start_code(start), Some([0xb3, ..]))),
     bare("an MPEG-4 stream without a container", |start| {
         matches!(after_start_code(start), Some([0xb0 | 0xb5 | 0xb6 | 0x00 | 0x20, ..]))
