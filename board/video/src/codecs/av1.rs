@@ -20,10 +20,10 @@ use crate::presentation::{CodecFacts, StatedColour};
 pub(super) const FORMAT: CodecFormat = CodecFormat { open: Some(open), ..featured::AV1 };
 
 fn open(configs: &[Vec<u8>], _: Decoding) -> Result<Box<dyn Codec>, SourceError> {
-    if !cfg!(feature = "av1-assembly") {
+    if !featured::AV1_HAS_ASSEMBLY {
         log::warn!(
             "this build decodes AV1 some 12 times slower than it could; \
-             use one with assembly: cargo build --release --features divita/av1-assembly (on x86 that needs nasm)"
+             install nasm and build it with assembly: cargo build --release --features divita/av1-assembly"
         );
     }
     // `av1C`: four bytes that the sequence header repeats, then units.

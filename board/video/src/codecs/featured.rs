@@ -2,12 +2,15 @@
 
 use super::codec::CodecFormat;
 
+/// Whether the decoder of AV1 has assembly. On ARM it always has.
+pub(super) const AV1_HAS_ASSEMBLY: bool = cfg!(any(feature = "av1-assembly", target_arch = "aarch64"));
+
 /// AV1, without its decoder.
 pub(super) const AV1: CodecFormat = CodecFormat {
     name: "AV1",
     spellings: &["av01", "V_AV1", "AV01"],
     pictures: "8, 10 and 12 bits",
-    decoder: if cfg!(feature = "av1-assembly") {
+    decoder: if AV1_HAS_ASSEMBLY {
         "re_rav1d with assembly"
     } else {
         "re_rav1d without assembly, some 12 times slower than with it"
