@@ -64,7 +64,7 @@ export RUSTC CARGO_TARGET_DIR="$folder"
 say "building for $target and glibc $floor with $("$RUSTC" --version) in $folder"
 # The only place that sets the features of a board's program. GStreamer would have to be the
 # board's, and the package contains the demo bundle as files.
-features=(divita/v4l divita/hevc divita/vp9 divita/av1)
+features=(divita/v4l divita/rtsp divita/hevc divita/vp9 divita/av1)
 # Assembly for AV1, which needs nasm here; on ARM it is always built.
 if [ "$architecture" = amd64 ] && command -v nasm > /dev/null; then
     features+=(divita/av1-assembly)

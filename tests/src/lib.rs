@@ -3,6 +3,7 @@
 
 pub mod data_set;
 pub mod file_server;
+pub mod rtsp_server;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

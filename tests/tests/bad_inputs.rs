@@ -124,7 +124,11 @@ fn what_is_not_there() {
     assert_fails(&classify(folder.path()), 1, &[folder.path().to_str().unwrap()]);
     assert_fails(&divita(&["shots", "gopher://camera/1"]), 1, &["gopher://camera/1", "file://, test://"]);
     if !registry::is_built_in("gstreamer") {
-        let words = ["rtsp://camera.example/1", "cargo build", "gstreamer"];
+        let words = ["rtsps://camera.example/1", "cargo build", "divita/gstreamer"];
+        assert_fails(&divita(&["shots", "rtsps://camera.example/1"]), 1, &words);
+    }
+    if !registry::is_built_in("rtsp") && !registry::is_built_in("gstreamer") {
+        let words = ["rtsp://camera.example/1", "cargo build", "divita/rtsp"];
         assert_fails(&divita(&["shots", "rtsp://camera.example/1"]), 1, &words);
     }
 }

@@ -30,7 +30,9 @@ fn a_hundred_sources_leave_no_files_and_no_threads() {
         format!("gst://{}", std::path::absolute(sample()).unwrap().display()),
         format!("gst://{}", std::path::absolute(root().join("README.md")).unwrap().display()),
         "gst-launch://videotestsrc is-live=true".to_owned(),
-        format!("rtsp://127.0.0.1:{port}/live?stall_s=1"),
+        format!("rtsp://127.0.0.1:{port}/live?stall_s=1&via=gstreamer"),
+        #[cfg(feature = "rtsp")]
+        format!("rtsp://127.0.0.1:{port}/live?stall_s=1&via=rtsp"),
     ];
     // GStreamer keeps some threads for reuse. They exist after the first few inputs.
     (0..5).for_each(|_| once(&inputs));

@@ -3,12 +3,15 @@
 use std::io::Write;
 
 use env_logger::{Builder, Env};
+use log::LevelFilter;
 
 use crate::printable;
 
 /// Starts the log. `filter` selects messages where `RUST_LOG` is not set, as in `warn,tract=error`.
 pub fn start(filter: &str) {
     Builder::from_env(Env::default().default_filter_or(filter))
+        // The RTSP client writes addresses and requests, with what is secret in them.
+        .filter_module("retina", LevelFilter::Error)
         .format(|out, record| {
             let style = out.default_level_style(record.level());
             // Messages contain file names and texts of devices.

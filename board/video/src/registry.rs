@@ -15,6 +15,7 @@ pub const BACKENDS: &[Backend] = &[
     crate::file::BACKEND,
     crate::test_pattern::BACKEND,
     crate::cameras::v4l2::BACKEND,
+    crate::streams::rtsp::BACKEND,
     crate::streams::gstreamer::BACKEND,
 ];
 
@@ -55,7 +56,7 @@ impl FrameSource for Redacted {
 
 fn open_input(input: &Input) -> Result<Box<dyn FrameSource>, SourceError> {
     let scheme = input.scheme();
-    let Some(backend) = BACKENDS.iter().find(|backend| backend.schemes.iter().any(|known| known.name == scheme)) else {
+    let Some(backend) = backend_for(&scheme) else {
         let scheme = input.uri().map_or(scheme, |uri| uri.scheme.clone());
         return Err(AddressError::UnknownScheme { scheme, supported: schemes() }.into());
     };
@@ -72,6 +73,13 @@ fn open_input(input: &Input) -> Result<Box<dyn FrameSource>, SourceError> {
     }
 }
 
+/// Returns the backend for a scheme: the first that is in this build, or else the first of all.
+fn backend_for(scheme: &str) -> Option<&'static Backend> {
+    let opens = |backend: &&Backend| backend.schemes.iter().any(|known| known.name == scheme);
+    let mut all = BACKENDS.iter().filter(opens);
+    all.clone().find(|backend| backend.is_built_in()).or_else(|| all.next())
+}
+
 /// Returns whether the address alone says that `input` is live: a camera or a network camera, which
 /// may be absent at first.
 ///
@@ -81,17 +89,29 @@ pub fn is_live_by_address(input: &Input) -> bool {
     all_schemes().any(|known| known.name == scheme && known.live) || test_pattern::is_live(input)
 }
 
-/// Returns every scheme that some build opens.
+/// Returns every scheme that some build opens, those of this build first.
 pub fn all_schemes() -> impl Iterator<Item = &'static Scheme> {
-    // Those of this build come first.
-    let of = |built_in| BACKENDS.iter().filter(move |backend| backend.is_built_in() == built_in);
-    of(true).chain(of(false)).flat_map(|backend| backend.schemes)
+    distinct([true, false].into_iter().flat_map(schemes_of))
 }
 
 /// Returns the schemes that this build opens, as in `file://, test://`.
 pub fn schemes() -> String {
-    let built_in = BACKENDS.iter().filter(|backend| backend.is_built_in()).flat_map(|backend| backend.schemes);
-    built_in.map(|scheme| format!("{}://", scheme.name)).collect::<Vec<_>>().join(", ")
+    distinct(schemes_of(true)).map(|scheme| format!("{}://", scheme.name)).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the schemes of the backends that are in this build, or of those that are not.
+fn schemes_of(built_in: bool) -> impl Iterator<Item = &'static Scheme> {
+    BACKENDS.iter().filter(move |backend| backend.is_built_in() == built_in).flat_map(|backend| backend.schemes)
+}
+
+/// Leaves out schemes that came before: two backends may open the same.
+fn distinct(schemes: impl Iterator<Item = &'static Scheme>) -> impl Iterator<Item = &'static Scheme> {
+    let mut before = Vec::new();
+    schemes.filter(move |scheme| {
+        let is_new = !before.contains(&scheme.name);
+        before.push(scheme.name);
+        is_new
+    })
 }
 
 /// Parses the name of a scheme, such as `https` or `RTSP://`; returns it in lower case.
@@ -184,9 +204,10 @@ mod tests {
     #[test]
     fn a_scheme_that_was_left_out_says_how_to_build_it_in() {
         let streams =
-            ["rtsp://camera/1", "HTTPS://example.org/a.webm", "csi://0", "gst:///a.mkv", "gst-launch://fakesrc"];
+            ["rtsps://camera/1", "HTTPS://example.org/a.webm", "csi://0", "gst:///a.mkv", "gst-launch://fakesrc"];
         let left_out = [
-            (cfg!(feature = "gstreamer"), "gstreamer", &streams[..]),
+            (cfg!(any(feature = "rtsp", feature = "gstreamer")), "rtsp", &["rtsp://camera/1"][..]),
+            (cfg!(feature = "gstreamer"), "gstreamer", &streams),
             (cfg!(feature = "v4l"), "v4l", &["v4l2:///dev/video0"]),
         ];
         for (_, feature, inputs) in left_out.iter().filter(|(built_in, ..)| !built_in) {
@@ -223,6 +244,18 @@ mod tests {
         ] {
             assert_eq!(is_live_by_address(&input.into()), live, "{input}");
         }
+    }
+
+    #[test]
+    fn a_scheme_of_two_backends_goes_to_the_first_that_is_built_in_and_is_listed_once() {
+        let expected = match (cfg!(feature = "rtsp"), cfg!(feature = "gstreamer")) {
+            (false, true) => "gstreamer",
+            _ => "rtsp",
+        };
+        assert_eq!(backend_for("rtsp").unwrap().name, expected);
+        assert_eq!(all_schemes().filter(|scheme| scheme.name == "rtsp").count(), 1);
+        let listed = usize::from(cfg!(any(feature = "rtsp", feature = "gstreamer")));
+        assert_eq!(schemes().split(", ").filter(|scheme| *scheme == "rtsp://").count(), listed);
     }
 
     #[test]

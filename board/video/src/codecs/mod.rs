@@ -35,7 +35,7 @@ pub(crate) const CODECS: &[CodecFormat] = &[
     hevc::FORMAT,
     #[cfg(not(feature = "hevc"))]
     featured::HEVC,
-    undecodable("VVC (H.266)", &["vvc1", "vvi1", "V_MPEGI/ISO/VVC", "mpegts:0x33"]),
+    undecodable("VVC (H.266)", &["vvc1", "vvi1", "V_MPEGI/ISO/VVC", "mpegts:0x33", "rtp:h266"]),
     #[cfg(feature = "av1")]
     av1::FORMAT,
     #[cfg(not(feature = "av1"))]
@@ -44,10 +44,15 @@ pub(crate) const CODECS: &[CodecFormat] = &[
     vp9::FORMAT,
     #[cfg(not(feature = "vp9"))]
     featured::VP9,
-    undecodable("VP8", &["vp08", "V_VP8", "VP80"]),
+    undecodable("VP8", &["vp08", "V_VP8", "VP80", "rtp:vp8"]),
     undecodable("MPEG-4 Part 2 or older", &["mp4v"]),
     undecodable("AV1 in a transport stream", &["mpegts:AV01"]),
-    undecodable("MPEG-1 or MPEG-2", &["V_MPEG1", "V_MPEG2", "mpegts:0x01", "mpegts:0x02", "MPG1", "MPG2", "MPEG"]),
+    undecodable("AV1 over RTSP", &["rtp:av1"]),
+    undecodable("VP9 over RTSP", &["rtp:vp9"]),
+    undecodable(
+        "MPEG-1 or MPEG-2",
+        &["V_MPEG1", "V_MPEG2", "mpegts:0x01", "mpegts:0x02", "MPG1", "MPG2", "MPEG", "rtp:mpv"],
+    ),
     undecodable(
         "MPEG-4 Part 2",
         &[
@@ -61,14 +66,15 @@ pub(crate) const CODECS: &[CodecFormat] = &[
             "FMP4",
             "MP4V",
             "3IV2",
+            "rtp:mp4v-es",
         ],
     ),
     undecodable("MPEG-4 of Microsoft", &["V_MPEG4/MS/V3", "DIV3", "DIV4", "MP42", "MP43", "MPG4"]),
     undecodable("VC-1 or Windows Media Video", &["mpegts:0xea", "WVC1", "WMV1", "WMV2", "WMV3"]),
-    undecodable("Theora", &["V_THEORA"]),
+    undecodable("Theora", &["V_THEORA", "rtp:theora"]),
     undecodable("FFV1", &["V_FFV1", "FFV1"]),
     undecodable("RealVideo", &["V_REAL/RV10", "V_REAL/RV20", "V_REAL/RV30", "V_REAL/RV40"]),
-    undecodable("JPEG 2000", &["mpegts:0x21", "MJ2C"]),
+    undecodable("JPEG 2000", &["mpegts:0x21", "MJ2C", "rtp:jpeg2000"]),
     undecodable("JPEG XS", &["mpegts:0x32"]),
     undecodable("EVC", &["mpegts:0x35"]),
     undecodable("AVS", &["mpegts:0x42", "mpegts:0xd2", "mpegts:0xd4"]),
@@ -84,7 +90,7 @@ pub(crate) const CODECS: &[CodecFormat] = &[
         "uncompressed",
         &["V_UNCOMPRESSED", "DIB ", "RAW ", "\\x00\\x00\\x00\\x00", "YUY2", "UYVY", "I420", "YV12"],
     ),
-    undecodable("H.263", &["s263", "h263", "H263"]),
+    undecodable("H.263", &["s263", "h263", "H263", "rtp:h263", "rtp:h263-1998", "rtp:h263-2000"]),
     undecodable("ProRes", &["apch", "apcn", "apcs", "apco", "ap4h", "ap4x", "V_PRORES"]),
     motion_jpeg::FORMAT,
     undecodable("Motion JPEG B", &["mjpb"]),

@@ -16,7 +16,7 @@ use serde::{Serialize, Serializer};
 
 pub use self::error::AddressError;
 use self::redaction::Redaction;
-#[cfg(feature = "gstreamer")]
+#[cfg(any(feature = "gstreamer", feature = "rtsp"))]
 pub(crate) use self::uri::Login;
 #[cfg(any(feature = "gstreamer", feature = "v4l"))]
 pub(crate) use self::uri::percent_decode;

@@ -14,7 +14,8 @@ const SHORTEST: usize = 3;
 
 /// Options of server addresses whose values are shown. Other values may be credentials, unless they
 /// are short numbers.
-const HARMLESS: [&str; 17] = [
+const HARMLESS: [&str; 18] = [
+    "via",
     "transport",
     "latency_ms",
     "shorter",

@@ -28,7 +28,7 @@ pub(crate) struct Uri {
 /// A user of a server, decoded.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(test, derive(Debug))]
-#[cfg_attr(not(feature = "gstreamer"), allow(dead_code))]
+#[cfg_attr(not(any(feature = "gstreamer", feature = "rtsp")), allow(dead_code))]
 pub(crate) struct Login {
     pub user: String,
     pub password: String,

@@ -61,6 +61,18 @@ pub(super) fn report() -> Result<String, SourceError> {
     Ok(Report::new()?.to_string())
 }
 
+/// Returns the element with which GStreamer would decode H.264, if that is hardware: `decodebin`
+/// takes the one of the highest rank.
+#[cfg(feature = "rtsp")]
+pub fn hardware_decoder() -> Option<String> {
+    initialise().ok()?;
+    let (name, _) = decoders("video/x-h264").into_iter().next()?;
+    // NVIDIA's does not state its kind.
+    let factory = gst::ElementFactory::find(&name)?;
+    let is_hardware = name == "nvv4l2decoder" || factory.metadata("klass")?.contains("Hardware");
+    is_hardware.then_some(name)
+}
+
 /// What GStreamer would use here; shown as lines of text.
 struct Report {
     version: String,
@@ -99,7 +111,8 @@ impl Report {
             ("AV1", "video/x-av1"),
         ];
         let decoders = codecs.map(|(codec, media)| (codec, decoders(media))).into();
-        let needs = [("rtspsrc", "rtsp://"), ("souphttpsrc", "http://"), (kind.camera, "csi://")];
+        let rtsp = if cfg!(feature = "rtsp") { "rtsps://, or rtsp:// with via=gstreamer," } else { "rtsp://" };
+        let needs = [("rtspsrc", rtsp), ("souphttpsrc", "http://"), (kind.camera, "csi://")];
         let lacking = needs.into_iter().filter(|(element, _)| !installed(element));
         let lacking = lacking.map(|(element, scheme)| (element, scheme, packages(element))).collect();
         Ok(Report { version: gst::version_string().to_string(), board, decoders, lacking })

@@ -48,7 +48,7 @@ pub const BACKEND: Backend = Backend {
         Scheme::new("gst-launch"),
     ],
     files: &formats::FILES,
-    help: "any other video file, rtsp:// or https:// for a stream, csi://0 for a camera of the board",
+    help: "any other video file, rtsps:// or https:// for a stream, csi://0 for a camera of the board",
     #[cfg(feature = "gstreamer")]
     open: Some(source::open),
     #[cfg(not(feature = "gstreamer"))]

@@ -6,9 +6,10 @@
 
 use std::ffi::OsString;
 
-use super::request::{Camera, Place, Transport};
+use super::request::{Camera, Place};
 use crate::SourceError;
 use crate::error::VideoError;
+use crate::streams::server_address::Transport;
 
 /// Name of the element that the place is set on.
 pub(super) const SOURCE: &str = "divita-source";

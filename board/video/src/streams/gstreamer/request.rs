@@ -6,14 +6,12 @@ use std::time::Duration;
 
 use crate::input::AddressError;
 use crate::input::{self, Login, Uri};
+use crate::streams::server_address::{self, LIVE_STALL, Transport, server_url, whole};
 use crate::{Input, SourceError};
 
 /// Shorter side of the pictures of a live source, where none is asked for: what the networks look
 /// at is smaller still.
 const LIVE_SHORTER: u32 = 360;
-
-/// How long a live source, or a server, may be silent. Those who wait for it want to know soon.
-const LIVE_STALL: Duration = Duration::from_secs(5);
 
 /// How long a file may take. A disk that sleeps needs ten seconds to spin up, and a file does not
 /// run away.
@@ -36,25 +34,6 @@ pub(super) enum Place {
     Csi { camera: Camera, size: Option<(u32, u32)>, rate: Option<(u32, u32)> },
     /// A pipeline in the words of gst-launch-1.0, up to where its pictures come out.
     Launch(String),
-}
-
-/// What carries the pictures of RTSP.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Transport {
-    /// Everything in one connection: nothing is lost.
-    Tcp,
-    /// Packets: nothing waits for what was lost.
-    Udp,
-}
-
-impl Transport {
-    fn named(name: &str) -> Option<Self> {
-        match name {
-            "tcp" => Some(Transport::Tcp),
-            "udp" => Some(Transport::Udp),
-            _ => None,
-        }
-    }
 }
 
 /// Which camera of a board.
@@ -124,8 +103,9 @@ impl Request {
     fn rtsp(uri: &Uri) -> Result<Self, SourceError> {
         let (mut transport, mut latency_ms) = (Transport::Tcp, LATENCY_MS);
         let mut request = Request::live(uri, Place::Http(String::new()));
-        let expected = "use transport=tcp or udp, latency_ms=200 (0 to 10000), shorter=360 (16 to 8192), stall_s=5 (0.1 to 600), threads=1 (to 64)";
+        let expected = "use transport=tcp or udp, latency_ms=200 (0 to 10000), shorter=360 (16 to 8192), stall_s=5 (0.1 to 600), threads=1 (to 64), via=gstreamer (via=rtsp only for rtsp://, with the feature rtsp)";
         let url = server_url(uri, expected, |name, value| match (name, value) {
+            ("via", _) => (value == "gstreamer").then_some(()),
             ("transport", _) => Transport::named(value).map(|value| transport = value),
             ("latency_ms", _) => whole(value, 0, 10_000).map(|value| latency_ms = value),
             _ => request.set(name, value),
@@ -205,11 +185,7 @@ impl Request {
         match name {
             "shorter" => whole(value, 16, 8192).map(|value| self.shorter = Some(value)),
             "threads" => whole(value, 1, 64).map(|value| self.threads = Some(value)),
-            "stall_s" => {
-                let seconds = value.parse().ok().filter(|seconds| (0.1..=600.0).contains(seconds))?;
-                self.stall = Duration::from_secs_f64(seconds);
-                Some(())
-            }
+            "stall_s" => server_address::stall(value).map(|value| self.stall = value),
             _ => None,
         }
     }
@@ -227,36 +203,6 @@ fn each_option(
     Ok(())
 }
 
-/// Names of the options that are ours; a server never sees them.
-const OURS: [&str; 5] = ["transport", "latency_ms", "shorter", "stall_s", "threads"];
-
-/// Returns the address without our options, which are given to `set`.
-fn server_url(
-    uri: &Uri,
-    expected: &'static str,
-    mut set: impl FnMut(&str, &str) -> Option<()>,
-) -> Result<String, SourceError> {
-    let host = uri.path.split('/').next().unwrap_or_default();
-    if host.is_empty() {
-        return Err(AddressError::BadUri { problem: "a server is needed, as in rtsp://192.168.1.20/stream" }.into());
-    }
-    let mut theirs = Vec::new();
-    for option in &uri.options {
-        if OURS.contains(&&*option.name) {
-            set(&option.name, &option.value).ok_or_else(|| option.invalid(expected))?;
-        } else {
-            theirs.push(&*option.written);
-        }
-    }
-    let mark = if theirs.is_empty() { "" } else { "?" };
-    Ok(format!("{}://{}{mark}{}", uri.scheme.to_ascii_lowercase(), uri.path, theirs.join("&")))
-}
-
-/// Returns a whole number from `least` to `most`.
-fn whole(value: &str, least: u32, most: u32) -> Option<u32> {
-    value.parse().ok().filter(|value| (least..=most).contains(value))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,7 +214,8 @@ mod tests {
     #[test]
     fn a_server_gets_its_own_options_and_none_of_ours() {
         let request =
-            read("rtsp://10.0.0.7:554/cam?channel=1&transport=udp&subtype=0&latency_ms=50&stall_s=2").unwrap();
+            read("rtsp://10.0.0.7:554/cam?channel=1&transport=udp&subtype=0&latency_ms=50&stall_s=2&via=gstreamer")
+                .unwrap();
         let url = "rtsp://10.0.0.7:554/cam?channel=1&subtype=0".to_owned();
         assert_eq!(request.place, Place::Rtsp { url, transport: Transport::Udp, latency_ms: 50 });
         assert_eq!((request.shorter, request.stall), (Some(360), Duration::from_secs(2)));
@@ -330,6 +277,7 @@ mod tests {
             "rtsp://cam?latency_ms=-1",
             "rtsp://cam?stall_s=NaN",
             "rtsp://cam?shorter=8",
+            "rtsps://cam?via=rtsp",
             "gst:///a?transport=tcp",
             "csi://0?size=9",
             "csi://0?fps=0",
