@@ -19,7 +19,7 @@ pub struct Client {
 
 impl RtspServer {
     /// Starts a server that calls `play` for each session once it plays, and closes the connection
-    /// after that. `sdp` is what DESCRIBE says of the stream, after `m=video 0 RTP/AVP 96`.
+    /// after that. `sdp` is what DESCRIBE says of the streams. The first one is played.
     ///
     /// # Panics
     /// When there is no free port.
@@ -99,7 +99,7 @@ fn serve(
         let number = request.iter().find(|line| line.to_lowercase().starts_with("cseq")).cloned().unwrap_or_default();
         let (headers, body) = match &*method {
             "DESCRIBE" => {
-                let body = format!("v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\n{sdp}");
+                let body = format!("v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n{sdp}");
                 let head = format!("Content-Base: {address}/\r\nContent-Type: application/sdp\r\n");
                 (format!("{head}Content-Length: {}\r\n", body.len()), body)
             }
@@ -108,12 +108,12 @@ fn serve(
             }
             _ => ("Session: 1\r\n".into(), String::new()),
         };
+        if let Ok(mut kept) = kept.lock() {
+            kept.push(method.clone());
+        }
         let answer = format!("RTSP/1.0 200 OK\r\n{number}\r\n{headers}\r\n{body}");
         if stream.lock().is_ok_and(|mut stream| stream.write_all(answer.as_bytes()).is_err()) {
             return;
-        }
-        if let Ok(mut kept) = kept.lock() {
-            kept.push(method.clone());
         }
         if method == "PLAY" {
             let (stream, play) = (stream.clone(), play.clone());

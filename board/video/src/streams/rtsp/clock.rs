@@ -1,10 +1,11 @@
 //! Turns the times of RTP into times that go on, whatever the clock of the camera does.
 //!
 //! Times count from the first packet. A camera that sets its clock (by NTP after its start, or at a
-//! restart of its encoder) makes its RTP times jump. A step of more than [`JUMP`] back, or of more
-//! than [`JUMP`] beyond the time that has passed here, is such a jump. The clock is then anchored
-//! anew: the packet's time is that of the latest packet, plus the time that has passed here since.
-//! Smaller steps are the camera's own: reordered pictures, and packets that came late.
+//! restart of its encoder) makes its RTP times jump. A step of more than [`JUMP`] back is such a
+//! jump, and so is a step on that is [`JUMP`] longer than the time that has passed here, both since
+//! the last packet and since the anchor. The clock is then anchored anew: the packet's time is that
+//! of the latest packet, plus the time that has passed here since. Other steps are the camera's own:
+//! reordered pictures, packets that came late, and the end of a pause of the network.
 
 use std::time::{Duration, Instant};
 
@@ -18,12 +19,20 @@ pub(super) struct Clock {
     last: Option<Last>,
 }
 
+/// The moment from which times are counted, and its time.
+#[derive(Clone, Copy)]
+struct Anchor {
+    arrived: Instant,
+    time: i64,
+    /// From RTP times to ours.
+    offset: i64,
+}
+
 /// What is known of the last packet.
 struct Last {
     rtp: i64,
     arrived: Instant,
-    /// From RTP times to ours.
-    offset: i64,
+    anchor: Anchor,
     /// The latest time of all packets so far.
     latest: i64,
 }
@@ -38,22 +47,25 @@ impl Clock {
     /// wrap-around, `arrived` when it came.
     pub fn time(&mut self, rtp: i64, arrived: Instant) -> i64 {
         let jump = self.ticks(JUMP);
-        let (offset, latest) = match &self.last {
-            None => (rtp.saturating_neg(), 0),
+        let anchor_at = |time: i64| Anchor { arrived, time, offset: time.saturating_sub(rtp) };
+        let (anchor, latest) = match &self.last {
+            None => (anchor_at(0), 0),
             Some(last) => {
-                let passed = self.ticks(arrived.saturating_duration_since(last.arrived));
-                let step = rtp.saturating_sub(last.rtp);
-                if step < -jump || step > passed.saturating_add(jump) {
-                    let time = last.latest.saturating_add(passed.max(1));
+                let (anchor, latest) = (last.anchor, last.latest);
+                let since = |moment| self.ticks(arrived.saturating_duration_since(moment));
+                let (passed, step) = (since(last.arrived), rtp.saturating_sub(last.rtp));
+                let most = anchor.time.saturating_add(since(anchor.arrived)).saturating_add(jump);
+                let is_early = step > passed.saturating_add(jump) && rtp.saturating_add(anchor.offset) > most;
+                if step < -jump || is_early {
                     log::debug!("the camera's clock jumped by {step} ticks");
-                    (time.saturating_sub(rtp), time)
+                    (anchor_at(latest.saturating_add(passed.max(1))), latest)
                 } else {
-                    (last.offset, last.latest)
+                    (anchor, latest)
                 }
             }
         };
-        let time = rtp.saturating_add(offset);
-        self.last = Some(Last { rtp, arrived, offset, latest: latest.max(time) });
+        let time = rtp.saturating_add(anchor.offset);
+        self.last = Some(Last { rtp, arrived, anchor, latest: latest.max(time) });
         time
     }
 

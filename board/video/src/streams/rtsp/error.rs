@@ -66,8 +66,24 @@ fn reason(status: Option<u16>, text: &str) -> String {
     let line = text.lines().next().unwrap_or_default().trim();
     match (status, line.split_once(" response to ")) {
         (Some(200..=299), Some((_, answer))) => format!("the server's answer to {answer} makes no sense"),
-        (Some(_), Some((status, _))) => format!("the server answers {status}"),
+        (Some(404), _) => "the server has no stream of this path (404 Not Found)".to_owned(),
+        (Some(461), _) => {
+            "the server does not send this way (461 Unsupported Transport), try transport=udp or tcp".to_owned()
+        }
+        (Some(status), _) => format!("the server answers {status}{}", name(status)),
         _ => line.to_owned(),
+    }
+}
+
+/// Returns what a status of RTSP means.
+fn name(status: u16) -> &'static str {
+    match status {
+        400 => " Bad Request",
+        403 => " Forbidden",
+        453 => " Not Enough Bandwidth",
+        500 => " Internal Server Error",
+        503 => " Service Unavailable",
+        _ => "",
     }
 }
 
@@ -77,9 +93,9 @@ mod tests {
 
     #[test]
     fn a_reason_is_one_line() {
-        let text = "404 Not Found response to DESCRIBE CSeq=1: Unexpected RTSP response status\n\nconn: 127.0.0.1";
-        assert_eq!(reason(Some(404), text), "the server answers 404 Not Found");
-        let text = "200 OK response to DESCRIBE CSeq=1: bad SDP\n\nconn: x";
+        let text = "503 response to DESCRIBE CSeq=1: Unexpected RTSP response status\n\nconn: 127.0.0.1";
+        assert_eq!(reason(Some(503), text), "the server answers 503 Service Unavailable");
+        let text = "200 response to DESCRIBE CSeq=1: bad SDP\n\nconn: x";
         assert_eq!(reason(Some(200), text), "the server's answer to DESCRIBE CSeq=1: bad SDP makes no sense");
         let text = "Unable to connect to RTSP server: Connection refused (os error 111)";
         assert_eq!(reason(None, text), text);
