@@ -1,5 +1,5 @@
-//! Sessions of RTSP that divita reads by itself: changes of parameter sets, jumps of the clock, lost
-//! packets, streams without a key frame, a long session.
+//! Sessions of RTSP that divita reads by itself: changes of parameter sets, jumps of the clock,
+//! lost packets, streams without a key frame, a long session.
 #![cfg(feature = "rtsp")]
 #![allow(clippy::unwrap_used)]
 

@@ -17,7 +17,7 @@
 //! ```text
 //! Input ──► registry ──► Backend ──┬─ file:   Container ──packets──► Codec ──pictures──► Frame
 //!                                  ├─ camera: Video4Linux (feature `v4l`)
-//!                                  ├─ stream: RTSP (feature `rtsp`), then Container and Codec as above
+//!                                  ├─ stream: RTSP (feature `rtsp`), to Container and Codec
 //!                                  └─ stream: GStreamer (feature `gstreamer`)
 //! ```
 //!

@@ -4,7 +4,7 @@
 //! restart of its encoder) makes its RTP times jump. A step of more than [`JUMP`] back is such a
 //! jump, and so is a step on that is [`JUMP`] longer than the time that has passed here, both since
 //! the last packet and since the anchor. The clock is then anchored anew: the packet's time is that
-//! of the latest packet, plus the time that has passed here since. Other steps are the camera's own:
+//! of the latest packet, plus the time that has passed here since. Other steps are no jumps:
 //! reordered pictures, packets that came late, and the end of a pause of the network.
 
 use std::time::{Duration, Instant};

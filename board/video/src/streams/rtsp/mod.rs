@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! address ──► route ──┬─► GStreamer, where it has a hardware decoder, or on request
-//!            route.rs └─► session, on a thread of its own ──queue──► Packets ──► MediaSource ──► frame
-//!             request.rs  session.rs, error.rs             queue.rs  packets.rs, clock.rs    source.rs
+//!            route.rs └─► request ──► session, on a thread of its own ──queue.rs──┐
+//!                        request.rs   session.rs, error.rs                        │
+//!                             frame ◄── MediaSource ◄── packets ◄─────────────────┘
+//!                            source.rs                 packets.rs, clock.rs
 //! ```
 //!
 //! The crate retina speaks RTSP and puts pictures together. It is asynchronous, and nothing outside
