@@ -121,7 +121,7 @@ fn start<'a>(
     frames: impl FnOnce() -> ImageResult<image::Frames<'a>> + Send + 'static,
 ) -> Result<Opened, SourceError> {
     let (width, height) = (width as usize, height as usize);
-    if (width * height) as u64 > MAX_PIXELS {
+    if (width * height) as u64 > MAX_PIXELS || width.max(height) > Frame::MAX_SIDE {
         return Err(VideoError::TooLarge { width, height, limit: "4096x2304 or as many pixels" }.into());
     }
     let (send, pictures) = sync_channel(1);
