@@ -3,7 +3,9 @@
 
 pub mod data_set;
 pub mod file_server;
+pub mod numbers;
 pub mod rtsp_server;
+pub mod streams;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -150,12 +152,18 @@ const OWN_MEMORY: u64 = 150 << 20;
 /// Runs `divita` with `arguments`, with 300 MB of address space beyond its own and for at most a
 /// minute, far more than a hostile input may take.
 pub fn divita_limited(arguments: &[&str]) -> Output {
+    limited(arguments, OWN_MEMORY + (300 << 20), 60).output().unwrap()
+}
+
+/// Returns the command that runs `divita` with `arguments`, at most `bytes` of address space and
+/// for at most `seconds`. One that runs longer is killed.
+pub fn limited(arguments: &[&str], bytes: u64, seconds: u64) -> Command {
     let program = program("divita");
-    let kilobytes = (OWN_MEMORY + (300 << 20)) / 1024;
-    let limits = format!("ulimit -v {kilobytes} && exec timeout -s KILL 60 \"$0\" \"$@\"");
+    let limits = format!("ulimit -v {} && exec timeout -s KILL {seconds} \"$0\" \"$@\"", bytes / 1024);
     let mut shell = Command::new("sh");
     shell.current_dir(root()).env_remove("DIVITA_BUNDLE").env_remove("RUST_LOG").stdin(Stdio::null());
-    shell.args(["-c", &limits]).arg(program.get_program()).args(arguments).output().unwrap()
+    shell.args(["-c", &limits]).arg(program.get_program()).args(arguments);
+    shell
 }
 
 /// Returns the standard output of a run that must have succeeded.

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use divita_runtime::frame::Timestamp;
+use divita_tests::numbers::Numbers;
 use divita_tests::sample;
 use divita_video as source;
 
@@ -48,16 +49,6 @@ const MOST_BYTES: usize = 128 << 20;
 
 /// More frames than any fixture has, even damaged. A source that gives more is in a loop.
 const MOST_FRAMES: usize = 2000;
-
-/// A small pseudo-random generator, equal on every run (Knuth's constants).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % limit
-    }
-}
 
 /// Counts of outcomes.
 #[derive(Debug, Default)]

@@ -8,6 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use divita_runtime::bundle::StreamInput;
 use divita_runtime::frame::{Colour, Frame, Matrix, Orientation, Pixels, Plane, Range, Timestamp};
 use divita_runtime::preprocess::{Picture, Preprocessor};
+use divita_tests::streams::psnr;
 use divita_tests::{ffmpeg, media, raw_planes, root, sample, shared_video};
 use divita_video::{self as source, FrameSource, SourceInfo};
 use serde_json::Value;
@@ -232,16 +233,6 @@ impl Drop for Reference {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Returns the peak signal-to-noise ratio in dB, infinite if nothing differs.
-fn psnr(a: &[u8], b: &[u8]) -> f64 {
-    assert_eq!(a.len(), b.len());
-    if a == b {
-        return f64::INFINITY;
-    }
-    let squares: u64 = a.iter().zip(b).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum();
-    10.0 * (255.0 * 255.0 * a.len() as f64 / squares as f64).log10()
 }
 
 /// Compares each picture of `path` with ffmpeg's, at least 50 dB for each plane. Returns their

@@ -51,6 +51,13 @@ impl Usability {
     }
 }
 
+/// Returns the frame rate of a clock that ticks `scale` times a second and `ticks` times a frame, as
+/// frames and the seconds that they take; `None` if no video has that rate.
+pub(super) fn frame_rate(ticks: u64, scale: u32) -> Option<(u64, u64)> {
+    let frames = u64::from(scale);
+    (ticks > 0 && (ticks..=1000 * ticks).contains(&frames)).then_some((frames, ticks))
+}
+
 /// The shapes of pixels that have a number, from 1 (table E-1).
 pub(super) const SAMPLE_ASPECTS: [(u32, u32); 16] = [
     (1, 1),

@@ -1,8 +1,8 @@
 //! H.264 as a codec: the fast decoder, and the tolerant one where the fast one stops.
 //!
-//! Interlaced pictures, 10 bits, 4:2:2 and monochrome are for the tolerant decoder alone, and so is
-//! everything where pictures must be exact: the fast decoder smooths some edges of B pictures too
-//! much.
+//! Interlaced pictures, 10 bits, 4:2:2, monochrome and scaling matrices are for the tolerant
+//! decoder alone, and so is everything where pictures must be exact: the fast decoder smooths some
+//! edges of B pictures too much.
 //!
 //! The fast decoder stops at damage. Decoding then goes back to the last key frame, or to another
 //! point from which on pictures are exact, and on with the tolerant decoder up to the next key
@@ -145,6 +145,7 @@ impl H264 {
         let sequence = self.sets.sequence_of(picture.parameters);
         let same = sequence == Some(&self.active[..]);
         let is_fast = !self.decoding.exact
+            && !self.sets.is_scaled(picture.parameters)
             && match sequence {
                 Some(sequence) if !same => sps::parse(sequence).is_ok_and(|sequence| sequence.is_plain),
                 _ => self.sequence.is_plain,

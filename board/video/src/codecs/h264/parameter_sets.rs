@@ -28,6 +28,8 @@ struct Sets {
 struct PictureSet {
     /// Number of the sequence parameter set that it refers to.
     sequence: u32,
+    /// Whether it has matrices that scale coefficients.
+    is_scaled: bool,
     nal: Vec<u8>,
 }
 
@@ -64,7 +66,8 @@ impl ParameterSets {
                     .ok_or_else(malformed)?;
                 let differs = self.0.picture.get(&number).is_none_or(|known| known.nal != nal);
                 if differs {
-                    Arc::make_mut(&mut self.0).picture.insert(number, PictureSet { sequence, nal: nal.to_vec() });
+                    let set = PictureSet { sequence, is_scaled: is_scaled(&mut bits) == Some(true), nal: nal.to_vec() };
+                    Arc::make_mut(&mut self.0).picture.insert(number, set);
                 }
                 Ok(differs)
             }
@@ -75,6 +78,13 @@ impl ParameterSets {
     /// Returns the sequence parameter set of pictures that use the picture parameter set `number`.
     pub fn sequence_of(&self, number: u32) -> Option<&[u8]> {
         self.0.sequence.get(&self.0.picture.get(&number)?.sequence).map(Vec::as_slice)
+    }
+
+    /// Returns whether coefficients are scaled by matrices of a picture parameter set of the sequence
+    /// that the picture parameter set `number` refers to.
+    pub fn is_scaled(&self, number: u32) -> bool {
+        let active = self.0.picture.get(&number).map(|set| set.sequence);
+        self.0.picture.values().any(|set| Some(set.sequence) == active && set.is_scaled)
     }
 
     /// Writes to `data`, in Annex B form, the sets that pictures of the same sequence as those of
@@ -92,6 +102,27 @@ impl ParameterSets {
     pub fn any_sequence(&self) -> Option<&[u8]> {
         self.0.sequence.values().next().map(Vec::as_slice)
     }
+}
+
+/// Returns whether a picture parameter set has scaling matrices, from behind its numbers on
+/// (7.3.2.2). Sets with slice groups, which only old profiles have, have none.
+fn is_scaled(bits: &mut Bits<'_>) -> Option<bool> {
+    bits.number(2)?; // entropy coding, order of fields
+    if bits.unsigned()? > 0 {
+        return Some(false);
+    }
+    (bits.unsigned()?, bits.unsigned()?); // references
+    bits.number(3)?; // weights
+    (bits.signed()?, bits.signed()?, bits.signed()?); // quantisers
+    bits.number(3)?; // loop filter, constrained prediction, redundant pictures
+    let mut rest = bits.clone();
+    let ones = std::iter::from_fn(|| rest.flag()).filter(|&bit| bit).count();
+    // The bit that ends the set is the last one.
+    let transforms = bits.flag()?;
+    if ones < 2 && transforms {
+        return Some(false);
+    }
+    bits.flag()
 }
 
 #[cfg(test)]
@@ -123,6 +154,19 @@ mod tests {
         sets.write(1, &mut data);
         let expected = [&[0, 0, 0, 1][..], &SEQUENCE, &[0, 0, 0, 1], &PICTURES[0], &[0, 0, 0, 1], &PICTURES[1]];
         assert_eq!(data, expected.concat());
+    }
+
+    #[test]
+    fn picture_sets_with_matrices_are_told() {
+        let mut sets = ParameterSets::default();
+        sets.add(&SEQUENCE).unwrap();
+        // Numbers, no slice groups, one reference, no weights, quantisers, flags; then nothing, the
+        // transform of 8x8 without matrices and with one.
+        for (tail, expected) in [([0b1000_0000, 0], false), ([0b1011_0000, 0], false), ([0b1110_0000, 0x80], true)] {
+            sets.add(&[&[0x68, 0b1100_1110, 0b0011_1000][..], &tail].concat()).unwrap();
+            assert_eq!(sets.is_scaled(0), expected, "{tail:?}");
+        }
+        assert!(!sets.is_scaled(1));
     }
 
     #[test]

@@ -18,13 +18,16 @@ pub(crate) struct SampleFormat {
     pub separate_planes: bool,
     /// Bits of luma and of chroma samples.
     pub bit_depths: (u32, u32),
+    /// Whether coefficients are scaled by matrices.
+    pub is_scaled: bool,
 }
 
 impl SampleFormat {
     /// Reads what follows the number of a sequence parameter set of `profile` (7.3.2.1.1), up to
     /// the bits of the frame number.
     pub fn read(bits: &mut Bits<'_>, profile: u32) -> Option<Self> {
-        let mut format = SampleFormat { chroma_format: 1, separate_planes: false, bit_depths: (8, 8) };
+        let mut format =
+            SampleFormat { chroma_format: 1, separate_planes: false, bit_depths: (8, 8), is_scaled: false };
         if !HIGH.contains(&profile) {
             return Some(format);
         }
@@ -32,7 +35,8 @@ impl SampleFormat {
         format.separate_planes = format.chroma_format == 3 && bits.flag()?;
         format.bit_depths = (bits.unsigned()?.checked_add(8)?, bits.unsigned()?.checked_add(8)?);
         bits.flag()?; // lossless
-        if bits.flag()? {
+        format.is_scaled = bits.flag()?;
+        if format.is_scaled {
             for list in 0..if format.chroma_format == 3 { 12 } else { 8 } {
                 if bits.flag()? {
                     skip_scaling_list(bits, if list < 6 { 16 } else { 64 })?;

@@ -10,7 +10,7 @@ use super::samples::{HIGH_444_PREDICTIVE, SampleFormat};
 use crate::SourceError;
 use crate::codecs::bits::Bits;
 use crate::codecs::eight_bits::{Format, Layout, Transfer};
-use crate::codecs::usability::Usability;
+use crate::codecs::usability::{self, Usability};
 use crate::error::VideoError;
 use crate::presentation::CodecFacts;
 
@@ -24,7 +24,7 @@ pub(super) struct Sequence {
     /// What is stated of the pictures.
     pub facts: CodecFacts,
     /// Whether OpenH264 decodes them right: it refuses interlaced pictures, 10 bits and 4:2:2, and
-    /// makes wrong pictures of monochrome ones.
+    /// makes wrong pictures of monochrome ones and of those with scaling matrices.
     pub is_plain: bool,
     /// Whether a picture may consist of two fields.
     pub has_fields: bool,
@@ -58,7 +58,7 @@ pub(super) fn parse(nal: &[u8]) -> Result<Sequence, SourceError> {
     let malformed = || VideoError::Malformed { part: "the sequence parameter set of its H.264" };
     let unsupported = |what: String| Err(VideoError::UnsupportedPictures { what }.into());
     let fields = Fields::read(&mut Bits::new(nal)).ok_or_else(malformed)?;
-    let SampleFormat { chroma_format, bit_depths, .. } = fields.samples;
+    let SampleFormat { chroma_format, bit_depths, is_scaled, .. } = fields.samples;
     match bit_depths {
         (8, 8) | (10, 10) => {}
         (luma, chroma) if luma == chroma => return unsupported(format!("{luma}-bit")),
@@ -103,7 +103,7 @@ pub(super) fn parse(nal: &[u8]) -> Result<Sequence, SourceError> {
     };
     let facts =
         CodecFacts { width, height, colour: format.colour(usability.colour()), sample_aspect: usability.sample_aspect };
-    let is_plain = fields.frames_only && bit_depths == (8, 8) && chroma_format == 1;
+    let is_plain = fields.frames_only && !is_scaled && bit_depths == (8, 8) && chroma_format == 1;
     Ok(Sequence { facts, format, is_plain, has_fields: !fields.frames_only, frame_rate: fields.frame_rate })
 }
 
@@ -168,9 +168,8 @@ fn clock(bits: &mut Bits<'_>) -> Option<(u64, u64)> {
     if !bits.flag()? {
         return None;
     }
-    let seconds = 2 * u64::from(bits.number(32)?);
-    let frames = u64::from(bits.number(32)?);
-    (seconds > 0 && (seconds..=1000 * seconds).contains(&frames)).then_some((frames, seconds))
+    let (units, scale) = (bits.number(32)?, bits.number(32)?);
+    usability::frame_rate(2 * u64::from(units), scale)
 }
 
 #[cfg(test)]

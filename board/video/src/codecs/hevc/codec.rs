@@ -31,6 +31,7 @@ pub(super) struct Hevc {
     configs: Vec<HvcConfig>,
     /// What the first packets say, until the first picture is known.
     first: Option<First>,
+    frame_rate: Option<(u64, u64)>,
     sets: ParameterSets,
     /// The configuration of the last packet.
     config: Option<usize>,
@@ -60,6 +61,7 @@ pub(super) struct Hevc {
 struct First {
     sets: ParameterSets,
     facts: Option<CodecFacts>,
+    frame_rate: Option<(u64, u64)>,
 }
 
 /// Whether decoding has started.
@@ -95,6 +97,7 @@ impl Hevc {
         Ok(Hevc {
             configs: configs.ok_or(malformed)?,
             first: Some(First::default()),
+            frame_rate: None,
             sets: ParameterSets::default(),
             config: None,
             queue: PacketQueue::default(),
@@ -295,7 +298,9 @@ impl First {
             }
             _ => {}
         });
-        self.facts = parameters.and_then(|number| self.sets.sequence_of(number)).map(|(sequence, _)| sequence.facts());
+        if let Some((sequence, _)) = parameters.and_then(|number| self.sets.sequence_of(number)) {
+            (self.facts, self.frame_rate) = (Some(sequence.facts()), self.sets.frame_rate(sequence));
+        }
         match refusal.filter(|_| self.facts.is_none()) {
             Some(error) => Err(error),
             None => Ok(()),
@@ -317,9 +322,14 @@ impl Codec for Hevc {
             facts => facts,
         };
         if facts.is_some() {
+            self.frame_rate = first.frame_rate;
             self.first = None;
         }
         Ok(facts)
+    }
+
+    fn frame_rate(&self) -> Option<(u64, u64)> {
+        self.frame_rate
     }
 
     fn reserve(&mut self, packet: usize, _group: usize, _packets: usize) {

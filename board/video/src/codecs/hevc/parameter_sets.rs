@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::nal;
-use super::sps::Sequence;
+use super::sps::{self, Sequence};
 use crate::SourceError;
 use crate::codecs::bits::Bits;
 use crate::error::VideoError;
@@ -66,6 +66,12 @@ impl ParameterSets {
     /// Returns any one of the sequence parameter sets.
     pub fn any_sequence(&self) -> Option<&Sequence> {
         self.sequence.values().next().map(|(sequence, _)| sequence)
+    }
+
+    /// Returns the frame rate of `sequence`, as frames and the seconds that they take, where it or a
+    /// video parameter set states it.
+    pub fn frame_rate(&self, sequence: &Sequence) -> Option<(u64, u64)> {
+        sequence.frame_rate.or_else(|| self.video.values().find_map(|set| sps::frame_rate_of_video(set)))
     }
 
     /// Returns all sets, those first that others refer to.

@@ -7,7 +7,7 @@ use crate::SourceError;
 use crate::codecs::bits::Bits;
 use crate::codecs::eight_bits::{Format, Layout, Transfer};
 use crate::codecs::limit;
-use crate::codecs::usability::Usability;
+use crate::codecs::usability::{self, Usability};
 use crate::error::VideoError;
 use crate::presentation::CodecFacts;
 
@@ -28,6 +28,8 @@ pub(super) struct Sequence {
     pub reordered: usize,
     /// Shape of a pixel and colour.
     pub usability: Usability,
+    /// Frames, and the seconds that they take.
+    pub frame_rate: Option<(u64, u64)>,
 }
 
 impl Sequence {
@@ -72,6 +74,7 @@ struct Fields {
     held: u32,
     reordered: u32,
     usability: Usability,
+    frame_rate: Option<(u64, u64)>,
 }
 
 impl Fields {
@@ -117,8 +120,8 @@ impl Fields {
             transfer: self.usability.transfer.map_or(Transfer::Sdr, Transfer::new),
             is_full_range: self.usability.full_range == Some(true),
         };
-        let Fields { number, profile, usability, .. } = self;
-        Ok(Sequence { number, format, profile, reordered: self.reordered as usize, usability })
+        let Fields { number, profile, usability, frame_rate, .. } = self;
+        Ok(Sequence { number, format, profile, reordered: self.reordered as usize, usability, frame_rate })
     }
 
     /// Reads 7.3.2.2.1, and of the usability information as far as the colour.
@@ -150,9 +153,66 @@ impl Fields {
             bits.unsigned()?; // latency
         }
         // The rest is optional for us: a set that is strange here may be decoded.
-        let usability = usability(bits, order_bits).unwrap_or_default();
-        Some(Fields { number, profile, chroma_format, size, crop, bits: depths, held, reordered, usability })
+        let stated = usability(bits, order_bits);
+        let frame_rate = stated.and_then(|_| clock(bits));
+        let usability = stated.unwrap_or_default();
+        Some(Fields {
+            number,
+            profile,
+            chroma_format,
+            size,
+            crop,
+            bits: depths,
+            held,
+            reordered,
+            usability,
+            frame_rate,
+        })
     }
+}
+
+/// Returns frames and the seconds that they take: what follows the colour. `None` if there is no
+/// clock, or if it runs at no rate of a video.
+fn clock(bits: &mut Bits<'_>) -> Option<(u64, u64)> {
+    if bits.flag()? {
+        // Where chroma lies, in both fields.
+        bits.unsigned()?;
+        bits.unsigned()?;
+    }
+    bits.number(3)?; // grey chroma, fields, details of each picture
+    if bits.flag()? {
+        for _ in 0..4 {
+            bits.unsigned()?; // the edges of what is shown by default
+        }
+    }
+    if bits.flag()? { clock_rate(bits) } else { None }
+}
+
+/// Reads the clock of a parameter set of the sequence or of the video; a picture takes a unit.
+fn clock_rate(bits: &mut Bits<'_>) -> Option<(u64, u64)> {
+    let (units, scale) = (bits.number(32)?, bits.number(32)?);
+    usability::frame_rate(units.into(), scale)
+}
+
+/// Returns the frame rate that the video parameter set `nal` states (7.3.2.1), as frames and the
+/// seconds that they take.
+pub(super) fn frame_rate_of_video(nal: &[u8]) -> Option<(u64, u64)> {
+    let bits = &mut Bits::new(nal);
+    bits.number(16)?; // the NAL header
+    bits.number(12)?; // the set's number, layers
+    let sub_layers = bits.number(3)?;
+    bits.number(17)?;
+    profile(bits, sub_layers)?;
+    let all_layers = bits.flag()?;
+    for _ in 0..3 * if all_layers { sub_layers + 1 } else { 1 } {
+        bits.unsigned()?; // pictures held and reordered, latency
+    }
+    let highest_layer = bits.number(6)?;
+    for _ in 0..bits.unsigned().filter(|&more| more < 1024)? {
+        bits.number(32.min(highest_layer + 1))?;
+        bits.number((highest_layer + 1).saturating_sub(32))?;
+    }
+    if bits.flag()? { clock_rate(bits) } else { None }
 }
 
 /// Reads past profile, tier and level (7.3.3); returns the profile.

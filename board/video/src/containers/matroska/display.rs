@@ -18,6 +18,7 @@ const DISPLAY_UNIT: Id = 0x54b2;
 const COLOUR: Id = 0x55b0;
 const MATRIX_COEFFICIENTS: Id = 0x55b1;
 const RANGE: Id = 0x55b9;
+const TRANSFER_CHARACTERISTICS: Id = 0x55ba;
 const PROJECTION: Id = 0x7670;
 const PROJECTION_TYPE: Id = 0x7671;
 const YAW: Id = 0x7673;
@@ -32,6 +33,12 @@ pub(super) fn read(video: &[u8]) -> ContainerFacts {
         colour: find(video, COLOUR).map(colour).unwrap_or_default(),
         ..ContainerFacts::default()
     }
+}
+
+/// Returns the transfer characteristics that the element `Video` states, by their number in ITU-T
+/// H.273.
+pub(super) fn transfer(video: &[u8]) -> Option<u8> {
+    u8::try_from(find_unsigned(find(video, COLOUR)?, TRANSFER_CHARACTERISTICS)?).ok()
 }
 
 /// Returns the shape of a pixel: the picture, cropped, is shown in the shape of the display size,
@@ -142,5 +149,8 @@ mod tests {
     fn colour_is_that_of_the_numbers() {
         let fields = [number(MATRIX_COEFFICIENTS, 9), number(RANGE, 2)].concat();
         assert_eq!(read(&element(COLOUR, &fields)).colour, StatedColour::new(Some(9), Some(true)));
+        assert_eq!(transfer(&element(COLOUR, &number(TRANSFER_CHARACTERISTICS, 16))), Some(16));
+        assert_eq!(transfer(&element(COLOUR, &number(TRANSFER_CHARACTERISTICS, 300))), None);
+        assert_eq!(transfer(&element(COLOUR, &fields)), None);
     }
 }

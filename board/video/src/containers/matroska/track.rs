@@ -89,6 +89,8 @@ impl TrackEntry {
         let mut private = find(entry, CODEC_PRIVATE).unwrap_or_default().to_vec();
         let encoding = encoding(find(entry, CONTENT_ENCODINGS).unwrap_or_default(), &mut private);
         let (codec, config) = codec(id.trim_ascii_end().split(|&byte| byte == 0).next()?, private);
+        let video = find(entry, VIDEO).unwrap_or_default();
+        let config = if codec == b"V_VP9" { vp9_config(video) } else { config };
         let picture_duration = number(DEFAULT_DURATION).filter(|&duration| duration >= SHORTEST_PICTURE);
         Some(TrackEntry {
             number: number(TRACK_NUMBER)?,
@@ -98,7 +100,7 @@ impl TrackEntry {
             picture_duration,
             config,
             encoding,
-            facts: find(entry, VIDEO).map(display::read).unwrap_or_default(),
+            facts: display::read(video),
         })
     }
 }
@@ -117,6 +119,15 @@ fn codec(id: &[u8], private: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
         }
         _ => (id.to_vec(), private),
     }
+}
+
+/// Returns the configuration of VP9 in the form of MP4 (`vpcC`), which states the transfer too. That
+/// of Matroska only repeats what packets say.
+fn vp9_config(video: &[u8]) -> Vec<u8> {
+    const UNSPECIFIED: u8 = 2;
+    let transfer = display::transfer(video).unwrap_or(UNSPECIFIED);
+    // Version and flags; profile, level, bits of samples, primaries; transfer, matrix.
+    vec![1, 0, 0, 0, 0, 0, 0, UNSPECIFIED, transfer, UNSPECIFIED, 0, 0]
 }
 
 /// Returns how packets are stored, by the contents of `ContentEncodings`. Completes the
@@ -160,7 +171,7 @@ mod tests {
 
     /// A track of video with these elements beside the necessary ones.
     fn track(more: &[Vec<u8>]) -> Vec<u8> {
-        let fields = [number(TRACK_NUMBER, 1), number(TRACK_TYPE, 1), element(CODEC_ID, b"V_VP9\0\0"), more.concat()];
+        let fields = [number(TRACK_NUMBER, 1), number(TRACK_TYPE, 1), element(CODEC_ID, b"V_AV1\0\0"), more.concat()];
         element(TRACK_ENTRY, &fields.concat())
     }
 
@@ -172,7 +183,7 @@ mod tests {
     fn tracks_of_sound_are_left_out() {
         let sound = [number(TRACK_NUMBER, 1), number(TRACK_TYPE, 2), element(CODEC_ID, b"A_OPUS")].concat();
         let both = [element(TRACK_ENTRY, &sound), track(&[number(TRACK_NUMBER, 2)])].concat();
-        assert_eq!(list(&both).iter().map(|entry| &*entry.codec).collect::<Vec<_>>(), ["V_VP9"]);
+        assert_eq!(list(&both).iter().map(|entry| &*entry.codec).collect::<Vec<_>>(), ["V_AV1"]);
     }
 
     #[test]
@@ -200,6 +211,20 @@ mod tests {
         assert_eq!(stripped(1), (Encoding::Plain(vec![1, 2]), vec![9]));
         assert_eq!(stripped(3), (Encoding::Plain(vec![1, 2]), vec![1, 2, 9]));
         assert_eq!(read(&[]).encoding, Encoding::Plain(vec![]));
+    }
+
+    #[test]
+    fn vp9_is_configured_as_in_mp4() {
+        let config = |video: &[u8]| {
+            let id = element(CODEC_ID, b"V_VP9");
+            let private = element(CODEC_PRIVATE, &[1, 1, 2, 2, 1, 31, 3, 1, 10]);
+            let fields = [number(TRACK_NUMBER, 1), number(TRACK_TYPE, 1), id, private, element(VIDEO, video)];
+            list(&element(TRACK_ENTRY, &fields.concat())).remove(0).config
+        };
+        // The element Colour, and the transfer of HDR (PQ).
+        let hdr = element(0x55b0, &number(0x55ba, 16));
+        assert_eq!((config(&hdr)[0], config(&hdr)[8]), (1, 16));
+        assert_eq!(config(&[])[8], 2);
     }
 
     #[test]
