@@ -1,4 +1,5 @@
-//! One film in every container and codec: the same cuts within a frame, from a file and from a pipe.
+//! One film in every container and codec: the same cuts within a frame, from a file and from a
+//! pipe.
 #![allow(clippy::unwrap_used)]
 
 use std::io::Write;

@@ -51,8 +51,8 @@ impl Usability {
     }
 }
 
-/// Returns the frame rate of a clock that ticks `scale` times a second and `ticks` times a frame, as
-/// frames and the seconds that they take; `None` if no video has that rate.
+/// Returns the frame rate of a clock that ticks `scale` times a second and `ticks` times a frame,
+/// as frames and the seconds that they take; `None` if no video has that rate.
 pub(super) fn frame_rate(ticks: u64, scale: u32) -> Option<(u64, u64)> {
     let frames = u64::from(scale);
     (ticks > 0 && (ticks..=1000 * ticks).contains(&frames)).then_some((frames, ticks))

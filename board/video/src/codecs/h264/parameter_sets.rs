@@ -80,8 +80,8 @@ impl ParameterSets {
         self.0.sequence.get(&self.0.picture.get(&number)?.sequence).map(Vec::as_slice)
     }
 
-    /// Returns whether coefficients are scaled by matrices of a picture parameter set of the sequence
-    /// that the picture parameter set `number` refers to.
+    /// Returns whether coefficients are scaled by matrices of a picture parameter set of the
+    /// sequence that the picture parameter set `number` refers to.
     pub fn is_scaled(&self, number: u32) -> bool {
         let active = self.0.picture.get(&number).map(|set| set.sequence);
         self.0.picture.values().any(|set| Some(set.sequence) == active && set.is_scaled)

@@ -68,8 +68,8 @@ impl ParameterSets {
         self.sequence.values().next().map(|(sequence, _)| sequence)
     }
 
-    /// Returns the frame rate of `sequence`, as frames and the seconds that they take, where it or a
-    /// video parameter set states it.
+    /// Returns the frame rate of `sequence`, as frames and the seconds that they take, where it or
+    /// a video parameter set states it.
     pub fn frame_rate(&self, sequence: &Sequence) -> Option<(u64, u64)> {
         sequence.frame_rate.or_else(|| self.video.values().find_map(|set| sps::frame_rate_of_video(set)))
     }

@@ -121,8 +121,8 @@ fn codec(id: &[u8], private: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
     }
 }
 
-/// Returns the configuration of VP9 in the form of MP4 (`vpcC`), which states the transfer too. That
-/// of Matroska only repeats what packets say.
+/// Returns the configuration of VP9 in the form of MP4 (`vpcC`), which states the transfer too.
+/// That of Matroska only repeats what packets say.
 fn vp9_config(video: &[u8]) -> Vec<u8> {
     const UNSPECIFIED: u8 = 2;
     let transfer = display::transfer(video).unwrap_or(UNSPECIFIED);
