@@ -78,7 +78,7 @@ fn parameter_sets() -> Vec<u8> {
     // Not frames only, not by macroblock, direct prediction by 8x8, no crop.
     sequence.number(0b0010, 4);
     // Usability: a clock of 50 fields a second alone.
-    sequence.number(0b1_0000_1, 6);
+    sequence.number(0b100001, 6);
     sequence.number(1, 32);
     sequence.number(50, 32);
     sequence.number(0b1_0000, 5);

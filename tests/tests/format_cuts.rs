@@ -13,8 +13,10 @@ use serde_json::Value;
 /// Frames a second of the film.
 const RATE: f64 = 24.0;
 
-/// Encodings: encoder, its arguments, and files with whether a pipe can give them.
-const ENCODINGS: [(&str, &str, &[(&str, bool)]); 8] = [
+/// An encoder, its arguments, and files with whether a pipe can give them.
+type Encoding = (&'static str, &'static str, &'static [(&'static str, bool)]);
+
+const ENCODINGS: [Encoding; 8] = [
     (
         "libx264",
         "-preset veryfast -pix_fmt yuv420p -crf 20 -bf 3",

@@ -152,7 +152,7 @@ pub(super) struct SourcePlane<'a> {
     pub stride: usize,
 }
 
-#[cfg(any(feature = "av1", feature = "vp9", test))]
+#[cfg(any(feature = "av1", feature = "vp9", all(test, feature = "hevc")))]
 impl SourcePlane<'_> {
     /// No samples.
     pub const EMPTY: SourcePlane<'static> = SourcePlane { samples: Samples::Bytes(&[]), stride: 0 };

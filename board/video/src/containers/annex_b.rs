@@ -37,7 +37,7 @@ pub(super) const H264: ContainerFormat = ContainerFormat {
 pub(super) const HEVC: ContainerFormat = ContainerFormat {
     summary: "HEVC without a container",
     pipes: "yes",
-    notes: "25 frames a second",
+    notes: "25 frames a second unless the stream states another rate",
     format: FileFormat {
         name: "an H.265 (HEVC) stream without a container",
         // Parameter sets, delimiter, SEI.

@@ -29,21 +29,19 @@ use crate::{Playback, SourceError};
 /// passwords, the values of options that are not known to be harmless, and properties of a pipeline
 /// such as `user-pw`. Bytes that are not UTF-8 are written as `\xE9`. Only backends see the parts.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Input {
-    parts: Arc<Parts>,
-    playback: Playback,
-}
+pub struct Input(Arc<Parts>);
 
 /// Shared by the copies of an input.
-#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Parts {
     given: OsString,
     redaction: Redaction,
     target: Target,
+    playback: Playback,
 }
 
 /// What the input names.
-#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Target {
     StandardInput,
     /// A path, and the same text read as a path with options after its first `?`.
@@ -62,39 +60,40 @@ impl Input {
             None if given == "-" => Target::StandardInput,
             None => Target::Path(split_options(&given)),
         };
-        Input { parts: Arc::new(Parts { given, redaction, target }), playback: Playback::default() }
+        Input(Arc::new(Parts { given, redaction, target, playback: Playback::default() }))
     }
 
     /// Returns the input, played as `playback` says where its options say nothing else.
     #[must_use]
-    pub fn with_playback(self, playback: Playback) -> Self {
-        Input { playback, ..self }
+    pub fn with_playback(mut self, playback: Playback) -> Self {
+        Arc::make_mut(&mut self.0).playback = playback;
+        self
     }
 
     /// Returns how it is to be played where its options say nothing else.
     #[must_use]
     pub fn playback(&self) -> Playback {
-        self.playback
+        self.0.playback
     }
 
     /// Returns the input without credentials, for people and for results.
     #[must_use]
     pub fn shown(&self) -> &str {
-        &self.parts.redaction.shown
+        &self.0.redaction.shown
     }
 
     /// Returns whether the input is `-`, standard input.
     #[must_use]
     pub fn is_standard_input(&self) -> bool {
-        self.parts.target == Target::StandardInput
+        self.0.target == Target::StandardInput
     }
 
     /// Returns the file or folder on this machine that the input names, if it names one.
     #[must_use]
     pub fn local_path(&self) -> Option<PathBuf> {
-        match &self.parts.target {
+        match &self.0.target {
             Target::StandardInput => None,
-            Target::Path(_) => Some(PathBuf::from(&self.parts.given)),
+            Target::Path(_) => Some(PathBuf::from(&self.0.given)),
             Target::Uri(uri) if uri.is_file() => uri.local_path().ok(),
             Target::Uri(_) => None,
         }
@@ -108,14 +107,14 @@ impl Input {
 
     /// Returns whether something in the input is hidden.
     pub(crate) fn has_credentials(&self) -> bool {
-        self.parts.redaction.has_secrets()
+        self.0.redaction.has_secrets()
     }
 
     /// Returns `text` with `***` in place of every credential of this input that stands in it, as
     /// in the error messages of other libraries.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        self.parts.redaction.apply(text)
+        self.0.redaction.apply(text)
     }
 
     /// Returns `error` with [`Input::redact`] applied to its message.
@@ -126,7 +125,7 @@ impl Input {
 
     /// Returns the parts of the address, if the input is one.
     pub(crate) fn uri(&self) -> Option<&Uri> {
-        match &self.parts.target {
+        match &self.0.target {
             Target::Uri(uri) => Some(uri),
             _ => None,
         }
@@ -134,13 +133,13 @@ impl Input {
 
     /// Returns the input as a path.
     pub(crate) fn as_path(&self) -> &Path {
-        Path::new(&self.parts.given)
+        Path::new(&self.0.given)
     }
 
     /// Returns the path before the first `?` of a path, and the options after it. Options that are
     /// not UTF-8 are none, and belong to the path.
     pub(crate) fn path_with_options(&self) -> Option<(&Path, &[InputOption])> {
-        match &self.parts.target {
+        match &self.0.target {
             Target::Path(Some((path, options))) => Some((path, options)),
             _ => None,
         }

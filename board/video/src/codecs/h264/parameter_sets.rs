@@ -111,9 +111,13 @@ fn is_scaled(bits: &mut Bits<'_>) -> Option<bool> {
     if bits.unsigned()? > 0 {
         return Some(false);
     }
-    (bits.unsigned()?, bits.unsigned()?); // references
+    for _reference_list in 0..2 {
+        bits.unsigned()?;
+    }
     bits.number(3)?; // weights
-    (bits.signed()?, bits.signed()?, bits.signed()?); // quantisers
+    for _quantiser in 0..3 {
+        bits.signed()?;
+    }
     bits.number(3)?; // loop filter, constrained prediction, redundant pictures
     let mut rest = bits.clone();
     let ones = std::iter::from_fn(|| rest.flag()).filter(|&bit| bit).count();
