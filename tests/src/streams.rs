@@ -1,7 +1,10 @@
 //! Short streams that ffmpeg makes, and their pictures as ffmpeg decodes them.
 
+use std::fs;
+use std::io::Write;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
+use std::thread;
 
 use divita_runtime::frame::Frame;
 
@@ -22,6 +25,18 @@ pub fn has_encoder(encoder: &str, what: &str) -> bool {
 pub fn run(command: &mut Command) {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", stderr(&output));
+}
+
+/// Runs `command` with a pipe on its standard input that gives the contents of `path`.
+pub fn piped(command: &mut Command, path: &Path) -> Output {
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let (mut pipe, data) = (child.stdin.take().unwrap(), fs::read(path).unwrap());
+    // The program may end before the end of the pipe.
+    let writer = thread::spawn(move || drop(pipe.write_all(&data)));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
 }
 
 /// Returns the format of the pixels of the video in `path`, as ffmpeg names it.

@@ -2,11 +2,9 @@
 //! pipe.
 #![allow(clippy::unwrap_used)]
 
-use std::io::Write;
 use std::path::Path;
-use std::process::Stdio;
 
-use divita_tests::streams::{has_encoder, run};
+use divita_tests::streams::{has_encoder, piped, run};
 use divita_tests::{ffmpeg, program, sample, stdout};
 use serde_json::Value;
 
@@ -57,17 +55,7 @@ const ENCODINGS: [Encoding; 8] = [
 fn cuts(path: &Path, by_pipe: bool) -> Vec<(u64, f64)> {
     let mut command = program("divita");
     command.args(["shots", "--format", "jsonl", if by_pipe { "-" } else { path.to_str().unwrap() }]);
-    let output = if by_pipe {
-        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = piped.spawn().unwrap();
-        let (mut pipe, data) = (child.stdin.take().unwrap(), std::fs::read(path).unwrap());
-        let writer = std::thread::spawn(move || drop(pipe.write_all(&data)));
-        let output = child.wait_with_output().unwrap();
-        writer.join().unwrap();
-        output
-    } else {
-        command.output().unwrap()
-    };
+    let output = if by_pipe { piped(&mut command, path) } else { command.output().unwrap() };
     let cut = |line: &str| {
         let event: Value = serde_json::from_str(line).unwrap();
         (event["first_frame"].as_u64().unwrap(), event["start_s"].as_f64().unwrap())

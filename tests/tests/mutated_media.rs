@@ -5,14 +5,13 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Output;
 use std::time::{Duration, Instant};
 
 use divita_tests::numbers::Numbers;
-use divita_tests::streams::run;
+use divita_tests::streams::{piped, run};
 use divita_tests::{ffmpeg, limited, media, stderr};
 
 /// One file of each kind.
@@ -97,14 +96,7 @@ fn shots(path: &Path, by_pipe: bool) -> Output {
     if !by_pipe {
         return command.output().unwrap();
     }
-    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = piped.spawn().unwrap();
-    let (mut pipe, data) = (child.stdin.take().unwrap(), std::fs::read(path).unwrap());
-    // The program may end before the end of the pipe.
-    let writer = std::thread::spawn(move || drop(pipe.write_all(&data)));
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
-    output
+    piped(&mut command, path)
 }
 
 /// Runs the program on mutations of `whole`. Returns what is wrong.

@@ -90,7 +90,10 @@ impl Bar {
         );
         let name = source.name.rsplit('/').next().unwrap_or(&source.name);
         bar.set_prefix(printable(name).into_owned());
-        bar.enable_steady_tick(Duration::from_millis(200));
+        // It takes a thread, which a bar that nobody sees does not need.
+        if !bar.is_hidden() {
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
         Bar(bar)
     }
 }
