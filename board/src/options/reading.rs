@@ -23,7 +23,8 @@ pub struct ReadingOptions {
     /// Play this video track of each file, counted from 1 [default: the first that can be played]
     #[arg(long, value_name = "N")]
     track: Option<NonZeroUsize>,
-    /// Read files that are still being written, until one has not grown for this long
+    /// Read files that are still being written, until one has not grown for this many seconds; 10
+    /// without a number [default: a file ends where it ends]
     #[arg(
         long,
         value_name = "SECONDS",
