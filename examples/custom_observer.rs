@@ -4,31 +4,32 @@
 //! cargo run --release --example custom_observer -- [INPUT]...
 //! ```
 
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
 use anyhow::Result;
 use divita::event::SessionEvent;
-use divita::observers::{Observer, Observers};
+use divita::observers::{Observer, Observers, Source};
 use divita::session::{Classification, Outcome, run};
 use divita_runtime::{Bundle, Event, Networks, Pipeline};
 use divita_video::session::SessionOptions;
 use divita_video::{Input, SourceInfo};
 
-/// Counts shots.
+/// Counts the shots of each input.
 #[derive(Default)]
-struct ShotCounter {
-    shots: usize,
-}
+struct ShotCounter(BTreeMap<usize, usize>);
 
 impl Observer for ShotCounter {
-    fn opened(&mut self, source: &SourceInfo) -> Result<()> {
-        self.shots = 0;
-        println!("{}: {} x {} pixels", source.name, source.width, source.height);
+    fn opened(&mut self, source: Source<'_>, info: &SourceInfo) -> Result<()> {
+        println!("{}: {} x {} pixels", source.input, info.width, info.height);
         Ok(())
     }
 
-    fn event(&mut self, source: &Input, event: &SessionEvent) -> Result<()> {
+    fn event(&mut self, source: Source<'_>, event: &SessionEvent) -> Result<()> {
+        let shots = self.0.entry(source.number).or_default();
         match event {
-            SessionEvent::Method(Event::Shot { .. }) => self.shots += 1,
-            SessionEvent::Method(Event::Result { .. }) => println!("{source}: {} shots", self.shots),
+            SessionEvent::Method(Event::Shot { .. }) => *shots += 1,
+            SessionEvent::Method(Event::Result { .. }) => println!("{}: {shots} shots", source.input),
             _ => {}
         }
         Ok(())
@@ -43,7 +44,7 @@ fn main() -> Result<()> {
     let bundle = Bundle::open("models/bundles/demo")?;
     let networks = Networks::prepare(&bundle, &[bundle.manifest().default_rate()], Default::default())?;
     let observers = Observers::from(vec![Box::<ShotCounter>::default() as Box<dyn Observer>]);
-    let outcome = run(&inputs, &SessionOptions::default(), observers, |source| {
+    let outcome = run(&inputs, &SessionOptions::default(), NonZeroUsize::MIN, observers, |source| {
         let pipeline = Pipeline::builder(&bundle).networks(&networks).build()?;
         Ok(Box::new(Classification::new(pipeline, source.live, None)))
     })?;

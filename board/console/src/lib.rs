@@ -1,4 +1,4 @@
-//! The edge of both programs: arguments, messages, the log, and files that appear whole.
+//! The edge of both programs: arguments, messages, the log, progress, and files that appear whole.
 
 pub mod arguments;
 mod error_line;
@@ -6,6 +6,7 @@ pub mod logging;
 mod message;
 pub mod owner;
 mod printable;
+pub mod progress;
 pub mod whole_file;
 
 pub use error_line::in_one_line;

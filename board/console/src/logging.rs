@@ -1,14 +1,20 @@
 //! Log messages on standard error, one line each.
 
-use std::io::Write;
+use std::io::{Write, stderr};
 
-use env_logger::{Builder, Env};
+use anstream::{AutoStream, ColorChoice};
+use env_logger::{Builder, Env, Target, WriteStyle};
 use log::LevelFilter;
 
 use crate::printable;
+use crate::progress::AboveBars;
 
 /// Starts the log. `filter` selects messages where `RUST_LOG` is not set, as in `warn,tract=error`.
 pub fn start(filter: &str) {
+    let style = match AutoStream::choice(&stderr()) {
+        ColorChoice::Never => WriteStyle::Never,
+        _ => WriteStyle::Always,
+    };
     Builder::from_env(Env::default().default_filter_or(filter))
         // The RTSP client writes addresses and requests, with what is secret in them.
         .filter_module("retina", LevelFilter::Error)
@@ -17,5 +23,7 @@ pub fn start(filter: &str) {
             // Messages contain file names and texts of devices.
             writeln!(out, "[{style}{:<5}{style:#}] {}", record.level(), printable(&record.args().to_string()))
         })
+        .target(Target::Pipe(Box::new(AboveBars)))
+        .write_style(style)
         .init();
 }

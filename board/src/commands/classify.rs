@@ -4,15 +4,14 @@ use std::num::NonZeroUsize;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use divita_console::{arguments, say};
 use divita_runtime::{BackbonePool, Networks, Pipeline, PipelineOptions};
-use divita_video::expansion::{Expansion, expand};
-use divita_video::registry::input_help;
-use divita_video::{Input, is_live_by_address};
+use divita_video::Input;
 
-use crate::misuse::Misuse;
 use crate::observers::{Observers, RunInfo};
-use crate::options::{BoardOptions, BundleOption, ExecutorOption, MethodOptions, OutputOptions, ReadingOptions};
+use crate::options::{
+    BoardOptions, BundleOption, ExecutorOption, InputOptions, MethodOptions, OutputOptions, ReadingOptions,
+    bundle_identity,
+};
 use crate::output::Content;
 use crate::session::Outcome;
 use crate::session::ladder::Ladder;
@@ -23,8 +22,8 @@ use crate::signals;
 ///
 /// With `--format jsonl`, also prints every shot and clip while the video plays.
 ///
-/// A live input (a camera or a stream) runs until --duration is over or Ctrl-C or SIGTERM comes,
-/// and is opened again when it fails. Only one live input at a time is supported.
+/// Several files are read at once (--jobs), and all live inputs. A live input (a camera or a stream)
+/// runs until --duration is over or Ctrl-C or SIGTERM comes, and is opened again when it fails.
 ///
 /// An input that fails does not stop the others. A damaged or stopped file is classified as far as
 /// it was read, and marked incomplete.
@@ -32,11 +31,12 @@ use crate::signals;
 #[command(after_help = "Examples:\n  \
     divita classify samples/sintel-trailer.mp4\n  \
     divita classify --fps 8 --format jsonl trailers/ > genres.jsonl\n  \
+    divita classify --format csv --output genres.csv --resume archive/\n  \
     divita classify --fps auto --duration 60 v4l2:///dev/video0\n  \
     ffmpeg -i film.mkv -f yuv4mpegpipe -pix_fmt yuv420p - | divita classify -")]
 pub struct Classify {
-    #[arg(value_name = "INPUT", required = true, help = input_help(), value_parser = arguments::input_parser())]
-    inputs: Vec<Input>,
+    #[command(flatten)]
+    inputs: InputOptions,
     #[command(flatten)]
     bundle: BundleOption,
     #[command(flatten)]
@@ -45,9 +45,6 @@ pub struct Classify {
     output: OutputOptions,
     #[command(flatten)]
     reading: ReadingOptions,
-    /// Skip the sub-folders of a folder
-    #[arg(long)]
-    no_recurse: bool,
     /// Number of latest snippets (of 30 clips each) that the result of a live input is a mean over
     #[arg(long, value_name = "N", default_value = "10")]
     latest: NonZeroUsize,
@@ -65,7 +62,6 @@ impl Classify {
 
     /// Classifies every input.
     pub fn run(&self) -> Result<Outcome> {
-        self.check_live_inputs()?;
         let reading = self.reading.session(signals::listen().context("cannot listen to signals")?);
         let mut bundle = self.bundle.open()?;
         self.method.set_borders(&mut bundle);
@@ -78,18 +74,20 @@ impl Classify {
         // One pool for all inputs. A single thread runs the networks itself.
         let others = NonZeroUsize::new(options.threads.get() - 1);
         let pool = others.map(|threads| BackbonePool::new(&networks, threads)).transpose()?;
-        let expansion = Expansion { recurse: !self.no_recurse, allowed: reading.allowed.clone() };
-        let expanded = expand(&self.inputs, &expansion);
-        expanded.report().iter().for_each(say);
-        let inputs: Vec<Input> = expanded.inputs.into_iter().map(|input| self.reading.apply(input)).collect();
+        let inputs = self.inputs.expand(&reading.allowed);
+        let inputs: Vec<Input> = inputs.into_iter().map(|input| self.reading.apply(input)).collect();
+        let jobs = self.inputs.jobs(options.threads);
+        let depends_on = [("bundle", bundle_identity(&bundle)), ("--executor", self.executor.name().to_owned())];
+        let depends_on = depends_on.into_iter().chain(self.method.dependencies(&rates));
         let observers = Observers::start(&RunInfo {
             inputs: &inputs,
             content: Content::Genres(bundle.manifest()),
             format: self.output.format(),
             output: self.output.path(),
+            resume: self.output.resume(depends_on.chain(self.reading.dependencies())),
         })?;
         let profile = self.board.profile();
-        session::run(&inputs, &reading, observers, |source| {
+        session::run(&inputs, &reading, jobs, observers, |source| {
             let ladder = (source.live && self.method.follows_load()).then(|| Ladder::new(rates.clone(), profile.fps));
             let pace = ladder.flatten().map(|ladder| Pace::new(ladder, &profile.ignored_zones));
             let rate = pace.as_ref().map_or(options.rate, |pace| pace.ladder().rate());
@@ -101,17 +99,5 @@ impl Classify {
             let pipeline = pipeline?;
             Ok(Box::new(Classification::new(pipeline, source.live, pace)))
         })
-    }
-
-    /// Refuses a second live input: the first one has no end, so the second would never be read.
-    fn check_live_inputs(&self) -> Result<()> {
-        let mut live = self.inputs.iter().filter(|input| is_live_by_address(input));
-        match (live.next(), live.next()) {
-            (Some(first), Some(second)) => Err(Misuse(format!(
-                "{second}: only one live input at a time is supported, and {first} is one; run another divita for this one"
-            ))
-            .into()),
-            _ => Ok(()),
-        }
     }
 }

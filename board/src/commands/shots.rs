@@ -4,29 +4,32 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use divita_console::arguments;
 use divita_runtime::sampler::WorkingRate;
 use divita_runtime::segmenter::{Segmentation, SegmenterOptions};
 use divita_runtime::shots::ShotSettings;
 use divita_runtime::shots::transition_network::TransitionNetwork;
 use divita_video::Input;
-use divita_video::registry::input_help;
 
 use crate::observers::{Observers, RunInfo};
-use crate::options::{BundlePlace, OutputOptions, ReadingOptions};
+use crate::options::{BundlePlace, InputOptions, OutputOptions, ReadingOptions, bundle_identity, processors};
 use crate::output::Content;
 use crate::session::Outcome;
 use crate::session::{self, ShotDetection};
 use crate::signals;
 
-/// Detect the shots of a video: where each begins and ends, and how it begins. Runs no networks.
+/// Detect the shots of videos: where each begins and ends, and how it begins. Runs no networks.
 ///
 /// Fades and black belong to no shot, so that one shot may end before the next begins. A live input
 /// (a camera or a stream) runs until --duration is over or Ctrl-C or SIGTERM comes.
+///
+/// Several files are read at once (--jobs). An input that fails does not stop the others.
 #[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    divita shots samples/sintel-trailer.mp4\n  \
+    divita shots --format csv --output shots.csv films/")]
 pub struct Shots {
-    #[arg(value_name = "INPUT", help = input_help(), value_parser = arguments::input_parser())]
-    input: Input,
+    #[command(flatten)]
+    inputs: InputOptions,
     #[command(flatten)]
     output: OutputOptions,
     #[command(flatten)]
@@ -45,23 +48,26 @@ impl Shots {
     /// Detects the shots.
     pub fn run(&self) -> Result<Outcome> {
         let reading = self.reading.session(signals::listen().context("cannot listen to signals")?);
-        let (shots, transitions) = match &self.bundle {
-            Some(path) => {
-                let bundle = BundlePlace::Path(path.clone()).open()?;
-                (bundle.manifest().shots, bundle.transitions().clone())
-            }
+        let bundle = self.bundle.clone().map(|path| BundlePlace::Path(path).open()).transpose()?;
+        let (shots, transitions) = match &bundle {
+            Some(bundle) => (bundle.manifest().shots, bundle.transitions().clone()),
             None => (ShotSettings::default(), TransitionNetwork::default()),
         };
         // Clips have no pictures here, so the rate does not matter: the lowest costs least.
         let rate = WorkingRate::ALL[0];
         let options = SegmenterOptions { rate, segmentation: Segmentation::Shot, shots, image: None, video: None };
-        let inputs = &[self.reading.apply(self.input.clone())];
+        let inputs = self.inputs.expand(&reading.allowed);
+        let inputs: Vec<Input> = inputs.into_iter().map(|input| self.reading.apply(input)).collect();
+        let detector = bundle.as_ref().map_or_else(|| "built-in".to_owned(), bundle_identity);
         let observers = Observers::start(&RunInfo {
-            inputs,
+            inputs: &inputs,
             content: Content::Shots,
             format: self.output.format(),
             output: self.output.path(),
+            resume: self.output.resume([("bundle", detector)].into_iter().chain(self.reading.dependencies())),
         })?;
-        session::run(inputs, &reading, observers, |_| Ok(Box::new(ShotDetection::new(options, transitions.clone()))))
+        session::run(&inputs, &reading, self.inputs.jobs(processors()), observers, |_| {
+            Ok(Box::new(ShotDetection::new(options, transitions.clone())))
+        })
     }
 }

@@ -7,10 +7,12 @@ mod progress;
 mod results;
 mod systemd;
 
-use anyhow::Result;
-use divita_video::{Input, SourceInfo};
+use std::collections::BTreeSet;
 
-pub use observer::{Observer, RunInfo, Status};
+use anyhow::Result;
+use divita_video::SourceInfo;
+
+pub use observer::{Observer, RunInfo, Source, Status};
 
 use crate::event::SessionEvent;
 
@@ -41,30 +43,45 @@ impl Observers {
         started.collect::<Result<_>>().map(Observers)
     }
 
+    /// Returns the numbers of the inputs whose results are there from an earlier run.
+    #[must_use]
+    pub fn finished(&self) -> BTreeSet<usize> {
+        self.0.iter().flat_map(|observer| observer.finished()).collect()
+    }
+
     /// Passes on that a session has opened its input.
     ///
     /// # Errors
     /// The first of an observer.
-    pub fn opened(&mut self, source: &SourceInfo) -> Result<()> {
-        self.0.iter_mut().try_for_each(|observer| observer.opened(source))
+    pub fn opened(&mut self, source: Source<'_>, info: &SourceInfo) -> Result<()> {
+        self.0.iter_mut().try_for_each(|observer| observer.opened(source, info))
     }
 
     /// Passes on an event.
     ///
     /// # Errors
     /// The first of an observer.
-    pub fn event(&mut self, source: &Input, event: &SessionEvent) -> Result<()> {
+    pub fn event(&mut self, source: Source<'_>, event: &SessionEvent) -> Result<()> {
         self.0.iter_mut().try_for_each(|observer| observer.event(source, event))
     }
 
     /// Passes on what a session does.
-    pub fn status(&mut self, status: Status) {
-        self.0.iter_mut().for_each(|observer| observer.status(status));
+    pub fn status(&mut self, source: Source<'_>, status: Status) {
+        self.0.iter_mut().for_each(|observer| observer.status(source, status));
     }
 
-    /// Passes on that the session has ended.
-    pub fn closed(&mut self, succeeded: bool) {
-        self.0.iter_mut().for_each(|observer| observer.closed(succeeded));
+    /// Passes on that a session has ended.
+    ///
+    /// # Errors
+    /// The first of an observer.
+    pub fn closed(&mut self, source: Source<'_>, succeeded: bool) -> Result<()> {
+        self.0.iter_mut().try_for_each(|observer| observer.closed(source, succeeded))
+    }
+
+    /// Returns the number of bytes that the observers hold back.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.0.iter().map(|observer| observer.held_bytes()).sum()
     }
 
     /// Ends the run.

@@ -7,7 +7,7 @@ use divita_runtime::frame::Timestamp;
 use divita_video::{Input, SourceInfo};
 
 use crate::event::SessionEvent;
-use crate::output::{Content, Format};
+use crate::output::{Content, Dependencies, Format};
 
 /// Facts of a run that its observers need before the first session.
 pub struct RunInfo<'a> {
@@ -19,15 +19,24 @@ pub struct RunInfo<'a> {
     pub format: &'static Format,
     /// File of the results; standard output without one.
     pub output: Option<&'a Path>,
+    /// What the results depend on besides the inputs, if the run can be resumed.
+    pub resume: Option<Dependencies>,
 }
 
-/// What a session does between events.
+/// The source of a session: one of the inputs of the run.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// Number of the input among those of the run, from 0.
+    pub number: usize,
+    /// The input.
+    pub input: &'a Input,
+}
+
+/// What a session does between events. It is told at most about twenty times a second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Status {
-    /// A frame of this presentation time was read.
-    Read(Timestamp),
-    /// A frame was processed.
-    Processed,
+    /// A frame of this presentation time was processed.
+    Processed(Timestamp),
     /// A live source gave nothing for a tenth of a second.
     Idle,
     /// The session stops on request.
@@ -35,25 +44,41 @@ pub enum Status {
 }
 
 /// Receives what happens in the sessions of a run. Errors end the run.
+///
+/// Several sessions run at once. The calls about one source come in order, those about different
+/// sources in any order.
 pub trait Observer {
+    /// Returns the numbers of the inputs that need no session, because the observer has their
+    /// results from an earlier run.
+    fn finished(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
     /// A session has opened its input.
-    fn opened(&mut self, source: &SourceInfo) -> Result<()> {
-        let _ = source;
+    fn opened(&mut self, source: Source<'_>, info: &SourceInfo) -> Result<()> {
+        let _ = (source, info);
         Ok(())
     }
 
     /// Something happened in the session of `source`, which may not have been opened.
-    fn event(&mut self, source: &Input, event: &SessionEvent) -> Result<()>;
+    fn event(&mut self, source: Source<'_>, event: &SessionEvent) -> Result<()>;
 
     /// The session goes on.
-    fn status(&mut self, status: Status) {
-        let _ = status;
+    fn status(&mut self, source: Source<'_>, status: Status) {
+        let _ = (source, status);
     }
 
     /// The session has ended; `succeeded` tells whether its input was read as far as the user
     /// asked.
-    fn closed(&mut self, succeeded: bool) {
-        let _ = succeeded;
+    fn closed(&mut self, source: Source<'_>, succeeded: bool) -> Result<()> {
+        let _ = (source, succeeded);
+        Ok(())
+    }
+
+    /// Returns the number of bytes that the observer holds back until other sessions have ended.
+    /// While there are too many, no further session begins.
+    fn held_bytes(&self) -> usize {
+        0
     }
 
     /// The run has ended.

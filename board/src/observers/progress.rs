@@ -1,50 +1,69 @@
-//! The progress of a session: a bar on a terminal, and log messages about the input.
+//! The progress of a run and of its sessions: bars on a terminal, and log messages about inputs.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use anyhow::Result;
 use divita_console::printable;
+use divita_console::progress::Bar;
 use divita_runtime::event::Event;
 use divita_runtime::frame::Timestamp;
-use divita_video::{Input, SourceInfo};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use divita_video::SourceInfo;
 
-use super::observer::{Observer, RunInfo, Status};
+use super::observer::{Observer, RunInfo, Source, Status};
 use crate::event::{InputEvent, LiveState, SessionEvent};
 
-/// Draws a bar on standard error for each session.
-#[derive(Default)]
+/// Steps of a run's bar for each input.
+const STEPS: u64 = 1000;
+
+/// Draws a bar on standard error for each session, and one for the run above them.
 struct Progress {
-    /// The bar of the open session.
-    bar: Option<Bar>,
+    /// The bar of the run, unless it has a single input.
+    run: Option<Bar>,
+    /// Number of inputs, and of those that are done.
+    inputs: usize,
+    done: usize,
+    /// The bars of the open sessions.
+    sessions: BTreeMap<usize, Bar>,
 }
 
-/// A bar over the presentation time of an input. It is removed from the terminal when dropped.
-struct Bar(ProgressBar);
-
-/// Starts without a bar.
+/// Starts without a session.
 #[expect(clippy::unnecessary_wraps, reason = "the signature of the table of observers")]
-pub(super) fn start(_: &RunInfo<'_>) -> Result<Option<Box<dyn Observer>>> {
-    Ok(Some(Box::<Progress>::default()))
+pub(super) fn start(run: &RunInfo<'_>) -> Result<Option<Box<dyn Observer>>> {
+    let inputs = run.inputs.len();
+    let bar = || Bar::new(Some(inputs as u64 * STEPS), "{prefix} [{wide_bar}] {eta} left");
+    let run = (inputs > 1).then(bar);
+    Ok(Some(Box::new(Progress { run, inputs, done: 0, sessions: BTreeMap::new() })))
+}
+
+impl Progress {
+    /// Shows how far the run is: the inputs that are done, and its share of each that is not.
+    fn update_run(&self) {
+        let Some(run) = &self.run else { return };
+        let share = |bar: &Bar| bar.length().map_or(0, |length| bar.position().min(length) * STEPS / length.max(1));
+        run.set_position(self.done as u64 * STEPS + self.sessions.values().map(share).sum::<u64>());
+        run.set_prefix(format!("{} of {}", self.done, self.inputs));
+    }
 }
 
 impl Observer for Progress {
-    fn opened(&mut self, source: &SourceInfo) -> Result<()> {
-        self.bar = Some(Bar::new(source));
+    fn opened(&mut self, source: Source<'_>, info: &SourceInfo) -> Result<()> {
+        self.sessions.insert(source.number, bar(info));
+        self.update_run();
         Ok(())
     }
 
-    fn event(&mut self, source: &Input, event: &SessionEvent) -> Result<()> {
-        let Some(Bar(bar)) = &self.bar else { return Ok(()) };
+    fn event(&mut self, source: Source<'_>, event: &SessionEvent) -> Result<()> {
         match event {
             SessionEvent::Method(Event::Genres { probabilities, .. }) => {
-                if let Some((label, value)) = probabilities.ranked().first() {
+                if let Some(bar) = self.sessions.get(&source.number)
+                    && let Some((label, value)) = probabilities.ranked().first()
+                {
                     bar.set_message(printable(&format!("{label} {value:.2}")).into_owned());
                 }
             }
             SessionEvent::Input(event) => {
                 if let Some(line) = event.line() {
-                    bar.suspend(|| log::log!(level(event), "{source}: {line}"));
+                    log::log!(level(event), "{}: {line}", source.input);
                 }
             }
             SessionEvent::Method(_) => {}
@@ -52,14 +71,22 @@ impl Observer for Progress {
         Ok(())
     }
 
-    fn status(&mut self, status: Status) {
-        if let (Status::Read(time), Some(Bar(bar))) = (status, &self.bar) {
+    fn status(&mut self, source: Source<'_>, status: Status) {
+        if let (Status::Processed(time), Some(bar)) = (status, self.sessions.get(&source.number)) {
             bar.set_position(milliseconds(time));
+            self.update_run();
         }
     }
 
-    fn closed(&mut self, _: bool) {
-        self.bar = None;
+    fn closed(&mut self, source: Source<'_>, _: bool) -> Result<()> {
+        let had_session = self.sessions.remove(&source.number).is_some();
+        self.done += 1;
+        self.update_run();
+        // Inputs of an earlier run say nothing of the time that the others take.
+        if let Some(run) = self.run.as_ref().filter(|_| !had_session) {
+            run.reset_eta();
+        }
+        Ok(())
     }
 }
 
@@ -72,36 +99,16 @@ fn level(event: &InputEvent) -> log::Level {
     }
 }
 
-impl Bar {
-    fn new(source: &SourceInfo) -> Self {
-        let bar = match source.duration {
-            Some(duration) => ProgressBar::new(milliseconds(duration)),
-            None => ProgressBar::no_length(),
-        };
-        // Hidden where standard error is no terminal.
-        bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        let template = match source.duration {
-            Some(_) => "{prefix} [{wide_bar}] {percent:>3} %  {msg}  {eta} left",
-            None => "{prefix} {spinner} {elapsed}  {msg}",
-        };
-        // The templates are constants: they parse.
-        bar.set_style(
-            ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar()).progress_chars("=> "),
-        );
-        let name = source.name.rsplit('/').next().unwrap_or(&source.name);
-        bar.set_prefix(printable(name).into_owned());
-        // It takes a thread, which a bar that nobody sees does not need.
-        if !bar.is_hidden() {
-            bar.enable_steady_tick(Duration::from_millis(200));
-        }
-        Bar(bar)
-    }
-}
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
-    }
+/// Draws a bar over the presentation time of an input.
+fn bar(info: &SourceInfo) -> Bar {
+    let template = match info.duration {
+        Some(_) => "{prefix} [{wide_bar}] {percent:>3} %  {msg}  {eta} left",
+        None => "{prefix} {spinner} {elapsed}  {msg}",
+    };
+    let bar = Bar::new(info.duration.map(milliseconds), template);
+    let name = info.name.rsplit('/').next().unwrap_or(&info.name);
+    bar.set_prefix(printable(name).into_owned());
+    bar
 }
 
 fn milliseconds(time: Timestamp) -> u64 {

@@ -6,8 +6,10 @@
 //! The watchdog catches a program that hangs: a network that does not return, a driver that does
 //! not answer. So no timer triggers it. A processed frame does, and so does a turn of the session
 //! loop while a live source is known to be away: a restart would not plug in a camera. A source
-//! that was due back and reports nothing does not count as away.
+//! that was due back and reports nothing does not count as away. With several sources, each has to
+//! be alive.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
 use std::os::linux::net::SocketAddrExt;
@@ -18,9 +20,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use divita_console::printable;
 use divita_runtime::event::Event;
-use divita_video::{Input, SourceInfo};
+use divita_video::SourceInfo;
 
-use super::observer::{Observer, RunInfo, Status};
+use super::observer::{Observer, RunInfo, Source, Status};
 use crate::event::{InputEvent, LiveState, SessionEvent};
 
 /// Maximum time in which a source is opened and gives its first picture or fails. Longer than the
@@ -56,20 +58,21 @@ pub(super) fn start(_: &RunInfo<'_>) -> Result<Option<Box<dyn Observer>>> {
 
 impl Observer for Service {
     /// The service is up once its first input is open.
-    fn opened(&mut self, source: &SourceInfo) -> Result<()> {
+    fn opened(&mut self, source: Source<'_>, info: &SourceInfo) -> Result<()> {
         let ready = if self.is_ready { "" } else { "READY=1\n" };
         self.is_ready = true;
-        self.send(&format!("{ready}STATUS={}\n", one_line(&source.name)));
-        self.watchdog.opening(self.started.elapsed(), Duration::ZERO);
+        self.send(&format!("{ready}STATUS={}\n", one_line(&info.name)));
+        self.watchdog.opening(source.number, self.started.elapsed(), Duration::ZERO);
         Ok(())
     }
 
-    fn event(&mut self, source: &Input, event: &SessionEvent) -> Result<()> {
+    fn event(&mut self, source: Source<'_>, event: &SessionEvent) -> Result<()> {
         match event {
             SessionEvent::Input(InputEvent::Live { state: LiveState::Waiting, retry_s, .. }) => {
-                self.watchdog.opening(self.started.elapsed(), Duration::from_secs_f64(retry_s.unwrap_or(0.0)));
+                let pause = Duration::from_secs_f64(retry_s.unwrap_or(0.0));
+                self.watchdog.opening(source.number, self.started.elapsed(), pause);
             }
-            SessionEvent::Input(InputEvent::Live { .. }) => self.watchdog.opened(),
+            SessionEvent::Input(InputEvent::Live { .. }) => self.watchdog.opened(source.number),
             _ => {}
         }
         let line = match event {
@@ -80,18 +83,22 @@ impl Observer for Service {
             SessionEvent::Input(event) => event.line(),
         };
         if let Some(line) = line {
-            self.send(&format!("STATUS={}\n", one_line(&format!("{source}: {line}"))));
+            self.send(&format!("STATUS={}\n", one_line(&format!("{}: {line}", source.input))));
         }
         Ok(())
     }
 
-    fn status(&mut self, status: Status) {
+    fn status(&mut self, source: Source<'_>, status: Status) {
         match status {
-            Status::Read(_) => {}
-            Status::Processed => self.trigger(true),
-            Status::Idle => self.trigger(false),
+            Status::Processed(_) => self.trigger(source, true),
+            Status::Idle => self.trigger(source, false),
             Status::Stopping => self.send(STOPPING),
         }
+    }
+
+    fn closed(&mut self, source: Source<'_>, _: bool) -> Result<()> {
+        self.watchdog.closed(source.number);
+        Ok(())
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
@@ -104,8 +111,8 @@ impl Observer for Service {
 const STOPPING: &str = "STOPPING=1\n";
 
 impl Service {
-    fn trigger(&mut self, processed: bool) {
-        if self.watchdog.is_due(self.started.elapsed(), processed) {
+    fn trigger(&mut self, source: Source<'_>, processed: bool) {
+        if self.watchdog.is_due(source.number, self.started.elapsed(), processed) {
             self.send("WATCHDOG=1\n");
         }
     }
@@ -131,32 +138,56 @@ struct Watchdog {
     every: Option<Duration>,
     /// Time of the last trigger.
     last: Option<Duration>,
+    /// The open sessions.
+    sessions: BTreeMap<usize, Liveness>,
+}
+
+/// Whether a session is alive.
+#[derive(Debug, Default)]
+struct Liveness {
     /// Time until which the source may give nothing; `None` while it gives pictures.
     quiet: Option<Duration>,
+    /// Time of the last frame.
+    processed: Option<Duration>,
+}
+
+impl Liveness {
+    /// Returns whether a frame came in the time `within` before `now`, or none can come.
+    fn is_alive(&self, now: Duration, within: Duration) -> bool {
+        self.processed.is_some_and(|last| now < last + within) || self.quiet.is_some_and(|until| now < until)
+    }
 }
 
 impl Watchdog {
     fn new(limit: Option<Duration>) -> Self {
-        Watchdog { every: limit.map(|limit| limit / 4), last: None, quiet: None }
+        Watchdog { every: limit.map(|limit| limit / 4), last: None, sessions: BTreeMap::new() }
     }
 
-    fn opening(&mut self, now: Duration, pause: Duration) {
-        self.quiet = Some(now + pause + OPENING);
+    fn opening(&mut self, session: usize, now: Duration, pause: Duration) {
+        self.sessions.entry(session).or_default().quiet = Some(now + pause + OPENING);
     }
 
-    fn opened(&mut self) {
-        self.quiet = None;
+    fn opened(&mut self, session: usize) {
+        self.sessions.entry(session).or_default().quiet = None;
     }
 
-    /// Returns whether to trigger it at `now`, after a frame was `processed` or nothing came.
-    fn is_due(&mut self, now: Duration, processed: bool) -> bool {
+    fn closed(&mut self, session: usize) {
+        self.sessions.remove(&session);
+    }
+
+    /// Returns whether to trigger it at `now`, after `session` processed a frame or got nothing.
+    fn is_due(&mut self, session: usize, now: Duration, processed: bool) -> bool {
         let Some(every) = self.every else { return false };
-        let alive = processed || self.quiet.is_some_and(|until| now < until);
-        let due = self.last.is_none_or(|last| now >= last + every);
-        if alive && due {
+        let liveness = self.sessions.entry(session).or_default();
+        if processed {
+            liveness.processed = Some(now);
+        }
+        let due = self.last.is_none_or(|last| now >= last + every)
+            && self.sessions.values().all(|session| session.is_alive(now, every));
+        if due {
             self.last = Some(now);
         }
-        alive && due
+        due
     }
 }
 
@@ -201,7 +232,7 @@ mod tests {
 
     /// The seconds, of the first `until`, at which it is fed when it is looked at every second.
     fn fed(watchdog: &mut Watchdog, seconds: std::ops::Range<u32>, processed: bool) -> Vec<u32> {
-        seconds.filter(|&second| watchdog.is_due(second * SECOND, processed)).collect()
+        seconds.filter(|&second| watchdog.is_due(0, second * SECOND, processed)).collect()
     }
 
     #[test]
@@ -219,14 +250,30 @@ mod tests {
         // Unplugged, and tried again every half minute, for as long as it takes.
         for attempt in 0..20 {
             let start = 100 + 30 * attempt;
-            watchdog.opening(start * SECOND, 30 * SECOND);
+            watchdog.opening(0, start * SECOND, 30 * SECOND);
             assert_eq!(fed(&mut watchdog, start..start + 30, false).len(), 3, "attempt {attempt}");
         }
         // The last attempt never returned.
         assert_eq!(fed(&mut watchdog, 700..2000, false).last(), Some(&750));
-        watchdog.opening(2000 * SECOND, SECOND);
-        watchdog.opened();
+        watchdog.opening(0, 2000 * SECOND, SECOND);
+        watchdog.opened(0);
         assert!(fed(&mut watchdog, 2000..2100, false).is_empty());
+    }
+
+    #[test]
+    fn a_source_that_hangs_is_not_hidden_by_one_that_runs() {
+        let mut watchdog = Watchdog::new(Some(20 * SECOND));
+        watchdog.opening(1, Duration::ZERO, Duration::ZERO);
+        watchdog.opened(1);
+        assert!(fed(&mut watchdog, 0..100, true).is_empty());
+        // A frame of the other source a second is as good as a hundred.
+        let both = (100..121).filter(|&second| {
+            let other = watchdog.is_due(1, second * SECOND, true);
+            other | watchdog.is_due(0, second * SECOND, true)
+        });
+        assert_eq!(both.collect::<Vec<_>>(), [100, 105, 110, 115, 120]);
+        watchdog.closed(1);
+        assert_eq!(fed(&mut watchdog, 121..131, true), [125, 130]);
     }
 
     #[test]

@@ -13,8 +13,8 @@ const MAX_THREADS: usize = 256;
 /// The options of the board.
 #[derive(Args)]
 pub struct BoardOptions {
-    /// Number of threads: one decodes and detects shots, the others run networks. Results do not
-    /// depend on it [default: the profile's, at most the number of processors]
+    /// Number of threads: one decodes and detects shots, the others run networks. With --jobs, the
+    /// files share those. Results do not depend on it [default: the profile's, at most the number of processors]
     #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<NonZeroUsize>,
     /// Board, which sets threads, processors and the first rate of `--fps auto`; `auto` asks the
@@ -33,8 +33,7 @@ impl BoardOptions {
     /// Returns the number of threads.
     #[must_use]
     pub fn threads(&self) -> NonZeroUsize {
-        let processors = available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        self.threads.unwrap_or(self.profile.threads.min(processors))
+        self.threads.unwrap_or(self.profile.threads.min(processors()))
     }
 
     /// Keeps this thread, and those that it starts, on the processors of the profile. Logs a
@@ -52,6 +51,12 @@ impl BoardOptions {
     }
 }
 
+/// Returns the number of processors that the program may use.
+#[must_use]
+pub fn processors() -> NonZeroUsize {
+    available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
 /// Finds a profile by its name.
 fn find_profile(name: &str) -> Result<&'static Profile, String> {
     let found = if name == "auto" { Machine::detect().profile() } else { profile::find(name) };
@@ -60,7 +65,7 @@ fn find_profile(name: &str) -> Result<&'static Profile, String> {
 }
 
 /// Parses a number of threads.
-fn threads(text: &str) -> Result<NonZeroUsize, String> {
+pub(super) fn threads(text: &str) -> Result<NonZeroUsize, String> {
     let is_valid = |threads: &NonZeroUsize| threads.get() <= MAX_THREADS;
     text.parse().ok().filter(is_valid).ok_or_else(|| format!("choose 1 to {MAX_THREADS}"))
 }

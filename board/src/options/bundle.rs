@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use divita_console::{printable, say};
-use divita_runtime::bundle::{Bundle, MANIFEST_FILE};
+use divita_runtime::bundle::{Bundle, FileEntry, MANIFEST_FILE};
 
 /// The demo bundle in a checkout of the project.
 const SHIPPED: &str = "models/bundles/demo";
@@ -107,4 +107,12 @@ impl fmt::Display for BundlePlace {
             BundlePlace::BuiltIn => f.write_str("built into the program"),
         }
     }
+}
+
+/// Returns the name of `bundle` and the start of its manifest's sum, which covers every file.
+#[must_use]
+pub fn bundle_identity(bundle: &Bundle) -> String {
+    // A manifest that was read can be written.
+    let manifest = serde_json::to_vec(bundle.manifest()).unwrap_or_default();
+    format!("{}, {:.16}", bundle.manifest().name, FileEntry::from_data(&manifest).sha256)
 }

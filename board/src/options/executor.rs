@@ -23,6 +23,12 @@ pub struct ExecutorOption {
 }
 
 impl ExecutorOption {
+    /// Returns the name of the chosen executor.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.executor
+    }
+
     /// Returns the chosen executor.
     ///
     /// # Errors

@@ -86,6 +86,17 @@ impl MethodOptions {
         }
     }
 
+    /// Returns what results depend on, with its names; `rates` are those of the bundle.
+    #[must_use]
+    pub fn dependencies(&self, rates: &[WorkingRate]) -> [(&'static str, String); 3] {
+        let rates: Vec<String> = rates.iter().map(|rate| rate.fps().to_string()).collect();
+        [
+            ("--fps", rates.join(",")),
+            ("--segmentation", format!("{:?}", self.segmentation).to_lowercase()),
+            ("--borders", self.borders.map_or("default", Borders::name).to_owned()),
+        ]
+    }
+
     /// Returns the options of a pipeline of `threads` threads that starts at the highest of
     /// `rates`.
     pub fn pipeline(&self, rates: &[WorkingRate], threads: NonZeroUsize) -> PipelineOptions {

@@ -3,13 +3,15 @@
 mod board;
 mod bundle;
 mod executor;
+mod inputs;
 mod method;
 mod output;
 mod reading;
 
-pub use board::BoardOptions;
-pub use bundle::{BundleOption, BundlePlace};
+pub use board::{BoardOptions, processors};
+pub use bundle::{BundleOption, BundlePlace, bundle_identity};
 pub use executor::ExecutorOption;
+pub use inputs::InputOptions;
 pub use method::MethodOptions;
 pub use output::OutputOptions;
 pub use reading::ReadingOptions;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
-use crate::output::{Format, find_format, formats};
+use crate::output::{Dependencies, Format, find_format, formats};
 
 /// The options of the results.
 #[derive(Args)]
@@ -17,6 +17,10 @@ pub struct OutputOptions {
     /// input gives a result
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Skip the files that an earlier run of the same command finished. They are kept in
+    /// FILE.resume while the command runs and afterwards; a file that has changed is read again
+    #[arg(long, requires = "output")]
+    resume: bool,
 }
 
 impl OutputOptions {
@@ -30,6 +34,16 @@ impl OutputOptions {
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.output.as_deref()
+    }
+
+    /// Returns what the results depend on, if the run can be resumed: `names` with values, the form
+    /// and the program.
+    #[must_use]
+    pub fn resume<N: Into<String>>(&self, names: impl IntoIterator<Item = (N, String)>) -> Option<Dependencies> {
+        let own = [("format", self.format.name), ("version", env!("CARGO_PKG_VERSION"))];
+        let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let names = names.into_iter().map(|(name, value)| (name.into(), value));
+        self.resume.then(|| names.chain(own).collect())
     }
 }
 

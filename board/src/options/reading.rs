@@ -47,6 +47,17 @@ impl ReadingOptions {
         input.with_playback(Playback { track: self.track, exact: self.exact, follow: self.follow })
     }
 
+    /// Returns what results depend on, with its names.
+    #[must_use]
+    pub fn dependencies(&self) -> [(&'static str, String); 3] {
+        let number = |number: Option<String>| number.unwrap_or_else(|| "default".to_owned());
+        [
+            ("--duration", number(self.duration.map(|seconds| seconds.to_string()))),
+            ("--track", number(self.track.map(|track| track.to_string()))),
+            ("--exact", self.exact.to_string()),
+        ]
+    }
+
     /// Returns the options of a session that ends when `stop` is asked to.
     #[must_use]
     pub fn session(&self, stop: Stop) -> SessionOptions {

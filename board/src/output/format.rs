@@ -27,6 +27,8 @@ pub enum Content<'a> {
 }
 
 /// Turns events into text, with line ends. What has no place in the form is an empty text.
+///
+/// Events of several sources come in any order.
 pub trait ResultWriter {
     /// Returns the text above all results.
     ///
@@ -36,9 +38,9 @@ pub trait ResultWriter {
         Ok(String::new())
     }
 
-    /// Returns the text above the results of one input.
-    fn opened(&mut self, source: &SourceInfo) -> String {
-        let _ = source;
+    /// Returns the text above the results of `source`.
+    fn opened(&mut self, source: &str, info: &SourceInfo) -> String {
+        let _ = (source, info);
         String::new()
     }
 

@@ -4,12 +4,16 @@
 
 mod csv;
 mod format;
+mod in_order;
+mod journal;
 mod jsonl;
 mod link;
 mod sink;
 mod table;
 
 pub use format::{Content, Format, ResultWriter};
+pub use in_order::InOrder;
+pub use journal::{Dependencies, Finished, Journal, Stamp};
 pub use sink::Sink;
 
 /// Every form of results, the default first.

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use divita_console::{printable, say};
+use divita_console::{printable, progress, say};
 
 use super::link;
 use divita_console::whole_file::WholeFile;
@@ -52,6 +52,17 @@ impl Sink {
         Ok(Sink::File { partial: BufWriter::new(partial), path: path.to_owned() })
     }
 
+    /// Returns the path of the file.
+    ///
+    /// # Errors
+    /// When the output is no file.
+    pub fn file(&self) -> Result<&Path> {
+        match self {
+            Sink::File { path, .. } => Ok(path),
+            _ => bail!("--resume needs an ordinary file as --output"),
+        }
+    }
+
     /// Writes one result: `text` with its line ends.
     ///
     /// # Errors
@@ -64,7 +75,13 @@ impl Sink {
             Sink::Standard(out) => {
                 // Only on a terminal: programs want the names of CSV unchanged.
                 let lines = || text.split('\n').map(printable).collect::<Vec<_>>().join("\n");
-                let text = if out.is_terminal() { lines() } else { text.to_owned() };
+                let text = match out.is_terminal() {
+                    true => {
+                        progress::clear();
+                        lines()
+                    }
+                    false => text.to_owned(),
+                };
                 let mut out = out.lock();
                 out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write the results")
             }

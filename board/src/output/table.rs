@@ -1,7 +1,7 @@
 //! Tables for people.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::mem;
 
 use anyhow::Result;
 use divita_console::printable;
@@ -17,49 +17,80 @@ pub(super) const FORMAT: Format = Format {
     name: "table",
     help: "For people",
     writer: |content| match content {
-        Content::Genres(_) => Box::new(Results { is_live: false }),
-        Content::Shots => Box::new(Shots),
+        Content::Genres(_) => Box::new(Results(LiveShots::default())),
+        Content::Shots => Box::new(Shots(LiveShots::default())),
     },
 };
 
 /// Writes results, and the shots of a live input as they end.
-struct Results {
-    /// Whether the events are those of a live input.
-    is_live: bool,
-}
+struct Results(LiveShots);
 
 /// Writes shots.
-struct Shots;
+struct Shots(LiveShots);
+
+/// The shots of live inputs, whose lines stand among each other.
+#[derive(Default)]
+struct LiveShots {
+    /// The live inputs.
+    sources: BTreeSet<String>,
+    /// The one that the last heading is of.
+    last: Option<String>,
+}
+
+impl LiveShots {
+    fn opened(&mut self, source: &str, info: &SourceInfo) {
+        if info.live {
+            self.sources.insert(source.to_owned());
+        }
+    }
+
+    /// Returns the line of a shot of a live input, or that it is connected, under a heading that
+    /// names it. An empty text for other events.
+    fn event(&mut self, source: &str, event: &SessionEvent) -> String {
+        let line = match event {
+            SessionEvent::Input(InputEvent::Live { state: LiveState::Connected, .. }) => String::new(),
+            SessionEvent::Method(event @ Event::Shot { .. }) => shot(event),
+            _ => return String::new(),
+        };
+        if !self.sources.contains(source) {
+            return String::new();
+        }
+        let is_same = self.last.replace(source.to_owned()).is_some_and(|last| last == source);
+        if is_same { line } else { shot_heading(source) + &line }
+    }
+}
 
 impl ResultWriter for Results {
+    fn opened(&mut self, source: &str, info: &SourceInfo) -> String {
+        self.0.opened(source, info);
+        String::new()
+    }
+
     fn event(&mut self, source: &str, event: &SessionEvent) -> Result<String> {
-        let connected = |state: &LiveState| *state == LiveState::Connected;
         Ok(match event {
-            SessionEvent::Input(InputEvent::Live { state, .. })
-                if connected(state) && !mem::replace(&mut self.is_live, true) =>
-            {
-                shot_heading(source)
-            }
-            SessionEvent::Method(event @ Event::Shot { .. }) if self.is_live => shot(event),
             SessionEvent::Method(event @ Event::Result { .. }) => {
-                self.is_live = false;
+                if self.0.sources.contains(source) {
+                    self.0.last = None;
+                }
                 result(source, event)
             }
-            _ => String::new(),
+            event => self.0.event(source, event),
         })
     }
 }
 
 impl ResultWriter for Shots {
-    fn opened(&mut self, source: &SourceInfo) -> String {
-        shot_heading(&source.name)
+    fn opened(&mut self, source: &str, info: &SourceInfo) -> String {
+        self.0.opened(source, info);
+        if info.live { String::new() } else { shot_heading(&info.name) }
     }
 
-    fn event(&mut self, _: &str, event: &SessionEvent) -> Result<String> {
-        match event {
-            SessionEvent::Method(event) => Ok(shot(event)),
-            SessionEvent::Input(_) => Ok(String::new()),
-        }
+    fn event(&mut self, source: &str, event: &SessionEvent) -> Result<String> {
+        Ok(match event {
+            event if self.0.sources.contains(source) => self.0.event(source, event),
+            SessionEvent::Method(event) => shot(event),
+            SessionEvent::Input(_) => String::new(),
+        })
     }
 }
 

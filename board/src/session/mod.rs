@@ -1,30 +1,38 @@
-//! Sessions: the inputs of a command, one after the other, each read by one loop and watched by
-//! observers.
+//! Sessions: the inputs of a run, several at once, each read by one loop and watched by observers.
 //!
 //! ```text
-//! inputs ──► Session ──frames──► Method ──events──► Observers
+//! inputs ──► workers: Session ──frames──► Method ──events──► Observers
 //! ```
+//!
+//! Workers are threads. The observers are called on the thread that started the run.
 
 mod classification;
 pub mod ladder;
 mod method;
 mod pace;
 mod shot_detection;
+mod worker;
 
-use anyhow::{Error, Result, anyhow};
+use std::num::NonZeroUsize;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+use anyhow::{Context, Result};
 use divita_console::{in_one_line, say};
-use divita_runtime::frame::Frame;
-use divita_runtime::pipeline::PipelineError;
-use divita_video::session::{Consumer, Ending, Progress, Session, SessionOptions, SourceChange};
-use divita_video::{Input, Loss, SourceInfo};
+use divita_video::session::SessionOptions;
+use divita_video::{Input, SourceInfo};
 
 pub use classification::Classification;
 pub use method::Method;
 pub use pace::Pace;
 pub use shot_detection::ShotDetection;
 
-use crate::event::{InputEvent, SessionEvent};
-use crate::observers::{Observers, Status};
+use crate::event::InputEvent;
+use crate::observers::{Observers, Source};
+use worker::{Failure, Report, Work};
+
+/// Reports of workers that wait for the observers. A slow output slows the workers down.
+const MAX_REPORTS: usize = 1024;
 
 /// How a run of sessions or a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,165 +44,86 @@ pub enum Outcome {
     SomeFailed,
 }
 
-/// Runs a session for each of `inputs` and ends the observers.
+/// Runs a session for each of `inputs`, at most `jobs` files and any number of live inputs at once,
+/// and ends the observers.
 ///
 /// `method` makes the method of an input that was opened. An input that fails does not stop the
 /// others. The request to stop ends the run.
 ///
 /// # Errors
-/// Those of the observers, such as an output that cannot be written.
+/// Those of the observers, such as an output that cannot be written, and that no thread can be
+/// started.
 pub fn run(
     inputs: &[Input],
     options: &SessionOptions,
+    jobs: NonZeroUsize,
     mut observers: Observers,
-    mut method: impl FnMut(&SourceInfo) -> Result<Box<dyn Method>>,
+    method: impl Fn(&SourceInfo) -> Result<Box<dyn Method>> + Sync,
 ) -> Result<Outcome> {
-    let mut outcome = Outcome::Done;
-    let mut has_seen_live = false;
-    for (at, input) in inputs.iter().enumerate() {
-        let read = read(input, options, &mut observers, &mut method, &mut has_seen_live);
-        observers.closed(read.is_ok());
-        match read {
-            Ok(()) => {}
-            Err(Failure::Output(error)) => return Err(error),
-            Err(Failure::Stopped) => {
-                say(format_args!("error: {input}: stopped before its end"));
-                outcome = Outcome::SomeFailed;
-            }
-            Err(Failure::Input(error)) => {
-                let message = in_one_line(&error);
-                say(format_args!("error: {input}: {message}"));
-                observers.event(input, &InputEvent::Error { message }.into())?;
-                outcome = Outcome::SomeFailed;
+    let finished = observers.finished();
+    let work = Work::new(inputs, options, |number| finished.contains(&number), method);
+    let source = |number: usize| Source { number, input: &inputs[number] };
+    finished.iter().try_for_each(|number| observers.closed(source(*number), true))?;
+    let outcome = thread::scope(|scope| {
+        let (send, reports) = sync_channel(MAX_REPORTS);
+        for started in 0..jobs.get().min(work.left()) {
+            match work.start(scope, send.clone()) {
+                Err(error) if started == 0 => return Err(error).context("cannot start a thread for an input"),
+                // The others do its work.
+                _ => {}
             }
         }
-        if options.stop.is_asked() {
-            let left = inputs.len() - at - 1;
-            if left > 0 {
-                say(format_args!("error: stopped: {left} of {} inputs were not begun", inputs.len()));
-                outcome = Outcome::SomeFailed;
+        drop(send);
+        let mut outcome = Outcome::Done;
+        for (number, report) in reports {
+            let source = source(number);
+            let observed = match report {
+                Report::Opened(info) => observers.opened(source, &info),
+                Report::Event(event) => observers.event(source, &event),
+                Report::Status(status) => {
+                    observers.status(source, status);
+                    Ok(())
+                }
+                Report::Closed(read) => close(&mut observers, source, read, &mut outcome),
+            };
+            if let Err(error) = observed {
+                // Workers that wait for a pipe end too.
+                options.stop.ask();
+                return Err(error);
             }
-            break;
+            work.set_held_bytes(observers.held_bytes());
         }
+        Ok(outcome)
+    });
+    let mut outcome = outcome?;
+    if work.left() > 0 {
+        say(format_args!("error: stopped: {} of {} inputs were not begun", work.left(), inputs.len()));
+        outcome = Outcome::SomeFailed;
     }
     observers.finish()?;
     Ok(outcome)
 }
 
-/// Why the session of an input did not succeed.
-enum Failure {
-    /// The input failed: the others can still be read.
-    Input(Error),
-    /// A request to stop came in the middle of a file.
-    Stopped,
-    /// An observer failed: nothing more can be written.
-    Output(Error),
-}
-
-/// Reads `input` as far as the user asked.
-fn read(
-    input: &Input,
-    options: &SessionOptions,
+/// Passes on that a session has ended, with its error.
+fn close(
     observers: &mut Observers,
-    method: &mut impl FnMut(&SourceInfo) -> Result<Box<dyn Method>>,
-    has_seen_live: &mut bool,
-) -> Result<(), Failure> {
-    let mut session = match Session::open(input, options.clone()) {
-        Ok(session) => session,
-        // The source that was waited for has not come.
-        Err(_) if options.stop.is_asked() => return Err(Failure::Stopped),
-        Err(error) => return Err(Failure::Input(error.into())),
-    };
-    let is_live = session.info().live;
-    if is_live && std::mem::replace(has_seen_live, true) {
-        let problem = "only one live input at a time is supported, and one came before; run another divita for it";
-        return Err(Failure::Input(anyhow!(problem)));
+    source: Source<'_>,
+    read: Result<(), Failure>,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let input = source.input;
+    if read.is_err() {
+        *outcome = Outcome::SomeFailed;
     }
-    observers.opened(session.info()).map_err(Failure::Output)?;
-    let method = method(session.info()).map_err(Failure::Input)?;
-    let mut observed = Observed { input, method, observers, finished: Ok(()) };
-    let ending = session.run(&mut observed)?;
-    let finished = observed.finished;
-    let is_complete = ending.is_complete(is_live);
-    if let Ending::Failed(error) = ending {
-        return Err(Failure::Input(error.into()));
-    }
-    match finished {
-        // A stream that was stopped early may have no clip.
-        Err(error) if !(options.stop.is_asked() && error.downcast_ref().is_some_and(is_without_clip)) => {
-            Err(Failure::Input(error))
+    let succeeded = read.is_ok();
+    match read {
+        Ok(()) | Err(Failure::Unobserved) => {}
+        Err(Failure::Stopped) => say(format_args!("error: {input}: stopped before its end")),
+        Err(Failure::Input(error)) => {
+            let message = in_one_line(&error);
+            say(format_args!("error: {input}: {message}"));
+            observers.event(source, &InputEvent::Error { message }.into())?;
         }
-        _ if !is_complete => Err(Failure::Stopped),
-        Err(_) => {
-            say(format_args!("{input}: stopped before its first clip"));
-            Ok(())
-        }
-        Ok(()) => Ok(()),
     }
-}
-
-fn is_without_clip(error: &PipelineError) -> bool {
-    matches!(error, PipelineError::NoClip { .. })
-}
-
-/// A method whose events go to the observers.
-struct Observed<'a> {
-    input: &'a Input,
-    method: Box<dyn Method>,
-    observers: &'a mut Observers,
-    /// Whether the method could finish.
-    finished: Result<()>,
-}
-
-impl Observed<'_> {
-    /// Calls the method, and passes on its events up to the first that an observer fails on.
-    fn observe<T>(
-        &mut self,
-        call: impl FnOnce(&mut dyn Method, &mut dyn FnMut(SessionEvent)) -> T,
-    ) -> Result<T, Failure> {
-        let Observed { input, method, observers, .. } = self;
-        let mut observed = Ok(());
-        let result = call(&mut **method, &mut |event| {
-            if observed.is_ok() {
-                observed = observers.event(input, &event);
-            }
-        });
-        observed.map_err(Failure::Output)?;
-        Ok(result)
-    }
-}
-
-impl Consumer for Observed<'_> {
-    type Error = Failure;
-
-    fn frame(&mut self, frame: &Frame<'_>) -> Result<(), Failure> {
-        self.observers.status(Status::Read(frame.time()));
-        self.observe(|method, emit| method.frame(frame, emit))?.map_err(Failure::Input)
-    }
-
-    fn progress(&mut self, progress: Progress) -> Result<(), Failure> {
-        self.observe(|method, emit| method.progress(progress, emit))?;
-        self.observers.status(Status::Processed);
-        Ok(())
-    }
-
-    fn loss(&mut self, loss: Loss) -> Result<(), Failure> {
-        self.observe(|method, emit| method.loss(loss, emit))
-    }
-
-    fn change(&mut self, change: SourceChange) -> Result<(), Failure> {
-        self.observers.event(self.input, &InputEvent::from(change).into()).map_err(Failure::Output)
-    }
-
-    fn idle(&mut self) {
-        self.observers.status(Status::Idle);
-    }
-
-    fn finish(&mut self, ending: &Ending) -> Result<(), Failure> {
-        if matches!(ending, Ending::Stopped) {
-            self.observers.status(Status::Stopping);
-        }
-        self.finished = self.observe(|method, emit| method.finish(ending, emit))?;
-        Ok(())
-    }
+    observers.closed(source, succeeded)
 }

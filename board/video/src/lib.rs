@@ -96,6 +96,7 @@ mod presentation;
 pub mod registry;
 pub mod self_test;
 pub mod session;
+pub mod shard;
 mod source;
 pub mod stop;
 mod streams;

@@ -134,7 +134,12 @@ pub trait Consumer {
     }
 
     /// Is called about ten times a second while a live source gives nothing.
-    fn idle(&mut self) {}
+    ///
+    /// # Errors
+    /// As [`Consumer::frame`].
+    fn idle(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
 
     /// Is called once, after the last frame.
     ///
@@ -207,7 +212,7 @@ impl Session {
                     consumer.progress(self.progress())?;
                 }
                 Item::Change(change) => consumer.change(change)?,
-                Item::Nothing => consumer.idle(),
+                Item::Nothing => consumer.idle()?,
                 Item::End(ending) => break ending,
             }
         };

@@ -33,6 +33,11 @@ impl Stop {
         &self.0
     }
 
+    /// Asks to stop.
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
     /// Returns whether a request to stop came.
     #[must_use]
     pub fn is_asked(&self) -> bool {

@@ -16,7 +16,6 @@ use divita_runtime::{
     segmenter::{Segmentation, SegmenterOptions},
 };
 use divita_video::Input;
-use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 /// Compare the clips that different shot detectors produce
@@ -63,7 +62,7 @@ impl Clips {
         let names: Vec<&str> =
             ["truth", "no shots"].into_iter().chain(found.iter().map(|one| &*one.detector)).collect();
         let mut counts = vec![ClipCounts::default(); names.len()];
-        let bar = ProgressBar::new(videos.len() as u64);
+        let bar = super::progress::bar(videos.len() as u64);
         for (name, video) in &videos {
             let truth = Truth::of(video)?.transitions();
             let mut origins = vec![Shots::Known(truth.clone()), Shots::None];
@@ -76,7 +75,7 @@ impl Clips {
                 .with_context(|| video.to_string())?;
             bar.inc(1);
         }
-        bar.finish_and_clear();
+        drop(bar);
         let mut out = std::io::stdout();
         let Manifest { trained, notice, .. } = bundle.manifest();
         if self.json {

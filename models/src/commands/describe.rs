@@ -126,7 +126,7 @@ impl Describe {
             bar.inc(1);
             footage
         });
-        bar.finish_and_clear();
+        drop(bar);
         let (mut clips, mut lengths, mut failed) = (Vec::new(), Vec::new(), 0);
         for (path, footage) in paths.iter().zip(read) {
             match footage {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use crate::{
     dataset::{video_clips::DEFAULT_RATE, video_files::group_by_id},
@@ -32,6 +31,7 @@ use clap::Args;
 use divita_console::in_one_line;
 use divita_runtime::{bundle::Borders, sampler::WorkingRate, segmenter::Segmentation};
 use divita_video::expansion::Expansion;
+use divita_video::shard::Shard;
 use divita_video::{self as source, Input};
 use serde_json::{Map, Value};
 
@@ -92,25 +92,6 @@ pub struct Extract {
     shard: Shard,
 }
 
-/// One share of the videos.
-#[derive(Clone, Copy, Debug)]
-struct Shard {
-    /// Number of the share, from 0.
-    part: usize,
-    parts: usize,
-}
-
-impl FromStr for Shard {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parsed = text.split_once('/').and_then(|(k, n)| Some((k.parse::<usize>().ok()?, n.parse::<usize>().ok()?)));
-        match parsed {
-            Some((k, n)) if (1..=n).contains(&k) => Ok(Shard { part: k - 1, parts: n }),
-            _ => Err("give it as K/N with K from 1 to N, such as 3/8".to_owned()),
-        }
-    }
-}
-
 impl Extract {
     /// Extracts the videos; fails at the end if a video failed.
     pub fn run(self) -> anyhow::Result<()> {
@@ -141,7 +122,7 @@ impl Extract {
         let store = Store::create_or_open(&self.store, backbone.features(), &attributes)?;
         let mut extractor = Extractor::new(backbone, self.device, self.fps, self.segmentation, detector)?;
 
-        let shard = videos.iter().skip(self.shard.part).step_by(self.shard.parts);
+        let shard = self.shard.of(&videos);
         let (there, todo): (Vec<_>, Vec<_>) = shard.partition(|(id, _)| store.contains(id));
         log::info!("{} videos to extract, {} already in the store", todo.len(), there.len());
         let durations: Vec<u64> = todo.iter().map(|(_, video)| duration(video)).collect();
@@ -160,14 +141,14 @@ impl Extract {
             });
             if let Err(error) = written {
                 failed += 1;
-                bar.suspend(|| log::error!("{video}: {}", in_one_line(&error)));
+                log::error!("{video}: {}", in_one_line(&error));
                 // A full disk is full for the next video too.
                 if matches!(error.downcast_ref(), Some(Error::DiskFull { .. } | Error::Write { .. })) {
                     bail!("stopped; finished videos are in {}", self.store.display());
                 }
             }
         }
-        bar.finish_and_clear();
+        drop(bar);
         log::info!("{} videos done, {clips} clips: {}", todo.len() - failed, self.store.display());
         match (failed, refused.len()) {
             (0, 0) => Ok(()),

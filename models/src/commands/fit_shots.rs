@@ -13,7 +13,6 @@ use anyhow::{Error, bail};
 use clap::Args;
 use divita_runtime::shots::transition_network::{MEMBERS, TransitionNetwork};
 use divita_video::Input;
-use indicatif::ProgressBar;
 
 /// Train the shot detector on videos with known transitions
 ///
@@ -49,9 +48,9 @@ fn member_count(text: &str) -> Result<usize, String> {
 
 /// Reads videos and their ground truth and shows progress.
 pub(super) fn read_films(videos: &[Input]) -> anyhow::Result<Vec<Film>> {
-    let bar = ProgressBar::new(videos.len() as u64);
+    let bar = super::progress::bar(videos.len() as u64);
     let films = Film::read_all(videos, || bar.inc(1)).map_err(|(video, error)| Error::new(error).context(video))?;
-    bar.finish_and_clear();
+    drop(bar);
     Ok(films)
 }
 

@@ -6,21 +6,16 @@ use crate::training::{
     Epoch,
     epochs::{Step, TrainingProgress},
 };
-use indicatif::{ProgressBar, ProgressStyle};
+use divita_console::progress::Bar;
 
 /// Creates a bar of `length` steps, with its message in front.
-pub fn bar(length: u64) -> ProgressBar {
-    let bar = ProgressBar::new(length);
-    let template = "{msg} [{wide_bar}] {percent:>3} %  {eta} left";
-    // The template is a constant: it parses.
-    bar.set_style(ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar()).progress_chars("=> "));
-    bar.enable_steady_tick(Duration::from_millis(500));
-    bar
+pub fn bar(length: u64) -> Bar {
+    Bar::new(Some(length), "{msg} [{wide_bar}] {percent:>3} %  {eta} left")
 }
 
 /// Shows training as a bar, and logs each epoch.
 pub struct TrainingBar {
-    bar: ProgressBar,
+    bar: Bar,
 }
 
 impl TrainingBar {
@@ -56,20 +51,18 @@ impl TrainingProgress for TrainingBar {
     fn epoch(&self, epoch: &Epoch, duration: Duration) {
         let areas = epoch.areas;
         let percent = |area: Option<f64>| area.map_or_else(|| "-".to_owned(), |area| format!("{:.2}", 100.0 * area));
-        self.bar.suspend(|| {
-            log::info!(
-                "epoch {}: loss {:.4}, validation {:.4}, {}muAP {}, mAP {}, rate {:.2e}, {:.1} s{}",
-                epoch.epoch,
-                epoch.train_loss,
-                epoch.validation_loss,
-                areas.top_1.map(|share| format!("top-1 {:.2}, ", 100.0 * share)).unwrap_or_default(),
-                percent(areas.mu_ap),
-                percent(areas.m_ap),
-                epoch.rate,
-                duration.as_secs_f64(),
-                if epoch.best { ", best" } else { "" }
-            );
-        });
+        log::info!(
+            "epoch {}: loss {:.4}, validation {:.4}, {}muAP {}, mAP {}, rate {:.2e}, {:.1} s{}",
+            epoch.epoch,
+            epoch.train_loss,
+            epoch.validation_loss,
+            areas.top_1.map(|share| format!("top-1 {:.2}, ", 100.0 * share)).unwrap_or_default(),
+            percent(areas.mu_ap),
+            percent(areas.m_ap),
+            epoch.rate,
+            duration.as_secs_f64(),
+            if epoch.best { ", best" } else { "" }
+        );
     }
 
     fn finish(&self) {

@@ -14,7 +14,6 @@ use divita_runtime::{
     shots::{ShotSettings, transition_network::TransitionNetwork},
 };
 use divita_video::Input;
-use indicatif::ProgressBar;
 use serde_json::json;
 
 /// Find the shot detector's best thresholds on videos with known transitions
@@ -87,13 +86,13 @@ impl ShotThresholds {
             bail!("--{name} must be {must}");
         }
         let films = super::fit_shots::read_films(&super::videos(&self.inputs))?;
-        let bar = ProgressBar::new(settings.len() as u64);
+        let bar = super::progress::bar(settings.len() as u64);
         let tried = for_each(&settings, |settings| {
             let tried = Tried::of(&films, &network, *settings);
             bar.inc(1);
             tried
         });
-        bar.finish_and_clear();
+        drop(bar);
         let allowed = tried.iter().filter(|tried| tried.alarms() <= self.alarms);
         let best = allowed.max_by(|one, other| one.mean_f1().total_cmp(&other.mean_f1()));
         let mut out = std::io::stdout();

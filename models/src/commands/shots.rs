@@ -22,7 +22,6 @@ use divita_runtime::{
     shots::{EvidenceDetector, ShotSettings, transition_network::TransitionNetwork},
 };
 use divita_video::{self as source, Input};
-use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 
 /// Score a shot detector on videos with known transitions
@@ -99,7 +98,7 @@ impl Shots {
                 .collect::<Result<_, _>>()?,
         };
         let tolerance = Tolerance { cut: self.tolerance, gradual: self.gradual_tolerance };
-        let bar = ProgressBar::new(videos.len() as u64);
+        let bar = super::progress::bar(videos.len() as u64);
         for (name, video) in &videos {
             bar.set_message(name.clone());
             let truth = Truth::of(video)?;
@@ -121,7 +120,7 @@ impl Shots {
             }
             bar.inc(1);
         }
-        bar.finish_and_clear();
+        drop(bar);
         // Of what others found only that in these videos counts.
         results.iter_mut().for_each(|one| one.found.videos.retain(|name, _| videos.contains_key(name)));
         let mut out = std::io::stdout();

@@ -77,7 +77,7 @@ impl Synth {
             bar.inc(1);
             done.with_context(|| name(number))
         });
-        bar.finish_and_clear();
+        drop(bar);
         made.into_iter().collect::<anyhow::Result<Vec<()>>>()?;
         let table = LabelTable {
             labels: GENRES.map(str::to_owned).to_vec(),
