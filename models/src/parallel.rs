@@ -47,3 +47,53 @@ pub fn for_each_mut<I: Send, T: Send>(items: &mut [I], run: impl Fn(&mut I) -> T
         [first].into_iter().chain(others).collect()
     })
 }
+
+/// Runs `run` for each of `items`, with as many at once as there are `workers`: each worker, on a
+/// thread of its own, takes the next item. The first error ends the work: no item is begun after
+/// it.
+///
+/// # Errors
+/// The first error of `run`.
+pub fn share<W: Send, I: Sync, E: Send>(
+    workers: Vec<W>,
+    items: &[I],
+    run: impl Fn(&mut W, &I) -> Result<(), E> + Sync,
+) -> Result<(), E> {
+    let next = AtomicUsize::new(0);
+    let mut workers = workers;
+    let work = |worker: &mut W| {
+        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Err(error) = run(worker, item) {
+                next.store(items.len(), Ordering::Relaxed);
+                return Err(error);
+            }
+        }
+        Ok(())
+    };
+    for_each_mut(&mut workers, work).into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[test]
+    fn workers_share_the_items_up_to_an_error() {
+        for count in [1, 3] {
+            let seen = Mutex::new(Vec::new());
+            let items: Vec<usize> = (0..50).collect();
+            let see = |worker: &mut usize, item: &usize| {
+                *worker += 1;
+                seen.lock().unwrap().push(*item);
+                if *item == 30 { Err("thirty") } else { Ok(()) }
+            };
+            assert_eq!(share(vec![0; count], &items, see), Err("thirty"));
+            let mut seen = seen.into_inner().unwrap();
+            seen.sort_unstable();
+            assert_eq!(seen[..31], items[..31]);
+            assert!(seen.len() <= 30 + count, "nothing is begun after an error: {seen:?}");
+            assert_eq!(share(vec![0; count], &items[..30], |_, _| Ok::<_, ()>(())), Ok(()));
+        }
+    }
+}

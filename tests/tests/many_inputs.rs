@@ -1,5 +1,5 @@
-//! Several inputs at once: the same results as one after the other, shares of several machines, runs
-//! that are killed and resumed, and live inputs beside each other.
+//! Several inputs at once: the same results as one after the other, shares of several machines,
+//! runs that are killed and resumed, and live inputs beside each other.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
@@ -9,27 +9,9 @@ use std::process::{Output, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
+use divita_tests::films::write_textured_film;
 use divita_tests::{assert_fails, demo_bundle, divita, event_schema, program, stderr, stdout};
 use serde_json::Value;
-
-/// Width and height of the films.
-const SIDES: (usize, usize) = (64, 36);
-
-/// Writes a film of `seconds` seconds at `fps` frames a second: another moving texture every two
-/// seconds.
-fn write_film(path: &Path, film: usize, seconds: usize, fps: usize) {
-    let mut y4m = format!("YUV4MPEG2 W{} H{} F{fps}:1 Ip A1:1 Cmono\n", SIDES.0, SIDES.1).into_bytes();
-    for frame in 0..seconds * fps {
-        y4m.extend(b"FRAME\n");
-        let scene = film + frame / (2 * fps);
-        let pixel = |x: usize, y: usize| {
-            let wave = (x + frame) * (3 + scene % 5) + y * (2 + scene % 7) + 40 * scene;
-            (40 + (wave * (1 + scene % 3)) % 170) as u8
-        };
-        y4m.extend((0..SIDES.1).flat_map(|y| (0..SIDES.0).map(move |x| pixel(x, y))));
-    }
-    fs::write(path, y4m).unwrap();
-}
 
 /// A folder with `count` films of two to six seconds, and their paths.
 fn films(count: usize) -> (tempfile::TempDir, Vec<PathBuf>) {
@@ -37,7 +19,7 @@ fn films(count: usize) -> (tempfile::TempDir, Vec<PathBuf>) {
     let film = |number: usize| {
         let path = folder.path().join(format!("film{number:02}.y4m"));
         // The longest first, so that the others wait for it.
-        write_film(&path, number, 2 + (count - number) % 5, 12);
+        write_textured_film(&path, number, 2 + (count - number) % 5, 12);
         path
     };
     let paths = (0..count).map(film).collect();
@@ -139,7 +121,7 @@ fn a_resumed_run_reads_what_is_new_or_changed_and_refuses_other_results() {
     let again = resume(&["csv"], &inputs[1..]);
     assert!(stderr(&again).contains("3 of 3 inputs are finished"), "{}", stderr(&again));
     // One is longer, one is new and the first, one is gone.
-    write_film(&inputs[1], 9, 12, 12);
+    write_textured_film(&inputs[1], 9, 12, 12);
     inputs.pop();
     let changed = resume(&["csv"], &inputs);
     assert!(stderr(&changed).contains("1 of 3 inputs are finished"), "{}", stderr(&changed));
@@ -154,7 +136,7 @@ fn a_resumed_run_reads_what_is_new_or_changed_and_refuses_other_results() {
     // A failed input is read again by the next run.
     inputs.push(folder.path().join("later.y4m"));
     assert_eq!(resume(&["csv"], &inputs).status.code(), Some(1));
-    write_film(&inputs[3], 3, 4, 12);
+    write_textured_film(&inputs[3], 3, 4, 12);
     let later = resume(&["csv"], &inputs);
     assert!(later.status.success() && stderr(&later).contains("3 of 4 inputs are finished"), "{}", stderr(&later));
     assert_eq!(run(&["shots", "--resume"], &inputs).status.code(), Some(2), "where would the state be?");

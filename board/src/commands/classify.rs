@@ -22,8 +22,9 @@ use crate::signals;
 ///
 /// With `--format jsonl`, also prints every shot and clip while the video plays.
 ///
-/// Several files are read at once (--jobs), and all live inputs. A live input (a camera or a stream)
-/// runs until --duration is over or Ctrl-C or SIGTERM comes, and is opened again when it fails.
+/// Several files are read at once (--jobs), and all live inputs. A live input (a camera or a
+/// stream) runs until --duration is over or Ctrl-C or SIGTERM comes, and is opened again when it
+/// fails.
 ///
 /// An input that fails does not stop the others. A damaged or stopped file is classified as far as
 /// it was read, and marked incomplete.

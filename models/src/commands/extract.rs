@@ -1,7 +1,10 @@
 //! `divita-models extract`: extracts the vectors of many videos' clips into a store.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::available_parallelism;
 
 use crate::{
     dataset::{video_clips::DEFAULT_RATE, video_files::group_by_id},
@@ -15,6 +18,7 @@ use crate::{
         transnet_detector::TransnetDetector,
     },
     networks::{Backbone, transnet},
+    parallel,
     representations::{
         Error, Store,
         attributes::{INPUT, SEEDED},
@@ -42,8 +46,8 @@ use serde_json::{Map, Value};
 /// per video, named like the video's file. Trailers12k is published in this layout.
 ///
 /// Videos that the store already contains are skipped, so a stopped run resumes and loses at most
-/// the current video. Several runs, on several machines, can fill one store: --shard K/N gives each
-/// its share.
+/// the current videos. Several videos are extracted at once (--jobs). Several runs, on several
+/// machines, can fill one store: --shard K/N gives each its share.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita-models extract trailers/ --network swin-3d --weights swin-3d.safetensors --fps 24 --store ik_swin_fps24_fpc24.zarr\n  \
@@ -87,6 +91,10 @@ pub struct Extract {
     /// onnxruntime-gpu, and a program built with the feature `cuda`
     #[arg(long, value_name = "cpu|cuda", default_value = "cpu")]
     device: Device,
+    /// Number of videos at once; each takes the memory of one backbone [default: the number of
+    /// processors; 1 on cuda]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
     /// Extract share K of N of the videos, counted from 1
     #[arg(long, value_name = "K/N", default_value = "1/1")]
     shard: Shard,
@@ -120,35 +128,47 @@ impl Extract {
         .chain(fitted.map(|fitted| (FITTED.to_owned(), fitted.attribute())))
         .collect();
         let store = Store::create_or_open(&self.store, backbone.features(), &attributes)?;
-        let mut extractor = Extractor::new(backbone, self.device, self.fps, self.segmentation, detector)?;
-
         let shard = self.shard.of(&videos);
         let (there, todo): (Vec<_>, Vec<_>) = shard.partition(|(id, _)| store.contains(id));
         log::info!("{} videos to extract, {} already in the store", todo.len(), there.len());
-        let durations: Vec<u64> = todo.iter().map(|(_, video)| duration(video)).collect();
-        let bar = super::progress::bar(durations.iter().sum());
-        let mut failed = 0;
-        let mut clips = 0;
-        for ((id, video), duration) in todo.iter().zip(durations) {
+        let todo: Vec<_> = todo.into_iter().map(|(id, video)| (id, video, duration(video))).collect();
+        let mut detector = Some(detector);
+        let extractors = (0..self.jobs().get().min(todo.len()))
+            .map(|_| {
+                let detector = match detector.take() {
+                    Some(detector) => detector,
+                    None => self.detector()?.0,
+                };
+                Ok(Extractor::new(backbone.clone(), self.device, self.fps, self.segmentation, detector)?)
+            })
+            .collect::<anyhow::Result<_>>()?;
+        let bar = super::progress::bar(todo.iter().map(|(.., duration)| duration).sum());
+        let (failed, clips) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        parallel::share(extractors, &todo, |extractor: &mut Extractor, (id, video, duration)| {
             bar.set_message((*id).clone());
-            let before = bar.position();
-            let made = extractor.extract(video, |time| bar.set_position(before + milliseconds(time)));
-            bar.set_position(before + duration);
+            let (duration, mut reached) = (*duration, 0);
+            let mut reach = |time: u64| {
+                bar.inc(time.saturating_sub(reached));
+                reached = reached.max(time);
+            };
+            let made = extractor.extract(video, |time| reach(milliseconds(time).min(duration)));
+            reach(duration);
             let written = made.map_err(anyhow::Error::from).and_then(|made| {
                 store.write(id, made.clips, &made.data)?;
-                clips += made.clips;
+                clips.fetch_add(made.clips, Ordering::Relaxed);
                 Ok(())
             });
-            if let Err(error) = written {
-                failed += 1;
-                log::error!("{video}: {}", in_one_line(&error));
-                // A full disk is full for the next video too.
-                if matches!(error.downcast_ref(), Some(Error::DiskFull { .. } | Error::Write { .. })) {
-                    bail!("stopped; finished videos are in {}", self.store.display());
-                }
+            let Err(error) = written else { return Ok(()) };
+            // A full disk is full for the next video too.
+            if matches!(error.downcast_ref(), Some(Error::DiskFull { .. } | Error::Write { .. })) {
+                bail!("{video}: {}; stopped; finished videos are in {}", in_one_line(&error), self.store.display());
             }
-        }
+            failed.fetch_add(1, Ordering::Relaxed);
+            log::error!("{video}: {}", in_one_line(&error));
+            Ok(())
+        })?;
         drop(bar);
+        let (failed, clips) = (failed.into_inner(), clips.into_inner());
         log::info!("{} videos done, {clips} clips: {}", todo.len() - failed, self.store.display());
         match (failed, refused.len()) {
             (0, 0) => Ok(()),
@@ -159,6 +179,14 @@ impl Extract {
                 todo.len()
             ),
         }
+    }
+
+    /// Returns the number of videos at once.
+    fn jobs(&self) -> NonZeroUsize {
+        self.jobs.unwrap_or_else(|| match self.device {
+            Device::Cpu => available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            Device::Cuda => NonZeroUsize::MIN,
+        })
     }
 
     /// Returns the backbone, what the store calls its weights, and what they were fitted on.

@@ -2,8 +2,6 @@
 //! the store.
 #![allow(clippy::unwrap_used)]
 
-mod slurm;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -109,9 +107,11 @@ fn a_run_that_is_killed_again_and_again_ends_in_the_same_store() {
 #[test]
 fn parts_of_the_work_fill_one_store() {
     let place = tempfile::tempdir().unwrap();
-    let [folder, whole, parts] = ["videos", "whole", "parts"].map(|name| place.path().join(name));
+    let [folder, whole, parts, serial] = ["videos", "whole", "parts", "serial"].map(|name| place.path().join(name));
     videos(&folder);
-    extract(&folder, &whole, &[]);
+    extract(&folder, &whole, &["--jobs", "4"]);
+    extract(&folder, &serial, &["--jobs", "1"]);
+    assert_eq!(arrays(&serial), arrays(&whole), "the number of videos at once shows in the store");
     let shards = ["1/3", "2/3", "3/3"].map(|shard| command(&folder, &parts, &["--shard", shard]).spawn().unwrap());
     for shard in shards {
         let output = shard.wait_with_output().unwrap();
