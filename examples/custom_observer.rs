@@ -21,7 +21,7 @@ struct ShotCounter(BTreeMap<usize, usize>);
 
 impl Observer for ShotCounter {
     fn opened(&mut self, source: Source<'_>, info: &SourceInfo) -> Result<()> {
-        println!("{}: {} x {} pixels", source.input, info.width, info.height);
+        println!("{}: {} x {} pixels", source.name, info.width, info.height);
         Ok(())
     }
 
@@ -29,7 +29,7 @@ impl Observer for ShotCounter {
         let shots = self.0.entry(source.number).or_default();
         match event {
             SessionEvent::Method(Event::Shot { .. }) => *shots += 1,
-            SessionEvent::Method(Event::Result { .. }) => println!("{}: {shots} shots", source.input),
+            SessionEvent::Method(Event::Result { .. }) => println!("{}: {shots} shots", source.name),
             _ => {}
         }
         Ok(())

@@ -31,6 +31,7 @@ struct Divita {
 #[derive(Subcommand)]
 enum Command {
     Classify(commands::classify::Classify),
+    Serve(commands::serve::Serve),
     Shots(commands::shots::Shots),
     Bench(commands::bench::Bench),
     Inspect(commands::inspect::Inspect),
@@ -82,6 +83,7 @@ impl Command {
     fn prints(&self) -> bool {
         match self {
             Command::Classify(command) => command.prints(),
+            Command::Serve(command) => command.prints(),
             Command::Shots(command) => command.prints(),
             _ => true,
         }
@@ -116,6 +118,7 @@ pub fn run(is_stdout_closed: bool) -> ExitCode {
     }
     let outcome = match divita.command {
         Command::Classify(command) => command.run(),
+        Command::Serve(command) => command.run(named_config()),
         Command::Shots(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Inspect(command) => command.run(),

@@ -15,6 +15,9 @@ use divita_video::Input;
 /// Commands without a table, because they have no options.
 const WITHOUT_TABLE: [&str; 2] = ["config", "help"];
 
+/// Name of the tables of `divita serve`'s sources.
+const SOURCES: &str = "source";
+
 /// Returns `command` with the values of the file at `path` as defaults.
 ///
 /// # Errors
@@ -32,6 +35,10 @@ fn with_text(mut command: Command, text: &str) -> Result<Command> {
         anyhow::anyhow!("line {line}: {}", error.message().replace('\n', " "))
     })?;
     for (name, table) in tables {
+        // `divita serve` reads the sources itself, and again on SIGHUP.
+        if name == SOURCES && matches!(table, Value::Array(_)) {
+            continue;
+        }
         let names: Vec<String> = subcommands(&command).map(|command| command.get_name().to_owned()).collect();
         if !names.contains(&name) {
             bail!("[{name}] is no command{}", nearest(&name, &names));

@@ -1,13 +1,16 @@
-//! Stops the program in good order on SIGINT (Ctrl-C) and SIGTERM (systemd), within two seconds.
+//! Signals: SIGINT (Ctrl-C) and SIGTERM (systemd) stop the program in good order, within two
+//! seconds. SIGHUP makes a service read its configuration again.
 
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
 use divita_console::say;
 use divita_video::stop::Stop;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
 
 /// How long the program has to finish in good order before it is ended.
@@ -30,6 +33,16 @@ pub fn listen() -> io::Result<Stop> {
     }
     thread::Builder::new().name("stop".into()).spawn(move || end_in_time(&signalled))?;
     Ok(stop.clone())
+}
+
+/// Listens for SIGHUP from now on, and returns the flag that it raises.
+///
+/// # Errors
+/// When the system refuses the signal handler.
+pub fn listen_reload() -> io::Result<Arc<AtomicBool>> {
+    let reload = Arc::new(AtomicBool::new(false));
+    flag::register(SIGHUP, reload.clone())?;
+    Ok(reload)
 }
 
 /// Waits for a signal, and ends a program that is then still busy, or blocked in a system call.

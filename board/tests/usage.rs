@@ -25,7 +25,7 @@ fn every_command_explains_itself() {
         String::from_utf8(output.stdout).unwrap()
     };
     let overview = help(&["--help"]);
-    for command in ["classify", "shots", "bench", "inspect", "verify", "devices", "doctor"] {
+    for command in ["classify", "serve", "shots", "bench", "inspect", "verify", "devices", "doctor"] {
         assert!(overview.contains(&format!("\n  {command} ")), "{command} is not in\n{overview}");
         let text = help(&[command, "--help"]);
         let usage = text.lines().find(|line| line.starts_with("Usage: ")).unwrap();

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use divita_runtime::{BackbonePool, Networks, Pipeline, PipelineOptions};
+use divita_runtime::PipelineOptions;
 use divita_video::Input;
 
 use crate::observers::{Observers, RunInfo};
@@ -13,9 +13,7 @@ use crate::options::{
     bundle_identity,
 };
 use crate::output::Content;
-use crate::session::Outcome;
-use crate::session::ladder::Ladder;
-use crate::session::{self, Classification, Pace};
+use crate::session::{self, Engine, Outcome};
 use crate::signals;
 
 /// Classify videos: print genre probabilities for each input.
@@ -69,36 +67,30 @@ impl Classify {
         self.board.pin_threads();
         let rates = self.method.rates(&bundle);
         self.method.warn_of_untried_rate(&bundle);
-        let networks = Networks::prepare(&bundle, &rates, self.executor.get()?)
-            .with_context(|| format!("the bundle {} cannot be used", bundle.path().display()))?;
-        let options = self.method.pipeline(&rates, self.board.threads());
-        // One pool for all inputs. A single thread runs the networks itself.
-        let others = NonZeroUsize::new(options.threads.get() - 1);
-        let pool = others.map(|threads| BackbonePool::new(&networks, threads)).transpose()?;
         let inputs = self.inputs.expand(&reading.allowed);
         let inputs: Vec<Input> = inputs.into_iter().map(|input| self.reading.apply(input)).collect();
-        let jobs = self.inputs.jobs(options.threads);
-        let depends_on = [("bundle", bundle_identity(&bundle)), ("--executor", self.executor.name().to_owned())];
+        let threads = self.board.threads();
+        let jobs = self.inputs.jobs(threads);
+        // The threads that read inputs run networks too, and more threads than processors would be
+        // in each other's way.
+        let reading_threads = jobs.get().min(inputs.len()).max(1);
+        let threads =
+            NonZeroUsize::new((threads.get() + 1).saturating_sub(reading_threads)).unwrap_or(NonZeroUsize::MIN);
+        let options = self.method.pipeline(&rates, threads);
+        let identity = bundle_identity(&bundle);
+        let engine = Engine::prepare(bundle, &rates, self.executor.get()?, threads, self.board.profile())?;
+        let depends_on = [("bundle", identity), ("--executor", self.executor.name().to_owned())];
         let depends_on = depends_on.into_iter().chain(self.method.dependencies(&rates));
         let observers = Observers::start(&RunInfo {
             inputs: &inputs,
-            content: Content::Genres(bundle.manifest()),
+            content: Content::Genres(engine.bundle().manifest()),
             format: self.output.format(),
             output: self.output.path(),
             resume: self.output.resume(depends_on.chain(self.reading.dependencies())),
         })?;
-        let profile = self.board.profile();
         session::run(&inputs, &reading, jobs, observers, |source| {
-            let ladder = (source.live && self.method.follows_load()).then(|| Ladder::new(rates.clone(), profile.fps));
-            let pace = ladder.flatten().map(|ladder| Pace::new(ladder, &profile.ignored_zones));
-            let rate = pace.as_ref().map_or(options.rate, |pace| pace.ladder().rate());
-            let options = PipelineOptions { rate, latest: source.live.then_some(self.latest), ..options };
-            let pipeline = match &pool {
-                Some(pool) => Pipeline::with_pool(&bundle, pool, options),
-                None => Pipeline::new(&bundle, &networks, options),
-            };
-            let pipeline = pipeline?;
-            Ok(Box::new(Classification::new(pipeline, source.live, pace)))
+            let options = PipelineOptions { latest: source.live.then_some(self.latest), ..options };
+            engine.classification(source, options, self.method.follows_load().then_some(&*rates))
         })
     }
 }

@@ -6,5 +6,6 @@ pub mod config;
 pub mod devices;
 pub mod doctor;
 pub mod inspect;
+pub mod serve;
 pub mod shots;
 pub mod verify;

@@ -23,13 +23,23 @@ pub struct RunInfo<'a> {
     pub resume: Option<Dependencies>,
 }
 
-/// The source of a session: one of the inputs of the run.
+/// The source of a session.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
-    /// Number of the input among those of the run, from 0.
+    /// Number of the session in the run, from 0. Sessions of files have the order of the inputs.
     pub number: usize,
+    /// Name for people and in results, without credentials.
+    pub name: &'a str,
     /// The input.
     pub input: &'a Input,
+}
+
+impl<'a> Source<'a> {
+    /// Returns the source of the session `number`, named as the user named its input.
+    #[must_use]
+    pub fn new(number: usize, input: &'a Input) -> Self {
+        Source { number, name: input.shown(), input }
+    }
 }
 
 /// What a session does between events. It is told at most about twenty times a second.

@@ -63,7 +63,7 @@ impl Observer for Progress {
             }
             SessionEvent::Input(event) => {
                 if let Some(line) = event.line() {
-                    log::log!(level(event), "{}: {line}", source.input);
+                    log::log!(level(event), "{}: {line}", source.name);
                 }
             }
             SessionEvent::Method(_) => {}

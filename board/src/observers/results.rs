@@ -98,13 +98,13 @@ impl Observer for Results {
         {
             resumption.open.insert(source.number, Open { stamp, results: 0, text: String::new() });
         }
-        let text = self.writer.opened(source.input.shown(), info);
+        let text = self.writer.opened(source.name, info);
         self.add(source, &text, 0)
     }
 
     fn event(&mut self, source: Source<'_>, event: &SessionEvent) -> Result<()> {
         let is_result = matches!(event, SessionEvent::Method(Event::Result { .. } | Event::Shot { .. }));
-        let text = self.writer.event(source.input.shown(), event)?;
+        let text = self.writer.event(source.name, event)?;
         self.add(source, &text, usize::from(is_result))
     }
 

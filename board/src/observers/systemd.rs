@@ -83,7 +83,7 @@ impl Observer for Service {
             SessionEvent::Input(event) => event.line(),
         };
         if let Some(line) = line {
-            self.send(&format!("STATUS={}\n", one_line(&format!("{}: {line}", source.input))));
+            self.send(&format!("STATUS={}\n", one_line(&format!("{}: {line}", source.name))));
         }
         Ok(())
     }

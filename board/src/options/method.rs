@@ -27,9 +27,11 @@ pub struct MethodOptions {
 }
 
 /// A fixed working rate, or one that follows the load.
-#[derive(Clone, Copy, Debug)]
-enum Rate {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rate {
+    /// Fixed.
     Fixed(WorkingRate),
+    /// Follows the load.
     Auto,
 }
 

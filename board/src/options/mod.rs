@@ -12,6 +12,6 @@ pub use board::{BoardOptions, processors};
 pub use bundle::{BundleOption, BundlePlace, bundle_identity};
 pub use executor::ExecutorOption;
 pub use inputs::InputOptions;
-pub use method::MethodOptions;
+pub use method::{MethodOptions, Rate};
 pub use output::OutputOptions;
 pub use reading::ReadingOptions;

@@ -7,9 +7,11 @@
 //! Workers are threads. The observers are called on the thread that started the run.
 
 mod classification;
+mod engine;
 pub mod ladder;
 mod method;
 mod pace;
+mod serve;
 mod shot_detection;
 mod worker;
 
@@ -23,8 +25,10 @@ use divita_video::session::SessionOptions;
 use divita_video::{Input, SourceInfo};
 
 pub use classification::Classification;
+pub use engine::Engine;
 pub use method::Method;
 pub use pace::Pace;
+pub use serve::{Served, serve};
 pub use shot_detection::ShotDetection;
 
 use crate::event::InputEvent;
@@ -42,6 +46,13 @@ pub enum Outcome {
     Done,
     /// Some input failed.
     SomeFailed,
+}
+
+impl Outcome {
+    /// Returns the outcome of both.
+    fn and(self, other: Outcome) -> Outcome {
+        if self == Outcome::Done { other } else { self }
+    }
 }
 
 /// Runs a session for each of `inputs`, at most `jobs` files and any number of live inputs at once,
@@ -62,7 +73,7 @@ pub fn run(
 ) -> Result<Outcome> {
     let finished = observers.finished();
     let work = Work::new(inputs, options, |number| finished.contains(&number), method);
-    let source = |number: usize| Source { number, input: &inputs[number] };
+    let source = |number: usize| Source::new(number, &inputs[number]);
     finished.iter().try_for_each(|number| observers.closed(source(*number), true))?;
     let outcome = thread::scope(|scope| {
         let (send, reports) = sync_channel(MAX_REPORTS);
@@ -76,20 +87,13 @@ pub fn run(
         drop(send);
         let mut outcome = Outcome::Done;
         for (number, report) in reports {
-            let source = source(number);
-            let observed = match report {
-                Report::Opened(info) => observers.opened(source, &info),
-                Report::Event(event) => observers.event(source, &event),
-                Report::Status(status) => {
-                    observers.status(source, status);
-                    Ok(())
+            match pass_on(&mut observers, source(number), report) {
+                Ok(read) => outcome = outcome.and(read),
+                Err(error) => {
+                    // Workers that wait for a pipe end too.
+                    options.stop.ask();
+                    return Err(error);
                 }
-                Report::Closed(read) => close(&mut observers, source, read, &mut outcome),
-            };
-            if let Err(error) = observed {
-                // Workers that wait for a pipe end too.
-                options.stop.ask();
-                return Err(error);
             }
             work.set_held_bytes(observers.held_bytes());
         }
@@ -104,26 +108,33 @@ pub fn run(
     Ok(outcome)
 }
 
-/// Passes on that a session has ended, with its error.
-fn close(
-    observers: &mut Observers,
-    source: Source<'_>,
-    read: Result<(), Failure>,
-    outcome: &mut Outcome,
-) -> Result<()> {
-    let input = source.input;
-    if read.is_err() {
-        *outcome = Outcome::SomeFailed;
-    }
-    let succeeded = read.is_ok();
-    match read {
-        Ok(()) | Err(Failure::Unobserved) => {}
-        Err(Failure::Stopped) => say(format_args!("error: {input}: stopped before its end")),
-        Err(Failure::Input(error)) => {
-            let message = in_one_line(&error);
-            say(format_args!("error: {input}: {message}"));
-            observers.event(source, &InputEvent::Error { message }.into())?;
+/// Passes a report on to the observers. Returns the outcome of a session that has ended.
+fn pass_on(observers: &mut Observers, source: Source<'_>, report: Report) -> Result<Outcome> {
+    let read = match report {
+        Report::Opened(info) => Ok(observers.opened(source, &info)?),
+        Report::Event(event) => Ok(observers.event(source, &event)?),
+        Report::Status(status) => {
+            observers.status(source, status);
+            Ok(())
         }
-    }
-    observers.closed(source, succeeded)
+        Report::Closed(read) => {
+            let name = source.name;
+            match &read {
+                Ok(()) | Err(Failure::Unobserved) => {}
+                Err(Failure::Stopped) => say(format_args!("error: {name}: stopped before its end")),
+                Err(Failure::Input(error)) => {
+                    let message = in_one_line(error);
+                    let address = source.input.shown();
+                    match name == address {
+                        true => say(format_args!("error: {name}: {message}")),
+                        false => say(format_args!("error: {name} ({address}): {message}")),
+                    }
+                    observers.event(source, &InputEvent::Error { message }.into())?;
+                }
+            }
+            observers.closed(source, read.is_ok())?;
+            read
+        }
+    };
+    Ok(if read.is_ok() { Outcome::Done } else { Outcome::SomeFailed })
 }

@@ -102,10 +102,7 @@ impl<'a, M: Fn(&SourceInfo) -> Result<Box<dyn Method>> + Sync> Work<'a, M> {
     /// Reads inputs until none is left, or until a request to stop.
     fn run<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, reports: &Reports) {
         while let Some(number) = self.next() {
-            let read = panics::catch(|| self.read(number, scope, reports));
-            let read = read.unwrap_or_else(|panic| {
-                Err(Failure::Input(anyhow!("a fault of this program, please report it: it panicked: {panic}")))
-            });
+            let read = self.read(number, scope, reports);
             if reports.send((number, Report::Closed(read))).is_err() {
                 return;
             }
@@ -124,48 +121,76 @@ impl<'a, M: Fn(&SourceInfo) -> Result<Box<dyn Method>> + Sync> Work<'a, M> {
         None
     }
 
-    /// Reads an input as far as the user asked.
+    /// Reads an input. One that is live gets another worker for the inputs after it.
     fn read<'scope>(
         &'scope self,
         number: usize,
         scope: &'scope Scope<'scope, '_>,
         reports: &Reports,
     ) -> Result<(), Failure> {
-        let (input, stop) = (&self.inputs[number], &self.options.stop);
-        let mut session = match Session::open(input, self.options.clone()) {
-            Ok(session) => session,
-            // The source that was waited for has not come.
-            Err(_) if stop.is_asked() => return Err(Failure::Stopped),
-            Err(error) => return Err(Failure::Input(error.into())),
-        };
-        let info = session.info().clone();
-        reports.send((number, Report::Opened(info.clone()))).map_err(|_| Failure::Unobserved)?;
-        if info.live
-            && let Err(error) = self.start(scope, reports.clone())
-        {
-            log::warn!("no thread for the other inputs ({error}): they wait for the end of {input}");
-        }
-        let method = (self.method)(&info).map_err(Failure::Input)?;
-        let mut observed =
-            Observed { number, method, reports, time: Timestamp::ZERO, reported: None, finished: Ok(()) };
-        let ending = session.run(&mut observed)?;
-        let finished = observed.finished;
-        let is_complete = ending.is_complete(info.live);
-        if let Ending::Failed(error) = ending {
-            return Err(Failure::Input(error.into()));
-        }
-        match finished {
-            // A stream that was stopped early may have no clip.
-            Err(error) if !(stop.is_asked() && error.downcast_ref().is_some_and(is_without_clip)) => {
-                Err(Failure::Input(error))
+        let input = &self.inputs[number];
+        read(number, input, self.options, reports, |info| {
+            if info.live
+                && let Err(error) = self.start(scope, reports.clone())
+            {
+                log::warn!("no thread for the other inputs ({error}): they wait for the end of {input}");
             }
-            _ if !is_complete => Err(Failure::Stopped),
-            Err(_) => {
-                say(format_args!("{input}: stopped before its first clip"));
-                Ok(())
-            }
-            Ok(()) => Ok(()),
+            (self.method)(info)
+        })
+    }
+}
+
+/// Reads the input of the session `number` as far as the user asked, and reports what happens.
+///
+/// # Errors
+/// Why it did not succeed. A panic is a failure of the input.
+pub(super) fn read(
+    number: usize,
+    input: &Input,
+    options: &SessionOptions,
+    reports: &Reports,
+    method: impl FnOnce(&SourceInfo) -> Result<Box<dyn Method>>,
+) -> Result<(), Failure> {
+    panics::catch(|| read_to_end(number, input, options, reports, method)).unwrap_or_else(|panic| {
+        Err(Failure::Input(anyhow!("a fault of this program, please report it: it panicked: {panic}")))
+    })
+}
+
+fn read_to_end(
+    number: usize,
+    input: &Input,
+    options: &SessionOptions,
+    reports: &Reports,
+    method: impl FnOnce(&SourceInfo) -> Result<Box<dyn Method>>,
+) -> Result<(), Failure> {
+    let stop = &options.stop;
+    let mut session = match Session::open(input, options.clone()) {
+        Ok(session) => session,
+        // The source that was waited for has not come.
+        Err(_) if stop.is_asked() => return Err(Failure::Stopped),
+        Err(error) => return Err(Failure::Input(error.into())),
+    };
+    let info = session.info().clone();
+    reports.send((number, Report::Opened(info.clone()))).map_err(|_| Failure::Unobserved)?;
+    let method = method(&info).map_err(Failure::Input)?;
+    let mut observed = Observed { number, method, reports, time: Timestamp::ZERO, reported: None, finished: Ok(()) };
+    let ending = session.run(&mut observed)?;
+    let finished = observed.finished;
+    let is_complete = ending.is_complete(info.live);
+    if let Ending::Failed(error) = ending {
+        return Err(Failure::Input(error.into()));
+    }
+    match finished {
+        // A stream that was stopped early may have no clip.
+        Err(error) if !(stop.is_asked() && error.downcast_ref().is_some_and(is_without_clip)) => {
+            Err(Failure::Input(error))
         }
+        _ if !is_complete => Err(Failure::Stopped),
+        Err(_) => {
+            say(format_args!("{input}: stopped before its first clip"));
+            Ok(())
+        }
+        Ok(()) => Ok(()),
     }
 }
 

@@ -1,0 +1,227 @@
+//! `divita serve`: named sources at once, and configurations that change while it runs.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use divita_tests::{assert_fails, divita, event_schema, program};
+use serde_json::Value;
+
+/// Longest that anything may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A service and what it prints.
+struct Service {
+    child: Child,
+    events: Receiver<Value>,
+    said: Receiver<String>,
+    folder: tempfile::TempDir,
+}
+
+fn live(size: &str) -> String {
+    format!("test://?live=1&seconds=600&size={size}")
+}
+
+fn configuration(sources: &[(&str, &str)]) -> String {
+    let source = |(name, address): &(&str, &str)| format!("[[source]]\nname = \"{name}\"\naddress = \"{address}\"\n");
+    format!("[serve]\nformat = \"jsonl\"\n{}", sources.iter().map(source).collect::<String>())
+}
+
+impl Service {
+    fn start(configuration: &str) -> Service {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("divita.toml");
+        fs::write(&path, configuration).unwrap();
+        let mut command = program("divita");
+        command.args(["serve", "--config"]).arg(&path).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let events = events_of(child.stdout.take().unwrap());
+        let said = lines_of(child.stderr.take().unwrap());
+        Service { child, events, said, folder }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("divita.toml")
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Writes another configuration and has it read.
+    fn reload(&self, configuration: &str) {
+        fs::write(self.path(), configuration).unwrap();
+        self.signal("HUP");
+    }
+
+    /// Waits for an event, and returns all up to it.
+    fn until(&self, what: &str, is_it: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let (begun, mut seen) = (Instant::now(), Vec::new());
+        loop {
+            let left = PATIENCE.checked_sub(begun.elapsed()).unwrap_or_else(|| panic!("no {what}: {seen:?}"));
+            let event = self.events.recv_timeout(left).unwrap_or_else(|_| panic!("no {what}: {seen:?}"));
+            seen.push(event);
+            if is_it(&seen[seen.len() - 1]) {
+                return seen;
+            }
+        }
+    }
+
+    fn until_said(&self, words: &str) -> String {
+        loop {
+            let line = self.said.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it does not say {words}"));
+            if line.contains(words) {
+                return line;
+            }
+        }
+    }
+
+    /// Ends the service, and returns its status and the events that were left.
+    fn end(mut self) -> (ExitStatus, Vec<Value>) {
+        let begun = Instant::now();
+        self.signal("TERM");
+        let status = self.child.wait().unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+        (status, self.events.iter().collect())
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Passes on the events on standard output.
+fn events_of(out: ChildStdout) -> Receiver<Value> {
+    let (send, events) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(out).lines().map_while(Result::ok) {
+            let _ = send.send(serde_json::from_str(&line).unwrap());
+        }
+    });
+    events
+}
+
+/// Passes on the lines on standard error.
+fn lines_of(error: ChildStderr) -> Receiver<String> {
+    let (send, lines) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(error).lines().map_while(Result::ok) {
+            let _ = send.send(line);
+        }
+    });
+    lines
+}
+
+fn is(event: &Value, kind: &str, source: &str) -> bool {
+    event["event"] == kind && event["source"] == source
+}
+
+#[test]
+fn named_sources_are_classified_at_once_and_end_with_results() {
+    let file = "test://?seconds=6&size=64x36";
+    let sources = [("entrance", &*live("64x36")), ("hall", &live("80x48")), ("archive", file)];
+    let mut configuration = configuration(&sources);
+    configuration += "fps = 8\n";
+    let service = Service::start(&configuration);
+    let mut seen = service.until("result of the file", |event| is(event, "result", "archive"));
+    for name in ["entrance", "hall"] {
+        if !seen.iter().any(|event| is(event, "shot", name)) {
+            seen.extend(service.until("shot", |event| is(event, "shot", name)));
+        }
+    }
+    let (status, rest) = service.end();
+    assert!(status.success());
+    seen.extend(rest);
+    let schema = event_schema();
+    seen.iter().for_each(|event| assert!(schema.is_valid(event), "{event}"));
+    let results: BTreeMap<&str, &Value> = seen
+        .iter()
+        .filter(|event| event["event"] == "result")
+        .map(|event| (event["source"].as_str().unwrap(), event))
+        .collect();
+    assert_eq!(results.keys().collect::<Vec<_>>(), [&"archive", &"entrance", &"hall"]);
+    assert!(results.values().all(|result| result["complete"] == true), "{results:?}");
+    assert_eq!((&results["archive"]["fps"], &results["entrance"]["fps"]), (&8.into(), &4.into()));
+    // The clock is in the events of live sources only, and goes forward.
+    let times = |name: &str| -> Vec<String> {
+        let of = seen.iter().filter(|event| event["source"] == name);
+        of.filter_map(|event| event["time"].as_str()).map(str::to_owned).collect()
+    };
+    let entrance = times("entrance");
+    assert!(entrance.len() > 3 && entrance.is_sorted() && times("archive").is_empty(), "{entrance:?}");
+    assert!(entrance.iter().all(|time| time.len() == "2026-01-01T00:00:00.000Z".len() && time.ends_with('Z')));
+}
+
+#[test]
+fn sources_come_change_and_go_while_the_others_go_on() {
+    let steady = live("64x36");
+    let service = Service::start(&configuration(&[("steady", &*steady), ("other", &*live("80x48"))]));
+    let mut seen = service.until("clip", |event| is(event, "clip", "other"));
+    // What cannot be used changes nothing.
+    for (wrong, words) in [
+        ("[[source]]\nname = \"x\"\n".to_owned(), "missing field `address`"),
+        ("[[source]\n".to_owned(), "line 1"),
+        (String::new(), "no [[source]]"),
+        (configuration(&[("same", &*steady), ("same", &*steady)]), "two sources are called \"same\""),
+        (configuration(&[("x", &*steady)]) + "fps = 7\n", "fps of \"x\""),
+        (configuration(&[("x", &*steady)]) + "colour = 7\n", "unknown field `colour`"),
+    ] {
+        service.reload(&wrong);
+        let line = service.until_said("nothing is changed");
+        assert!(line.contains(words) && line.contains("divita.toml"), "{line}");
+    }
+    // One is removed, and ends with its result. One is added. One has an address that makes no
+    // sense.
+    service.reload(&configuration(&[
+        ("steady", &*steady),
+        ("new", &*live("96x54")),
+        ("bad", "test://?live=1&size=no"),
+    ]));
+    service.until_said("3 sources");
+    seen.extend(service.until("result of the removed source", |event| is(event, "result", "other")));
+    seen.extend(service.until("clip of the new source", |event| is(event, "clip", "new")));
+    assert!(seen.iter().any(|event| is(event, "error", "bad")), "{seen:?}");
+    // One has changed, and begins anew.
+    service.reload(&configuration(&[("steady", &*steady), ("new", &*live("128x72"))]));
+    seen.extend(service.until("result of the changed source", |event| is(event, "result", "new")));
+    let again = service.until("picture of the changed source", |event| is(event, "live", "new"));
+    assert_eq!(again[again.len() - 1]["width"], 128);
+    seen.extend(again);
+    seen.extend(service.until("two clips", |event| is(event, "clip", "steady")));
+    let (status, rest) = service.end();
+    assert_eq!(status.code(), Some(1), "a source has failed");
+    seen.extend(rest);
+    // The one that stayed noticed nothing: one connection, and clips without a gap.
+    let steady: Vec<&Value> = seen.iter().filter(|event| event["source"] == "steady").collect();
+    assert_eq!(steady.iter().filter(|event| event["event"] == "live").count(), 1);
+    let clips: Vec<u64> =
+        steady.iter().filter_map(|event| event["index"].as_u64().filter(|_| event["event"] == "clip")).collect();
+    assert_eq!(clips, (0..clips.len() as u64).collect::<Vec<_>>());
+    let result = steady.iter().find(|event| event["event"] == "result").unwrap();
+    assert_eq!(result["clips"], clips.len());
+}
+
+#[test]
+fn a_service_without_sources_says_where_they_stand() {
+    assert_fails(&divita(&["serve"]), 2, &["--config FILE"]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("divita.toml");
+    fs::write(&path, "[classify]\nfps = 8\n").unwrap();
+    assert_fails(&divita(&["serve", "--config", path.to_str().unwrap()]), 1, &["divita.toml", "[[source]]"]);
+    fs::write(&path, configuration(&[("gone", "no/such/film.mp4")])).unwrap();
+    let output = divita(&["serve", "--config", path.to_str().unwrap()]);
+    assert_fails(&output, 1, &["gone", "film.mp4"]);
+    let mut text = String::new();
+    output.stdout.as_slice().read_to_string(&mut text).unwrap();
+    assert!(text.contains("\"source\":\"gone\"") && text.contains("\"event\":\"error\""), "{text}");
+}
