@@ -225,3 +225,46 @@ fn a_service_without_sources_says_where_they_stand() {
     output.stdout.as_slice().read_to_string(&mut text).unwrap();
     assert!(text.contains("\"source\":\"gone\"") && text.contains("\"event\":\"error\""), "{text}");
 }
+
+#[test]
+fn a_flood_and_a_source_that_comes_and_goes_leave_the_others_alone() {
+    let steady = live("320x180");
+    let names = ["one", "two", "three", "four"];
+    let mut sources: Vec<(&str, &str)> = names.iter().map(|name| (*name, &*steady)).collect();
+    sources.push(("flood", "test://?live=1&seconds=600&size=320x180&fps=500"));
+    sources.push(("again", "test://?live=1&seconds=1&size=320x180"));
+    let service = Service::start(&configuration(&sources));
+    let is_late = |event: &Value| is(event, "clip", "one") && event["index"] == 9;
+    let mut seen = service.until("ten clips", is_late);
+    let (status, rest) = service.end();
+    assert!(status.success());
+    seen.extend(rest);
+    let result = |name: &str| seen.iter().find(|event| is(event, "result", name)).unwrap();
+    let clips = names.map(|name| result(name)["clips"].as_u64().unwrap());
+    let (least, most) = (clips.iter().min().unwrap(), clips.iter().max().unwrap());
+    assert!(*most <= least + 1, "each has its share: {clips:?}");
+    assert!(result("flood")["frames"].as_u64() > result("one")["frames"].as_u64().map(|frames| 5 * frames));
+    let again = seen.iter().filter(|event| is(event, "live", "again") && event["state"] == "waiting").count();
+    assert!(again >= 2, "it comes and goes: {again} times");
+}
+
+#[test]
+fn events_are_appended_to_the_file_of_an_earlier_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let [output, path] = ["events.jsonl", "divita.toml"].map(|name| folder.path().join(name));
+    let text = format!(
+        "[serve]\nformat = \"jsonl\"\noutput = {output:?}\noutput-mib = 1\noutput-keep = 2\n\
+         [[source]]\nname = \"film\"\naddress = \"test://?seconds=3&size=64x36\"\n"
+    );
+    fs::write(&path, text).unwrap();
+    let run = || {
+        let done = divita(&["serve", "--config", path.to_str().unwrap()]);
+        assert!(done.status.success() && done.stdout.is_empty(), "{}", String::from_utf8_lossy(&done.stderr));
+        fs::read_to_string(&output).unwrap()
+    };
+    let once = run();
+    assert!(once.lines().count() > 3 && once.contains("\"event\":\"result\""), "{once}");
+    // A kill in the middle of a line.
+    fs::write(&output, format!("{once}{{\"schema\":1,\"sour")).unwrap();
+    assert_eq!(run(), once.repeat(2));
+}

@@ -12,7 +12,7 @@ use crate::options::{
     BoardOptions, BundleOption, ExecutorOption, InputOptions, MethodOptions, OutputOptions, ReadingOptions,
     bundle_identity,
 };
-use crate::output::Content;
+use crate::output::{Content, Destination};
 use crate::session::{self, Engine, Outcome};
 use crate::signals;
 
@@ -56,7 +56,7 @@ pub struct Classify {
 impl Classify {
     /// Returns whether the results go to standard output.
     pub fn prints(&self) -> bool {
-        self.output.path().is_none()
+        matches!(self.output.destination(), Destination::Standard)
     }
 
     /// Classifies every input.
@@ -85,7 +85,7 @@ impl Classify {
             inputs: &inputs,
             content: Content::Genres(engine.bundle().manifest()),
             format: self.output.format(),
-            output: self.output.path(),
+            output: self.output.destination(),
             resume: self.output.resume(depends_on.chain(self.reading.dependencies())),
         })?;
         session::run(&inputs, &reading, jobs, observers, |source| {

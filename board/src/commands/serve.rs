@@ -18,8 +18,8 @@ use toml::Value;
 
 use crate::misuse::Misuse;
 use crate::observers::{Observers, RunInfo};
-use crate::options::{BoardOptions, BundleOption, ExecutorOption, MethodOptions, OutputOptions, Rate};
-use crate::output::Content;
+use crate::options::{BoardOptions, BundleOption, ExecutorOption, MethodOptions, Rate, ServiceOutputOptions};
+use crate::output::{Content, Destination};
 use crate::session::{Engine, Outcome, Served, serve};
 use crate::signals;
 
@@ -51,7 +51,7 @@ pub struct Serve {
     #[command(flatten)]
     method: MethodOptions,
     #[command(flatten)]
-    output: OutputOptions,
+    output: ServiceOutputOptions,
     /// Only open sources with these schemes, such as `rtsp,v4l2` [default: all]
     #[arg(long, value_name = "SCHEME,...", value_delimiter = ',', value_parser = parse_scheme)]
     schemes: Vec<String>,
@@ -93,7 +93,7 @@ const LATEST: NonZeroUsize = NonZeroUsize::new(10).unwrap();
 impl Serve {
     /// Returns whether the results go to standard output.
     pub fn prints(&self) -> bool {
-        self.output.path().is_none()
+        matches!(self.output.destination(), Destination::Standard)
     }
 
     /// Serves the sources of the file at `config`.
@@ -119,7 +119,7 @@ impl Serve {
             inputs: &[],
             content: Content::Genres(engine.bundle().manifest()),
             format: self.output.format(),
-            output: self.output.path(),
+            output: self.output.destination(),
             resume: None,
         })?;
         let reload = || {

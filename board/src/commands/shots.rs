@@ -12,7 +12,7 @@ use divita_video::Input;
 
 use crate::observers::{Observers, RunInfo};
 use crate::options::{BundlePlace, InputOptions, OutputOptions, ReadingOptions, bundle_identity, processors};
-use crate::output::Content;
+use crate::output::{Content, Destination};
 use crate::session::Outcome;
 use crate::session::{self, ShotDetection};
 use crate::signals;
@@ -42,7 +42,7 @@ pub struct Shots {
 impl Shots {
     /// Returns whether the results go to standard output.
     pub fn prints(&self) -> bool {
-        self.output.path().is_none()
+        matches!(self.output.destination(), Destination::Standard)
     }
 
     /// Detects the shots.
@@ -63,7 +63,7 @@ impl Shots {
             inputs: &inputs,
             content: Content::Shots,
             format: self.output.format(),
-            output: self.output.path(),
+            output: self.output.destination(),
             resume: self.output.resume([("bundle", detector)].into_iter().chain(self.reading.dependencies())),
         })?;
         session::run(&inputs, &reading, self.inputs.jobs(processors()), observers, |_| {

@@ -1,13 +1,11 @@
 //! The trait of observers, and what they receive.
 
-use std::path::Path;
-
 use anyhow::Result;
 use divita_runtime::frame::Timestamp;
 use divita_video::{Input, SourceInfo};
 
 use crate::event::SessionEvent;
-use crate::output::{Content, Dependencies, Format};
+use crate::output::{Content, Dependencies, Destination, Format};
 
 /// Facts of a run that its observers need before the first session.
 pub struct RunInfo<'a> {
@@ -17,8 +15,8 @@ pub struct RunInfo<'a> {
     pub content: Content<'a>,
     /// Form of the results.
     pub format: &'static Format,
-    /// File of the results; standard output without one.
-    pub output: Option<&'a Path>,
+    /// Where the results go.
+    pub output: Destination<'a>,
     /// What the results depend on besides the inputs, if the run can be resumed.
     pub resume: Option<Dependencies>,
 }

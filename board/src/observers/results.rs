@@ -42,8 +42,8 @@ struct Open {
 
 /// Opens the output.
 pub(super) fn start(run: &RunInfo<'_>) -> Result<Option<Box<dyn Observer>>> {
-    let mut sink = Sink::open(run.output, run.inputs)?;
     let writer = (run.format.writer)(&run.content);
+    let sink = Sink::open(run.output, run.inputs, &writer.heading()?)?;
     let resumption = run.resume.as_ref().map(|depends_on| -> Result<Resumption> {
         let journal = Journal::open(sink.file()?, depends_on)?;
         let find = |(number, input)| Some((number, journal.find(input)?));
@@ -56,7 +56,6 @@ pub(super) fn start(run: &RunInfo<'_>) -> Result<Option<Box<dyn Observer>>> {
     });
     let resumption = resumption.transpose()?;
     let count = resumption.iter().flat_map(|resumption| resumption.finished.values()).map(|one| one.results).sum();
-    sink.write(&writer.heading()?)?;
     let counts_empty = matches!(run.content, Content::Shots);
     Ok(Some(Box::new(Results { sink, writer, order: InOrder::default(), counts_empty, count, resumption })))
 }

@@ -13,5 +13,5 @@ pub use bundle::{BundleOption, BundlePlace, bundle_identity};
 pub use executor::ExecutorOption;
 pub use inputs::InputOptions;
 pub use method::{MethodOptions, Rate};
-pub use output::OutputOptions;
+pub use output::{OutputOptions, ServiceOutputOptions};
 pub use reading::ReadingOptions;

@@ -8,13 +8,15 @@ mod in_order;
 mod journal;
 mod jsonl;
 mod link;
+mod rotating_file;
 mod sink;
 mod table;
 
 pub use format::{Content, Format, ResultWriter};
 pub use in_order::InOrder;
 pub use journal::{Dependencies, Finished, Journal, Stamp};
-pub use sink::Sink;
+pub use rotating_file::Rotation;
+pub use sink::{Destination, Sink};
 
 /// Every form of results, the default first.
 const FORMATS: &[Format] = &[table::FORMAT, jsonl::FORMAT, csv::FORMAT];

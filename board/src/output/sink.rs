@@ -1,4 +1,5 @@
-//! Destinations of results: standard output, line by line, or a file that appears whole.
+//! Destinations of results: standard output, line by line, a file that appears whole, or one that a
+//! service appends to.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -8,8 +9,20 @@ use anyhow::{Context, Result, bail};
 use divita_console::{printable, progress, say};
 
 use super::link;
+use super::rotating_file::{RotatingFile, Rotation};
 use divita_console::whole_file::WholeFile;
 use divita_video::Input;
+
+/// Where results go.
+#[derive(Clone, Copy, Debug)]
+pub enum Destination<'a> {
+    /// Standard output.
+    Standard,
+    /// A file that appears whole at the end. An existing one stays until then.
+    File(&'a Path),
+    /// A file that is appended to, and rotated.
+    Log(&'a Path, Rotation),
+}
 
 /// An open output.
 pub enum Sink {
@@ -24,28 +37,47 @@ pub enum Sink {
         /// Name at the end.
         path: PathBuf,
     },
+    /// A file that is appended to.
+    Log(RotatingFile),
 }
 
 impl Sink {
-    /// Opens standard output, or `path`.
+    /// Opens `destination` and writes `heading`. Links are followed. A device or a pipe is written
+    /// to directly.
     ///
-    /// An existing file stays until the new one is complete. Links are followed. A device or a pipe
-    /// is written to directly.
-    ///
-    /// # Errors
-    /// When `path` cannot be written, is one of `inputs`, or goes through a link that another user
-    /// made in a shared folder.
-    pub fn open(path: Option<&Path>, inputs: &[Input]) -> Result<Self> {
-        let Some(named) = path else { return Ok(Sink::Standard(io::stdout())) };
+    /// # Errors When the file cannot be written, is one of `inputs`, or goes through a link that
+    /// another user made in a shared folder.
+    pub fn open(destination: Destination<'_>, inputs: &[Input], heading: &str) -> Result<Self> {
+        let mut sink = match destination {
+            Destination::Standard => Sink::Standard(io::stdout()),
+            Destination::File(path) => Self::open_file(path, inputs)?,
+            Destination::Log(path, rotation) => match Self::open_stream(&link::follow(path)?)? {
+                Some(stream) => stream,
+                None => return RotatingFile::open(&link::follow(path)?, rotation, heading).map(Sink::Log),
+            },
+        };
+        sink.write(heading)?;
+        Ok(sink)
+    }
+
+    /// Opens `path` if it is a device or a pipe.
+    fn open_stream(path: &Path) -> Result<Option<Self>> {
+        if !fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+            return Ok(None);
+        }
+        let stream = OpenOptions::new().write(true).open(path);
+        stream.map(Sink::Stream).map(Some).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    fn open_file(named: &Path, inputs: &[Input]) -> Result<Self> {
         let path = link::follow(named)?;
         let path = &fs::canonicalize(&path).unwrap_or(path);
         let is_output = |input: &Input| input.local_path().and_then(|file| fs::canonicalize(file).ok());
         if path.is_file() && inputs.iter().filter_map(is_output).any(|input| input == *path) {
             bail!("{} is an input: the results would take its place; name another file", named.display());
         }
-        if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
-            let stream = OpenOptions::new().write(true).open(path);
-            return stream.map(Sink::Stream).with_context(|| format!("cannot write {}", named.display()));
+        if let Some(stream) = Self::open_stream(path)? {
+            return Ok(stream);
         }
         let partial = WholeFile::create(path);
         let partial = partial.with_context(|| format!("cannot write {}", path.display()))?;
@@ -85,6 +117,7 @@ impl Sink {
                 let mut out = out.lock();
                 out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write the results")
             }
+            Sink::Log(file) => file.write(text),
             Sink::Stream(stream) => stream.write_all(text.as_bytes()).context("cannot write the results"),
             Sink::File { partial, path } => {
                 partial.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
