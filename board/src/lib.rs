@@ -4,6 +4,8 @@ pub mod command_line;
 mod commands;
 mod config;
 pub mod event;
+#[cfg(feature = "http")]
+pub mod http;
 mod meter;
 mod misuse;
 pub mod observers;

@@ -62,6 +62,12 @@ impl BackbonePool {
         self.pool.threads()
     }
 
+    /// Returns the number of clips that no thread has started.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.pool.waiting()
+    }
+
     /// Adds a pipeline.
     pub(crate) fn queue(&self) -> Result<ClipQueue, NetworkError> {
         Ok(self.pool.client(BackboneWorker::new(&self.networks)?))

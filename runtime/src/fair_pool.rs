@@ -179,6 +179,11 @@ impl<W: Worker> FairPool<W> {
         self.0.handles.len()
     }
 
+    /// Returns the number of jobs that no thread has started.
+    pub fn waiting(&self) -> usize {
+        self.0.shared.lock().clients.values().map(|client| client.waiting.len()).sum()
+    }
+
     /// Adds a client. Its thread runs jobs with `own` while the pool is full.
     pub fn client(&self, own: W) -> FairQueue<W> {
         let arrived = Arc::new(Condvar::new());

@@ -6,6 +6,7 @@ pub mod file_server;
 pub mod films;
 pub mod numbers;
 pub mod rtsp_server;
+pub mod service;
 pub mod streams;
 
 use std::path::{Path, PathBuf};

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, bail};
@@ -16,8 +17,12 @@ use divita_video::{AllowedSchemes, Input, Playback};
 use serde::Deserialize;
 use toml::Value;
 
+#[cfg(feature = "http")]
+use crate::http::{self, Routes, Telemetry};
 use crate::misuse::Misuse;
 use crate::observers::{Observers, RunInfo};
+#[cfg(feature = "http")]
+use crate::options::HttpOptions;
 use crate::options::{BoardOptions, BundleOption, ExecutorOption, MethodOptions, Rate, ServiceOutputOptions};
 use crate::output::{Content, Destination};
 use crate::session::{Engine, Outcome, Served, serve};
@@ -55,6 +60,9 @@ pub struct Serve {
     /// Only open sources with these schemes, such as `rtsp,v4l2` [default: all]
     #[arg(long, value_name = "SCHEME,...", value_delimiter = ',', value_parser = parse_scheme)]
     schemes: Vec<String>,
+    #[cfg(feature = "http")]
+    #[command(flatten)]
+    http: HttpOptions,
     #[command(flatten)]
     executor: ExecutorOption,
     #[command(flatten)]
@@ -115,13 +123,24 @@ impl Serve {
         let options = self.method.pipeline(&[fallback], self.board.threads());
         let profile = self.board.profile();
         let engine = Engine::prepare(bundle, &rates, self.executor.get()?, options.threads, profile)?;
-        let observers = Observers::start(&RunInfo {
+        #[cfg_attr(not(feature = "http"), expect(unused_mut, reason = "HTTP adds an observer"))]
+        let mut observers = Observers::start(&RunInfo {
             inputs: &[],
             content: Content::Genres(engine.bundle().manifest()),
             format: self.output.format(),
             output: self.output.destination(),
             resume: None,
         })?;
+        let engine = Arc::new(engine);
+        #[cfg(feature = "http")]
+        if let Some(address) = self.http.address() {
+            let telemetry = Telemetry::default();
+            observers.add(telemetry.observer());
+            let engine = engine.clone();
+            let routes = Routes::new(telemetry, move || engine.waiting_clips());
+            let listening = http::start(address, self.http.access(address)?, routes)?;
+            say(format_args!("listening on http://{listening}"));
+        }
         let reload = || {
             if !reload.swap(false, Ordering::Relaxed) {
                 return None;

@@ -2,6 +2,7 @@
 //!
 //! An observer is one file here and one line in `OBSERVERS`.
 
+mod liveness;
 mod observer;
 mod progress;
 mod results;
@@ -12,6 +13,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use divita_video::SourceInfo;
 
+pub use liveness::Liveness;
 pub use observer::{Observer, RunInfo, Source, Status};
 
 use crate::event::SessionEvent;
@@ -41,6 +43,11 @@ impl Observers {
     pub fn start(run: &RunInfo<'_>) -> Result<Self> {
         let started = OBSERVERS.iter().filter_map(|start| start(run).transpose());
         started.collect::<Result<_>>().map(Observers)
+    }
+
+    /// Adds an observer, which receives each event after the others.
+    pub fn add(&mut self, observer: Box<dyn Observer>) {
+        self.0.push(observer);
     }
 
     /// Returns the numbers of the inputs whose results are there from an earlier run.

@@ -43,8 +43,15 @@ impl<'a> Source<'a> {
 /// What a session does between events. It is told at most about twenty times a second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Status {
-    /// A frame of this presentation time was processed.
-    Processed(Timestamp),
+    /// A frame was processed.
+    Processed {
+        /// Its presentation time.
+        time: Timestamp,
+        /// Frames processed so far.
+        frames: u64,
+        /// Frames of a live source dropped so far.
+        dropped: u64,
+    },
     /// A live source gave nothing for a tenth of a second.
     Idle,
     /// The session stops on request.

@@ -72,7 +72,7 @@ impl Observer for Progress {
     }
 
     fn status(&mut self, source: Source<'_>, status: Status) {
-        if let (Status::Processed(time), Some(bar)) = (status, self.sessions.get(&source.number)) {
+        if let (Status::Processed { time, .. }, Some(bar)) = (status, self.sessions.get(&source.number)) {
             bar.set_position(milliseconds(time));
             self.update_run();
         }

@@ -4,12 +4,8 @@
 //! support no abstract sockets, or are larger than these few lines.
 //!
 //! The watchdog catches a program that hangs: a network that does not return, a driver that does
-//! not answer. So no timer triggers it. A processed frame does, and so does a turn of the session
-//! loop while a live source is known to be away: a restart would not plug in a camera. A source
-//! that was due back and reports nothing does not count as away. With several sources, each has to
-//! be alive.
+//! not answer. So no timer triggers it, but sessions that are all alive ([`Liveness`]).
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
 use std::os::linux::net::SocketAddrExt;
@@ -22,12 +18,9 @@ use divita_console::printable;
 use divita_runtime::event::Event;
 use divita_video::SourceInfo;
 
+use super::liveness::Liveness;
 use super::observer::{Observer, RunInfo, Source, Status};
 use crate::event::{InputEvent, LiveState, SessionEvent};
-
-/// Maximum time in which a source is opened and gives its first picture or fails. Longer than the
-/// time limit of any source.
-const OPENING: Duration = Duration::from_secs(60);
 
 /// Reports to the service manager.
 #[derive(Debug)]
@@ -62,7 +55,7 @@ impl Observer for Service {
         let ready = if self.is_ready { "" } else { "READY=1\n" };
         self.is_ready = true;
         self.send(&format!("{ready}STATUS={}\n", one_line(&info.name)));
-        self.watchdog.opening(source.number, self.started.elapsed(), Duration::ZERO);
+        self.watchdog.sessions.opening(source.number, self.started.elapsed(), Duration::ZERO);
         Ok(())
     }
 
@@ -70,9 +63,9 @@ impl Observer for Service {
         match event {
             SessionEvent::Input(InputEvent::Live { state: LiveState::Waiting, retry_s, .. }) => {
                 let pause = Duration::from_secs_f64(retry_s.unwrap_or(0.0));
-                self.watchdog.opening(source.number, self.started.elapsed(), pause);
+                self.watchdog.sessions.opening(source.number, self.started.elapsed(), pause);
             }
-            SessionEvent::Input(InputEvent::Live { .. }) => self.watchdog.opened(source.number),
+            SessionEvent::Input(InputEvent::Live { .. }) => self.watchdog.sessions.opened(source.number),
             _ => {}
         }
         let line = match event {
@@ -90,14 +83,14 @@ impl Observer for Service {
 
     fn status(&mut self, source: Source<'_>, status: Status) {
         match status {
-            Status::Processed(_) => self.trigger(source, true),
+            Status::Processed { .. } => self.trigger(source, true),
             Status::Idle => self.trigger(source, false),
             Status::Stopping => self.send(STOPPING),
         }
     }
 
     fn closed(&mut self, source: Source<'_>, _: bool) -> Result<()> {
-        self.watchdog.closed(source.number);
+        self.watchdog.sessions.closed(source.number);
         Ok(())
     }
 
@@ -138,52 +131,23 @@ struct Watchdog {
     every: Option<Duration>,
     /// Time of the last trigger.
     last: Option<Duration>,
-    /// The open sessions.
-    sessions: BTreeMap<usize, Liveness>,
-}
-
-/// Whether a session is alive.
-#[derive(Debug, Default)]
-struct Liveness {
-    /// Time until which the source may give nothing; `None` while it gives pictures.
-    quiet: Option<Duration>,
-    /// Time of the last frame.
-    processed: Option<Duration>,
-}
-
-impl Liveness {
-    /// Returns whether a frame came in the time `within` before `now`, or none can come.
-    fn is_alive(&self, now: Duration, within: Duration) -> bool {
-        self.processed.is_some_and(|last| now < last + within) || self.quiet.is_some_and(|until| now < until)
-    }
+    sessions: Liveness,
 }
 
 impl Watchdog {
     fn new(limit: Option<Duration>) -> Self {
-        Watchdog { every: limit.map(|limit| limit / 4), last: None, sessions: BTreeMap::new() }
-    }
-
-    fn opening(&mut self, session: usize, now: Duration, pause: Duration) {
-        self.sessions.entry(session).or_default().quiet = Some(now + pause + OPENING);
-    }
-
-    fn opened(&mut self, session: usize) {
-        self.sessions.entry(session).or_default().quiet = None;
-    }
-
-    fn closed(&mut self, session: usize) {
-        self.sessions.remove(&session);
+        Watchdog { every: limit.map(|limit| limit / 4), last: None, sessions: Liveness::default() }
     }
 
     /// Returns whether to trigger it at `now`, after `session` processed a frame or got nothing.
     fn is_due(&mut self, session: usize, now: Duration, processed: bool) -> bool {
         let Some(every) = self.every else { return false };
-        let liveness = self.sessions.entry(session).or_default();
-        if processed {
-            liveness.processed = Some(now);
+        match processed {
+            true => self.sessions.processed(session, now),
+            false => self.sessions.idle(session),
         }
-        let due = self.last.is_none_or(|last| now >= last + every)
-            && self.sessions.values().all(|session| session.is_alive(now, every));
+        let due =
+            self.last.is_none_or(|last| now >= last + every) && self.sessions.hanging(now, every).next().is_none();
         if due {
             self.last = Some(now);
         }
@@ -250,21 +214,21 @@ mod tests {
         // Unplugged, and tried again every half minute, for as long as it takes.
         for attempt in 0..20 {
             let start = 100 + 30 * attempt;
-            watchdog.opening(0, start * SECOND, 30 * SECOND);
+            watchdog.sessions.opening(0, start * SECOND, 30 * SECOND);
             assert_eq!(fed(&mut watchdog, start..start + 30, false).len(), 3, "attempt {attempt}");
         }
         // The last attempt never returned.
         assert_eq!(fed(&mut watchdog, 700..2000, false).last(), Some(&750));
-        watchdog.opening(0, 2000 * SECOND, SECOND);
-        watchdog.opened(0);
+        watchdog.sessions.opening(0, 2000 * SECOND, SECOND);
+        watchdog.sessions.opened(0);
         assert!(fed(&mut watchdog, 2000..2100, false).is_empty());
     }
 
     #[test]
     fn a_source_that_hangs_is_not_hidden_by_one_that_runs() {
         let mut watchdog = Watchdog::new(Some(20 * SECOND));
-        watchdog.opening(1, Duration::ZERO, Duration::ZERO);
-        watchdog.opened(1);
+        watchdog.sessions.opening(1, Duration::ZERO, Duration::ZERO);
+        watchdog.sessions.opened(1);
         assert!(fed(&mut watchdog, 0..100, true).is_empty());
         // A frame of the other source a second is as good as a hundred.
         let both = (100..121).filter(|&second| {
@@ -272,7 +236,7 @@ mod tests {
             other | watchdog.is_due(0, second * SECOND, true)
         });
         assert_eq!(both.collect::<Vec<_>>(), [100, 105, 110, 115, 120]);
-        watchdog.closed(1);
+        watchdog.sessions.closed(1);
         assert_eq!(fed(&mut watchdog, 121..131, true), [125, 130]);
     }
 

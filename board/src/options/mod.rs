@@ -3,6 +3,8 @@
 mod board;
 mod bundle;
 mod executor;
+#[cfg(feature = "http")]
+mod http;
 mod inputs;
 mod method;
 mod output;
@@ -11,6 +13,8 @@ mod reading;
 pub use board::{BoardOptions, processors};
 pub use bundle::{BundleOption, BundlePlace, bundle_identity};
 pub use executor::ExecutorOption;
+#[cfg(feature = "http")]
+pub use http::HttpOptions;
 pub use inputs::InputOptions;
 pub use method::{MethodOptions, Rate};
 pub use output::{OutputOptions, ServiceOutputOptions};

@@ -49,6 +49,12 @@ impl Engine {
         &self.bundle
     }
 
+    /// Returns the number of clips that wait for a thread.
+    #[must_use]
+    pub fn waiting_clips(&self) -> usize {
+        self.pool.as_ref().map_or(0, BackbonePool::waiting)
+    }
+
     /// Returns the classification of `source`. With `ladder`, the working rate of a live one
     /// follows the load, in these steps.
     ///

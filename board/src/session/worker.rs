@@ -173,7 +173,8 @@ fn read_to_end(
     let info = session.info().clone();
     reports.send((number, Report::Opened(info.clone()))).map_err(|_| Failure::Unobserved)?;
     let method = method(&info).map_err(Failure::Input)?;
-    let mut observed = Observed { number, method, reports, time: Timestamp::ZERO, reported: None, finished: Ok(()) };
+    let mut observed =
+        Observed { number, method, reports, time: Timestamp::ZERO, frames: 0, reported: None, finished: Ok(()) };
     let ending = session.run(&mut observed)?;
     let finished = observed.finished;
     let is_complete = ending.is_complete(info.live);
@@ -203,8 +204,9 @@ struct Observed<'a> {
     number: usize,
     method: Box<dyn Method>,
     reports: &'a Reports,
-    /// Time of the last frame.
+    /// Time of the last frame, and the number of frames.
     time: Timestamp,
+    frames: u64,
     /// When the status was last reported.
     reported: Option<Instant>,
     /// Whether the method could finish.
@@ -237,6 +239,7 @@ impl Consumer for Observed<'_> {
 
     fn frame(&mut self, frame: &Frame<'_>) -> Result<(), Failure> {
         self.time = frame.time();
+        self.frames += 1;
         self.observe(|method, emit| method.frame(frame, emit))?.map_err(Failure::Input)
     }
 
@@ -245,7 +248,8 @@ impl Consumer for Observed<'_> {
         let now = Instant::now();
         if self.reported.is_none_or(|last| now - last >= STATUS_INTERVAL) {
             self.reported = Some(now);
-            self.report(Report::Status(Status::Processed(self.time)))?;
+            let (time, frames, dropped) = (self.time, self.frames, progress.dropped);
+            self.report(Report::Status(Status::Processed { time, frames, dropped }))?;
         }
         Ok(())
     }
