@@ -110,7 +110,8 @@ for page in divita divita-classify divita-models; do
     # So small a system has no `man`.
     gzip -dc "/usr/share/man/man1/$page.1.gz" | grep -q '^.SH SYNOPSIS' || fail "no man page of $page"
 done
-for file in /etc/divita/divita.toml /usr/lib/systemd/system/divita.service /usr/lib/udev/rules.d/70-divita.rules \
+for file in /etc/divita/divita.toml /usr/lib/systemd/system/divita.service /usr/lib/systemd/system/divita@.service \
+    /usr/lib/udev/rules.d/70-divita.rules \
     /usr/share/bash-completion/completions/divita /usr/share/divita/bundles/demo/manifest.json; do
     [ -s "$file" ] || fail "no $file"
 done

@@ -54,11 +54,32 @@ fn the_service_finds_its_configuration_with_every_systemd() {
 }
 
 #[test]
-fn systemd_understands_the_unit() {
+fn the_instances_have_the_limits_of_the_service() {
+    // What differs: the program's command, and where its configuration comes from.
+    let own = ["Description=", "Documentation=", "LoadCredential=", "RuntimeDirectory=", "ExecStart", "ExecReload="];
+    let lines = |name: &str| -> Vec<String> {
+        let unit = packaging(name);
+        let lines = unit.lines().skip_while(|line| *line != "[Unit]").filter(|line| !line.starts_with('#'));
+        lines.filter(|line| !own.iter().any(|key| line.starts_with(key))).map(str::to_owned).collect()
+    };
+    let service = lines("divita.service");
+    assert!(service.len() > 40, "{service:?}");
+    assert_eq!(lines("divita@.service"), service);
+}
+
+#[test]
+fn systemd_understands_the_units() {
+    for (unit, instance) in [("divita.service", "divita.service"), ("divita@.service", "divita@hall.service")] {
+        verify(unit, instance);
+    }
+}
+
+/// Has systemd read the unit `name` as `instance`.
+fn verify(name: &str, instance: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("divita.service");
+    let path = folder.path().join(instance);
     // The unit's programs and pages need not be installed here.
-    let unit = packaging("divita.service").replace("/usr/bin/divita", "/bin/true");
+    let unit = packaging(name).replace("/usr/bin/divita", "/bin/true");
     let unit: Vec<&str> = unit.lines().filter(|line| !line.starts_with("Documentation=")).collect();
     std::fs::write(&path, unit.join("\n")).unwrap();
     let Ok(output) = Command::new("systemd-analyze").arg("verify").arg(&path).output() else {

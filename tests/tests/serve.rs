@@ -14,8 +14,9 @@ fn is(event: &Value, kind: &str, source: &str) -> bool {
 
 #[test]
 fn named_sources_are_classified_at_once_and_end_with_results() {
-    let file = "test://?seconds=6&size=64x36";
-    let sources = [("entrance", &*live("64x36")), ("hall", &live("80x48")), ("archive", file)];
+    // A file does not wait for the end of another one, as the files of `classify` do.
+    let (long, file) = ("test://?seconds=86400&size=64x36", "test://?seconds=6&size=64x36");
+    let sources = [("long", long), ("entrance", &*live("64x36")), ("hall", &live("80x48")), ("archive", file)];
     let mut configuration = configuration(&sources);
     configuration += "fps = 8\n";
     let service = Service::start(&configuration);
@@ -26,7 +27,7 @@ fn named_sources_are_classified_at_once_and_end_with_results() {
         }
     }
     let (status, rest) = service.end();
-    assert!(status.success());
+    assert_eq!(status.code(), Some(1), "the long file was stopped before its end");
     seen.extend(rest);
     let schema = event_schema();
     seen.iter().for_each(|event| assert!(schema.is_valid(event), "{event}"));
@@ -35,8 +36,8 @@ fn named_sources_are_classified_at_once_and_end_with_results() {
         .filter(|event| event["event"] == "result")
         .map(|event| (event["source"].as_str().unwrap(), event))
         .collect();
-    assert_eq!(results.keys().collect::<Vec<_>>(), [&"archive", &"entrance", &"hall"]);
-    assert!(results.values().all(|result| result["complete"] == true), "{results:?}");
+    assert_eq!(results.keys().collect::<Vec<_>>(), [&"archive", &"entrance", &"hall", &"long"]);
+    assert!(results.iter().all(|(name, result)| result["complete"] == (*name != "long")), "{results:?}");
     assert_eq!((&results["archive"]["fps"], &results["entrance"]["fps"]), (&8.into(), &4.into()));
     // The clock is in the events of live sources only, and goes forward.
     let times = |name: &str| -> Vec<String> {

@@ -11,7 +11,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use divita_tests::service::{Service, configuration, live};
-use divita_tests::{assert_fails, divita};
+use divita_tests::{assert_fails, divita, root};
 use serde_json::Value;
 
 /// Starts a service that listens, with `sources` and more keys of `[serve]`.
@@ -101,6 +101,34 @@ fn metrics_health_and_sources_follow_the_service() {
     assert!(clips(&after) >= clips(&before));
     let (status, _) = service.end();
     assert_eq!(status.code(), Some(1), "a source has failed");
+}
+
+#[test]
+fn the_dashboard_and_the_alerts_ask_for_metrics_that_exist() {
+    let (service, address) = start(&[("hall", &*live("64x36"))], "");
+    let metrics = wait(address, "/metrics", |(_, body)| body.contains("divita_clip_latency_seconds_bucket"));
+    assert!(service.end().0.success());
+    let folder = root().join("docs/monitoring");
+    let dashboard = fs::read_to_string(folder.join("dashboard.json")).unwrap();
+    let panels: Value = serde_json::from_str(&dashboard).unwrap();
+    assert!(panels["panels"].as_array().unwrap().len() > 5);
+    let alerts = fs::read_to_string(folder.join("alerts.yaml")).unwrap();
+    let mut names = 0;
+    for text in [&dashboard, &alerts] {
+        for rest in text.split("divita_").skip(1) {
+            let name: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            // The zones of a machine without sensors, and a rate before its first step.
+            let may_lack = ["temperature_celsius", "working_rate_fps"].contains(&&*name);
+            assert!(may_lack || metrics.contains(&format!("divita_{name}")), "divita_{name}");
+            names += 1;
+        }
+    }
+    assert!(names > 12, "{names}");
+    let mut promtool = Command::new("promtool");
+    match promtool.args(["check", "rules"]).arg(folder.join("alerts.yaml")).output() {
+        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
+        Err(_) => eprintln!("SKIPPED: promtool is not installed (Debian: prometheus)"),
+    }
 }
 
 /// Has promtool check the metrics, where it is installed.

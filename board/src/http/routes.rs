@@ -7,6 +7,8 @@
 //! | `/readyz` | 200 once a source gives pictures |
 //! | `/api/sources` | the state of every source, JSON |
 
+use std::sync::Arc;
+
 use hyper::StatusCode;
 use serde_json::json;
 
@@ -17,7 +19,7 @@ use super::telemetry::{Connection, Telemetry};
 #[derive(Clone)]
 pub struct Routes {
     telemetry: Telemetry,
-    queued: std::sync::Arc<dyn Fn() -> usize + Send + Sync>,
+    queued: Arc<dyn Fn() -> usize + Send + Sync>,
 }
 
 /// An answer.
@@ -38,7 +40,7 @@ impl Routes {
     /// Answers from `telemetry`. `queued` returns the number of clips that wait for a thread.
     #[must_use]
     pub fn new(telemetry: Telemetry, queued: impl Fn() -> usize + Send + Sync + 'static) -> Self {
-        Routes { telemetry, queued: std::sync::Arc::new(queued) }
+        Routes { telemetry, queued: Arc::new(queued) }
     }
 
     /// Answers the path `path`.

@@ -9,7 +9,7 @@ use crate::output::{Content, Dependencies, Destination, Format};
 
 /// Facts of a run that its observers need before the first session.
 pub struct RunInfo<'a> {
-    /// The inputs.
+    /// The inputs; none in a service, whose sources come and go.
     pub inputs: &'a [Input],
     /// What the results are.
     pub content: Content<'a>,

@@ -16,7 +16,8 @@ use crate::output::{Content, Finished, InOrder, Journal, ResultWriter, Sink, Sta
 struct Results {
     sink: Sink,
     writer: Box<dyn ResultWriter>,
-    order: InOrder,
+    /// Brings the texts into the order of the inputs; `None` in a service, which has none.
+    order: Option<InOrder>,
     /// Whether an input without any result, such as a black film without shots, is a result too.
     counts_empty: bool,
     /// Number of results.
@@ -57,7 +58,8 @@ pub(super) fn start(run: &RunInfo<'_>) -> Result<Option<Box<dyn Observer>>> {
     let resumption = resumption.transpose()?;
     let count = resumption.iter().flat_map(|resumption| resumption.finished.values()).map(|one| one.results).sum();
     let counts_empty = matches!(run.content, Content::Shots);
-    Ok(Some(Box::new(Results { sink, writer, order: InOrder::default(), counts_empty, count, resumption })))
+    let order = (!run.inputs.is_empty()).then(InOrder::default);
+    Ok(Some(Box::new(Results { sink, writer, order, counts_empty, count, resumption })))
 }
 
 /// Writes the texts of an input that has its turn: that of an earlier run and that of this one.
@@ -79,7 +81,10 @@ impl Results {
             open.results += results;
             open.text.push_str(text);
         }
-        self.order.text(source.number, text, |_, text| self.sink.write(text))
+        match &mut self.order {
+            Some(order) => order.text(source.number, text, |_, text| self.sink.write(text)),
+            None => self.sink.write(text),
+        }
     }
 }
 
@@ -89,8 +94,10 @@ impl Observer for Results {
     }
 
     fn opened(&mut self, source: Source<'_>, info: &SourceInfo) -> Result<()> {
-        if info.live {
-            let Results { sink, order, resumption, .. } = self;
+        let Results { sink, order, resumption, .. } = self;
+        if info.live
+            && let Some(order) = order
+        {
             order.endless(source.number, |number, text| write(sink, resumption, number, text))?;
         } else if let Some(resumption) = &mut self.resumption
             && let Some(stamp) = Stamp::of(source.input)
@@ -120,16 +127,21 @@ impl Observer for Results {
                 journal.add(source.input, stamp, results + empty, &text)?;
             }
         }
-        order.ended(source.number, |number, text| write(sink, resumption, number, text))
+        match order {
+            Some(order) => order.ended(source.number, |number, text| write(sink, resumption, number, text)),
+            None => Ok(()),
+        }
     }
 
     fn held_bytes(&self) -> usize {
-        self.order.held_bytes()
+        self.order.as_ref().map_or(0, InOrder::held_bytes)
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
-        let Results { mut sink, mut order, count, mut resumption, .. } = *self;
-        order.finish(|number, text| write(&mut sink, &mut resumption, number, text))?;
+        let Results { mut sink, order, count, mut resumption, .. } = *self;
+        if let Some(mut order) = order {
+            order.finish(|number, text| write(&mut sink, &mut resumption, number, text))?;
+        }
         sink.finish_unless_all_failed(count == 0)
     }
 }

@@ -40,7 +40,7 @@ struct Running<S> {
 /// Runs a session for each of `sources` until all have ended or a request to stop comes, and ends
 /// the observers.
 ///
-/// `reload` is called about ten times a second, and returns the new sources when the user has
+/// `reload` is called at least ten times a second, and returns the new sources when the user has
 /// changed them. A source that is not among them ends, with its result. One that has changed ends,
 /// and begins anew. A new one begins, and so does one that failed before. The others notice
 /// nothing.
