@@ -72,6 +72,9 @@ fn metrics_health_and_sources_follow_the_service() {
     let film_clips = events[events.len() - 1]["clips"].as_u64().unwrap();
     let ended = |(_, body): &(u32, String)| body.contains("\"state\":\"ended\"");
     let sources: Value = serde_json::from_str(&wait(address, "/api/sources", ended)).unwrap();
+    // Whoever shows the genres has to show this too.
+    assert_eq!((&sources["bundle"]["name"], &sources["bundle"]["trained"]), (&"demo".into(), &true.into()));
+    assert!(sources["bundle"]["notice"].as_str().unwrap().contains("synthetic trailers"));
     let film = &sources["sources"]["film"];
     assert_eq!(
         (&film["frames"], &film["clips"], &film["dropped_frames"]),

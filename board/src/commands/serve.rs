@@ -136,8 +136,8 @@ impl Serve {
         if let Some(address) = self.http.address() {
             let telemetry = Telemetry::default();
             observers.add(telemetry.observer());
-            let engine = engine.clone();
-            let routes = Routes::new(telemetry, move || engine.waiting_clips());
+            let pool = engine.clone();
+            let routes = Routes::new(telemetry, engine.bundle().manifest(), move || pool.waiting_clips());
             let listening = http::start(address, self.http.access(address)?, routes)?;
             say(format_args!("listening on http://{listening}"));
         }

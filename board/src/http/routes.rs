@@ -9,8 +9,9 @@
 
 use std::sync::Arc;
 
+use divita_runtime::bundle::Manifest;
 use hyper::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::metrics;
 use super::telemetry::{Connection, Telemetry};
@@ -19,6 +20,8 @@ use super::telemetry::{Connection, Telemetry};
 #[derive(Clone)]
 pub struct Routes {
     telemetry: Telemetry,
+    /// What every answer with genres says of the bundle that they are from.
+    bundle: Value,
     queued: Arc<dyn Fn() -> usize + Send + Sync>,
 }
 
@@ -37,10 +40,16 @@ impl Answer {
 }
 
 impl Routes {
-    /// Answers from `telemetry`. `queued` returns the number of clips that wait for a thread.
+    /// Answers from `telemetry`, whose genres are those of the bundle with this manifest. `queued`
+    /// returns the number of clips that wait for a thread.
     #[must_use]
-    pub fn new(telemetry: Telemetry, queued: impl Fn() -> usize + Send + Sync + 'static) -> Self {
-        Routes { telemetry, queued: Arc::new(queued) }
+    pub fn new(
+        telemetry: Telemetry,
+        Manifest { name, trained, notice, .. }: &Manifest,
+        queued: impl Fn() -> usize + Send + Sync + 'static,
+    ) -> Self {
+        let bundle = json!({ "name": name, "trained": trained, "notice": notice });
+        Routes { telemetry, bundle, queued: Arc::new(queued) }
     }
 
     /// Answers the path `path`.
@@ -68,7 +77,7 @@ impl Routes {
             "/api/sources" => Answer {
                 status: StatusCode::OK,
                 content_type: "application/json",
-                body: json!({ "sources": self.telemetry.sources() }).to_string(),
+                body: json!({ "bundle": self.bundle, "sources": self.telemetry.sources() }).to_string(),
             },
             _ => Answer::text(StatusCode::NOT_FOUND, "there are /metrics, /healthz, /readyz and /api/sources\n"),
         }
