@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::ops::Deref;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -10,6 +11,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// All bars of the program, one below the other. Hidden where standard error is no terminal.
 static BARS: LazyLock<MultiProgress> =
     LazyLock::new(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)));
+
+/// Number of bars that are drawn.
+static DRAWN: AtomicUsize = AtomicUsize::new(0);
 
 /// A progress bar, which is removed from the terminal when it is dropped.
 pub struct Bar(ProgressBar);
@@ -26,6 +30,7 @@ impl Bar {
         let style = ProgressStyle::with_template(template).expect("a template of a progress bar");
         bar.set_style(style.progress_chars("=> "));
         let bar = BARS.add(bar);
+        DRAWN.fetch_add(1, Ordering::Relaxed);
         // It takes a thread, which a bar that nobody sees does not need.
         if !BARS.is_hidden() {
             bar.enable_steady_tick(Duration::from_millis(200));
@@ -46,6 +51,7 @@ impl Drop for Bar {
     fn drop(&mut self) {
         self.0.finish_and_clear();
         BARS.remove(&self.0);
+        DRAWN.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -62,7 +68,8 @@ pub(crate) struct AboveBars;
 impl Write for AboveBars {
     /// Writes whole lines.
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        if BARS.is_hidden() {
+        // Without a bar below it, indicatif leaves the line without an end.
+        if BARS.is_hidden() || DRAWN.load(Ordering::Relaxed) == 0 {
             io::stderr().write_all(lines)?;
         } else {
             let text = String::from_utf8_lossy(lines);
