@@ -125,18 +125,21 @@ fn other_commands_and_wrong_command_lines_repeat_no_password() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("divita.toml");
     for address in ADDRESSES.into_iter().step_by(2) {
-        fs::write(&config, format!("[classify]\ninputs = ['{address}']\n[shots]\ninput = '{address}'\n")).unwrap();
+        fs::write(&config, format!("[classify]\ninputs = ['{address}']\n[shots]\ninputs = ['{address}']\n")).unwrap();
         let config = config.to_str().unwrap();
         let store = folder.path().join("store.zarr");
         let commands: [(&str, Vec<&str>); 9] = [
             ("divita", vec![address]),
-            ("divita", vec!["shots", "film.mp4", address]),
+            ("divita", vec!["shots", "--duration", "1", "film.mp4", address]),
             ("divita", vec!["classify", "--duration", address, "film.mp4"]),
             ("divita", vec!["classify", "--fps", address]),
             ("divita", vec!["classify", "--schemes", "file", address]),
             ("divita", vec!["--config", config, "classify", "--help"]),
             ("divita", vec!["--config", config, "shots", "--duration", "1"]),
-            ("divita", vec!["classify", address, "rtsp://127.0.0.1:9/2", "rtsp://u:CANARY@127.0.0.1:9/3"]),
+            (
+                "divita",
+                vec!["classify", "--duration", "1", address, "rtsp://127.0.0.1:9/2", "rtsp://u:CANARY@127.0.0.1:9/3"],
+            ),
             ("divita-models", vec!["extract", "--network", "shufflenet-2d", "--seed", "1", address, "--store"]),
         ];
         for (name, mut arguments) in commands {
