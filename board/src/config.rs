@@ -8,6 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgAction, Command};
+use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use divita_video::Input;
@@ -28,12 +29,20 @@ pub fn apply(command: Command, path: &Path) -> Result<Command> {
     with_text(command, &text).with_context(|| format!("the configuration {} cannot be used", path.display()))
 }
 
-fn with_text(mut command: Command, text: &str) -> Result<Command> {
-    let tables: Table = text.parse().map_err(|error: toml::de::Error| {
+/// Parses TOML.
+///
+/// # Errors
+/// On one line, with the number of the line in `text`.
+pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
+    toml::from_str(text).map_err(|error| {
         // The parser's own message takes several lines.
         let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
         anyhow::anyhow!("line {line}: {}", error.message().replace('\n', " "))
-    })?;
+    })
+}
+
+fn with_text(mut command: Command, text: &str) -> Result<Command> {
+    let tables: Table = parse(text)?;
     for (name, table) in tables {
         // `divita serve` reads the sources itself, and again on SIGHUP.
         if name == SOURCES && matches!(table, Value::Array(_)) {

@@ -89,19 +89,25 @@ fn metrics_health_and_sources_follow_the_service() {
     let before = wait(address, "/metrics", |(_, body)| clips(body) >= 2.0);
     assert_eq!(values(&before, "divita_clips_total")["film"], film_clips as f64);
     assert_eq!(values(&before, "divita_frames_processed_total")["film"], 120.0);
-    assert_eq!(values(&before, "divita_source_up"), [("film".to_owned(), 0.0), ("hall".to_owned(), 1.0)].into());
+    assert_eq!(values(&before, "divita_source_up"), [("hall".to_owned(), 1.0)].into(), "the film has ended");
     let latency = |name: &str| values(&before, &format!("divita_clip_latency_seconds_{name}"));
     assert_eq!(latency("count")["hall"], clips(&before));
     assert!(latency("sum")["hall"] < 5.0 * clips(&before) && !latency("count").contains_key("film"), "{before}");
     check_with_promtool(&before);
 
-    // A source that was renamed and one that cannot be opened; the counters of the others go on.
+    // One source is removed, one cannot be opened; the counters of the others go on.
     let text = configuration(&[("hall", &*live("64x36")), ("gone", "no/such/film.mp4"), ("absent", absent)]);
     service.reload(&text);
     let failed = wait(address, "/api/sources", |(_, body)| body.contains("\"state\":\"failed\""));
     assert!(failed.contains("No such file"), "{failed}");
     let after = get(address, "/metrics", "").1;
     assert!(clips(&after) >= clips(&before));
+    assert_eq!(values(&after, "divita_source_up").get("gone"), Some(&0.0));
+    assert!(!after.contains("\"film\"") && !failed.contains("\"film\""), "what is removed is forgotten: {failed}");
+    // Also one that failed, and one whose session still runs when it is removed.
+    service.reload(&configuration(&[("hall", &*live("80x48"))]));
+    let left = |(_, body): &(u32, String)| !body.contains("\"gone\"") && !body.contains("\"absent\"");
+    wait(address, "/api/sources", left);
     let (status, _) = service.end();
     assert_eq!(status.code(), Some(1), "a source has failed");
 }

@@ -5,11 +5,10 @@ use std::num::NonZeroUsize;
 use anyhow::{Context, Result};
 use clap::Args;
 use divita_runtime::PipelineOptions;
-use divita_video::Input;
 
 use crate::observers::{Observers, RunInfo};
 use crate::options::{
-    BoardOptions, BundleOption, ExecutorOption, InputOptions, MethodOptions, OutputOptions, ReadingOptions,
+    BoardOptions, BundleOption, ExecutorOption, InputOptions, LATEST, MethodOptions, OutputOptions, ReadingOptions,
     bundle_identity,
 };
 use crate::output::{Content, Destination};
@@ -45,7 +44,7 @@ pub struct Classify {
     #[command(flatten)]
     reading: ReadingOptions,
     /// Number of latest snippets (of 30 clips each) that the result of a live input is a mean over
-    #[arg(long, value_name = "N", default_value = "10")]
+    #[arg(long, value_name = "N", default_value_t = LATEST)]
     latest: NonZeroUsize,
     #[command(flatten)]
     executor: ExecutorOption,
@@ -67,8 +66,7 @@ impl Classify {
         self.board.pin_threads();
         let rates = self.method.rates(&bundle);
         self.method.warn_of_untried_rate(&bundle);
-        let inputs = self.inputs.expand(&reading.allowed);
-        let inputs: Vec<Input> = inputs.into_iter().map(|input| self.reading.apply(input)).collect();
+        let inputs = self.inputs.expand(&self.reading, &reading.allowed);
         let threads = self.board.threads();
         let jobs = self.inputs.jobs(threads);
         // The threads that read inputs run networks too, and more threads than processors would be

@@ -17,13 +17,14 @@ use divita_video::{AllowedSchemes, Input, Playback};
 use serde::Deserialize;
 use toml::Value;
 
+use crate::config;
 #[cfg(feature = "http")]
 use crate::http::{self, Routes, Telemetry};
 use crate::misuse::Misuse;
 use crate::observers::{Observers, RunInfo};
 #[cfg(feature = "http")]
 use crate::options::HttpOptions;
-use crate::options::{BoardOptions, BundleOption, ExecutorOption, MethodOptions, Rate, ServiceOutputOptions};
+use crate::options::{BoardOptions, BundleOption, ExecutorOption, LATEST, MethodOptions, Rate, ServiceOutputOptions};
 use crate::output::{Content, Destination};
 use crate::session::{Engine, Outcome, Served, serve};
 use crate::signals;
@@ -94,9 +95,6 @@ struct Settings {
     fps: Option<Rate>,
     latest: NonZeroUsize,
 }
-
-/// Snippets that the result of a source is a mean over, unless it says otherwise.
-const LATEST: NonZeroUsize = NonZeroUsize::new(10).unwrap();
 
 impl Serve {
     /// Returns whether the results go to standard output.
@@ -174,11 +172,7 @@ impl Serve {
 
 /// Reads the sources of the configuration file at `path`, which may have any of `rates`.
 fn sources(path: &Path, rates: &[WorkingRate]) -> Result<Vec<Served<Settings>>> {
-    let text = fs::read_to_string(path)?;
-    let Sources { source: tables } = toml::from_str(&text).map_err(|error: toml::de::Error| {
-        let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
-        anyhow::anyhow!("line {line}: {}", error.message().replace('\n', " "))
-    })?;
+    let Sources { source: tables } = config::parse(&fs::read_to_string(path)?)?;
     if tables.is_empty() {
         bail!("it has no [[source]]; `divita serve --help` shows one");
     }

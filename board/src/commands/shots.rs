@@ -8,7 +8,6 @@ use divita_runtime::sampler::WorkingRate;
 use divita_runtime::segmenter::{Segmentation, SegmenterOptions};
 use divita_runtime::shots::ShotSettings;
 use divita_runtime::shots::transition_network::TransitionNetwork;
-use divita_video::Input;
 
 use crate::observers::{Observers, RunInfo};
 use crate::options::{BundlePlace, InputOptions, OutputOptions, ReadingOptions, bundle_identity, processors};
@@ -56,8 +55,7 @@ impl Shots {
         // Clips have no pictures here, so the rate does not matter: the lowest costs least.
         let rate = WorkingRate::ALL[0];
         let options = SegmenterOptions { rate, segmentation: Segmentation::Shot, shots, image: None, video: None };
-        let inputs = self.inputs.expand(&reading.allowed);
-        let inputs: Vec<Input> = inputs.into_iter().map(|input| self.reading.apply(input)).collect();
+        let inputs = self.inputs.expand(&self.reading, &reading.allowed);
         let detector = bundle.as_ref().map_or_else(|| "built-in".to_owned(), bundle_identity);
         let observers = Observers::start(&RunInfo {
             inputs: &inputs,

@@ -42,7 +42,10 @@ pub(super) fn encode(telemetry: &Telemetry, queued: usize) -> Result<String, fmt
     }
     let (up, rate) = (Family::<SourceLabel, Gauge>::default(), Family::<SourceLabel, Gauge>::default());
     for (source, state) in &sources {
-        up.get_or_create(&label(source)).set((state.state == Connection::Connected).into());
+        // A file that has ended is no source that is down.
+        if state.state != Connection::Ended {
+            up.get_or_create(&label(source)).set((state.state == Connection::Connected).into());
+        }
         if let Some(fps) = state.fps {
             rate.get_or_create(&label(source)).set(fps.into());
         }

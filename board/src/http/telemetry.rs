@@ -276,4 +276,9 @@ impl Observer for Telemetry {
         }
         Ok(())
     }
+
+    fn removed(&mut self, name: &str) {
+        self.lock().sources.remove(name);
+        self.latencies.remove(&SourceLabel { source: name.to_owned() });
+    }
 }

@@ -85,6 +85,11 @@ impl Observers {
         self.0.iter_mut().try_for_each(|observer| observer.closed(source, succeeded))
     }
 
+    /// Passes on that the user has removed a source.
+    pub fn removed(&mut self, name: &str) {
+        self.0.iter_mut().for_each(|observer| observer.removed(name));
+    }
+
     /// Returns the number of bytes that the observers hold back.
     #[must_use]
     pub fn held_bytes(&self) -> usize {

@@ -90,6 +90,11 @@ pub trait Observer {
         Ok(())
     }
 
+    /// The user has removed the source called `name` from a service, and its session has ended.
+    fn removed(&mut self, name: &str) {
+        let _ = name;
+    }
+
     /// Returns the number of bytes that the observer holds back until other sessions have ended.
     /// While there are too many, no further session begins.
     fn held_bytes(&self) -> usize {

@@ -10,6 +10,7 @@ use divita_video::shard::Shard;
 use divita_video::{AllowedSchemes, Input};
 
 use super::board::threads;
+use super::reading::ReadingOptions;
 
 /// The inputs and how many are read at once.
 #[derive(Args)]
@@ -29,13 +30,13 @@ pub struct InputOptions {
 }
 
 impl InputOptions {
-    /// Returns the inputs, with the videos in each folder that `allowed` permits instead of the
-    /// folder. Says what was skipped.
-    pub fn expand(&self, allowed: &AllowedSchemes) -> Vec<Input> {
+    /// Returns the inputs, played as `reading` says, with the videos in each folder that `allowed`
+    /// permits instead of the folder. Says what was skipped.
+    pub fn expand(&self, reading: &ReadingOptions, allowed: &AllowedSchemes) -> Vec<Input> {
         let expansion = Expansion { recurse: !self.no_recurse, allowed: allowed.clone() };
         let expanded = expand(&self.inputs, &expansion);
         expanded.report().iter().for_each(say);
-        self.shard.unwrap_or_default().of(expanded.inputs).collect()
+        self.shard.unwrap_or_default().of(expanded.inputs).map(|input| reading.apply(input)).collect()
     }
 
     /// Returns how many files are read at once, of `threads` threads.

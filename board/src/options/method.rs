@@ -9,6 +9,9 @@ use divita_runtime::pipeline::PipelineOptions;
 use divita_runtime::sampler::WorkingRate;
 use divita_runtime::segmenter::Segmentation;
 
+/// Snippets that the result of a live input is a mean over, unless the user says otherwise.
+pub const LATEST: NonZeroUsize = NonZeroUsize::new(10).unwrap();
+
 /// The options of the method.
 #[derive(Args)]
 pub struct MethodOptions {

@@ -16,6 +16,6 @@ pub use executor::ExecutorOption;
 #[cfg(feature = "http")]
 pub use http::HttpOptions;
 pub use inputs::InputOptions;
-pub use method::{MethodOptions, Rate};
+pub use method::{LATEST, MethodOptions, Rate};
 pub use output::{OutputOptions, ServiceOutputOptions};
 pub use reading::ReadingOptions;

@@ -12,7 +12,7 @@ use divita_video::session::SessionOptions;
 use divita_video::stop::Stop;
 use divita_video::{AllowedSchemes, Input, SourceInfo};
 
-use super::worker::{Report, read};
+use super::worker::{Reading, Report};
 use super::{MAX_REPORTS, Method, Outcome, pass_on};
 use crate::observers::{Observers, Source};
 
@@ -66,7 +66,10 @@ pub fn serve<S: Clone + PartialEq + Send + Sync>(
             if stop.is_asked() {
                 service.running.values().for_each(|running| running.stop.ask());
             } else if let Some(sources) = reload() {
-                (service.wanted, service.ended) = (sources, Vec::new());
+                let before = std::mem::replace(&mut service.wanted, sources);
+                service.ended.clear();
+                let gone = before.iter().filter(|source| !service.is_known(&source.name));
+                gone.for_each(|source| observers.removed(&source.name));
                 if let Err(error) = service.update(scope, &send) {
                     outcome = Err(error);
                     break;
@@ -82,7 +85,10 @@ pub fn serve<S: Clone + PartialEq + Send + Sync>(
             let source = Source { number, name: &source.name, input: &source.input };
             outcome = pass_on(&mut observers, source, report).map(|read| so_far.and(read));
             if is_closed && outcome.is_ok() {
-                service.closed(number);
+                let source = service.closed(number);
+                if let Some(source) = source.filter(|source| !service.is_known(&source.name)) {
+                    observers.removed(&source.name);
+                }
                 if !stop.is_asked()
                     && let Err(error) = service.update(scope, &send)
                 {
@@ -145,7 +151,8 @@ where
         let options = SessionOptions { allowed: self.allowed.clone(), until: None, stop: stop.clone() };
         let Served { input, settings, .. } = source.clone();
         let run = move || {
-            let closed = read(number, &input, &options, &reports, |info| method(&settings, info));
+            let reading = Reading { number, input: &input, options: &options, reports: &reports };
+            let closed = reading.run(|info| method(&settings, info));
             // A service that has ended does not listen.
             let _ = reports.send((number, Report::Closed(closed)));
         };
@@ -155,12 +162,17 @@ where
         Ok(())
     }
 
-    /// Removes a session that has ended.
-    fn closed(&mut self, number: usize) {
-        if let Some(Running { source, stop }) = self.running.remove(&number)
-            && !stop.is_asked()
-        {
-            self.ended.push(source);
+    /// Returns whether a source called `name` is wanted or runs.
+    fn is_known(&self, name: &str) -> bool {
+        self.wanted.iter().chain(self.running.values().map(|running| &running.source)).any(|source| source.name == name)
+    }
+
+    /// Removes a session that has ended, and returns its source.
+    fn closed(&mut self, number: usize) -> Option<Served<S>> {
+        let Running { source, stop } = self.running.remove(&number)?;
+        if !stop.is_asked() {
+            self.ended.push(source.clone());
         }
+        Some(source)
     }
 }

@@ -129,7 +129,7 @@ impl<'a, M: Fn(&SourceInfo) -> Result<Box<dyn Method>> + Sync> Work<'a, M> {
         reports: &Reports,
     ) -> Result<(), Failure> {
         let input = &self.inputs[number];
-        read(number, input, self.options, reports, |info| {
+        Reading { number, input, options: self.options, reports }.run(|info| {
             if info.live
                 && let Err(error) = self.start(scope, reports.clone())
             {
@@ -140,58 +140,59 @@ impl<'a, M: Fn(&SourceInfo) -> Result<Box<dyn Method>> + Sync> Work<'a, M> {
     }
 }
 
-/// Reads the input of the session `number` as far as the user asked, and reports what happens.
-///
-/// # Errors
-/// Why it did not succeed. A panic is a failure of the input.
-pub(super) fn read(
-    number: usize,
-    input: &Input,
-    options: &SessionOptions,
-    reports: &Reports,
-    method: impl FnOnce(&SourceInfo) -> Result<Box<dyn Method>>,
-) -> Result<(), Failure> {
-    panics::catch(|| read_to_end(number, input, options, reports, method)).unwrap_or_else(|panic| {
-        Err(Failure::Input(anyhow!("a fault of this program, please report it: it panicked: {panic}")))
-    })
+/// The reading of one input in the session `number`.
+#[derive(Clone, Copy)]
+pub(super) struct Reading<'a> {
+    pub number: usize,
+    pub input: &'a Input,
+    pub options: &'a SessionOptions,
+    pub reports: &'a Reports,
 }
 
-fn read_to_end(
-    number: usize,
-    input: &Input,
-    options: &SessionOptions,
-    reports: &Reports,
-    method: impl FnOnce(&SourceInfo) -> Result<Box<dyn Method>>,
-) -> Result<(), Failure> {
-    let stop = &options.stop;
-    let mut session = match Session::open(input, options.clone()) {
-        Ok(session) => session,
-        // The source that was waited for has not come.
-        Err(_) if stop.is_asked() => return Err(Failure::Stopped),
-        Err(error) => return Err(Failure::Input(error.into())),
-    };
-    let info = session.info().clone();
-    reports.send((number, Report::Opened(info.clone()))).map_err(|_| Failure::Unobserved)?;
-    let method = method(&info).map_err(Failure::Input)?;
-    let mut observed =
-        Observed { number, method, reports, time: Timestamp::ZERO, frames: 0, reported: None, finished: Ok(()) };
-    let ending = session.run(&mut observed)?;
-    let finished = observed.finished;
-    let is_complete = ending.is_complete(info.live);
-    if let Ending::Failed(error) = ending {
-        return Err(Failure::Input(error.into()));
+impl Reading<'_> {
+    /// Reads the input as far as the user asked, with the method that `method` makes, and reports
+    /// what happens.
+    ///
+    /// # Errors
+    /// Why it did not succeed. A panic is a failure of the input.
+    pub(super) fn run(self, method: impl FnOnce(&SourceInfo) -> Result<Box<dyn Method>>) -> Result<(), Failure> {
+        panics::catch(|| self.run_to_end(method)).unwrap_or_else(|panic| {
+            Err(Failure::Input(anyhow!("a fault of this program, please report it: it panicked: {panic}")))
+        })
     }
-    match finished {
-        // A stream that was stopped early may have no clip.
-        Err(error) if !(stop.is_asked() && error.downcast_ref().is_some_and(is_without_clip)) => {
-            Err(Failure::Input(error))
+
+    fn run_to_end(self, method: impl FnOnce(&SourceInfo) -> Result<Box<dyn Method>>) -> Result<(), Failure> {
+        let Reading { number, input, options, reports } = self;
+        let stop = &options.stop;
+        let mut session = match Session::open(input, options.clone()) {
+            Ok(session) => session,
+            // The source that was waited for has not come.
+            Err(_) if stop.is_asked() => return Err(Failure::Stopped),
+            Err(error) => return Err(Failure::Input(error.into())),
+        };
+        let info = session.info().clone();
+        reports.send((number, Report::Opened(info.clone()))).map_err(|_| Failure::Unobserved)?;
+        let method = method(&info).map_err(Failure::Input)?;
+        let mut observed =
+            Observed { number, method, reports, time: Timestamp::ZERO, frames: 0, reported: None, finished: Ok(()) };
+        let ending = session.run(&mut observed)?;
+        let finished = observed.finished;
+        let is_complete = ending.is_complete(info.live);
+        if let Ending::Failed(error) = ending {
+            return Err(Failure::Input(error.into()));
         }
-        _ if !is_complete => Err(Failure::Stopped),
-        Err(_) => {
-            say(format_args!("{input}: stopped before its first clip"));
-            Ok(())
+        match finished {
+            // A stream that was stopped early may have no clip.
+            Err(error) if !(stop.is_asked() && error.downcast_ref().is_some_and(is_without_clip)) => {
+                Err(Failure::Input(error))
+            }
+            _ if !is_complete => Err(Failure::Stopped),
+            Err(_) => {
+                say(format_args!("{input}: stopped before its first clip"));
+                Ok(())
+            }
+            Ok(()) => Ok(()),
         }
-        Ok(()) => Ok(()),
     }
 }
 

@@ -103,7 +103,7 @@ pub struct Extract {
 impl Extract {
     /// Extracts the videos; fails at the end if a video failed.
     pub fn run(self) -> anyhow::Result<()> {
-        let (videos, refused) = self.videos()?;
+        let (videos, refused) = self.videos();
         refused.iter().for_each(|reason| log::error!("{reason}"));
         let (mut backbone, from, fitted) = self.backbone()?;
         backbone.input.borders = self.borders.unwrap_or(backbone.input.borders);
@@ -174,12 +174,10 @@ impl Extract {
             (0, 0) => Ok(()),
             (0, refused) => bail!("{refused} videos have names that a store cannot use"),
             (failed, 0) => bail!("{failed} of {} videos failed", todo.len()),
-            (failed, refused) => {
-                bail!(
-                    "{failed} of {} videos failed, and {refused} videos have names that a store cannot use",
-                    todo.len()
-                )
-            }
+            (failed, refused) => bail!(
+                "{failed} of {} videos failed, and {refused} videos have names that a store cannot use",
+                todo.len()
+            ),
         }
     }
 
@@ -225,21 +223,19 @@ impl Extract {
 
     /// Returns the videos by their ids in the store, in the order of these: the same for every part
     /// of the work. And why others cannot be in the store.
-    fn videos(&self) -> anyhow::Result<(BTreeMap<String, Input>, Vec<String>)> {
+    fn videos(&self) -> (BTreeMap<String, Input>, Vec<String>) {
         let expansion = Expansion { recurse: !self.no_recurse, ..Expansion::default() };
         let (groups, clashes) = group_by_id(&super::videos_by(&self.inputs, &expansion));
         let mut refused: Vec<String> = clashes.iter().map(ToString::to_string).collect();
         let mut videos = BTreeMap::new();
         for (id, copies) in groups {
-            if source::is_live_by_address(&copies[0]) {
-                bail!("{}: a live input has no end; record it to a file first", copies[0]);
-            } else if is_id(&id) {
+            if is_id(&id) {
                 videos.insert(id, copies[0].clone());
             } else {
                 refused.push(format!("{}: {}", copies[0], Error::Id(id)));
             }
         }
-        Ok((videos, refused))
+        (videos, refused)
     }
 }
 

@@ -11,7 +11,7 @@ use divita_runtime::{
     shots::{ShotDetector, ShotSettings},
 };
 use divita_video::session::{Consumer, Ending, Session, SessionOptions};
-use divita_video::{Input, SourceError};
+use divita_video::{AddressError, Input, SourceError};
 
 /// Default working rate of the clips that backbones and heads learn from: the lowest. Clips cost
 /// least there, every board keeps up with it, and `divita classify` uses the lowest rate that heads
@@ -36,7 +36,7 @@ pub fn segmenter_options(
 /// time that was read so far.
 ///
 /// # Errors
-/// Where the video cannot be read to its end, and those of the detector and of `take`.
+/// Where the video cannot be read to its end or has none, and those of the detector and of `take`.
 pub fn each_clip<D: ShotDetector, E: From<SourceError> + From<D::Error>>(
     input: impl Into<Input>,
     segmenter: Segmenter<D>,
@@ -62,6 +62,9 @@ pub fn each_segment<D: ShotDetector, E: From<SourceError> + From<D::Error>>(
     reached: impl FnMut(Timestamp),
 ) -> Result<(), E> {
     let mut session = Session::open(&input.into(), SessionOptions::default())?;
+    if session.info().live {
+        return Err(SourceError::from(AddressError::Endless).into());
+    }
     let mut splitting = Splitting { segmenter, segments: Vec::new(), take, reached };
     match session.run(&mut splitting)? {
         Ending::Failed(error) => Err(error.into()),

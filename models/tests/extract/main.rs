@@ -257,3 +257,13 @@ fn a_device_that_is_not_there_is_one_clear_line() {
     assert!(said(&output).contains("set ORT_DYLIB_PATH"), "{}", said(&output));
     assert!(arrays(&store).is_empty());
 }
+
+#[test]
+fn a_live_input_is_refused_at_once() {
+    let place = tempfile::tempdir().unwrap();
+    // Whether it is there does not matter.
+    let live = Path::new("v4l2:///dev/video0");
+    let output = command(live, &place.path().join("store"), &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("a live input has no end; record it to a file first"), "{}", said(&output));
+}

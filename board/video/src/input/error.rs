@@ -43,6 +43,9 @@ pub enum AddressError {
         /// The scheme.
         scheme: String,
     },
+    /// A live input where one with an end is needed.
+    #[error("a live input has no end; record it to a file first")]
+    Endless,
     /// The caller does not allow the scheme.
     #[error("`{scheme}` inputs are not allowed here, only {allowed} (--schemes)")]
     SchemeNotAllowed {
