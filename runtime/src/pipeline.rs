@@ -15,6 +15,7 @@ use crate::executor::Executor;
 use crate::frame::{Frame, Timestamp};
 use crate::heads::Snippets;
 use crate::network::{Backbones, Features, NetworkError, Networks};
+use crate::preprocess::Picture;
 use crate::sampler::WorkingRate;
 use crate::segmenter::{Segment, Segmentation, Segmenter, SegmenterOptions};
 use crate::shots::{BoxedDetector, DETECTORS, DetectorError, DetectorSetup};
@@ -176,6 +177,8 @@ impl<'a> PipelineBuilder<'a> {
                 labels: manifest.labels.clone().into(),
                 pending: VecDeque::new(),
                 done: Vec::new(),
+                keyframe: None,
+                keeps_keyframes: false,
                 shots: 0,
             },
             lost_frames: 0,
@@ -271,6 +274,18 @@ impl Pipeline {
         self.segmenter.rate()
     }
 
+    /// Keeps the keyframe of the latest clip for [`Pipeline::take_keyframe`].
+    pub fn keep_keyframes(&mut self) {
+        self.classifier.keeps_keyframes = true;
+    }
+
+    /// Takes the keyframe of the latest clip that was emitted, as the networks see it: upright,
+    /// scaled and cropped. `None` if no clip was emitted since the last call, or if no keyframes
+    /// are kept.
+    pub fn take_keyframe(&mut self) -> Option<Picture> {
+        self.classifier.keyframe.take()
+    }
+
     /// Returns the number of complete clips.
     pub fn clips(&self) -> usize {
         self.segmenter.clips()
@@ -337,6 +352,9 @@ struct Classifier {
     pending: VecDeque<Pending>,
     /// Clips to be returned to the segmenter.
     done: Vec<Clip>,
+    /// Keyframe of the latest clip that was emitted, if keyframes are kept.
+    keyframe: Option<Picture>,
+    keeps_keyframes: bool,
     shots: usize,
 }
 
@@ -423,6 +441,10 @@ impl Classifier {
         emit(Event::from(&clip));
         let probabilities = Probabilities::new(self.labels.clone(), values);
         emit(Event::Genres { at_s: clip.end.as_secs_f64(), probabilities });
+        if self.keeps_keyframes {
+            let keyframe = clip.keyframe();
+            self.keyframe.clone_from(if keyframe.image.is_some() { &keyframe.image } else { &keyframe.video });
+        }
         self.done.push(clip);
         Ok(())
     }

@@ -4,6 +4,7 @@
 pub mod data_set;
 pub mod file_server;
 pub mod films;
+pub mod http;
 pub mod numbers;
 pub mod rtsp_server;
 pub mod service;

@@ -28,11 +28,11 @@ pub fn live(size: &str) -> String {
     format!("test://?live=1&seconds=600&size={size}")
 }
 
-/// Returns a configuration with `sources`, names with addresses. Keys may follow, those of the
-/// last.
+/// Returns a configuration with `sources`, names with addresses, that listens nowhere. Keys may
+/// follow, those of the last.
 pub fn configuration(sources: &[(&str, &str)]) -> String {
     let source = |(name, address): &(&str, &str)| format!("[[source]]\nname = \"{name}\"\naddress = \"{address}\"\n");
-    format!("[serve]\nformat = \"jsonl\"\n{}", sources.iter().map(source).collect::<String>())
+    format!("[serve]\nhttp = \"off\"\nformat = \"jsonl\"\n{}", sources.iter().map(source).collect::<String>())
 }
 
 impl Service {

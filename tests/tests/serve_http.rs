@@ -5,54 +5,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use divita_tests::service::{Service, configuration, live};
+use divita_tests::http::{ask, get, start, wait};
+use divita_tests::service::{configuration, live};
 use divita_tests::{assert_fails, divita, root};
 use serde_json::Value;
-
-/// Starts a service that listens, with `sources` and more keys of `[serve]`.
-fn start(sources: &[(&str, &str)], keys: &str) -> (Service, SocketAddr) {
-    let keys = format!("[serve]\nhttp = \"127.0.0.1:0\"\n{keys}");
-    let service = Service::start(&configuration(sources).replacen("[serve]\n", &keys, 1));
-    let line = service.until_said("listening on http://");
-    let address = line.rsplit_once("http://").unwrap().1.parse().unwrap();
-    (service, address)
-}
-
-/// Sends `request` and returns the whole answer.
-fn ask(address: SocketAddr, request: &[u8]) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    // The server may hang up before it has read everything.
-    let _ = stream.write_all(request);
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    String::from_utf8_lossy(&answer).into_owned()
-}
-
-/// Asks for `path` as `host`, with more headers.
-fn get(address: SocketAddr, path: &str, headers: &str) -> (u32, String) {
-    let answer = ask(address, format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n").as_bytes());
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer to {path}: {answer:?}"));
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-}
-
-/// Asks for `path` until the answer is right.
-fn wait(address: SocketAddr, path: &str, is_right: impl Fn(&(u32, String)) -> bool) -> String {
-    let begun = Instant::now();
-    loop {
-        let answer = get(address, path, "");
-        if is_right(&answer) {
-            return answer.1;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{path}: {answer:?}");
-        sleep(Duration::from_millis(50));
-    }
-}
 
 /// The values of a metric by source.
 fn values(metrics: &str, name: &str) -> BTreeMap<String, f64> {

@@ -19,7 +19,7 @@ use toml::Value;
 
 use crate::config;
 #[cfg(feature = "http")]
-use crate::http::{self, Routes, Telemetry};
+use crate::http::{Recent, Routes, Telemetry};
 use crate::misuse::Misuse;
 use crate::observers::{Observers, RunInfo};
 #[cfg(feature = "http")]
@@ -121,6 +121,8 @@ impl Serve {
         let options = self.method.pipeline(&[fallback], self.board.threads());
         let profile = self.board.profile();
         let engine = Engine::prepare(bundle, &rates, self.executor.get()?, options.threads, profile)?;
+        #[cfg(feature = "http")]
+        let engine = engine.with_keyframes(self.http.snapshots());
         #[cfg_attr(not(feature = "http"), expect(unused_mut, reason = "HTTP adds an observer"))]
         let mut observers = Observers::start(&RunInfo {
             inputs: &[],
@@ -131,13 +133,13 @@ impl Serve {
         })?;
         let engine = Arc::new(engine);
         #[cfg(feature = "http")]
-        if let Some(address) = self.http.address() {
-            let telemetry = Telemetry::default();
-            observers.add(telemetry.observer());
+        if self.http.is_on() {
+            let seen = (Telemetry::default(), Recent::default());
+            observers.add(seen.0.observer());
+            observers.add(seen.1.observer());
             let pool = engine.clone();
-            let routes = Routes::new(telemetry, engine.bundle().manifest(), move || pool.waiting_clips());
-            let listening = http::start(address, self.http.access(address)?, routes)?;
-            say(format_args!("listening on http://{listening}"));
+            let waiting = move || pool.waiting_clips();
+            self.http.start(Routes::new(seen, engine.bundle().manifest(), self.http.snapshots(), waiting))?;
         }
         let reload = || {
             if !reload.swap(false, Ordering::Relaxed) {

@@ -9,9 +9,12 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use http_body_util::Full;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use http_body_util::{Either, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
+use hyper::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -19,15 +22,20 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::Semaphore;
 
-use super::routes::{Answer, Routes};
+use super::event_stream::{EventStream, Following};
+use super::page;
+use super::routes::{Answer, EVENTS, Routes};
 
 /// Connections at once. Others wait in the kernel.
 const MAX_CONNECTIONS: usize = 64;
 
+/// Connections that follow events, so that some are left for everything else.
+const MAX_STREAMS: usize = 32;
+
 /// Maximum time until the headers of a request are there.
 const HEADER_TIME: Duration = Duration::from_secs(5);
 
-/// Maximum time of a connection, which carries one request.
+/// Maximum time of a connection, which carries one request. A reader of events may stay.
 const CONNECTION_TIME: Duration = Duration::from_secs(15);
 
 /// Maximum bytes and number of the headers of a request.
@@ -88,10 +96,9 @@ impl Access {
     fn refusal(&self, headers: &HeaderMap) -> Option<Answer> {
         match &self.token {
             Some(token) => {
-                let given = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-                let given = given.and_then(|given| given.strip_prefix(b"Bearer "));
-                (!given.is_some_and(|given| token.is(given)))
-                    .then(|| Answer::text(StatusCode::UNAUTHORIZED, "send the token: `Authorization: Bearer TOKEN`\n"))
+                let given = headers.get(AUTHORIZATION).and_then(|value| given_token(value.as_bytes()));
+                let words = "send the token: `Authorization: Bearer TOKEN`; in a browser it is the password\n";
+                (!given.is_some_and(|given| token.is(&given))).then(|| Answer::text(StatusCode::UNAUTHORIZED, words))
             }
             // A page of another site whose name was made to lead here must not read what this
             // machine's user may.
@@ -102,6 +109,17 @@ impl Access {
             }
         }
     }
+}
+
+/// Returns the token of the header `Authorization`: after `Bearer`, or as the password that a browser
+/// has asked for.
+fn given_token(header: &[u8]) -> Option<Vec<u8>> {
+    if let Some(token) = header.strip_prefix(b"Bearer ") {
+        return Some(token.to_vec());
+    }
+    let pair = BASE64_STANDARD.decode(header.strip_prefix(b"Basic ")?).ok()?;
+    let colon = pair.iter().position(|byte| *byte == b':')?;
+    pair.get(colon + 1..).map(<[u8]>::to_vec)
 }
 
 /// Returns whether the header `Host` names this machine and no site.
@@ -134,10 +152,21 @@ pub fn start(address: SocketAddr, access: Access, routes: Routes) -> Result<Sock
     Ok(local)
 }
 
+/// What all connections share.
+struct Server {
+    access: Access,
+    routes: Routes,
+    /// The content security policy of every answer.
+    policy: HeaderValue,
+    /// Places for readers of events.
+    streams: Arc<Semaphore>,
+}
+
 async fn serve(listener: TcpListener, access: Access, routes: Routes) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let shared = Arc::new((access, routes));
+    let policy = HeaderValue::from_str(&page::policy()).map_err(std::io::Error::other)?;
+    let server = Arc::new(Server { access, routes, policy, streams: Arc::new(Semaphore::new(MAX_STREAMS)) });
     loop {
         // The semaphore is never closed.
         let Ok(place) = places.clone().acquire_owned().await else { return Ok(()) };
@@ -149,44 +178,83 @@ async fn serve(listener: TcpListener, access: Access, routes: Routes) -> std::io
                 continue;
             }
         };
-        let shared = shared.clone();
+        let server = server.clone();
         tokio::spawn(async move {
-            let answer = service_fn(move |request| {
-                let (access, routes) = &*shared;
-                let answer = answer(access, routes, &request);
+            let following = Arc::new(Following::default());
+            let answer = service_fn(|request| {
+                let answer = server.answer(&request, &following);
                 async move { Ok::<_, Infallible>(answer) }
             });
             let mut connection = http1::Builder::new();
             connection.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).keep_alive(false);
             connection.max_buf_size(MAX_HEADER_BYTES).max_headers(MAX_HEADERS);
-            let served = connection.serve_connection(TokioIo::new(stream), answer);
-            // What a client does wrong is no event of the service.
-            let _ = tokio::time::timeout(CONNECTION_TIME, served).await;
+            let limit = async {
+                tokio::time::sleep(CONNECTION_TIME).await;
+                if following.has_begun() {
+                    following.stalled().await;
+                }
+            };
+            tokio::select! {
+                // What a client does wrong is no event of the service.
+                _ = connection.serve_connection(TokioIo::new(stream), answer) => {}
+                () = limit => {}
+            }
             drop(place);
         });
     }
 }
 
-fn answer(access: &Access, routes: &Routes, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-    let answer = match access.refusal(request.headers()) {
-        Some(refusal) => refusal,
-        None if !matches!(*request.method(), Method::GET | Method::HEAD) => {
-            Answer::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n")
-        }
-        None => routes.answer(request.uri().path()),
-    };
-    let mut response = Response::new(Full::new(answer.body.into()));
-    *response.status_mut() = answer.status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
-    match answer.status {
-        StatusCode::METHOD_NOT_ALLOWED => drop(headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"))),
-        StatusCode::UNAUTHORIZED => drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
-        _ => {}
+impl Server {
+    fn answer(
+        &self,
+        request: &Request<Incoming>,
+        following: &Arc<Following>,
+    ) -> Response<Either<Full<Bytes>, EventStream>> {
+        let answer = match self.access.refusal(request.headers()) {
+            Some(refusal) => refusal,
+            None if !matches!(*request.method(), Method::GET | Method::HEAD) => {
+                Answer::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n")
+            }
+            None if request.uri().path() == EVENTS => match self.streams.clone().try_acquire_owned() {
+                Ok(place) => {
+                    let last = request.headers().get("last-event-id");
+                    let last = last.and_then(|last| last.to_str().ok()?.parse().ok());
+                    let stream = EventStream::start(self.routes.clone(), last, following.clone(), place);
+                    return self.response(StatusCode::OK, "text/event-stream", Either::Right(stream));
+                }
+                Err(_) => Answer::text(StatusCode::SERVICE_UNAVAILABLE, "too many readers of events\n"),
+            },
+            None => self.routes.answer(request.uri()),
+        };
+        self.response(answer.status, answer.content_type, Either::Left(Full::new(answer.body.into())))
     }
-    response
+
+    fn response<B>(&self, status: StatusCode, content_type: &'static str, body: B) -> Response<B> {
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(CONTENT_SECURITY_POLICY, self.policy.clone());
+        for (name, value) in [
+            (CACHE_CONTROL, "no-store"),
+            (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (REFERRER_POLICY, "no-referrer"),
+            // No other site shows a snapshot.
+            (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        let extra = match status {
+            StatusCode::METHOD_NOT_ALLOWED => Some((ALLOW, "GET, HEAD")),
+            StatusCode::UNAUTHORIZED => Some((WWW_AUTHENTICATE, "Bearer, Basic realm=\"divita\", charset=\"UTF-8\"")),
+            StatusCode::SERVICE_UNAVAILABLE => Some((RETRY_AFTER, "5")),
+            _ => None,
+        };
+        if let Some((name, value)) = extra {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
 }
 
 #[cfg(test)]
@@ -231,12 +299,18 @@ mod tests {
             access.refusal(&headers).map(|answer| answer.status)
         };
         assert_eq!(refused(Some("Bearer 0123456789abcdef")), None);
+        // Of `anyone:0123456789abcdef` and `:0123456789abcdef`, as browsers send them.
+        assert_eq!(refused(Some("Basic YW55b25lOjAxMjM0NTY3ODlhYmNkZWY=")), None);
+        assert_eq!(refused(Some("Basic OjAxMjM0NTY3ODlhYmNkZWY=")), None);
         for wrong in [
             "Bearer 0123456789abcdeF",
             "Bearer 0123456789abcde",
             "Bearer 0123456789abcdef0",
             "0123456789abcdef",
             "Bearer ",
+            "Basic 0123456789abcdef",
+            "Basic MDEyMzQ1Njc4OWFiY2RlZg==",
+            "Basic OjAxMjM0NTY3ODlhYmNkZWU=",
         ] {
             assert_eq!(refused(Some(wrong)), Some(StatusCode::UNAUTHORIZED), "{wrong}");
         }

@@ -243,7 +243,7 @@ impl Observer for Telemetry {
                     state.liveness.opening(source.number, now, pause);
                     state.set(source, Connection::Waiting, message.clone());
                 } else {
-                    state.liveness.opened(source.number);
+                    state.liveness.connected(source.number, now);
                     state.set(source, Connection::Connected, None);
                 }
             }

@@ -30,9 +30,9 @@ impl Liveness {
         self.0.entry(session).or_default().quiet = Some(now + pause + OPENING);
     }
 
-    /// The source gives pictures.
-    pub fn opened(&mut self, session: usize) {
-        self.0.entry(session).or_default().quiet = None;
+    /// The source connected, which is as good as a frame: its first one is on the way.
+    pub fn connected(&mut self, session: usize, now: Duration) {
+        self.0.insert(session, Session { quiet: None, processed: Some(now) });
     }
 
     /// A frame was processed.
@@ -57,5 +57,26 @@ impl Liveness {
             session.processed.is_some_and(|last| now < last + within) || session.quiet.is_some_and(|until| now < until)
         };
         self.0.iter().filter(move |(_, session)| !is_alive(session)).map(|(number, _)| *number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_source_has_time_for_its_first_frame_from_the_moment_it_connects() {
+        let mut sessions = Liveness::default();
+        let hangs = |sessions: &Liveness, now: u32| sessions.hanging(now * SECOND, 10 * SECOND).next().is_some();
+        sessions.opening(0, Duration::ZERO, Duration::ZERO);
+        assert!(!hangs(&sessions, 0) && !hangs(&sessions, 59) && hangs(&sessions, 60));
+        sessions.connected(0, 100 * SECOND);
+        assert!(!hangs(&sessions, 100) && !hangs(&sessions, 109) && hangs(&sessions, 110));
+        sessions.processed(0, 120 * SECOND);
+        assert!(!hangs(&sessions, 129) && hangs(&sessions, 130));
+        sessions.closed(0);
+        assert!(!hangs(&sessions, 1000));
     }
 }

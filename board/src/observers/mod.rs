@@ -9,8 +9,10 @@ mod results;
 mod systemd;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use anyhow::Result;
+use divita_runtime::preprocess::Picture;
 use divita_video::SourceInfo;
 
 pub use liveness::Liveness;
@@ -75,6 +77,11 @@ impl Observers {
     /// Passes on what a session does.
     pub fn status(&mut self, source: Source<'_>, status: Status) {
         self.0.iter_mut().for_each(|observer| observer.status(source, status));
+    }
+
+    /// Passes on the keyframe of the latest clip.
+    pub fn keyframe(&mut self, source: Source<'_>, keyframe: &Arc<Picture>) {
+        self.0.iter_mut().for_each(|observer| observer.keyframe(source, keyframe));
     }
 
     /// Passes on that a session has ended.

@@ -1,7 +1,10 @@
 //! The trait of observers, and what they receive.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use divita_runtime::frame::Timestamp;
+use divita_runtime::preprocess::Picture;
 use divita_video::{Input, SourceInfo};
 
 use crate::event::SessionEvent;
@@ -81,6 +84,12 @@ pub trait Observer {
     /// The session goes on.
     fn status(&mut self, source: Source<'_>, status: Status) {
         let _ = (source, status);
+    }
+
+    /// The keyframe of the latest clip, at most one a second. Only sessions that were asked to keep
+    /// keyframes have one.
+    fn keyframe(&mut self, source: Source<'_>, keyframe: &Arc<Picture>) {
+        let _ = (source, keyframe);
     }
 
     /// The session has ended; `succeeded` tells whether its input was read as far as the user

@@ -65,7 +65,9 @@ impl Observer for Service {
                 let pause = Duration::from_secs_f64(retry_s.unwrap_or(0.0));
                 self.watchdog.sessions.opening(source.number, self.started.elapsed(), pause);
             }
-            SessionEvent::Input(InputEvent::Live { .. }) => self.watchdog.sessions.opened(source.number),
+            SessionEvent::Input(InputEvent::Live { .. }) => {
+                self.watchdog.sessions.connected(source.number, self.started.elapsed());
+            }
             _ => {}
         }
         let line = match event {
@@ -220,16 +222,16 @@ mod tests {
         // The last attempt never returned.
         assert_eq!(fed(&mut watchdog, 700..2000, false).last(), Some(&750));
         watchdog.sessions.opening(0, 2000 * SECOND, SECOND);
-        watchdog.sessions.opened(0);
-        assert!(fed(&mut watchdog, 2000..2100, false).is_empty());
+        watchdog.sessions.connected(0, 2000 * SECOND);
+        assert_eq!(fed(&mut watchdog, 2000..2100, false), [2000]);
     }
 
     #[test]
     fn a_source_that_hangs_is_not_hidden_by_one_that_runs() {
         let mut watchdog = Watchdog::new(Some(20 * SECOND));
         watchdog.sessions.opening(1, Duration::ZERO, Duration::ZERO);
-        watchdog.sessions.opened(1);
-        assert!(fed(&mut watchdog, 0..100, true).is_empty());
+        watchdog.sessions.connected(1, Duration::ZERO);
+        assert_eq!(fed(&mut watchdog, 0..100, true), [0]);
         // A frame of the other source a second is as good as a hundred.
         let both = (100..121).filter(|&second| {
             let other = watchdog.is_due(1, second * SECOND, true);

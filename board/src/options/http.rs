@@ -1,38 +1,97 @@
 //! The options of the HTTP server of a service.
 
-use std::net::SocketAddr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use anyhow::Result;
 use clap::Args;
+use divita_console::{in_one_line, say};
 
-use crate::http::{Access, Token};
+use crate::http::{self, Access, Routes, Token};
+
+/// Where the server listens unless the user chooses: on this machine alone.
+const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8420);
 
 /// The options of the HTTP server.
 #[derive(Args)]
 pub struct HttpOptions {
-    /// Answer HTTP on this address, such as 127.0.0.1:8420: `/metrics` for Prometheus, `/healthz`,
-    /// `/readyz`, and `/api/sources` as JSON [default: do not]
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    http: Option<SocketAddr>,
-    /// File with the token that clients have to send. Needed where other machines can ask
-    #[arg(long, value_name = "FILE", requires = "http")]
+    /// Show a live page at this address, with `/metrics` for Prometheus, `/healthz`, `/readyz`, and
+    /// a JSON API (`/api/openapi.json`). `off` listens nowhere
+    #[arg(long, value_name = "ADDRESS:PORT|off", default_value_t = Listen::On(DEFAULT))]
+    http: Listen,
+    /// File with the token that clients have to send, in a browser as the password. Needed where
+    /// other machines can ask
+    #[arg(long, value_name = "FILE")]
     http_token: Option<PathBuf>,
+    /// Show the latest keyframe of each source on the page
+    #[arg(long)]
+    snapshots: bool,
+}
+
+/// Where to listen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Listen {
+    Off,
+    On(SocketAddr),
+}
+
+impl FromStr for Listen {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Listen::Off),
+            _ => text
+                .parse()
+                .map(Listen::On)
+                .map_err(|_| "give an IP address and a port, such as 127.0.0.1:8420, or off"),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Listen::Off => f.write_str("off"),
+            Listen::On(address) => address.fmt(f),
+        }
+    }
 }
 
 impl HttpOptions {
-    /// Returns where the server listens; `None` without one.
+    /// Returns whether a server is wanted.
     #[must_use]
-    pub fn address(&self) -> Option<SocketAddr> {
-        self.http
+    pub fn is_on(&self) -> bool {
+        self.http != Listen::Off
     }
 
-    /// Returns who may ask a server on `address`.
+    /// Returns whether keyframes are shown.
+    #[must_use]
+    pub fn snapshots(&self) -> bool {
+        self.snapshots && self.is_on()
+    }
+
+    /// Starts the server with what `routes` answer.
     ///
     /// # Errors
-    /// When the token cannot be used, or is missing where other machines could ask.
-    pub fn access(&self, address: SocketAddr) -> Result<Access> {
+    /// When the token cannot be used, or is missing where other machines could ask, and when the
+    /// address that the user chose cannot be listened on.
+    pub fn start(&self, routes: Routes) -> Result<()> {
+        let Listen::On(address) = self.http else { return Ok(()) };
         let token = self.http_token.as_deref().map(Token::read).transpose()?;
-        Access::new(address, token)
+        match http::start(address, Access::new(address, token)?, routes) {
+            Ok(listening) => say(format_args!("listening on http://{listening}")),
+            // Of several services, the first has the page.
+            Err(error) if address == DEFAULT => {
+                say(format_args!(
+                    "no live page: {}; choose another address with http = \"ADDRESS:PORT\"",
+                    in_one_line(&error)
+                ));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 }

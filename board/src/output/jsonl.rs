@@ -28,6 +28,16 @@ struct JsonLines {
     live: BTreeSet<String>,
 }
 
+/// Returns an event of `source` as JSON on one line, with the time of the clock if it has one.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn record(source: &str, time: Option<Timestamp>, event: &SessionEvent) -> Result<String> {
+    let time = time.map(|time| format!("{time:.3}"));
+    let record = serde_json::to_string(&Record { schema: EVENT_SCHEMA, source, time, event })?;
+    Ok(printable_json(&record).into_owned())
+}
+
 /// One line.
 #[derive(Serialize)]
 struct Record<'a> {
@@ -48,8 +58,7 @@ impl ResultWriter for JsonLines {
     }
 
     fn event(&mut self, source: &str, event: &SessionEvent) -> Result<String> {
-        let time = self.live.contains(source).then(|| format!("{:.3}", Timestamp::now()));
-        let record = serde_json::to_string(&Record { schema: EVENT_SCHEMA, source, time, event })?;
-        Ok(printable_json(&record).into_owned() + "\n")
+        let time = self.live.contains(source).then(Timestamp::now);
+        Ok(record(source, time, event)? + "\n")
     }
 }

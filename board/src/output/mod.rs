@@ -15,6 +15,7 @@ mod table;
 pub use format::{Content, Format, ResultWriter};
 pub use in_order::InOrder;
 pub use journal::{Dependencies, Finished, Journal, Stamp};
+pub use jsonl::record;
 pub use rotating_file::Rotation;
 pub use sink::{Destination, Sink};
 

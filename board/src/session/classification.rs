@@ -3,6 +3,7 @@
 use anyhow::Result;
 use divita_runtime::frame::{Frame, Timestamp};
 use divita_runtime::pipeline::Pipeline;
+use divita_runtime::preprocess::Picture;
 use divita_video::Loss;
 use divita_video::session::{Ending, Progress};
 
@@ -43,6 +44,10 @@ impl Method for Classification {
             pipeline.set_rate(step.to);
             emit(rate_event(self.last.as_secs_f64(), step).into());
         }
+    }
+
+    fn keyframe(&mut self) -> Option<Picture> {
+        self.pipeline.as_mut().and_then(Pipeline::take_keyframe)
     }
 
     fn loss(&mut self, loss: Loss, emit: Emit<'_>) {

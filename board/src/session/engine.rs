@@ -21,6 +21,8 @@ pub struct Engine {
     /// A single thread runs the networks itself.
     pool: Option<BackbonePool>,
     profile: &'static Profile,
+    /// Whether classifications keep the keyframe of their latest clip.
+    keeps_keyframes: bool,
 }
 
 impl Engine {
@@ -40,7 +42,14 @@ impl Engine {
             .with_context(|| format!("the bundle {} cannot be used", bundle.path().display()))?;
         let others = NonZeroUsize::new(threads.get() - 1);
         let pool = others.map(|threads| BackbonePool::new(&networks, threads)).transpose()?;
-        Ok(Engine { bundle, networks, pool, profile })
+        Ok(Engine { bundle, networks, pool, profile, keeps_keyframes: false })
+    }
+
+    /// Has classifications keep the keyframe of their latest clip, for observers.
+    #[must_use]
+    pub fn with_keyframes(mut self, keeps_keyframes: bool) -> Self {
+        self.keeps_keyframes = keeps_keyframes;
+        self
     }
 
     /// Returns the bundle.
@@ -70,10 +79,13 @@ impl Engine {
         let pace = ladder.map(|ladder| Pace::new(ladder, &self.profile.ignored_zones));
         let rate = pace.as_ref().map_or(options.rate, |pace| pace.ladder().rate());
         let options = PipelineOptions { rate, ..options };
-        let pipeline = match &self.pool {
+        let mut pipeline = match &self.pool {
             Some(pool) => Pipeline::with_pool(&self.bundle, pool, options),
             None => Pipeline::new(&self.bundle, &self.networks, options),
-        };
-        Ok(Box::new(Classification::new(pipeline?, source.live, pace)))
+        }?;
+        if self.keeps_keyframes {
+            pipeline.keep_keyframes();
+        }
+        Ok(Box::new(Classification::new(pipeline, source.live, pace)))
     }
 }

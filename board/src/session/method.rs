@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use divita_runtime::frame::Frame;
+use divita_runtime::preprocess::Picture;
 use divita_video::Loss;
 use divita_video::session::{Ending, Progress};
 
@@ -21,6 +22,12 @@ pub trait Method {
     /// Takes the counters of the session after a frame.
     fn progress(&mut self, progress: Progress, emit: Emit<'_>) {
         let _ = (progress, emit);
+    }
+
+    /// Returns the keyframe of the latest clip, if it is wanted and there was a clip since the last
+    /// call.
+    fn keyframe(&mut self) -> Option<Picture> {
+        None
     }
 
     /// Takes a loss: pictures before the next frame that damage cost.

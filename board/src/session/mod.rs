@@ -117,6 +117,10 @@ fn pass_on(observers: &mut Observers, source: Source<'_>, report: Report) -> Res
             observers.status(source, status);
             Ok(())
         }
+        Report::Keyframe(keyframe) => {
+            observers.keyframe(source, &keyframe.into());
+            Ok(())
+        }
         Report::Closed(read) => {
             let name = source.name;
             match &read {

@@ -1,0 +1,97 @@
+//! What has happened lately: the events of all sources, and the last ten minutes and the latest
+//! keyframe of each.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Result;
+use divita_runtime::event::Event;
+use divita_runtime::preprocess::Picture;
+use jiff::Timestamp;
+
+use super::feed::Feed;
+use super::history::History;
+use crate::event::SessionEvent;
+use crate::observers::{Observer, Source};
+use crate::output::record;
+
+/// What has happened lately. Clones share it.
+#[derive(Clone, Default)]
+pub struct Recent {
+    feed: Feed,
+    sources: Arc<Mutex<BTreeMap<String, Lately>>>,
+}
+
+/// What is kept of a source.
+#[derive(Default)]
+struct Lately {
+    history: History,
+    keyframe: Option<Arc<Picture>>,
+    /// Number of keyframes so far.
+    keyframes: u64,
+}
+
+impl Recent {
+    /// Returns the observer that keeps it up to date.
+    #[must_use]
+    pub fn observer(&self) -> Box<dyn Observer> {
+        Box::new(self.clone())
+    }
+
+    /// Returns the latest events.
+    pub(super) fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// Returns the last ten minutes of the source called `name`.
+    pub(super) fn history(&self, name: &str) -> Option<History> {
+        self.lock().get(name).map(|lately| lately.history.clone())
+    }
+
+    /// Returns the latest keyframe of the source called `name`.
+    pub(super) fn keyframe(&self, name: &str) -> Option<Arc<Picture>> {
+        self.lock().get(name).and_then(|lately| lately.keyframe.clone())
+    }
+
+    /// Returns how many keyframes each source has had that has any.
+    pub(super) fn keyframes(&self) -> BTreeMap<String, u64> {
+        let sources = self.lock();
+        let shown = sources.iter().filter(|(_, lately)| lately.keyframes > 0);
+        shown.map(|(name, lately)| (name.clone(), lately.keyframes)).collect()
+    }
+
+    /// Locks the sources. No code panics while it holds the lock.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Lately>> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Recent {
+    fn event(&mut self, source: Source<'_>, event: &SessionEvent) -> Result<()> {
+        let now = Timestamp::now();
+        let record = record(source.name, Some(now), event)?;
+        self.feed.push(&record);
+        let mut sources = self.lock();
+        let history = &mut sources.entry(source.name.to_owned()).or_default().history;
+        match event {
+            SessionEvent::Method(Event::Genres { probabilities, .. }) => {
+                let values: Vec<f32> = probabilities.iter().map(|(_, value)| value).collect();
+                history.add(now, &values);
+            }
+            SessionEvent::Method(Event::Shot { .. }) => history.add_shot(serde_json::from_str(&record)?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn keyframe(&mut self, source: Source<'_>, keyframe: &Arc<Picture>) {
+        let mut sources = self.lock();
+        let lately = sources.entry(source.name.to_owned()).or_default();
+        lately.keyframe = Some(keyframe.clone());
+        lately.keyframes += 1;
+    }
+
+    fn removed(&mut self, name: &str) {
+        self.lock().remove(name);
+    }
+}
