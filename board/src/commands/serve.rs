@@ -19,7 +19,7 @@ use toml::Value;
 
 use crate::config;
 #[cfg(feature = "http")]
-use crate::http::{Recent, Routes, Telemetry};
+use crate::http::{Routes, ServiceState};
 use crate::misuse::Misuse;
 use crate::observers::{Observers, RunInfo};
 #[cfg(feature = "http")]
@@ -134,12 +134,11 @@ impl Serve {
         let engine = Arc::new(engine);
         #[cfg(feature = "http")]
         if self.http.is_on() {
-            let seen = (Telemetry::default(), Recent::default());
-            observers.add(seen.0.observer());
-            observers.add(seen.1.observer());
+            let state = ServiceState::default();
+            state.observers().into_iter().for_each(|observer| observers.add(observer));
             let pool = engine.clone();
             let waiting = move || pool.waiting_clips();
-            self.http.start(Routes::new(seen, engine.bundle().manifest(), self.http.snapshots(), waiting))?;
+            self.http.start(Routes::new(state, engine.bundle().manifest(), self.http.snapshots(), waiting))?;
         }
         let reload = || {
             if !reload.swap(false, Ordering::Relaxed) {

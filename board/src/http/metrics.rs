@@ -10,7 +10,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::telemetry::{Connection, Counters, SourceLabel, Telemetry};
+use super::latencies::{Latencies, SourceLabel};
+use crate::observers::{Connection, Counters, Telemetry};
 use crate::thermal;
 
 /// A counter of each source: its name, help and value.
@@ -25,11 +26,11 @@ const COUNTERS: [SourceCounter; 6] = [
     ("reconnects", "Reconnections of a live source", |counters| counters.reconnects),
 ];
 
-/// Returns the metrics of `telemetry`, with `queued` clips that wait for a thread.
+/// Returns the metrics of `telemetry` and `latencies`, with `queued` clips that wait for a thread.
 ///
 /// # Errors
 /// When a value cannot be written.
-pub(super) fn encode(telemetry: &Telemetry, queued: usize) -> Result<String, fmt::Error> {
+pub(super) fn encode(telemetry: &Telemetry, latencies: &Latencies, queued: usize) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("divita");
     let sources = telemetry.sources();
     let label = |source: &String| SourceLabel { source: source.clone() };
@@ -53,7 +54,7 @@ pub(super) fn encode(telemetry: &Telemetry, queued: usize) -> Result<String, fmt
     registry.register("source_up", "Whether the source gives pictures", up);
     registry.register("working_rate_fps", "Frames a second that the networks see", rate);
     let help = "Time from the end of a live clip to its event";
-    registry.register_with_unit("clip_latency", help, Unit::Seconds, telemetry.latencies.clone());
+    registry.register_with_unit("clip_latency", help, Unit::Seconds, latencies.0.clone());
     let waiting: Gauge = Gauge::default();
     waiting.set(i64::try_from(queued).unwrap_or(i64::MAX));
     registry.register("clips_waiting", "Clips that wait for a thread", waiting);

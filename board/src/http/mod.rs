@@ -1,21 +1,21 @@
 //! What a service tells people and other programs over HTTP: a live page, metrics, health checks,
 //! and the state and events of its sources.
 //!
-//! This is the only asynchronous code of the program, on a thread of its own. It reads what an
-//! observer keeps up to date, and never waits for a session.
+//! This is the only asynchronous code of the program, on a thread of its own. It reads what
+//! observers keep up to date, and never waits for a session.
 
 mod event_stream;
 mod feed;
 mod history;
+mod latencies;
 mod metrics;
 mod page;
 mod recent;
 mod routes;
 mod server;
 mod snapshot;
-mod telemetry;
+mod state;
 
-pub use recent::Recent;
 pub use routes::Routes;
 pub use server::{Access, Token, start};
-pub use telemetry::Telemetry;
+pub use state::ServiceState;

@@ -22,9 +22,9 @@ use serde_json::{Value, json};
 
 use super::feed::Feed;
 use super::history::History;
-use super::recent::Recent;
-use super::telemetry::{Connection, SourceState, Telemetry};
+use super::state::ServiceState;
 use super::{metrics, page, snapshot};
+use crate::observers::{Connection, SourceState};
 
 /// Path of the server-sent events.
 pub(super) const EVENTS: &str = "/api/events";
@@ -37,8 +37,7 @@ const JSON: &str = "application/json";
 /// What is asked for.
 #[derive(Clone)]
 pub struct Routes {
-    telemetry: Telemetry,
-    recent: Recent,
+    state: ServiceState,
     /// What every answer with genres says of the bundle that they are from.
     bundle: Value,
     labels: Arc<[String]>,
@@ -80,32 +79,32 @@ impl Answer {
 }
 
 impl Routes {
-    /// Answers from `telemetry` and `recent`, whose genres are those of the bundle with this manifest. Shows
+    /// Answers from `state`, whose genres are those of the bundle with this manifest. Shows
     /// keyframes with `snapshots`. `queued` returns the number of clips that wait for a thread.
     #[must_use]
     pub fn new(
-        (telemetry, recent): (Telemetry, Recent),
+        state: ServiceState,
         Manifest { name, trained, notice, labels, .. }: &Manifest,
         snapshots: bool,
         queued: impl Fn() -> usize + Send + Sync + 'static,
     ) -> Self {
         let bundle = json!({ "name": name, "trained": trained, "notice": notice });
-        Routes { telemetry, recent, bundle, labels: labels.clone().into(), snapshots, queued: Arc::new(queued) }
+        Routes { state, bundle, labels: labels.clone().into(), snapshots, queued: Arc::new(queued) }
     }
 
     /// Returns the latest events.
     pub(super) fn feed(&self) -> &Feed {
-        self.recent.feed()
+        self.state.recent.feed()
     }
 
     /// Returns the state of every source, as JSON on one line.
     pub(super) fn sources(&self) -> String {
-        let keyframes = self.recent.keyframes();
+        let keyframes = self.state.recent.keyframes();
         let answer = |(name, state): (String, SourceState)| {
             let snapshot = keyframes.get(&name).copied();
             (name, SourceAnswer { state, snapshot })
         };
-        let sources: BTreeMap<_, _> = self.telemetry.sources().into_iter().map(answer).collect();
+        let sources: BTreeMap<_, _> = self.state.telemetry.sources().into_iter().map(answer).collect();
         let version = env!("CARGO_PKG_VERSION");
         json!({ "version": version, "bundle": self.bundle, "snapshots": self.snapshots, "sources": sources })
             .to_string()
@@ -117,11 +116,11 @@ impl Routes {
             "/" => Answer::ok("text/html; charset=utf-8", page::PAGE),
             // Browsers ask for it unasked.
             "/favicon.ico" => Answer::new(StatusCode::NO_CONTENT, "image/x-icon", ""),
-            "/metrics" => match metrics::encode(&self.telemetry, (self.queued)()) {
+            "/metrics" => match metrics::encode(&self.state.telemetry, &self.state.latencies, (self.queued)()) {
                 Ok(body) => Answer::ok(metrics::CONTENT_TYPE, body),
                 Err(error) => Answer::text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
             },
-            "/healthz" => match &*self.telemetry.hanging() {
+            "/healthz" => match &*self.state.telemetry.hanging() {
                 [] => Answer::text(StatusCode::OK, "ok\n"),
                 hanging => {
                     let body = format!("hanging: {}\n", hanging.join(", "));
@@ -129,7 +128,7 @@ impl Routes {
                 }
             },
             "/readyz" => {
-                let sources = self.telemetry.sources();
+                let sources = self.state.telemetry.sources();
                 let is_ready = |state| matches!(state, Connection::Connected | Connection::Ended);
                 match sources.values().any(|source| is_ready(source.state)) {
                     true => Answer::text(StatusCode::OK, "ok\n"),
@@ -149,13 +148,13 @@ impl Routes {
 
     /// Returns the last ten minutes of the source called `name`; `None` if there is no such source.
     fn history(&self, name: &str) -> Option<History> {
-        let history = self.recent.history(name);
-        history.or_else(|| self.telemetry.sources().contains_key(name).then(History::default))
+        let history = self.state.recent.history(name);
+        history.or_else(|| self.state.telemetry.sources().contains_key(name).then(History::default))
     }
 
     /// Returns the latest keyframe of the source called `name`.
     fn snapshot(&self, name: Option<String>) -> Answer {
-        let keyframe = name.and_then(|name| self.recent.keyframe(&name));
+        let keyframe = name.and_then(|name| self.state.recent.keyframe(&name));
         match keyframe.map(|keyframe| snapshot::encode(&keyframe)) {
             Some(Ok(bytes)) => Answer::ok("image/jpeg", bytes),
             Some(Err(error)) => Answer::text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),

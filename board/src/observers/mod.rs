@@ -7,6 +7,8 @@ mod observer;
 mod progress;
 mod results;
 mod systemd;
+#[cfg(feature = "http")]
+mod telemetry;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,6 +19,8 @@ use divita_video::SourceInfo;
 
 pub use liveness::Liveness;
 pub use observer::{Observer, RunInfo, Source, Status};
+#[cfg(feature = "http")]
+pub use telemetry::{Connection, Counters, SourceState, Telemetry};
 
 use crate::event::SessionEvent;
 

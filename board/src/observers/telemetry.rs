@@ -1,4 +1,4 @@
-//! What a service knows of its sources at any moment, for metrics, health checks and the API.
+//! What a service knows of its sources at any moment, for its outputs: HTTP and MQTT.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,35 +7,18 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use divita_runtime::event::Event;
 use divita_video::SourceInfo;
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::histogram::Histogram;
 use serde::Serialize;
 
+use super::liveness::Liveness;
+use super::observer::{Observer, Source, Status};
 use crate::event::{InputEvent, LiveState, SessionEvent};
-use crate::observers::{Liveness, Observer, Source, Status};
 
 /// Time without a frame after which a source whose pictures do not stop is called hanging.
 const HANGING: Duration = Duration::from_secs(60);
 
-/// Upper limits of the histogram of clip latencies, seconds.
-const LATENCIES: [f64; 9] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0];
-
-/// Label of every figure of a source.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct SourceLabel {
-    pub source: String,
-}
-
-/// Histograms of the time from the end of a live clip to its event.
-pub(super) type Latencies = Family<SourceLabel, Histogram, fn() -> Histogram>;
-
 /// What is known of the sources. Clones share it.
 #[derive(Clone)]
-pub struct Telemetry {
-    state: Arc<Mutex<State>>,
-    pub(super) latencies: Latencies,
-}
+pub struct Telemetry(Arc<Mutex<State>>);
 
 struct State {
     started: Instant,
@@ -47,8 +30,6 @@ struct State {
 /// An open session.
 struct Session {
     source: String,
-    opened: Instant,
-    is_live: bool,
     /// Counters of the source when the session began, and of the session.
     before: Counters,
     counters: Counters,
@@ -122,14 +103,13 @@ impl Counters {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        let histogram: fn() -> Histogram = || Histogram::new(LATENCIES);
         let state = State {
             started: Instant::now(),
             sources: BTreeMap::new(),
             sessions: BTreeMap::new(),
             liveness: Liveness::default(),
         };
-        Telemetry { state: Arc::new(Mutex::new(state)), latencies: Family::new_with_constructor(histogram) }
+        Telemetry(Arc::new(Mutex::new(state)))
     }
 }
 
@@ -156,7 +136,7 @@ impl Telemetry {
 
     /// Locks the state. No code panics while it holds the lock.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -197,13 +177,7 @@ impl Observer for Telemetry {
         // A file is open when it is opened.
         state.set(source, if info.live { Connection::Opening } else { Connection::Connected }, None);
         let before = state.source(source).counters;
-        let session = Session {
-            source: source.name.to_owned(),
-            opened: Instant::now(),
-            is_live: info.live,
-            before,
-            counters: Counters::default(),
-        };
+        let session = Session { source: source.name.to_owned(), before, counters: Counters::default() };
         state.sessions.insert(source.number, session);
         Ok(())
     }
@@ -215,14 +189,7 @@ impl Observer for Telemetry {
             SessionEvent::Method(Event::Lost { frames, .. }) => {
                 state.count(source, |counters| counters.lost_frames += frames);
             }
-            SessionEvent::Method(Event::Clip { end_s, .. }) => {
-                state.count(source, |counters| counters.clips += 1);
-                if let Some(session) = state.sessions.get(&source.number).filter(|session| session.is_live) {
-                    let latency = session.opened.elapsed().as_secs_f64() - end_s;
-                    let label = SourceLabel { source: source.name.to_owned() };
-                    self.latencies.get_or_create(&label).observe(latency.max(0.0));
-                }
-            }
+            SessionEvent::Method(Event::Clip { .. }) => state.count(source, |counters| counters.clips += 1),
             SessionEvent::Method(Event::Genres { probabilities, .. }) => {
                 let ranked = probabilities.ranked();
                 state.source(source).genres =
@@ -279,6 +246,5 @@ impl Observer for Telemetry {
 
     fn removed(&mut self, name: &str) {
         self.lock().sources.remove(name);
-        self.latencies.remove(&SourceLabel { source: name.to_owned() });
     }
 }
