@@ -10,7 +10,6 @@ use divita_benches::{Film, bundle, rate, sample};
 use divita_runtime::event::Event;
 use divita_runtime::network::{Executor, Networks};
 use divita_runtime::pipeline::{Pipeline, PipelineOptions};
-use divita_runtime::segmenter::Segmentation;
 use divita_runtime::shots::transition_network::TransitionNetwork;
 use divita_runtime::shots::{EvidenceDetector, ShotDetector, ShotSettings};
 use divita_video::{self as source, FrameSource};
@@ -49,12 +48,8 @@ fn whole(criterion: &mut Criterion) {
         });
     });
     for threads in [1, 2] {
-        let options = PipelineOptions {
-            rate,
-            segmentation: Segmentation::Shot,
-            threads: NonZeroUsize::new(threads).unwrap(),
-            latest: None,
-        };
+        let options =
+            PipelineOptions { rate, threads: NonZeroUsize::new(threads).unwrap(), ..PipelineOptions::default() };
         group.bench_function(BenchmarkId::new("classify, threads", threads), |bencher| {
             bencher.iter(|| {
                 let mut pipeline = Pipeline::new(&bundle, &networks, options).unwrap();
@@ -83,9 +78,8 @@ fn without_decoding(criterion: &mut Criterion) {
         for threads in [1, 2] {
             let options = PipelineOptions {
                 rate: rate(fps),
-                segmentation: Segmentation::Shot,
                 threads: NonZeroUsize::new(threads).unwrap(),
-                latest: None,
+                ..PipelineOptions::default()
             };
             group.bench_function(format!("classify at {fps} frames a second, threads/{threads}"), |bencher| {
                 bencher.iter(|| {

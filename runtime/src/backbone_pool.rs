@@ -2,6 +2,7 @@
 
 use std::io;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -30,6 +31,10 @@ pub enum PoolError {
 /// - Pipelines take turns, one clip each. The number of clips in the pool is bounded for each
 ///   pipeline. A pipeline that reaches its bound runs the next clip on the thread that pushes
 ///   frames.
+/// - A pipeline that cannot wait
+///   ([`PipelineOptions::drop_when_behind`](crate::pipeline::PipelineOptions::drop_when_behind))
+///   runs no clips itself. While more than four clips wait for each such pipeline, the pool drops
+///   the oldest clip of the one with the most.
 /// - An error or a panic ends only the pipeline whose clip caused it.
 /// - The threads end when the last pool handle and the last pipeline are dropped.
 #[derive(Clone)]
@@ -68,9 +73,16 @@ impl BackbonePool {
         self.pool.waiting()
     }
 
-    /// Adds a pipeline.
-    pub(crate) fn queue(&self) -> Result<ClipQueue, NetworkError> {
-        Ok(self.pool.client(BackboneWorker::new(&self.networks)?))
+    /// Returns the time that the threads have spent on clips, all together.
+    #[must_use]
+    pub fn busy(&self) -> Duration {
+        self.pool.busy()
+    }
+
+    /// Adds a pipeline. The pool may drop its clips if the pipeline `cannot_wait`.
+    pub(crate) fn queue(&self, cannot_wait: bool) -> Result<ClipQueue, NetworkError> {
+        let own = (!cannot_wait).then(|| BackboneWorker::new(&self.networks)).transpose()?;
+        Ok(self.pool.client(own))
     }
 }
 

@@ -54,6 +54,18 @@ pub enum Event {
         /// Number of black frames at its end.
         padded: usize,
     },
+    /// The processor was too slow: a clip of a stream that cannot wait was dropped, and no network
+    /// processed it.
+    Dropped {
+        /// Index among the clips, from 0.
+        index: usize,
+        /// Index of its shot.
+        shot: usize,
+        /// Time of its first frame.
+        start_s: f64,
+        /// Time at which the next clip of its shot begins, or its shot ends.
+        end_s: f64,
+    },
     /// Provisional probabilities after a clip, over the clip's snippet.
     Genres {
         /// End of the clip.
@@ -69,7 +81,7 @@ pub enum Event {
         frames: u64,
         /// Number of shots.
         shots: usize,
-        /// Number of clips.
+        /// Number of clips, those that were dropped included.
         clips: usize,
         /// Number of snippets that the probabilities average.
         snippets: usize,
@@ -93,6 +105,10 @@ pub enum Event {
         /// is not 0.
         #[serde(skip_serializing_if = "is_zero")]
         lost_frames: u64,
+        /// Number of clips dropped because the processor was too slow, one for each
+        /// [`Event::Dropped`]. JSON has it only if it is not 0.
+        #[serde(skip_serializing_if = "is_zero")]
+        dropped_clips: u64,
         /// Whether the source was read to its end, or a live source for the requested time, and no
         /// frame was lost. If false, an error event follows, frames were lost, or the program was
         /// stopped.

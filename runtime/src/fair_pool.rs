@@ -1,10 +1,15 @@
 //! Worker threads that several clients share: bounded queues, turns between clients, results in
 //! order.
+//!
+//! A client that has a worker of its own runs jobs itself when its share of the pool is in use. One
+//! without, whose jobs are worth nothing later, never waits: if too many jobs wait, the pool drops
+//! the oldest one of the client that has most.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use crate::panics;
 
@@ -31,16 +36,21 @@ pub(crate) trait Worker: Send + 'static {
     fn recover(&mut self, panic: String) -> Self::Error;
 }
 
-/// A job and its result.
-type Done<W> = (<W as Worker>::Job, Result<<W as Worker>::Output, <W as Worker>::Error>);
+/// What became of a job.
+pub(crate) enum Outcome<W: Worker> {
+    /// It was run, with this result.
+    Done(W::Job, Result<W::Output, W::Error>),
+    /// The pool was behind, and dropped it.
+    Dropped(W::Job),
+}
 
 /// Runs `job`. A panic is the job's error.
-fn run<W: Worker>(worker: &mut W, job: W::Job) -> Done<W> {
+fn run<W: Worker>(worker: &mut W, job: W::Job) -> Outcome<W> {
     let result = match panics::catch(|| worker.run(&job)) {
         Ok(result) => result,
         Err(panic) => Err(worker.recover(panic)),
     };
-    (job, result)
+    Outcome::Done(job, result)
 }
 
 /// What the pool knows of one client.
@@ -54,9 +64,11 @@ struct Client<W: Worker> {
     /// Number of the oldest job that was not received.
     oldest: u64,
     /// Results from number `oldest` on; `None` for jobs that wait or run.
-    results: VecDeque<Option<Done<W>>>,
+    results: VecDeque<Option<Outcome<W>>>,
     /// Notified when a result arrives.
     arrived: Arc<Condvar>,
+    /// Whether the pool may drop its jobs.
+    is_droppable: bool,
 }
 
 impl<W: Worker> Client<W> {
@@ -64,7 +76,7 @@ impl<W: Worker> Client<W> {
         !self.waiting.is_empty() || self.running > 0
     }
 
-    fn store(&mut self, number: u64, done: Done<W>) {
+    fn store(&mut self, number: u64, done: Outcome<W>) {
         let place = usize::try_from(number - self.oldest).ok().and_then(|index| self.results.get_mut(index));
         if let Some(place) = place {
             *place = Some(done);
@@ -72,10 +84,18 @@ impl<W: Worker> Client<W> {
     }
 
     /// Returns the result of the oldest job if the job is done.
-    fn take_oldest(&mut self) -> Option<Done<W>> {
+    fn take_oldest(&mut self) -> Option<Outcome<W>> {
         self.results.front()?.as_ref()?;
         self.oldest += 1;
         self.results.pop_front().flatten()
+    }
+
+    /// Drops the oldest job that waits.
+    fn drop_oldest(&mut self) {
+        if let Some((number, job)) = self.waiting.pop_front() {
+            self.store(number, Outcome::Dropped(job));
+            self.arrived.notify_one();
+        }
     }
 }
 
@@ -84,8 +104,26 @@ struct State<W: Worker> {
     next_client: u64,
     /// Clients with waiting jobs, in the order in which threads serve them: one job a turn.
     turns: VecDeque<u64>,
+    /// Time that the threads have spent on jobs.
+    busy: Duration,
     /// Whether the threads must end.
     closed: bool,
+}
+
+impl<W: Worker> State<W> {
+    /// Drops the oldest job of the busiest client while more jobs of droppable clients wait than
+    /// the places of `threads` threads. `newest` is the client that submitted last.
+    fn drop_surplus(&mut self, threads: usize, newest: u64) {
+        let droppable = || self.clients.values().filter(|client| client.is_droppable);
+        let places = JOBS_PER_THREAD * droppable().count().max(threads);
+        let waiting: usize = droppable().map(|client| client.waiting.len()).sum();
+        let droppable = self.clients.iter_mut().filter(|(_, client)| client.is_droppable);
+        if waiting > places
+            && let Some((_, busiest)) = droppable.max_by_key(|(id, client)| (client.waiting.len(), **id == newest))
+        {
+            busiest.drop_oldest();
+        }
+    }
 }
 
 struct Shared<W: Worker> {
@@ -120,8 +158,10 @@ impl<W: Worker> Shared<W> {
             }
             let Some((number, job)) = job else { continue };
             drop(state);
+            let started = Instant::now();
             let done = run(worker, job);
             state = self.lock();
+            state.busy += started.elapsed();
             if let Some(client) = state.clients.get_mut(&id) {
                 client.running -= 1;
                 client.store(number, done);
@@ -163,7 +203,13 @@ impl<W: Worker> FairPool<W> {
     /// # Errors
     /// Returns the operating system's error if it starts no thread.
     pub fn start(name: &str, workers: Vec<W>) -> io::Result<Self> {
-        let state = State { clients: HashMap::new(), next_client: 0, turns: VecDeque::new(), closed: false };
+        let state = State {
+            clients: HashMap::new(),
+            next_client: 0,
+            turns: VecDeque::new(),
+            busy: Duration::ZERO,
+            closed: false,
+        };
         let shared = Arc::new(Shared { state: Mutex::new(state), submitted: Condvar::new() });
         let mut threads = Threads { shared: Arc::clone(&shared), handles: Vec::with_capacity(workers.len()) };
         for (index, mut worker) in workers.into_iter().enumerate() {
@@ -184,8 +230,14 @@ impl<W: Worker> FairPool<W> {
         self.0.shared.lock().clients.values().map(|client| client.waiting.len()).sum()
     }
 
-    /// Adds a client. Its thread runs jobs with `own` while the pool is full.
-    pub fn client(&self, own: W) -> FairQueue<W> {
+    /// Returns the time that the threads have spent on jobs, all together.
+    pub fn busy(&self) -> Duration {
+        self.0.shared.lock().busy
+    }
+
+    /// Adds a client. Its thread runs jobs with `own` while the pool is full. Without it, the pool
+    /// drops jobs instead.
+    pub fn client(&self, own: Option<W>) -> FairQueue<W> {
         let arrived = Arc::new(Condvar::new());
         let client = Client {
             waiting: VecDeque::new(),
@@ -194,6 +246,7 @@ impl<W: Worker> FairPool<W> {
             oldest: 0,
             results: VecDeque::new(),
             arrived: Arc::clone(&arrived),
+            is_droppable: own.is_none(),
         };
         let mut state = self.0.shared.lock();
         let id = state.next_client;
@@ -210,7 +263,8 @@ impl<W: Worker> FairPool<W> {
 pub(crate) struct FairQueue<W: Worker> {
     pool: FairPool<W>,
     id: u64,
-    own: W,
+    /// Runs jobs on the client's thread. `None` if the pool may drop jobs instead.
+    own: Option<W>,
     arrived: Arc<Condvar>,
     /// Jobs submitted.
     submitted: u64,
@@ -220,9 +274,9 @@ pub(crate) struct FairQueue<W: Worker> {
 
 impl<W: Worker> FairQueue<W> {
     /// Returns whether so many results are missing that the oldest must be received before the next
-    /// job is submitted.
+    /// job is submitted. Never, if the pool may drop jobs.
     pub fn is_full(&self) -> bool {
-        self.submitted - self.received >= (JOBS_PER_THREAD * (self.pool.threads() + 1)) as u64
+        self.own.is_some() && self.submitted - self.received >= (JOBS_PER_THREAD * (self.pool.threads() + 1)) as u64
     }
 
     /// Returns whether there is nothing to receive.
@@ -230,7 +284,8 @@ impl<W: Worker> FairQueue<W> {
         self.submitted == self.received
     }
 
-    /// Submits a job. If the client's share of the pool is in use, runs the job on this thread.
+    /// Submits a job. If the client's share of the pool is in use, runs the job on this thread, or
+    /// has the pool drop a job if it may.
     ///
     /// The clients that have work share the pool's places equally. Each has one place at least.
     pub fn submit(&mut self, job: W::Job) {
@@ -243,25 +298,41 @@ impl<W: Worker> FairQueue<W> {
         // The client stays in the map until this queue is dropped.
         let Some(client) = state.clients.get_mut(&self.id) else { return };
         client.results.push_back(None);
-        if self.pool.threads() > 0 && client.waiting.len() + client.running < places {
-            client.waiting.push_back((number, job));
-            if !client.has_turn {
-                client.has_turn = true;
-                state.turns.push_back(self.id);
+        let has_place = self.pool.threads() > 0 && client.waiting.len() + client.running < places;
+        let own = match &mut self.own {
+            Some(own) if !has_place => own,
+            own => {
+                client.waiting.push_back((number, job));
+                if !client.has_turn {
+                    client.has_turn = true;
+                    state.turns.push_back(self.id);
+                }
+                if own.is_none() {
+                    state.drop_surplus(self.pool.threads(), self.id);
+                }
+                drop(state);
+                shared.submitted.notify_one();
+                return;
             }
-            drop(state);
-            shared.submitted.notify_one();
-            return;
-        }
+        };
         drop(state);
-        let done = run(&mut self.own, job);
+        let done = run(own, job);
         if let Some(client) = shared.lock().clients.get_mut(&self.id) {
             client.store(number, done);
         }
     }
 
-    /// Returns the oldest job and its result if the job is done.
-    pub fn try_receive(&mut self) -> Option<Done<W>> {
+    /// Has the pool drop the jobs that wait, if it may, except for the newest `kept`.
+    pub fn drop_all_but(&mut self, kept: usize) {
+        let mut state = self.pool.0.shared.lock();
+        let client = state.clients.get_mut(&self.id).filter(|client| client.is_droppable);
+        if let Some(client) = client {
+            (kept..client.waiting.len()).for_each(|_| client.drop_oldest());
+        }
+    }
+
+    /// Returns what became of the oldest job, once it is done.
+    pub fn try_receive(&mut self) -> Option<Outcome<W>> {
         if self.is_empty() {
             return None;
         }
@@ -270,9 +341,9 @@ impl<W: Worker> FairQueue<W> {
         Some(done)
     }
 
-    /// Waits for the oldest job and returns it with its result, or `None` if the queue is empty.
-    /// While the oldest job runs elsewhere, runs this client's waiting jobs.
-    pub fn receive(&mut self) -> Option<Done<W>> {
+    /// Waits for the oldest job and returns what became of it, or `None` if the queue is empty.
+    /// While the oldest job runs elsewhere, runs this client's waiting jobs, if the client can.
+    pub fn receive(&mut self) -> Option<Outcome<W>> {
         if self.is_empty() {
             return None;
         }
@@ -284,10 +355,11 @@ impl<W: Worker> FairQueue<W> {
                 self.received += 1;
                 return Some(done);
             }
-            match client.waiting.pop_front() {
-                Some((number, job)) => {
+            let own = self.own.as_mut().and_then(|own| Some((own, client.waiting.pop_front()?)));
+            match own {
+                Some((own, (number, job))) => {
                     drop(state);
-                    let done = run(&mut self.own, job);
+                    let done = run(own, job);
                     state = shared.lock();
                     state.clients.get_mut(&self.id)?.store(number, done);
                 }
@@ -363,11 +435,28 @@ mod tests {
     }
 
     fn client(pool: &FairPool<TestWorker>) -> FairQueue<TestWorker> {
-        pool.client(TestWorker { started: channel().0, recovered: false })
+        pool.client(Some(TestWorker { started: channel().0, recovered: false }))
+    }
+
+    /// The result of a job that no pool may drop.
+    fn result(outcome: Outcome<TestWorker>) -> Result<u32, String> {
+        match outcome {
+            Outcome::Done(_, result) => result,
+            Outcome::Dropped(_) => panic!("a job was dropped"),
+        }
     }
 
     fn results(queue: &mut FairQueue<TestWorker>) -> Vec<Result<u32, String>> {
-        std::iter::from_fn(|| queue.receive()).map(|(_, result)| result).collect()
+        std::iter::from_fn(|| queue.receive()).map(result).collect()
+    }
+
+    /// What became of the jobs that are done: the number of each that was run, `None` for others.
+    fn outcomes(queue: &mut FairQueue<TestWorker>) -> Vec<Option<u32>> {
+        let number = |outcome| match outcome {
+            Outcome::Done(_, result) => result.ok(),
+            Outcome::Dropped(_) => None,
+        };
+        std::iter::from_fn(|| queue.try_receive()).map(number).collect()
     }
 
     #[test]
@@ -381,10 +470,11 @@ mod tests {
                         let mut found = Vec::new();
                         for number in first..first + 500 {
                             while queue.is_full() {
-                                found.extend(queue.receive().map(|(_, result)| result.unwrap()));
+                                found.extend(queue.receive().map(|outcome| result(outcome).unwrap()));
                             }
                             queue.submit(Job::Number(number));
-                            found.extend(std::iter::from_fn(|| queue.try_receive()).map(|(_, result)| result.unwrap()));
+                            let done = std::iter::from_fn(|| queue.try_receive());
+                            found.extend(done.map(|outcome| result(outcome).unwrap()));
                         }
                         found.extend(results(&mut queue).into_iter().map(Result::unwrap));
                         assert_eq!(found, (first..first + 500).collect::<Vec<_>>());
@@ -427,6 +517,54 @@ mod tests {
         assert_eq!(results(&mut fast), (0..4).map(Ok).collect::<Vec<_>>());
         permit.send(()).unwrap();
         assert_eq!(results(&mut slow), [Ok(100)]);
+    }
+
+    #[test]
+    fn of_clients_that_cannot_wait_the_busiest_loses_its_oldest_job() {
+        let (pool, _, starts) = pool(1);
+        let (mut busy, mut calm, mut patient) = (pool.client(None), pool.client(None), client(&pool));
+        let (permit, permission) = channel();
+        calm.submit(Job::Wait(100, permission));
+        assert_eq!(starts.recv_timeout(Duration::from_secs(60)), Ok(100));
+        // Jobs of a client that can wait are not dropped, and take nobody's place.
+        patient.submit(Job::Number(200));
+        calm.submit(Job::Number(101));
+        // Two clients share the places of two threads.
+        let places = u32::try_from(2 * JOBS_PER_THREAD).unwrap();
+        (0..places + 2).for_each(|number| busy.submit(Job::Number(number)));
+        assert!(!busy.is_full());
+        // All but one of the places, which the calm client's job has.
+        assert_eq!(outcomes(&mut busy), [None; 3]);
+        calm.submit(Job::Number(102));
+        assert_eq!(outcomes(&mut busy), [None]);
+        assert_eq!(outcomes(&mut calm), []);
+        // Once both have as many, each loses its own.
+        let before = pool.waiting();
+        (103..107).for_each(|number| calm.submit(Job::Number(number)));
+        assert_eq!((outcomes(&mut calm), pool.waiting()), (vec![], before));
+        permit.send(()).unwrap();
+        let done = |queue: &mut FairQueue<TestWorker>| {
+            std::iter::from_fn(|| queue.receive()).filter(|outcome| matches!(outcome, Outcome::Done(..))).count()
+        };
+        assert_eq!((done(&mut calm), done(&mut busy), done(&mut patient)), (5, 4, 1));
+        assert!(pool.busy() > Duration::ZERO);
+    }
+
+    #[test]
+    fn a_client_that_ends_need_not_wait_for_all_of_its_jobs() {
+        let (pool, _, starts) = pool(1);
+        let (mut own, mut other) = (pool.client(None), client(&pool));
+        let (permit, permission) = channel();
+        other.submit(Job::Wait(100, permission));
+        assert_eq!(starts.recv_timeout(Duration::from_secs(60)), Ok(100));
+        (0..4).for_each(|number| own.submit(Job::Number(number)));
+        other.submit(Job::Number(101));
+        own.drop_all_but(1);
+        other.drop_all_but(0);
+        assert_eq!(outcomes(&mut own), [None; 3]);
+        permit.send(()).unwrap();
+        assert_eq!(results(&mut own), [Ok(3)]);
+        assert_eq!(results(&mut other), [Ok(100), Ok(101)]);
     }
 
     #[test]

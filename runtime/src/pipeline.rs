@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::backbone_pool::{BackbonePool, ClipQueue, PoolError};
+use crate::backbone_pool::{BackbonePool, BackboneWorker, ClipQueue, PoolError};
 use crate::bundle::{Bundle, Task};
 use crate::clips::Clip;
 use crate::event::{Event, Probabilities};
 use crate::executor::Executor;
+use crate::fair_pool::Outcome;
 use crate::frame::{Frame, Timestamp};
 use crate::heads::Snippets;
 use crate::network::{Backbones, Features, NetworkError, Networks};
@@ -34,6 +35,25 @@ pub struct PipelineOptions {
     /// Number of latest snippets that the result averages, for endless streams. `None` averages
     /// all.
     pub latest: Option<NonZeroUsize>,
+    /// Whether a pool that is behind drops clips, for live streams, which do not wait. By default
+    /// frames wait for the networks. Without a pool this has no effect.
+    pub drop_when_behind: bool,
+    /// Whether [`Pipeline::take_keyframe`] returns keyframes.
+    pub keyframes: bool,
+}
+
+impl Default for PipelineOptions {
+    /// Returns options for a file: 4 frames a second, one thread, nothing dropped.
+    fn default() -> Self {
+        PipelineOptions {
+            rate: WorkingRate::default(),
+            segmentation: Segmentation::default(),
+            threads: NonZeroUsize::MIN,
+            latest: None,
+            drop_when_behind: false,
+            keyframes: false,
+        }
+    }
 }
 
 /// Why a stream could not be classified.
@@ -107,6 +127,12 @@ impl<'a> PipelineBuilder<'a> {
         self
     }
 
+    /// Has a pool that is behind drop clips ([`PipelineOptions::drop_when_behind`]).
+    pub fn drop_when_behind(mut self) -> Self {
+        self.options.drop_when_behind = true;
+        self
+    }
+
     /// Sets the executor of networks that the builder prepares. The default is
     /// [`Executor::default`].
     pub fn executor(mut self, executor: Executor) -> Self {
@@ -151,11 +177,11 @@ impl<'a> PipelineBuilder<'a> {
             }
         };
         let engine = match (pool, options.threads.get()) {
-            (Some(pool), _) => Engine::Pool(Box::new(pool.queue()?)),
+            (Some(pool), _) => Engine::Pool(Box::new(pool.queue(options.drop_when_behind)?)),
             (None, 1) => Engine::Inline(Box::new(networks.backbones()?)),
             (None, threads) => {
                 let threads = NonZeroUsize::new(threads - 1).unwrap_or(NonZeroUsize::MIN);
-                Engine::Pool(Box::new(BackbonePool::new(networks, threads)?.queue()?))
+                Engine::Pool(Box::new(BackbonePool::new(networks, threads)?.queue(options.drop_when_behind)?))
             }
         };
         let manifest = bundle.manifest();
@@ -178,7 +204,8 @@ impl<'a> PipelineBuilder<'a> {
                 pending: VecDeque::new(),
                 done: Vec::new(),
                 keyframe: None,
-                keeps_keyframes: false,
+                keeps_keyframes: options.keyframes,
+                dropped: 0,
                 shots: 0,
             },
             lost_frames: 0,
@@ -210,12 +237,7 @@ impl Pipeline {
             pool: None,
             executor: Executor::default(),
             detector: None,
-            options: PipelineOptions {
-                rate: bundle.manifest().default_rate(),
-                segmentation: Segmentation::default(),
-                threads: NonZeroUsize::MIN,
-                latest: None,
-            },
+            options: PipelineOptions { rate: bundle.manifest().default_rate(), ..PipelineOptions::default() },
         }
     }
 
@@ -274,16 +296,16 @@ impl Pipeline {
         self.segmenter.rate()
     }
 
-    /// Keeps the keyframe of the latest clip for [`Pipeline::take_keyframe`].
-    pub fn keep_keyframes(&mut self) {
-        self.classifier.keeps_keyframes = true;
-    }
-
     /// Takes the keyframe of the latest clip that was emitted, as the networks see it: upright,
-    /// scaled and cropped. `None` if no clip was emitted since the last call, or if no keyframes
-    /// are kept.
+    /// scaled and cropped. `None` if no clip was emitted since the last call, or without
+    /// [`PipelineOptions::keyframes`].
     pub fn take_keyframe(&mut self) -> Option<Picture> {
         self.classifier.keyframe.take()
+    }
+
+    /// Returns the number of clips that were dropped.
+    pub fn dropped_clips(&self) -> u64 {
+        self.classifier.dropped
     }
 
     /// Returns the number of complete clips.
@@ -305,6 +327,9 @@ impl Pipeline {
             }
         })?;
         outcome?;
+        if let Engine::Pool(queue) = &mut classifier.engine {
+            queue.drop_all_but(LAST_CLIPS);
+        }
         while classifier.wait_for_oldest(&mut emit)? {}
         let frames = segmenter.frames();
         let values = classifier.snippets.result().ok_or(PipelineError::NoClip { frames })?;
@@ -322,11 +347,15 @@ impl Pipeline {
             trained,
             notice,
             lost_frames,
+            dropped_clips: classifier.dropped,
             complete: complete && lost_frames == 0,
         });
         Ok(())
     }
 }
+
+/// Clips of a stream that cannot wait that are still processed when it ends.
+const LAST_CLIPS: usize = 2;
 
 /// Where the backbones run.
 enum Engine {
@@ -355,6 +384,8 @@ struct Classifier {
     /// Keyframe of the latest clip that was emitted, if keyframes are kept.
     keyframe: Option<Picture>,
     keeps_keyframes: bool,
+    /// Clips that were dropped.
+    dropped: u64,
     shots: usize,
 }
 
@@ -398,9 +429,9 @@ impl Classifier {
     /// Emits the clips that the pool has finished, without waiting.
     fn emit_ready(&mut self, emit: &mut impl FnMut(Event)) -> Result<(), PipelineError> {
         while let Engine::Pool(queue) = &mut self.engine
-            && let Some((clip, features)) = queue.try_receive()
+            && let Some(outcome) = queue.try_receive()
         {
-            self.emit_oldest(clip, &features?, emit)?;
+            self.emit_oldest(outcome, emit)?;
         }
         Ok(())
     }
@@ -408,20 +439,27 @@ impl Classifier {
     /// Waits for the oldest clip in the pool and emits it. Returns false if there is none.
     fn wait_for_oldest(&mut self, emit: &mut impl FnMut(Event)) -> Result<bool, PipelineError> {
         let Engine::Pool(queue) = &mut self.engine else { return Ok(false) };
-        let Some((clip, features)) = queue.receive() else { return Ok(false) };
-        self.emit_oldest(clip, &features?, emit)?;
+        let Some(outcome) = queue.receive() else { return Ok(false) };
+        self.emit_oldest(outcome, emit)?;
         Ok(true)
     }
 
     /// Emits the oldest clip and the events that waited for it.
     fn emit_oldest(
         &mut self,
-        clip: Clip,
-        features: &Features,
+        outcome: Outcome<BackboneWorker>,
         emit: &mut impl FnMut(Event),
     ) -> Result<(), PipelineError> {
         self.pending.pop_front();
-        self.emit_clip(clip, features, emit)?;
+        match outcome {
+            Outcome::Done(clip, features) => self.emit_clip(clip, &features?, emit)?,
+            Outcome::Dropped(clip) => {
+                self.dropped += 1;
+                let (start_s, end_s) = (clip.start.as_secs_f64(), clip.end.as_secs_f64());
+                emit(Event::Dropped { index: clip.index, shot: clip.shot, start_s, end_s });
+                self.done.push(clip);
+            }
+        }
         while let Some(Pending::Event(_)) = self.pending.front() {
             if let Some(Pending::Event(event)) = self.pending.pop_front() {
                 emit(event);

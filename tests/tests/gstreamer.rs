@@ -43,7 +43,7 @@ fn events(input: &str) -> Vec<Event> {
     let bundle = Bundle::open(demo_bundle()).unwrap();
     let rate = WorkingRate::new(4).unwrap();
     let networks = Networks::prepare(&bundle, &[rate], Executor::default()).unwrap();
-    let options = PipelineOptions { rate, segmentation: Segmentation::Shot, threads: NonZeroUsize::MIN, latest: None };
+    let options = PipelineOptions { rate, ..PipelineOptions::default() };
     let mut pipeline = Pipeline::new(&bundle, &networks, options).unwrap();
     let mut source = open(input);
     let mut events = Vec::new();

@@ -283,7 +283,7 @@ fn classified(latest: Option<usize>) -> (Vec<f32>, Vec<f32>) {
     let rate = WorkingRate::new(4).unwrap();
     let networks = Networks::prepare(&bundle, &[rate], Executor::default()).unwrap();
     let latest = latest.and_then(NonZeroUsize::new);
-    let options = PipelineOptions { rate, segmentation: Segmentation::Seq, threads: NonZeroUsize::MIN, latest };
+    let options = PipelineOptions { rate, segmentation: Segmentation::Seq, latest, ..PipelineOptions::default() };
     let mut pipeline = Pipeline::new(&bundle, &networks, options).unwrap();
     // 70 clips: two snippets and a third of one.
     let mut source = source::open("test://?seconds=70&fps=4&size=32x32").unwrap();

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use anyhow::{Context, Result};
 use clap::Args;
 use divita_runtime::PipelineOptions;
+use divita_video::is_live_by_address;
 
 use crate::observers::{Observers, RunInfo};
 use crate::options::{
@@ -69,12 +70,14 @@ impl Classify {
         let inputs = self.inputs.expand(&self.reading, &reading.allowed);
         let threads = self.board.threads();
         let jobs = self.inputs.jobs(threads);
-        // The threads that read inputs run networks too, and more threads than processors would be
-        // in each other's way.
+        // The threads that read files run networks too, and more threads than processors would be in
+        // each other's way. Those that read live inputs run none.
         let reading_threads = jobs.get().min(inputs.len()).max(1);
-        let threads =
-            NonZeroUsize::new((threads.get() + 1).saturating_sub(reading_threads)).unwrap_or(NonZeroUsize::MIN);
-        let options = self.method.pipeline(&rates, threads);
+        let threads = match inputs.iter().any(is_live_by_address) {
+            true => threads.get(),
+            false => threads.get().saturating_sub(reading_threads),
+        };
+        let options = self.method.pipeline(&rates);
         let identity = bundle_identity(&bundle);
         let engine = Engine::prepare(bundle, &rates, self.executor.get()?, threads, self.board.profile())?;
         let depends_on = [("bundle", identity), ("--executor", self.executor.name().to_owned())];

@@ -118,11 +118,11 @@ impl Serve {
         let read = || sources(&config, &rates).with_context(|| format!("{} cannot be used", config.display()));
         let sources = read()?;
         self.board.pin_threads();
-        let options = self.method.pipeline(&[fallback], self.board.threads());
+        let options = self.method.pipeline(&[fallback]);
         let profile = self.board.profile();
-        let engine = Engine::prepare(bundle, &rates, self.executor.get()?, options.threads, profile)?;
+        let engine = Engine::prepare(bundle, &rates, self.executor.get()?, self.board.threads().get(), profile)?;
         #[cfg(feature = "http")]
-        let engine = engine.with_keyframes(self.http.snapshots());
+        let options = PipelineOptions { keyframes: self.http.snapshots(), ..options };
         #[cfg_attr(not(feature = "http"), expect(unused_mut, reason = "HTTP adds an observer"))]
         let mut observers = Observers::start(&RunInfo {
             inputs: &[],

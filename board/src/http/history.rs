@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 /// Minutes of probabilities, in milliseconds.
 const KEPT_MS: i64 = 10 * 60 * 1000;
 
-/// Minimum time between two points in milliseconds. A later one takes the place of the latest.
+/// Minimum time between two points in milliseconds. A point that is nearer to the one before it
+/// gives way to the next.
 const STEP_MS: i64 = 1000;
 
 /// Number of shots kept.
@@ -39,7 +40,9 @@ impl History {
             self.points.pop_front();
         }
         let before = self.points.len().checked_sub(2).and_then(|index| self.points.get(index));
-        if before.is_some_and(|point| at - point.at < STEP_MS) {
+        if let (Some(before), Some(latest)) = (before, self.points.back())
+            && latest.at - before.at < STEP_MS
+        {
             self.points.pop_back();
         }
         self.points.push_back(Point { at, values: values.to_vec() });

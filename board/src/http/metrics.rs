@@ -17,12 +17,13 @@ use crate::thermal;
 /// A counter of each source: its name, help and value.
 type SourceCounter = (&'static str, &'static str, fn(&Counters) -> u64);
 
-const COUNTERS: [SourceCounter; 6] = [
+const COUNTERS: [SourceCounter; 7] = [
     ("frames_processed", "Frames processed", |counters| counters.frames),
     ("frames_dropped", "Frames of a live source that the board was too slow for", |counters| counters.dropped_frames),
     ("frames_lost", "Frames that damage cost", |counters| counters.lost_frames),
     ("shots", "Shots", |counters| counters.shots),
     ("clips", "Clips that the networks have seen", |counters| counters.clips),
+    ("clips_dropped", "Clips of a live source that the board was too slow for", |counters| counters.dropped_clips),
     ("reconnects", "Reconnections of a live source", |counters| counters.reconnects),
 ];
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use divita_runtime::frame::Timestamp;
 use divita_runtime::preprocess::Picture;
+use divita_runtime::sampler::WorkingRate;
 use divita_video::{Input, SourceInfo};
 
 use crate::event::SessionEvent;
@@ -54,6 +55,8 @@ pub enum Status {
         frames: u64,
         /// Frames of a live source dropped so far.
         dropped: u64,
+        /// Working rate, if the method has one.
+        rate: Option<WorkingRate>,
     },
     /// A live source gave nothing for a tenth of a second.
     Idle,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use divita_runtime::event::Event;
+use divita_runtime::sampler::WorkingRate;
 use divita_video::SourceInfo;
 use serde::Serialize;
 
@@ -46,8 +47,10 @@ pub struct Counters {
     pub lost_frames: u64,
     /// Shots.
     pub shots: u64,
-    /// Clips.
+    /// Clips that the networks have seen.
     pub clips: u64,
+    /// Clips of a live source that the board was too slow for.
+    pub dropped_clips: u64,
     /// Reconnections.
     pub reconnects: u64,
 }
@@ -78,7 +81,7 @@ pub struct SourceState {
     /// What it said when it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// Working rate in frames a second, once a step of `fps = "auto"` or a result told it.
+    /// Working rate in frames a second, once a frame was processed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fps: Option<u32>,
     /// Counters since the service began.
@@ -96,6 +99,7 @@ impl Counters {
             lost_frames: self.lost_frames + other.lost_frames,
             shots: self.shots + other.shots,
             clips: self.clips + other.clips,
+            dropped_clips: self.dropped_clips + other.dropped_clips,
             reconnects: self.reconnects + other.reconnects,
         }
     }
@@ -186,6 +190,7 @@ impl Observer for Telemetry {
         let mut state = self.lock();
         match event {
             SessionEvent::Method(Event::Shot { .. }) => state.count(source, |counters| counters.shots += 1),
+            SessionEvent::Method(Event::Dropped { .. }) => state.count(source, |counters| counters.dropped_clips += 1),
             SessionEvent::Method(Event::Lost { frames, .. }) => {
                 state.count(source, |counters| counters.lost_frames += frames);
             }
@@ -195,11 +200,10 @@ impl Observer for Telemetry {
                 state.source(source).genres =
                     ranked.iter().map(|(label, value)| ((*label).to_owned(), *value)).collect();
             }
-            SessionEvent::Method(Event::Result { fps, frames, .. }) => {
+            SessionEvent::Method(Event::Result { frames, .. }) => {
                 state.count(source, |counters| counters.frames = *frames);
-                state.source(source).fps = Some(fps.fps());
             }
-            SessionEvent::Input(InputEvent::Rate { fps, .. }) => state.source(source).fps = Some(fps.fps()),
+            SessionEvent::Input(InputEvent::Rate { .. }) => {}
             SessionEvent::Input(InputEvent::Live { state: live, message, retry_s, reconnects, dropped, .. }) => {
                 state.count(source, |counters| {
                     (counters.reconnects, counters.dropped_frames) = (*reconnects, *dropped);
@@ -224,10 +228,11 @@ impl Observer for Telemetry {
     fn status(&mut self, source: Source<'_>, status: Status) {
         let mut state = self.lock();
         match status {
-            Status::Processed { frames, dropped, .. } => {
+            Status::Processed { frames, dropped, rate, .. } => {
                 let now = state.started.elapsed();
                 state.liveness.processed(source.number, now);
                 state.count(source, |counters| (counters.frames, counters.dropped_frames) = (frames, dropped));
+                state.source(source).fps = rate.map(WorkingRate::fps);
             }
             Status::Idle => state.liveness.idle(source.number),
             Status::Stopping => {}

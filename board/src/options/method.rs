@@ -102,10 +102,9 @@ impl MethodOptions {
         ]
     }
 
-    /// Returns the options of a pipeline of `threads` threads that starts at the highest of
-    /// `rates`.
-    pub fn pipeline(&self, rates: &[WorkingRate], threads: NonZeroUsize) -> PipelineOptions {
+    /// Returns the options of a pipeline that starts at the highest of `rates`.
+    pub fn pipeline(&self, rates: &[WorkingRate]) -> PipelineOptions {
         let rate = rates.iter().max().copied().unwrap_or_default();
-        PipelineOptions { rate, segmentation: self.segmentation, threads, latest: None }
+        PipelineOptions { rate, segmentation: self.segmentation, ..PipelineOptions::default() }
     }
 }

@@ -112,6 +112,7 @@ fn result(source: &str, event: &Event) -> String {
         trained,
         notice,
         lost_frames,
+        dropped_clips,
         complete,
         ..
     } = event
@@ -140,6 +141,9 @@ fn result(source: &str, event: &Event) -> String {
         let _ = writeln!(text, "  INCOMPLETE: {lost_frames} of its pictures are damaged");
     } else if !complete {
         text.push_str("  INCOMPLETE: the input could not be read to its end\n");
+    }
+    if *dropped_clips > 0 {
+        let _ = writeln!(text, "  {dropped_clips} of its clips were dropped: the board was too slow for them");
     }
     let ranked = probabilities.ranked();
     let ranked: Vec<_> = ranked.iter().map(|(label, value)| (printable(label), *value)).collect();

@@ -4,6 +4,7 @@ use anyhow::Result;
 use divita_runtime::frame::{Frame, Timestamp};
 use divita_runtime::pipeline::Pipeline;
 use divita_runtime::preprocess::Picture;
+use divita_runtime::sampler::WorkingRate;
 use divita_video::Loss;
 use divita_video::session::{Ending, Progress};
 
@@ -44,6 +45,10 @@ impl Method for Classification {
             pipeline.set_rate(step.to);
             emit(rate_event(self.last.as_secs_f64(), step).into());
         }
+    }
+
+    fn rate(&self) -> Option<WorkingRate> {
+        self.pipeline.as_ref().map(Pipeline::rate)
     }
 
     fn keyframe(&mut self) -> Option<Picture> {

@@ -21,13 +21,12 @@ pub struct Engine {
     /// A single thread runs the networks itself.
     pool: Option<BackbonePool>,
     profile: &'static Profile,
-    /// Whether classifications keep the keyframe of their latest clip.
-    keeps_keyframes: bool,
 }
 
 impl Engine {
-    /// Prepares the networks of `bundle` for each of `rates`, and `threads` threads: those of
-    /// sources that decode count as one.
+    /// Prepares the networks of `bundle` for each of `rates`, and `threads` threads that run them
+    /// besides those of the sources. Without any, the threads of the sources run them. Live sources
+    /// need one.
     ///
     /// # Errors
     /// When the bundle cannot be used, or no thread can be started.
@@ -35,21 +34,14 @@ impl Engine {
         bundle: Bundle,
         rates: &[WorkingRate],
         executor: Executor,
-        threads: NonZeroUsize,
+        threads: usize,
         profile: &'static Profile,
     ) -> Result<Self> {
         let networks = Networks::prepare(&bundle, rates, executor)
             .with_context(|| format!("the bundle {} cannot be used", bundle.path().display()))?;
-        let others = NonZeroUsize::new(threads.get() - 1);
-        let pool = others.map(|threads| BackbonePool::new(&networks, threads)).transpose()?;
-        Ok(Engine { bundle, networks, pool, profile, keeps_keyframes: false })
-    }
-
-    /// Has classifications keep the keyframe of their latest clip, for observers.
-    #[must_use]
-    pub fn with_keyframes(mut self, keeps_keyframes: bool) -> Self {
-        self.keeps_keyframes = keeps_keyframes;
-        self
+        let threads = NonZeroUsize::new(threads);
+        let pool = threads.map(|threads| BackbonePool::new(&networks, threads)).transpose()?;
+        Ok(Engine { bundle, networks, pool, profile })
     }
 
     /// Returns the bundle.
@@ -64,8 +56,8 @@ impl Engine {
         self.pool.as_ref().map_or(0, BackbonePool::waiting)
     }
 
-    /// Returns the classification of `source`. With `ladder`, the working rate of a live one
-    /// follows the load, in these steps.
+    /// Returns the classification of `source`. Clips of a live one are dropped while the threads are
+    /// behind. With `ladder`, its working rate follows the load, in these steps.
     ///
     /// # Errors
     /// When there is no memory for the networks.
@@ -76,16 +68,13 @@ impl Engine {
         ladder: Option<&[WorkingRate]>,
     ) -> Result<Box<dyn Method>> {
         let ladder = ladder.filter(|_| source.live).and_then(|rates| Ladder::new(rates.to_vec(), self.profile.fps));
-        let pace = ladder.map(|ladder| Pace::new(ladder, &self.profile.ignored_zones));
+        let pace = ladder.map(|ladder| Pace::new(ladder, &self.profile.ignored_zones, self.pool.clone()));
         let rate = pace.as_ref().map_or(options.rate, |pace| pace.ladder().rate());
-        let options = PipelineOptions { rate, ..options };
-        let mut pipeline = match &self.pool {
+        let options = PipelineOptions { rate, drop_when_behind: source.live, ..options };
+        let pipeline = match &self.pool {
             Some(pool) => Pipeline::with_pool(&self.bundle, pool, options),
             None => Pipeline::new(&self.bundle, &self.networks, options),
         }?;
-        if self.keeps_keyframes {
-            pipeline.keep_keyframes();
-        }
         Ok(Box::new(Classification::new(pipeline, source.live, pace)))
     }
 }

@@ -32,9 +32,10 @@ const NEAR: (f64, f64) = (5.0, 12.0);
 /// Load during the last clip.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Load {
-    /// Share of the time since the clip before that was spent working, in [0, 1].
+    /// Share of the time since the clip before that was spent working, in [0, 1]: by the thread of
+    /// the source or by those that run networks, whichever is more.
     pub busy: f64,
-    /// Number of frames dropped since then.
+    /// Number of frames and clips dropped since then.
     pub dropped: u64,
     /// Degrees Celsius left to the temperature limit, if known.
     pub degrees_left: Option<f64>,

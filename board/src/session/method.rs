@@ -3,6 +3,7 @@
 use anyhow::Result;
 use divita_runtime::frame::Frame;
 use divita_runtime::preprocess::Picture;
+use divita_runtime::sampler::WorkingRate;
 use divita_video::Loss;
 use divita_video::session::{Ending, Progress};
 
@@ -22,6 +23,11 @@ pub trait Method {
     /// Takes the counters of the session after a frame.
     fn progress(&mut self, progress: Progress, emit: Emit<'_>) {
         let _ = (progress, emit);
+    }
+
+    /// Returns the working rate, if the method has one.
+    fn rate(&self) -> Option<WorkingRate> {
+        None
     }
 
     /// Returns the keyframe of the latest clip, if it is wanted and there was a clip since the last

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use divita_runtime::BackbonePool;
 use divita_runtime::pipeline::Pipeline;
 use divita_video::session::Progress;
 
@@ -15,14 +16,28 @@ pub struct Pace {
     ignored_zones: &'static [String],
     started: Instant,
     clips: usize,
-    /// Time of the clip before, and the counters then.
-    before: (Duration, Progress),
+    /// Threads that run the networks.
+    pool: Option<BackbonePool>,
+    before: Before,
+}
+
+/// The counters at the clip before.
+#[derive(Default)]
+struct Before {
+    /// Time since the start.
+    at: Duration,
+    progress: Progress,
+    /// Time that the threads of the pool had spent on clips.
+    busy: Duration,
+    dropped_clips: u64,
 }
 
 impl Pace {
     /// Starts at the first rate of `ladder`. The temperature of `ignored_zones` does not count.
-    pub fn new(ladder: Ladder, ignored_zones: &'static [String]) -> Self {
-        Pace { ladder, ignored_zones, started: Instant::now(), clips: 0, before: Default::default() }
+    /// `pool` has the threads that run the networks.
+    pub fn new(ladder: Ladder, ignored_zones: &'static [String], pool: Option<BackbonePool>) -> Self {
+        let before = Before { busy: pool.as_ref().map(BackbonePool::busy).unwrap_or_default(), ..Before::default() };
+        Pace { ladder, ignored_zones, started: Instant::now(), clips: 0, pool, before }
     }
 
     /// Returns the current step of the ladder.
@@ -37,14 +52,18 @@ impl Pace {
             return None;
         }
         let now = self.started.elapsed();
-        let (before, counters) = self.before;
-        let (since, waited) = (now - before, progress.waited - counters.waited);
+        let Before { at, progress: counters, busy: pool_busy, dropped_clips } = self.before;
+        let since = (now - at).as_secs_f64().max(1e-9);
+        let waited = (progress.waited - counters.waited).as_secs_f64();
+        let (busy, threads) = self.pool.as_ref().map_or((Duration::ZERO, 1), |pool| (pool.busy(), pool.threads()));
+        let networks = (busy - pool_busy).as_secs_f64() / threads as f64;
         let load = Load {
-            busy: 1.0 - waited.as_secs_f64() / since.as_secs_f64().max(1e-9),
-            dropped: progress.dropped - counters.dropped,
+            busy: (1.0 - waited / since).max(networks / since),
+            dropped: progress.dropped - counters.dropped + pipeline.dropped_clips() - dropped_clips,
             degrees_left: thermal::degrees_left(self.ignored_zones),
         };
-        (self.clips, self.before) = (clips, (now, progress));
+        self.clips = clips;
+        self.before = Before { at: now, progress, busy, dropped_clips: pipeline.dropped_clips() };
         // A step waits for the end of a clip: the load until then says nothing about the new rate.
         (pipeline.rate() == self.ladder.rate()).then(|| self.ladder.clip(now, load)).flatten()
     }

@@ -264,8 +264,8 @@ impl Consumer for Observed<'_> {
         let now = Instant::now();
         if self.reported.is_none_or(|last| now - last >= STATUS_INTERVAL) {
             self.reported = Some(now);
-            let (time, frames, dropped) = (self.time, self.frames, progress.dropped);
-            self.report(Report::Status(Status::Processed { time, frames, dropped }))?;
+            let (time, frames, dropped, rate) = (self.time, self.frames, progress.dropped, self.method.rate());
+            self.report(Report::Status(Status::Processed { time, frames, dropped, rate }))?;
         }
         if self.showed.is_none_or(|last| now - last >= KEYFRAME_INTERVAL)
             && let Some(keyframe) = self.method.keyframe()

@@ -115,7 +115,7 @@ impl Bench {
         if self.input.is_standard_input() {
             bail!("standard input can be read only once, and is read five times here: name a file");
         }
-        let options = self.method.pipeline(&self.method.rates(&bundle), NonZeroUsize::MIN);
+        let options = self.method.pipeline(&self.method.rates(&bundle));
         let (mut whole, mut decode) = (Whole::default(), Duration::MAX);
         let mut networks = None;
         // In turn, because the machine may be busier in one minute than in the next.
