@@ -173,7 +173,7 @@ class Page:
     def __init__(self, browser, options):
         self.browser, self.options = browser, options
         self.url = urlsplit(options.url)
-        self.requests, self.entries = [], []
+        self.requests, self.entries, self.width = [], [], 0
         self.axe_js = Path(options.axe_js).read_text(encoding="utf-8")
         browser.devtools("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
         self.view(1280, 900, "light")
@@ -187,7 +187,8 @@ class Page:
             if value:
                 return value
             time.sleep(0.1)
-        raise Failure(f"{what}: not within {self.options.timeout:g} s. The page says: {self.page_text()['text']!r}")
+        text = self.page_text()["text"][:2000]
+        raise Failure(f"{what}: not within {self.options.timeout:g} s. The page says: {text!r}")
 
     def wait_live(self):
         self.wait("page live", "return document.querySelector('#link').dataset.kind === 'live';")
@@ -209,7 +210,8 @@ class Page:
         return {}
 
     def wait_curve(self, name):
-        self.wait(f"curve of {name}", CARD + "return card && card.querySelector('.plot path[d]') && true;", name)
+        # Curves are drawn only in view.
+        self.wait(f"curve of {name}", CARD + "card?.querySelector('.curve').scrollIntoView(); return card && card.querySelector('.plot path[d]') && true;", name)
         return {}
 
     def wait_shot(self, name):
@@ -217,7 +219,10 @@ class Page:
         return {}
 
     def wait_picture(self, name):
-        script = "const picture = card?.querySelector('.keyframe'); return picture && !picture.hidden && picture.naturalWidth > 0;"
+        script = (
+            "card?.scrollIntoView(); const picture = card?.querySelector('.keyframe');"
+            "return picture && !picture.hidden && picture.naturalWidth > 0;"
+        )
         self.wait(f"keyframe of {name}", CARD + script, name)
         return {}
 
@@ -237,6 +242,7 @@ class Page:
 
     def view(self, width, height, scheme):
         width, height = int(width), int(height)
+        self.width = width
         self.browser.devtools("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
                               mobile=width < 600)
         feature = {"name": "prefers-color-scheme", "value": scheme}
@@ -262,6 +268,8 @@ class Page:
 
     def axe(self):
         self.browser.run(self.axe_js + "\nreturn typeof axe;")
+        # A table of values counts too.
+        self.browser.run("const table = document.querySelector('details'); if (table) table.open = true;")
         found, rules = [], set()
         for width, scheme in VIEWS:
             self.view(width, 900, scheme)
@@ -275,6 +283,7 @@ class Page:
             for rule in result["violations"]:
                 nodes = [f"{' '.join(map(str, node['target']))} {node['failureSummary']}" for node in rule["nodes"][:3]]
                 found.append(f"{width} {scheme}: {rule['id']} ({rule['help']}): {'; '.join(nodes)}")
+        self.browser.run("const table = document.querySelector('details'); if (table) table.open = false;")
         if found:
             raise Failure("axe-core finds " + " | ".join(found))
         return {"views": len(VIEWS), "rules_passed": len(rules)}
@@ -362,13 +371,13 @@ class Page:
         for url in sorted(set(self.requests)):
             if urlsplit(url)[:2] != origin and not url.startswith("data:"):
                 faults.append(f"request to another origin: {url}")
-        width, scroll = self.browser.run("return [innerWidth, document.documentElement.scrollWidth];")
-        if scroll > width:
-            faults.append(f"horizontal scroll: {scroll} pixels of content in {width}")
+        scroll = self.browser.run("return document.documentElement.scrollWidth;")
+        if scroll > self.width:
+            faults.append(f"horizontal scroll: {scroll} pixels of content in {self.width}")
         faults += self.policy_faults()
         if faults:
             raise Failure("; ".join(faults))
-        return {"requests": len(self.requests), "width": width}
+        return {"requests": len(self.requests), "width": self.width}
 
     def policy_faults(self):
         """Returns what is wrong with the policy that the service sends, unless it is down."""
