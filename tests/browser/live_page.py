@@ -202,20 +202,22 @@ class Page:
         if state == "gone":
             self.wait(f"source {name} gone", CARD + "return !card;", name)
         else:
-            self.wait(f"source {name} {state}", CARD + "return card && card.dataset.state === arguments[1];", name, state)
+            script = CARD + "return card && card.dataset.state === arguments[1];"
+            self.wait(f"source {name} {state}", script, name, state)
         return {}
 
     def wait_genres(self, name):
-        self.wait(f"genres of {name}", CARD + "return card && card.querySelector('.genres li');", name)
+        self.wait(f"genres of {name}", CARD + "return Boolean(card?.querySelector('.genres li'));", name)
         return {}
 
     def wait_curve(self, name):
         # Curves are drawn only in view.
-        self.wait(f"curve of {name}", CARD + "card?.querySelector('.curve').scrollIntoView(); return card && card.querySelector('.plot path[d]') && true;", name)
+        script = "card?.querySelector('.curve').scrollIntoView(); return Boolean(card?.querySelector('.plot path[d]'));"
+        self.wait(f"curve of {name}", CARD + script, name)
         return {}
 
     def wait_shot(self, name):
-        self.wait(f"shot of {name}", CARD + "return card && card.querySelector('.shots tbody tr') && true;", name)
+        self.wait(f"shot of {name}", CARD + "return Boolean(card?.querySelector('.shots tbody tr'));", name)
         return {}
 
     def wait_picture(self, name):
@@ -293,14 +295,15 @@ class Page:
         expected = self.browser.run(
             "document.activeElement.blur(); scrollTo(0, 0);"
             "return [...document.querySelectorAll('a[href], [tabindex=\"0\"], summary, button, input')]"
-            ".filter(e => e.checkVisibility({ contentVisibilityAuto: true }) && !e.closest('details:not([open]) > div')).length;")
+            ".filter(e => e.checkVisibility() && !e.closest('details:not([open]) > div')).length;")
         reached, sliders, hidden = 0, 0, []
         for _ in range(expected + 5):
             self.browser.press("Tab")
             step = self.browser.run("""
                 const e = document.activeElement;
                 if (e === document.body) return null;
-                const style = getComputedStyle(e), box = e.getBoundingClientRect(), top = document.querySelector('#top');
+                const style = getComputedStyle(e), box = e.getBoundingClientRect();
+                const top = document.querySelector('#top');
                 const covered = getComputedStyle(top).position === 'sticky' ? top.getBoundingClientRect().bottom : 0;
                 return { name: e.getAttribute('aria-label') || e.innerText, slider: e.getAttribute('role') === 'slider',
                   ring: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2,
