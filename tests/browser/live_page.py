@@ -13,6 +13,7 @@ Reads one command per line from standard input and answers each with one line of
   wait-curve NAME                  wait until the source shows a curve
   wait-shot NAME                   wait until the source shows a shot
   wait-picture NAME                wait until the source shows a keyframe
+  wait-text NAME TEXT              wait until the source's card contains a text
   text NAME                        return the text of the source's card
   page-text                        return the text of the page
   open FRAGMENT                    go to a fragment of the page, such as `#source=hall`; `#` shows all
@@ -228,6 +229,11 @@ class Page:
         self.wait(f"keyframe of {name}", CARD + script, name)
         return {}
 
+    def wait_text(self, name, text):
+        script = "return Boolean(card?.innerText.includes(arguments[1]));"
+        self.wait(f"source {name} with {text!r}", CARD + script, name, text)
+        return {}
+
     def text(self, name):
         text = self.browser.run(CARD + "return card ? card.innerText : null;", name)
         if text is None:
@@ -403,7 +409,7 @@ def answer(page, line):
     commands = {
         "wait-live": page.wait_live, "wait-lost": page.wait_lost, "wait-source": page.wait_source,
         "wait-genres": page.wait_genres, "wait-curve": page.wait_curve, "wait-shot": page.wait_shot,
-        "wait-picture": page.wait_picture, "text": page.text, "page-text": page.page_text, "open": page.open,
+        "wait-picture": page.wait_picture, "wait-text": page.wait_text, "text": page.text, "page-text": page.page_text, "open": page.open,
         "view": page.view, "screenshot": page.screenshot, "axe": page.axe, "keyboard": page.keyboard,
         "quiet": page.quiet, "check": page.check,
     }
