@@ -299,7 +299,9 @@ class Page:
     def keyboard(self):
         self.view(1280, 900, "light")
         expected = self.browser.run(
-            "document.activeElement.blur(); scrollTo(0, 0);"
+            # Tab goes on from where the focus was last.
+            "const first = document.querySelector('h1'); first.tabIndex = -1; first.focus(); first.blur();"
+            "first.removeAttribute('tabindex'); scrollTo(0, 0);"
             "return [...document.querySelectorAll('a[href], [tabindex=\"0\"], summary, button, input')]"
             ".filter(e => e.checkVisibility() && !e.closest('details:not([open]) > div')).length;")
         reached, sliders, hidden = 0, 0, []
@@ -409,7 +411,8 @@ def answer(page, line):
     commands = {
         "wait-live": page.wait_live, "wait-lost": page.wait_lost, "wait-source": page.wait_source,
         "wait-genres": page.wait_genres, "wait-curve": page.wait_curve, "wait-shot": page.wait_shot,
-        "wait-picture": page.wait_picture, "wait-text": page.wait_text, "text": page.text, "page-text": page.page_text, "open": page.open,
+        "wait-picture": page.wait_picture, "wait-text": page.wait_text, "text": page.text,
+        "page-text": page.page_text, "open": page.open,
         "view": page.view, "screenshot": page.screenshot, "axe": page.axe, "keyboard": page.keyboard,
         "quiet": page.quiet, "check": page.check,
     }
