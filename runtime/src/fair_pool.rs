@@ -104,19 +104,29 @@ struct State<W: Worker> {
     next_client: u64,
     /// Clients with waiting jobs, in the order in which threads serve them: one job a turn.
     turns: VecDeque<u64>,
-    /// Time that the threads have spent on jobs.
+    /// Time that the threads have spent on jobs, and the number of those jobs.
     busy: Duration,
+    jobs: u32,
     /// Whether the threads must end.
     closed: bool,
 }
 
 impl<W: Worker> State<W> {
+    /// Returns the clients whose jobs may be dropped.
+    fn droppable(&self) -> impl Iterator<Item = &Client<W>> {
+        self.clients.values().filter(|client| client.is_droppable)
+    }
+
+    /// Returns the number of their jobs that wait.
+    fn waiting(&self) -> usize {
+        self.droppable().map(|client| client.waiting.len()).sum()
+    }
+
     /// Drops the oldest job of the busiest client while more jobs of droppable clients wait than
     /// the places of `threads` threads. `newest` is the client that submitted last.
     fn drop_surplus(&mut self, threads: usize, newest: u64) {
-        let droppable = || self.clients.values().filter(|client| client.is_droppable);
-        let places = JOBS_PER_THREAD * droppable().count().max(threads);
-        let waiting: usize = droppable().map(|client| client.waiting.len()).sum();
+        let places = JOBS_PER_THREAD * self.droppable().count().max(threads);
+        let waiting = self.waiting();
         let droppable = self.clients.iter_mut().filter(|(_, client)| client.is_droppable);
         if waiting > places
             && let Some((_, busiest)) = droppable.max_by_key(|(id, client)| (client.waiting.len(), **id == newest))
@@ -162,6 +172,7 @@ impl<W: Worker> Shared<W> {
             let done = run(worker, job);
             state = self.lock();
             state.busy += started.elapsed();
+            state.jobs = state.jobs.saturating_add(1);
             if let Some(client) = state.clients.get_mut(&id) {
                 client.running -= 1;
                 client.store(number, done);
@@ -208,6 +219,7 @@ impl<W: Worker> FairPool<W> {
             next_client: 0,
             turns: VecDeque::new(),
             busy: Duration::ZERO,
+            jobs: 0,
             closed: false,
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), submitted: Condvar::new() });
@@ -322,12 +334,20 @@ impl<W: Worker> FairQueue<W> {
         }
     }
 
-    /// Has the pool drop the jobs that wait, if it may, except for the newest `kept`.
-    pub fn drop_all_but(&mut self, kept: usize) {
+    /// Has the pool drop waiting jobs of this client, if it may, the oldest first, until those of all
+    /// such clients take at most the time `limit`, as far as the jobs so far tell. The newest `kept`
+    /// stay.
+    pub fn shorten(&mut self, limit: Duration, kept: usize) {
         let mut state = self.pool.0.shared.lock();
+        let Some(each) = state.busy.checked_div(state.jobs) else { return };
+        let time = |waiting: usize| each * u32::try_from(waiting / self.pool.threads().max(1)).unwrap_or(u32::MAX);
+        let mut waiting = state.waiting();
         let client = state.clients.get_mut(&self.id).filter(|client| client.is_droppable);
         if let Some(client) = client {
-            (kept..client.waiting.len()).for_each(|_| client.drop_oldest());
+            while client.waiting.len() > kept && time(waiting) > limit {
+                client.drop_oldest();
+                waiting -= 1;
+            }
         }
     }
 
@@ -551,20 +571,34 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_ends_need_not_wait_for_all_of_its_jobs() {
+    fn a_client_that_ends_waits_for_no_more_jobs_than_it_has_time_for() {
         let (pool, _, starts) = pool(1);
         let (mut own, mut other) = (pool.client(None), client(&pool));
-        let (permit, permission) = channel();
-        other.submit(Job::Wait(100, permission));
-        assert_eq!(starts.recv_timeout(Duration::from_secs(60)), Ok(100));
+        let hold = |queue: &mut FairQueue<TestWorker>| {
+            let (permit, permission) = channel();
+            queue.submit(Job::Wait(100, permission));
+            while starts.recv_timeout(Duration::from_secs(60)).unwrap() != 100 {}
+            permit
+        };
+        let permit = hold(&mut other);
         (0..4).for_each(|number| own.submit(Job::Number(number)));
         other.submit(Job::Number(101));
-        own.drop_all_but(1);
-        other.drop_all_but(0);
+        // Nothing is known of the time of a job yet.
+        own.shorten(Duration::ZERO, 0);
+        assert_eq!(outcomes(&mut own), []);
+        permit.send(()).unwrap();
+        assert_eq!(results(&mut own), [Ok(0), Ok(1), Ok(2), Ok(3)]);
+        assert_eq!(results(&mut other), [Ok(100), Ok(101)]);
+
+        let permit = hold(&mut other);
+        (0..4).for_each(|number| own.submit(Job::Number(number)));
+        own.shorten(Duration::from_secs(3600), 0);
+        assert_eq!(outcomes(&mut own), []);
+        own.shorten(Duration::ZERO, 1);
+        other.shorten(Duration::ZERO, 0);
         assert_eq!(outcomes(&mut own), [None; 3]);
         permit.send(()).unwrap();
-        assert_eq!(results(&mut own), [Ok(3)]);
-        assert_eq!(results(&mut other), [Ok(100), Ok(101)]);
+        assert_eq!((results(&mut own), results(&mut other)), (vec![Ok(3)], vec![Ok(100)]));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -328,7 +329,7 @@ impl Pipeline {
         })?;
         outcome?;
         if let Engine::Pool(queue) = &mut classifier.engine {
-            queue.drop_all_but(LAST_CLIPS);
+            queue.shorten(LAST_CLIPS, usize::from(classifier.snippets.count() == 0));
         }
         while classifier.wait_for_oldest(&mut emit)? {}
         let frames = segmenter.frames();
@@ -354,8 +355,8 @@ impl Pipeline {
     }
 }
 
-/// Clips of a stream that cannot wait that are still processed when it ends.
-const LAST_CLIPS: usize = 2;
+/// Maximum expected time in which the last clips of a stream that cannot wait are processed.
+const LAST_CLIPS: Duration = Duration::from_millis(500);
 
 /// Where the backbones run.
 enum Engine {

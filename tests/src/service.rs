@@ -95,11 +95,16 @@ impl Service {
     }
 
     /// Ends the service, and returns its status and the events that were left.
-    pub fn end(mut self) -> (ExitStatus, Vec<Value>) {
+    pub fn end(self) -> (ExitStatus, Vec<Value>) {
+        self.end_within(Duration::from_secs(2))
+    }
+
+    /// Ends the service, which may take the time `limit`.
+    pub fn end_within(mut self, limit: Duration) -> (ExitStatus, Vec<Value>) {
         let begun = Instant::now();
         self.signal("TERM");
         let status = self.child.wait().unwrap();
-        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < limit, "{:?}", begun.elapsed());
         (status, self.events.iter().collect())
     }
 }
