@@ -8,10 +8,14 @@ pub mod event;
 pub mod http;
 mod meter;
 mod misuse;
+#[cfg(feature = "mqtt")]
+mod mqtt;
 pub mod observers;
 mod options;
 pub mod output;
 pub mod profile;
+#[cfg(feature = "mqtt")]
+mod secret;
 pub mod session;
 mod signals;
 pub mod thermal;

@@ -1,6 +1,7 @@
 //! Programs, sample, test videos and checks that the end-to-end tests share.
 #![allow(clippy::unwrap_used)]
 
+pub mod broker;
 pub mod data_set;
 pub mod file_server;
 pub mod films;

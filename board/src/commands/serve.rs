@@ -21,9 +21,15 @@ use crate::config;
 #[cfg(feature = "http")]
 use crate::http::{Routes, ServiceState};
 use crate::misuse::Misuse;
+#[cfg(feature = "mqtt")]
+use crate::mqtt::Publisher;
+#[cfg(any(feature = "http", feature = "mqtt"))]
+use crate::observers::Telemetry;
 use crate::observers::{Observers, RunInfo};
 #[cfg(feature = "http")]
 use crate::options::HttpOptions;
+#[cfg(feature = "mqtt")]
+use crate::options::MqttOptions;
 use crate::options::{BoardOptions, BundleOption, ExecutorOption, LATEST, MethodOptions, Rate, ServiceOutputOptions};
 use crate::output::{Content, Destination};
 use crate::session::{Engine, Outcome, Served, serve};
@@ -64,6 +70,9 @@ pub struct Serve {
     #[cfg(feature = "http")]
     #[command(flatten)]
     http: HttpOptions,
+    #[cfg(feature = "mqtt")]
+    #[command(flatten)]
+    mqtt: MqttOptions,
     #[command(flatten)]
     executor: ExecutorOption,
     #[command(flatten)]
@@ -123,7 +132,6 @@ impl Serve {
         let engine = Engine::prepare(bundle, &rates, self.executor.get()?, self.board.threads().get(), profile)?;
         #[cfg(feature = "http")]
         let options = PipelineOptions { keyframes: self.http.snapshots(), ..options };
-        #[cfg_attr(not(feature = "http"), expect(unused_mut, reason = "HTTP adds an observer"))]
         let mut observers = Observers::start(&RunInfo {
             inputs: &[],
             content: Content::Genres(engine.bundle().manifest()),
@@ -132,14 +140,7 @@ impl Serve {
             resume: None,
         })?;
         let engine = Arc::new(engine);
-        #[cfg(feature = "http")]
-        if self.http.is_on() {
-            let state = ServiceState::default();
-            state.observers().into_iter().for_each(|observer| observers.add(observer));
-            let pool = engine.clone();
-            let waiting = move || pool.waiting_clips();
-            self.http.start(Routes::new(state, engine.bundle().manifest(), self.http.snapshots(), waiting))?;
-        }
+        self.start_outputs(&mut observers, &engine)?;
         let reload = || {
             if !reload.swap(false, Ordering::Relaxed) {
                 return None;
@@ -168,6 +169,29 @@ impl Serve {
             let options = PipelineOptions { rate, latest: source.live.then_some(settings.latest), ..options };
             engine.classification(source, options, follows_load.then_some(&*rates))
         })
+    }
+
+    /// Starts the outputs that other programs reach over the network.
+    #[cfg_attr(not(feature = "http"), expect(unused_variables, reason = "only HTTP tells how busy the networks are"))]
+    fn start_outputs(&self, observers: &mut Observers, engine: &Arc<Engine>) -> Result<()> {
+        // The outputs read the telemetry, so it receives each event before them.
+        #[cfg(any(feature = "http", feature = "mqtt"))]
+        let telemetry = Telemetry::default();
+        #[cfg(any(feature = "http", feature = "mqtt"))]
+        observers.add(telemetry.observer());
+        #[cfg(feature = "http")]
+        if self.http.is_on() {
+            let state = ServiceState::new(telemetry.clone());
+            state.observers().into_iter().for_each(|observer| observers.add(observer));
+            let pool = engine.clone();
+            let waiting = move || pool.waiting_clips();
+            self.http.start(Routes::new(state, engine.bundle().manifest(), self.http.snapshots(), waiting))?;
+        }
+        #[cfg(feature = "mqtt")]
+        if let Some(publication) = self.mqtt.publication()? {
+            observers.add(Publisher::start(publication, telemetry)?);
+        }
+        Ok(())
     }
 }
 

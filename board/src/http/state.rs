@@ -5,9 +5,9 @@ use super::recent::Recent;
 use crate::observers::{Observer, Telemetry};
 
 /// What is known of the sources. Clones share it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct ServiceState {
-    /// State and counters of each source.
+    /// State and counters of each source, which other outputs read too.
     pub(super) telemetry: Telemetry,
     /// Latest events.
     pub(super) recent: Recent,
@@ -16,9 +16,15 @@ pub struct ServiceState {
 }
 
 impl ServiceState {
-    /// Returns the observers that keep it up to date.
+    /// Knows nothing but what `telemetry` does, whose observer is called before its own.
     #[must_use]
-    pub fn observers(&self) -> [Box<dyn Observer>; 3] {
-        [self.telemetry.observer(), self.recent.observer(), self.latencies.observer()]
+    pub fn new(telemetry: Telemetry) -> Self {
+        ServiceState { telemetry, recent: Recent::default(), latencies: Latencies::default() }
+    }
+
+    /// Returns the observers that keep the rest up to date.
+    #[must_use]
+    pub fn observers(&self) -> [Box<dyn Observer>; 2] {
+        [self.recent.observer(), self.latencies.observer()]
     }
 }

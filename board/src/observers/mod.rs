@@ -2,12 +2,14 @@
 //!
 //! An observer is one file here and one line in `OBSERVERS`.
 
+#[cfg(any(feature = "http", feature = "mqtt"))]
+mod leader;
 mod liveness;
 mod observer;
 mod progress;
 mod results;
 mod systemd;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", feature = "mqtt"))]
 mod telemetry;
 
 use std::collections::BTreeSet;
@@ -17,9 +19,11 @@ use anyhow::Result;
 use divita_runtime::preprocess::Picture;
 use divita_video::SourceInfo;
 
+#[cfg(any(feature = "http", feature = "mqtt"))]
+pub use leader::{Leader, Leading};
 pub use liveness::Liveness;
 pub use observer::{Observer, RunInfo, Source, Status};
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", feature = "mqtt"))]
 pub use telemetry::{Connection, Counters, SourceState, Telemetry};
 
 use crate::event::SessionEvent;

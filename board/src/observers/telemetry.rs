@@ -10,6 +10,7 @@ use divita_runtime::sampler::WorkingRate;
 use divita_video::SourceInfo;
 use serde::Serialize;
 
+use super::leader::{Leader, Leading};
 use super::liveness::Liveness;
 use super::observer::{Observer, Source, Status};
 use crate::event::{InputEvent, LiveState, SessionEvent};
@@ -24,6 +25,7 @@ pub struct Telemetry(Arc<Mutex<State>>);
 struct State {
     started: Instant,
     sources: BTreeMap<String, SourceState>,
+    leaders: BTreeMap<String, Leader>,
     sessions: BTreeMap<usize, Session>,
     liveness: Liveness,
 }
@@ -89,6 +91,9 @@ pub struct SourceState {
     pub counters: Counters,
     /// Latest probabilities, the highest first.
     pub genres: Vec<(String, f32)>,
+    /// Leader of the smoothed probabilities.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leader: Option<Leading>,
 }
 
 impl Counters {
@@ -110,6 +115,7 @@ impl Default for Telemetry {
         let state = State {
             started: Instant::now(),
             sources: BTreeMap::new(),
+            leaders: BTreeMap::new(),
             sessions: BTreeMap::new(),
             liveness: Liveness::default(),
         };
@@ -154,6 +160,7 @@ impl State {
             fps: None,
             counters: Counters::default(),
             genres: Vec::new(),
+            leader: None,
         })
     }
 
@@ -197,8 +204,12 @@ impl Observer for Telemetry {
             SessionEvent::Method(Event::Clip { .. }) => state.count(source, |counters| counters.clips += 1),
             SessionEvent::Method(Event::Genres { probabilities, .. }) => {
                 let ranked = probabilities.ranked();
-                state.source(source).genres =
-                    ranked.iter().map(|(label, value)| ((*label).to_owned(), *value)).collect();
+                let leader = state.leaders.entry(source.name.to_owned()).or_default();
+                leader.update(probabilities.iter());
+                let leading = leader.leading().cloned();
+                let known = state.source(source);
+                known.genres = ranked.iter().map(|(label, value)| ((*label).to_owned(), *value)).collect();
+                known.leader = leading;
             }
             SessionEvent::Method(Event::Result { frames, .. }) => {
                 state.count(source, |counters| counters.frames = *frames);
@@ -250,6 +261,8 @@ impl Observer for Telemetry {
     }
 
     fn removed(&mut self, name: &str) {
-        self.lock().sources.remove(name);
+        let mut state = self.lock();
+        state.sources.remove(name);
+        state.leaders.remove(name);
     }
 }

@@ -7,6 +7,8 @@ mod executor;
 mod http;
 mod inputs;
 mod method;
+#[cfg(feature = "mqtt")]
+mod mqtt;
 mod output;
 mod reading;
 
@@ -17,5 +19,7 @@ pub use executor::ExecutorOption;
 pub use http::HttpOptions;
 pub use inputs::InputOptions;
 pub use method::{LATEST, MethodOptions, Rate};
+#[cfg(feature = "mqtt")]
+pub use mqtt::MqttOptions;
 pub use output::{OutputOptions, ServiceOutputOptions};
 pub use reading::ReadingOptions;

@@ -8,6 +8,7 @@ mod in_order;
 mod journal;
 mod jsonl;
 mod link;
+mod record;
 mod rotating_file;
 mod sink;
 mod table;
@@ -15,7 +16,7 @@ mod table;
 pub use format::{Content, Format, ResultWriter};
 pub use in_order::InOrder;
 pub use journal::{Dependencies, Finished, Journal, Stamp};
-pub use jsonl::record;
+pub use record::{Records, record};
 pub use rotating_file::Rotation;
 pub use sink::{Destination, Sink};
 

@@ -1,0 +1,183 @@
+//! The client: connects, publishes what waits, and connects again.
+
+use std::hash::{BuildHasher, RandomState};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use divita_console::{in_one_line, say};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::desk::Desk;
+use super::link::{Broker, STEP};
+use super::packet::{self, Connect, Decoder, Message, Packet};
+use super::session::{Connected, KEEP_ALIVE};
+use super::states::{self, OFFLINE};
+use super::topics::Topics;
+use crate::observers::Telemetry;
+use crate::secret::Secret;
+
+/// Interval of the retained topics that change all the time.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Pauses between attempts to connect, which double.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LAST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Time after which a connection counts as good, so that the next pause is the first again.
+const GOOD: Duration = Duration::from_secs(10);
+
+/// Who publishes, where, and as whom.
+pub struct Publication {
+    /// The broker.
+    pub broker: Broker,
+    /// The topics.
+    pub topics: Topics,
+    /// Name of the user, if the broker asks for one.
+    pub user: Option<String>,
+    /// Its password.
+    pub password: Option<Secret>,
+}
+
+/// Connects, and publishes what waits.
+pub(super) struct Client {
+    publication: Publication,
+    name: String,
+    telemetry: Telemetry,
+    desk: Arc<Desk>,
+}
+
+impl Client {
+    /// Returns a client that has not connected yet.
+    pub fn new(publication: Publication, telemetry: Telemetry, desk: Arc<Desk>) -> Self {
+        // Several services at one broker need different names.
+        let name = format!("divita-{:016x}", RandomState::new().hash_one(std::process::id()));
+        Client { publication, name, telemetry, desk }
+    }
+
+    /// Publishes until the outbox is closed.
+    pub fn run(&self) {
+        let mut pause = FIRST_PAUSE;
+        // Whether the user knows that there is no connection.
+        let mut is_told = false;
+        while !self.desk.lock().outbox.is_closed() {
+            let connected = self.connect();
+            let begun = Instant::now();
+            let published = connected.and_then(|link| {
+                let dropped = self.desk.lock().outbox.dropped();
+                let lost =
+                    if dropped > 0 { format!("; {dropped} messages were dropped so far") } else { String::new() };
+                say(format_args!("connected to {}{lost}", self.publication.broker));
+                is_told = false;
+                self.publish(link)
+            });
+            self.desk.lock().is_connected = false;
+            let Err(error) = published else { return };
+            if begun.elapsed() >= GOOD {
+                pause = FIRST_PAUSE;
+            }
+            if !is_told {
+                let error = in_one_line(&error);
+                say(format_args!(
+                    "no connection to {}: {error}; trying again until there is one",
+                    self.publication.broker
+                ));
+            }
+            is_told = true;
+            self.wait(None, Instant::now() + pause);
+            pause = (pause * 2).min(LAST_PAUSE);
+        }
+    }
+
+    /// Connects to the broker, which then knows the will.
+    fn connect(&self) -> Result<Connected> {
+        let Publication { broker, topics, user, password } = &self.publication;
+        let mut link = broker.connect()?;
+        let status = topics.status();
+        let options = Connect {
+            client: &self.name,
+            keep_alive_s: KEEP_ALIVE.as_secs() as u16,
+            will: Message { topic: &status, payload: OFFLINE, is_retained: true },
+            user: user.as_deref(),
+            password: password.as_ref().map(Secret::reveal),
+        };
+        let mut bytes = Vec::new();
+        packet::connect(&mut bytes, &options);
+        let deadline = Instant::now() + STEP;
+        link.send(&bytes, deadline)?;
+        let mut decoder = Decoder::default();
+        loop {
+            match decoder.next()? {
+                Some(Packet::Connected(0)) => return Ok(Connected::new(link, decoder)),
+                Some(Packet::Connected(code)) => bail!("the broker refuses: {}", refusal(code)),
+                Some(_) => bail!("the broker answers with another packet than CONNACK"),
+                None => link.receive(deadline, |bytes| decoder.add(bytes)).context("no answer to CONNECT")?,
+            }
+        }
+    }
+
+    /// Publishes until the outbox is closed and empty.
+    fn publish(&self, mut connected: Connected) -> Result<()> {
+        let births = self.publication.topics.births();
+        if !births.is_empty() {
+            connected.subscribe(births.iter().map(String::as_str))?;
+        }
+        let mut state = self.desk.lock();
+        state.outbox.resend("");
+        state.is_connected = true;
+        drop(state);
+        let mut refresh = Instant::now();
+        loop {
+            let now = Instant::now();
+            let is_closed = self.desk.lock().outbox.is_closed();
+            if now >= refresh || is_closed {
+                // The lock is held, so that no source is removed between reading and writing.
+                states::refresh(&mut self.desk.lock().outbox, &self.publication.topics, &self.telemetry);
+                refresh = now + INTERVAL;
+            }
+            let is_empty = connected.send_waiting(&self.desk)?;
+            if is_empty && is_closed && connected.is_confirmed() {
+                return connected.end();
+            }
+            connected.keep_alive()?;
+            if self.wait(Some(&connected), refresh) {
+                let births = connected.receive(&self.desk, &births)?;
+                if let Some(discovery) = self.publication.topics.discovery().filter(|_| births) {
+                    self.desk.lock().outbox.resend(&format!("{discovery}/"));
+                }
+            }
+        }
+    }
+
+    /// Waits for bytes of the broker until `until`, or until the observer rings. Returns whether
+    /// there are bytes. Without a connection it waits for the time, or until the outbox is closed.
+    fn wait(&self, connected: Option<&Connected>, until: Instant) -> bool {
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let mut all = vec![PollFd::from_borrowed_fd(self.desk.as_fd(), PollFlags::IN)];
+            all.extend(connected.map(|connected| PollFd::new(connected, PollFlags::IN)));
+            let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
+            // An interruption is a turn without news.
+            let _ = poll(&mut all, Some(&timeout));
+            let has_news = |index: usize| all.get(index).is_some_and(|one| !one.revents().is_empty());
+            let has_bytes = has_news(1);
+            self.desk.hear();
+            if connected.is_some() || left.is_zero() || self.desk.lock().outbox.is_closed() {
+                return has_bytes;
+            }
+        }
+    }
+}
+
+/// Returns why a broker refuses a connection.
+fn refusal(code: u8) -> &'static str {
+    match code {
+        1 => "it does not know MQTT 3.1.1",
+        2 => "it does not accept the client's name",
+        3 => "it is not available",
+        4 => "wrong user name or password; check --mqtt-user and --mqtt-password",
+        5 => "this user may not connect; check --mqtt-user and --mqtt-password",
+        _ => "it gives no reason",
+    }
+}

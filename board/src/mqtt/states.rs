@@ -1,0 +1,58 @@
+//! The retained topics of the sources' states.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::discovery;
+use super::outbox::Outbox;
+use super::topics::Topics;
+use crate::observers::{Connection, Counters, SourceState, Telemetry};
+
+/// Payloads of the topics that say whether something is there.
+pub(super) const ONLINE: &[u8] = b"online";
+pub(super) const OFFLINE: &[u8] = b"offline";
+
+/// State of a source as other programs read it.
+#[derive(Serialize)]
+struct PublishedState<'a> {
+    state: Connection,
+    message: Option<&'a str>,
+    fps: Option<u32>,
+    #[serde(flatten)]
+    counters: Counters,
+    /// Messages of all sources that were dropped, because the broker was away.
+    dropped_messages: u64,
+}
+
+/// Brings the retained topics of all sources in `telemetry` up to date.
+pub(super) fn refresh(outbox: &mut Outbox, topics: &Topics, telemetry: &Telemetry) {
+    telemetry.sources().iter().for_each(|(name, source)| refresh_source(outbox, topics, name, source));
+}
+
+fn refresh_source(outbox: &mut Outbox, topics: &Topics, name: &str, source: &SourceState) {
+    let topic = |level: &str| topics.source(name) + level;
+    let state = PublishedState {
+        state: source.state,
+        message: source.message.as_deref(),
+        fps: source.fps,
+        counters: source.counters,
+        dropped_messages: outbox.dropped(),
+    };
+    outbox.retain(&topic("state"), json!(state).to_string().into_bytes());
+    let is_available = source.state == Connection::Connected;
+    outbox.retain(&topic("availability"), if is_available { ONLINE } else { OFFLINE }.to_vec());
+    if let Some(leader) = &source.leader {
+        outbox.retain(&topic("genre"), leader.genre.clone().into_bytes());
+        let probabilities: Map<_, _> =
+            source.genres.iter().map(|(genre, value)| (genre.clone(), json!(value))).collect();
+        let genres = json!({ "genre": leader.genre, "probability": leader.probability, "probabilities": Value::Object(probabilities) });
+        outbox.retain(&topic("genres"), genres.to_string().into_bytes());
+    }
+    // They never change, so they are written once.
+    let configurations = discovery::configurations(topics, name);
+    if !configurations.first().is_some_and(|(topic, _)| outbox.has(topic)) {
+        for (topic, configuration) in configurations {
+            outbox.retain(&topic, configuration.to_string().into_bytes());
+        }
+    }
+}
