@@ -86,7 +86,8 @@ fn with_default(argument: Arg, values: &[String]) -> Arg {
         return argument.default_value(if values == ["true"] { "true" } else { "false" });
     }
     // Help shows defaults, and an address may contain a password.
-    let is_secret = values.iter().any(|value| Input::from(value).shown() != value);
+    let is_secret =
+        argument.is_hide_default_value_set() || values.iter().any(|value| Input::from(value).shown() != value);
     argument.required(false).default_values(values.to_vec()).hide_default_value(is_secret)
 }
 

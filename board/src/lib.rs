@@ -14,8 +14,10 @@ pub mod observers;
 mod options;
 pub mod output;
 pub mod profile;
-#[cfg(feature = "mqtt")]
+#[cfg(any(feature = "mqtt", feature = "webhook"))]
 mod secret;
 pub mod session;
 mod signals;
 pub mod thermal;
+#[cfg(feature = "webhook")]
+mod webhook;

@@ -1,9 +1,9 @@
 //! A running `divita serve`, and what it prints.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -127,11 +127,11 @@ fn events_of(out: ChildStdout) -> Receiver<Value> {
     events
 }
 
-/// Passes on the lines on standard error.
-fn lines_of(error: ChildStderr) -> Receiver<String> {
+/// Passes on the lines of a stream.
+pub fn lines_of(stream: impl Read + Send + 'static) -> Receiver<String> {
     let (send, lines) = channel();
     thread::spawn(move || {
-        for line in BufReader::new(error).lines().map_while(Result::ok) {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
             let _ = send.send(line);
         }
     });

@@ -30,6 +30,8 @@ use crate::observers::{Observers, RunInfo};
 use crate::options::HttpOptions;
 #[cfg(feature = "mqtt")]
 use crate::options::MqttOptions;
+#[cfg(feature = "webhook")]
+use crate::options::WebhookOptions;
 use crate::options::{BoardOptions, BundleOption, ExecutorOption, LATEST, MethodOptions, Rate, ServiceOutputOptions};
 use crate::output::{Content, Destination};
 use crate::session::{Engine, Outcome, Served, serve};
@@ -73,6 +75,9 @@ pub struct Serve {
     #[cfg(feature = "mqtt")]
     #[command(flatten)]
     mqtt: MqttOptions,
+    #[cfg(feature = "webhook")]
+    #[command(flatten)]
+    webhook: WebhookOptions,
     #[command(flatten)]
     executor: ExecutorOption,
     #[command(flatten)]
@@ -190,6 +195,10 @@ impl Serve {
         #[cfg(feature = "mqtt")]
         if let Some(publication) = self.mqtt.publication()? {
             observers.add(Publisher::start(publication, telemetry)?);
+        }
+        #[cfg(feature = "webhook")]
+        if let Some(webhook) = self.webhook.start()? {
+            observers.add(webhook);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //!
 //! An observer is one file here and one line in `OBSERVERS`.
 
-#[cfg(any(feature = "http", feature = "mqtt"))]
+#[cfg(any(feature = "http", feature = "mqtt", feature = "webhook"))]
 mod leader;
 mod liveness;
 mod observer;
@@ -19,7 +19,7 @@ use anyhow::Result;
 use divita_runtime::preprocess::Picture;
 use divita_video::SourceInfo;
 
-#[cfg(any(feature = "http", feature = "mqtt"))]
+#[cfg(any(feature = "http", feature = "mqtt", feature = "webhook"))]
 pub use leader::{Leader, Leading};
 pub use liveness::Liveness;
 pub use observer::{Observer, RunInfo, Source, Status};

@@ -11,6 +11,8 @@ mod method;
 mod mqtt;
 mod output;
 mod reading;
+#[cfg(feature = "webhook")]
+mod webhook;
 
 pub use board::{BoardOptions, processors};
 pub use bundle::{BundleOption, BundlePlace, bundle_identity};
@@ -23,3 +25,5 @@ pub use method::{LATEST, MethodOptions, Rate};
 pub use mqtt::MqttOptions;
 pub use output::{OutputOptions, ServiceOutputOptions};
 pub use reading::ReadingOptions;
+#[cfg(feature = "webhook")]
+pub use webhook::WebhookOptions;
