@@ -94,7 +94,7 @@ impl Broker {
         let name = ServerName::try_from(self.host.clone()).context("its name is none that a certificate can have")?;
         let mut tls = ClientConnection::new(config.clone(), name)?;
         while tls.is_handshaking() {
-            tls.complete_io(&mut socket).context("no TLS with it; --mqtt-ca names a private authority")?;
+            tls.complete_io(&mut socket).context("TLS failed; a private authority needs --mqtt-ca")?;
         }
         Ok(Link { socket, tls: Some(tls) })
     }

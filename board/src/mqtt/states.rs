@@ -1,7 +1,6 @@
 //! The retained topics of the sources' states.
 
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
 
 use super::discovery;
 use super::outbox::Outbox;
@@ -24,6 +23,26 @@ struct PublishedState<'a> {
     dropped_messages: u64,
 }
 
+/// Latest probabilities of a source, and their leader.
+#[derive(Serialize)]
+struct PublishedGenres<'a> {
+    genre: &'a str,
+    /// Smoothed probability of the leader.
+    probability: f32,
+    /// Those of the latest clip, the highest first.
+    #[serde(serialize_with = "as_map")]
+    probabilities: &'a [(String, f32)],
+}
+
+fn as_map<S: Serializer>(pairs: &[(String, f32)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().map(|(genre, probability)| (genre, probability)))
+}
+
+/// Returns `value` as JSON. Texts and numbers can always be written.
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
 /// Brings the retained topics of all sources in `telemetry` up to date.
 pub(super) fn refresh(outbox: &mut Outbox, topics: &Topics, telemetry: &Telemetry) {
     telemetry.sources().iter().for_each(|(name, source)| refresh_source(outbox, topics, name, source));
@@ -38,21 +57,20 @@ fn refresh_source(outbox: &mut Outbox, topics: &Topics, name: &str, source: &Sou
         counters: source.counters,
         dropped_messages: outbox.dropped(),
     };
-    outbox.retain(&topic("state"), json!(state).to_string().into_bytes());
+    outbox.retain(&topic("state"), json(&state));
     let is_available = source.state == Connection::Connected;
     outbox.retain(&topic("availability"), if is_available { ONLINE } else { OFFLINE }.to_vec());
     if let Some(leader) = &source.leader {
         outbox.retain(&topic("genre"), leader.genre.clone().into_bytes());
-        let probabilities: Map<_, _> =
-            source.genres.iter().map(|(genre, value)| (genre.clone(), json!(value))).collect();
-        let genres = json!({ "genre": leader.genre, "probability": leader.probability, "probabilities": Value::Object(probabilities) });
-        outbox.retain(&topic("genres"), genres.to_string().into_bytes());
+        let genres =
+            PublishedGenres { genre: &leader.genre, probability: leader.probability, probabilities: &source.genres };
+        outbox.retain(&topic("genres"), json(&genres));
     }
     // They never change, so they are written once.
     let configurations = discovery::configurations(topics, name);
     if !configurations.first().is_some_and(|(topic, _)| outbox.has(topic)) {
         for (topic, configuration) in configurations {
-            outbox.retain(&topic, configuration.to_string().into_bytes());
+            outbox.retain(&topic, json(&configuration));
         }
     }
 }

@@ -71,6 +71,8 @@ struct State {
     /// Whether the thread posts or waits for deliveries, and does not pause after a failure.
     is_good: bool,
     has_ended: bool,
+    /// Begin of the attempt that the thread makes.
+    attempt: Option<Instant>,
 }
 
 impl Webhook {
@@ -132,7 +134,8 @@ impl Observer for Webhook {
         let mut state = self.queue.lock();
         state.is_closed = true;
         self.queue.changed.notify_all();
-        let wait = |state: &mut State| !state.has_ended && state.is_good;
+        let hangs = state.attempt.is_some_and(|begun| begun.elapsed() > FLUSH);
+        let wait = |state: &mut State| !state.has_ended && state.is_good && !hangs;
         let waited = self.queue.changed.wait_timeout_while(state, FLUSH, wait);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let lost = state.waiting.len() + usize::from(!state.has_ended);
@@ -200,7 +203,9 @@ impl Queue {
     fn post(&self, sender: &Sender, delivery: &Delivery, told: &mut Option<String>) -> Outcome {
         let (begun, mut retries) = (Instant::now(), Retries::default());
         loop {
+            self.lock().attempt = Some(Instant::now());
             let outcome = sender.post(delivery);
+            self.lock().attempt = None;
             let Outcome::Failed(reason, after) = &outcome else { return outcome };
             let Some(pause) = retries.next(begun.elapsed(), *after) else { return outcome };
             if told.is_none() {
