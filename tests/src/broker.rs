@@ -140,11 +140,13 @@ impl Broker {
         }
     }
 
-    /// Returns the retained messages, by their topics.
+    /// Returns the retained messages, by their topics. It takes a second: `--retained-only` ends at
+    /// the first other message, which may come before them.
     pub fn retained(&self) -> Vec<Message> {
         let mut command = self.client("mosquitto_sub");
-        let output = command.args(["-t", "#", "-F", "%j", "--retained-only", "-W", "1"]).output().unwrap();
-        let mut all: Vec<_> = String::from_utf8(output.stdout).unwrap().lines().map(Message::parse).collect();
+        let output = command.args(["-t", "#", "-F", "%j", "-W", "1"]).output().unwrap();
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let mut all: Vec<_> = lines.lines().map(Message::parse).filter(|message| message.was_retained).collect();
         all.sort_by(|a, b| a.topic.cmp(&b.topic));
         all
     }

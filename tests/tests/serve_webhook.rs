@@ -178,7 +178,7 @@ fn options_that_cannot_be_used_are_refused_before_the_start() {
     };
     fails(&["--webhook", "ftp://host/CANARY"], 1, &["https://HOST"]);
     fails(&["--webhook", "https://host/CANARY", "--webhook-secret", "no/such/file"], 1, &["no/such/file"]);
-    fails(&["--webhook-secret", "x"], 2, &["--webhook"]);
+    fails(&["--webhook-secret", "x"], 2, &["required"]);
     fs::write(&path, "[serve]\nwebhook = \"https://host/CANARY\"\n").unwrap();
     let help = divita(&["--config", path.to_str().unwrap(), "serve", "--help"]);
     assert!(help.status.success() && !String::from_utf8_lossy(&help.stdout).contains("CANARY"));

@@ -119,7 +119,8 @@ impl Client {
 
     /// Publishes until the outbox is closed and empty.
     fn publish(&self, mut connected: Connected) -> Result<()> {
-        let births = self.publication.topics.births();
+        let topics = &self.publication.topics;
+        let births = topics.births();
         if !births.is_empty() {
             connected.subscribe(births.iter().map(String::as_str))?;
         }
@@ -133,7 +134,11 @@ impl Client {
             let is_closed = self.desk.lock().outbox.is_closed();
             if now >= refresh || is_closed {
                 // The lock is held, so that no source is removed between reading and writing.
-                states::refresh(&mut self.desk.lock().outbox, &self.publication.topics, &self.telemetry);
+                let outbox = &mut self.desk.lock().outbox;
+                states::refresh(outbox, topics, &self.telemetry);
+                if is_closed {
+                    outbox.end_with(&topics.status(), OFFLINE);
+                }
                 refresh = now + INTERVAL;
             }
             let is_empty = connected.send_waiting(&self.desk)?;
@@ -143,7 +148,7 @@ impl Client {
             connected.keep_alive()?;
             if self.wait(Some(&connected), refresh) {
                 let births = connected.receive(&self.desk, &births)?;
-                if let Some(discovery) = self.publication.topics.discovery().filter(|_| births) {
+                if let Some(discovery) = topics.discovery().filter(|_| births) {
                     self.desk.lock().outbox.resend(&format!("{discovery}/"));
                 }
             }

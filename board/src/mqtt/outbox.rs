@@ -35,6 +35,7 @@ pub(super) struct Outbox {
     dropped: u64,
     /// Message that is sent after all others.
     last: Option<Letter>,
+    has_end: bool,
     is_closed: bool,
 }
 
@@ -101,15 +102,20 @@ impl Outbox {
         self.unsent.extend(topics);
     }
 
-    /// Makes the retained `topic` with `payload` the last message.
-    pub fn close(&mut self, topic: &str, payload: &[u8]) {
-        if !self.is_closed {
-            self.last = Some(Letter { topic: topic.to_owned(), payload: payload.to_vec(), is_retained: true });
-        }
+    /// No further message comes, except those about the end itself.
+    pub fn close(&mut self) {
         self.is_closed = true;
     }
 
-    /// Returns whether no message comes after those that wait.
+    /// Makes `payload` of the retained `topic` the last message, once.
+    pub fn end_with(&mut self, topic: &str, payload: &[u8]) {
+        if !self.has_end {
+            self.last = Some(Letter { topic: topic.to_owned(), payload: payload.to_vec(), is_retained: true });
+        }
+        self.has_end = true;
+    }
+
+    /// Returns whether [`Outbox::close`] was called.
     pub fn is_closed(&self) -> bool {
         self.is_closed
     }
@@ -167,7 +173,8 @@ mod tests {
         outbox.resend("");
         assert_eq!(all(&mut outbox), pairs(&[("a/state", "2"), ("b/state", "3")]));
         outbox.resend("b");
-        outbox.close("status", b"offline");
+        outbox.end_with("status", b"offline");
+        outbox.end_with("status", b"once");
         outbox.push("a/clip".into(), b"y".to_vec());
         assert_eq!(all(&mut outbox), pairs(&[("b/state", "3"), ("a/clip", "y"), ("status", "offline")]));
     }

@@ -12,7 +12,7 @@ use divita_video::SourceInfo;
 use super::client::{Client, Publication};
 use super::desk::Desk;
 use super::discovery;
-use super::states::{OFFLINE, ONLINE};
+use super::states::ONLINE;
 use super::topics::Topics;
 use crate::event::SessionEvent;
 use crate::observers::{Observer, Source, Telemetry};
@@ -84,7 +84,7 @@ impl Observer for Publisher {
 
     fn finish(self: Box<Self>) -> Result<()> {
         let mut state = self.desk.lock();
-        state.outbox.close(&self.topics.status(), OFFLINE);
+        state.outbox.close();
         let is_connected = state.is_connected;
         drop(state);
         self.desk.ring();
