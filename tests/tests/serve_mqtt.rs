@@ -5,9 +5,11 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use divita_tests::broker::{Broker, Message};
@@ -150,15 +152,24 @@ fn a_service_outlives_its_broker_and_ends_offline() {
 }
 
 #[test]
-fn a_broker_that_never_answers_disturbs_nothing() {
-    // One that refuses, and one that takes the connection and stays silent.
+fn a_broker_that_is_none_disturbs_nothing() {
+    // One that refuses, one that takes the connection and stays silent, and a web server.
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    for port in [free, silent.local_addr().unwrap().port()] {
+    let web = TcpListener::bind("127.0.0.1:0").unwrap();
+    let web_port = web.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in web.incoming() {
+            let _ =
+                stream.unwrap().write_all(format!("HTTP/1.1 400 Bad Request\r\n\r\n{}", "x".repeat(9000)).as_bytes());
+        }
+    });
+    for (port, words) in [(free, "Connection refused"), (silent.local_addr().unwrap().port(), ""), (web_port, "")] {
         let service = start(&[("hall", &*live("64x36")), FILM], port, "");
         service.until("result", |event| event["event"] == "result");
-        if port == free {
-            service.until_said(&format!("no connection to mqtt://127.0.0.1:{port}"));
+        if port != silent.local_addr().unwrap().port() {
+            let line = service.until_said(&format!("no connection to mqtt://127.0.0.1:{port}"));
+            assert!(line.contains(words), "{line}");
         }
         // It ends in time: `end` checks it.
         assert!(service.end().0.success());

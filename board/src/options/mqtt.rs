@@ -44,6 +44,9 @@ impl MqttOptions {
         let topics = topics.map_err(|error| Misuse(format!("--mqtt-prefix, --mqtt-discovery: {error}")))?;
         let broker = Broker::new(address, self.mqtt_ca.as_deref())?;
         let password = self.mqtt_password.as_deref().map(Secret::read).transpose()?;
+        if password.is_some() && self.mqtt_user.is_none() {
+            return Err(Misuse("the password of MQTT has no user: give --mqtt-user NAME".into()).into());
+        }
         if password.is_some() && broker.is_exposed() {
             log::warn!("the password for {broker} can be read on the way; use mqtts://");
         }
