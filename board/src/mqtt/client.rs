@@ -9,10 +9,10 @@ use anyhow::{Context, Result, bail};
 use divita_console::{in_one_line, say};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::desk::Desk;
 use super::link::{Broker, STEP};
 use super::packet::{self, Connect, Decoder, Message, Packet};
 use super::session::{Connected, KEEP_ALIVE};
+use super::shared::Shared;
 use super::states::{self, OFFLINE};
 use super::topics::Topics;
 use crate::observers::Telemetry;
@@ -45,15 +45,15 @@ pub(super) struct Client {
     publication: Publication,
     name: String,
     telemetry: Telemetry,
-    desk: Arc<Desk>,
+    shared: Arc<Shared>,
 }
 
 impl Client {
     /// Returns a client that has not connected yet.
-    pub fn new(publication: Publication, telemetry: Telemetry, desk: Arc<Desk>) -> Self {
+    pub fn new(publication: Publication, telemetry: Telemetry, shared: Arc<Shared>) -> Self {
         // Several services at one broker need different names.
         let name = format!("divita-{:016x}", RandomState::new().hash_one(std::process::id()));
-        Client { publication, name, telemetry, desk }
+        Client { publication, name, telemetry, shared }
     }
 
     /// Publishes until the outbox is closed.
@@ -61,18 +61,18 @@ impl Client {
         let mut pause = FIRST_PAUSE;
         // Whether the user knows that there is no connection.
         let mut is_told = false;
-        while !self.desk.lock().outbox.is_closed() {
+        while !self.shared.lock().outbox.is_closed() {
             let connected = self.connect();
             let begun = Instant::now();
-            let published = connected.and_then(|link| {
-                let dropped = self.desk.lock().outbox.dropped();
+            let published = connected.and_then(|connected| {
+                let dropped = self.shared.lock().outbox.dropped();
                 let lost =
                     if dropped > 0 { format!("; {dropped} messages were dropped so far") } else { String::new() };
                 say(format_args!("connected to {}{lost}", self.publication.broker));
                 is_told = false;
-                self.publish(link)
+                self.publish(connected)
             });
-            self.desk.lock().is_connected = false;
+            self.shared.lock().is_connected = false;
             let Err(error) = published else { return };
             if begun.elapsed() >= GOOD {
                 pause = FIRST_PAUSE;
@@ -124,51 +124,51 @@ impl Client {
         if !births.is_empty() {
             connected.subscribe(births.iter().map(String::as_str))?;
         }
-        let mut state = self.desk.lock();
+        let mut state = self.shared.lock();
         state.outbox.resend("");
         state.is_connected = true;
         drop(state);
         let mut refresh = Instant::now();
         loop {
             let now = Instant::now();
-            let is_closed = self.desk.lock().outbox.is_closed();
+            let is_closed = self.shared.lock().outbox.is_closed();
             if now >= refresh || is_closed {
                 // The lock is held, so that no source is removed between reading and writing.
-                let outbox = &mut self.desk.lock().outbox;
+                let outbox = &mut self.shared.lock().outbox;
                 states::refresh(outbox, topics, &self.telemetry);
                 if is_closed {
                     outbox.end_with(&topics.status(), OFFLINE);
                 }
                 refresh = now + INTERVAL;
             }
-            let is_empty = connected.send_waiting(&self.desk)?;
+            let is_empty = connected.send_waiting(&self.shared)?;
             if is_empty && is_closed && connected.is_confirmed() {
                 return connected.end();
             }
             connected.keep_alive()?;
             if self.wait(Some(&connected), refresh) {
-                let births = connected.receive(&self.desk, &births)?;
+                let births = connected.receive(&self.shared, &births)?;
                 if let Some(discovery) = topics.discovery().filter(|_| births) {
-                    self.desk.lock().outbox.resend(&format!("{discovery}/"));
+                    self.shared.lock().outbox.resend(&format!("{discovery}/"));
                 }
             }
         }
     }
 
-    /// Waits for bytes of the broker until `until`, or until the observer rings. Returns whether
+    /// Waits for bytes of the broker until `until`, or until the observer wakes it. Returns whether
     /// there are bytes. Without a connection it waits for the time, or until the outbox is closed.
     fn wait(&self, connected: Option<&Connected>, until: Instant) -> bool {
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            let mut all = vec![PollFd::from_borrowed_fd(self.desk.as_fd(), PollFlags::IN)];
+            let mut all = vec![PollFd::from_borrowed_fd(self.shared.as_fd(), PollFlags::IN)];
             all.extend(connected.map(|connected| PollFd::new(connected, PollFlags::IN)));
             let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
             // An interruption is a turn without news.
             let _ = poll(&mut all, Some(&timeout));
             let has_news = |index: usize| all.get(index).is_some_and(|one| !one.revents().is_empty());
             let has_bytes = has_news(1);
-            self.desk.hear();
-            if connected.is_some() || left.is_zero() || self.desk.lock().outbox.is_closed() {
+            self.shared.clear_wakeups();
+            if connected.is_some() || left.is_zero() || self.shared.lock().outbox.is_closed() {
                 return has_bytes;
             }
         }

@@ -5,13 +5,13 @@
 //! session: the outbox is bounded, and the observer waits for nothing but its lock.
 
 mod client;
-mod desk;
 mod discovery;
 mod link;
 mod outbox;
 mod packet;
 mod publisher;
 mod session;
+mod shared;
 mod states;
 mod topics;
 

@@ -3,17 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 
-use super::packet::{MAX_PAYLOAD, MAX_TEXT};
+use super::packet::{MAX_PAYLOAD, MAX_TEXT, Message};
 
 /// Maximum number of messages that wait and are not retained.
 pub(super) const MAX_QUEUE: usize = 1000;
 
 /// A message to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Letter {
+pub(super) struct OwnedMessage {
     pub topic: String,
     pub payload: Vec<u8>,
     pub is_retained: bool,
+}
+
+impl OwnedMessage {
+    /// Returns it as a part of a packet.
+    pub fn as_message(&self) -> Message<'_> {
+        Message { topic: &self.topic, payload: &self.payload, is_retained: self.is_retained }
+    }
 }
 
 /// A retained topic.
@@ -31,10 +38,10 @@ pub(super) struct Outbox {
     retained: BTreeMap<String, Retained>,
     /// Retained topics that are to be sent.
     unsent: BTreeSet<String>,
-    queue: VecDeque<Letter>,
+    queue: VecDeque<OwnedMessage>,
     dropped: u64,
     /// Message that is sent after all others.
-    last: Option<Letter>,
+    last: Option<OwnedMessage>,
     has_end: bool,
     is_closed: bool,
 }
@@ -88,7 +95,7 @@ impl Outbox {
             self.queue.pop_front();
             self.dropped += 1;
         }
-        self.queue.push_back(Letter { topic, payload, is_retained: false });
+        self.queue.push_back(OwnedMessage { topic, payload, is_retained: false });
     }
 
     /// Returns the number of messages dropped so far.
@@ -110,7 +117,7 @@ impl Outbox {
     /// Makes `payload` of the retained `topic` the last message, once.
     pub fn end_with(&mut self, topic: &str, payload: &[u8]) {
         if !self.has_end {
-            self.last = Some(Letter { topic: topic.to_owned(), payload: payload.to_vec(), is_retained: true });
+            self.last = Some(OwnedMessage { topic: topic.to_owned(), payload: payload.to_vec(), is_retained: true });
         }
         self.has_end = true;
     }
@@ -121,11 +128,11 @@ impl Outbox {
     }
 
     /// Returns the next message to send: retained ones first.
-    pub fn next(&mut self) -> Option<Letter> {
+    pub fn next(&mut self) -> Option<OwnedMessage> {
         while let Some(topic) = self.unsent.pop_first() {
             if let Some(known) = self.retained.get_mut(&topic) {
                 known.was_sent = true;
-                return Some(Letter { payload: known.payload.clone(), topic, is_retained: true });
+                return Some(OwnedMessage { payload: known.payload.clone(), topic, is_retained: true });
             }
         }
         self.queue.pop_front().or_else(|| self.last.take())
@@ -152,7 +159,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn all(outbox: &mut Outbox) -> Vec<(String, String)> {
-        let text = |letter: Letter| (letter.topic, String::from_utf8(letter.payload).unwrap());
+        let text = |message: OwnedMessage| (message.topic, String::from_utf8(message.payload).unwrap());
         std::iter::from_fn(|| outbox.next()).map(text).collect()
     }
 

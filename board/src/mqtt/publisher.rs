@@ -10,8 +10,8 @@ use divita_runtime::event::Event;
 use divita_video::SourceInfo;
 
 use super::client::{Client, Publication};
-use super::desk::Desk;
 use super::discovery;
+use super::shared::Shared;
 use super::states::ONLINE;
 use super::topics::Topics;
 use crate::event::SessionEvent;
@@ -26,7 +26,7 @@ const FLUSH: Duration = Duration::from_millis(500);
 pub struct Publisher {
     topics: Topics,
     records: Records,
-    desk: Arc<Desk>,
+    shared: Arc<Shared>,
     /// Ends when the thread ends.
     ended: Receiver<()>,
 }
@@ -38,17 +38,17 @@ impl Publisher {
     /// # Errors
     /// When no thread can be started.
     pub fn start(publication: Publication, telemetry: Telemetry) -> Result<Box<dyn Observer>> {
-        let desk = Arc::new(Desk::new().context("cannot start MQTT")?);
+        let shared = Arc::new(Shared::new().context("cannot start MQTT")?);
         let topics = publication.topics.clone();
-        desk.lock().outbox.retain(&topics.status(), ONLINE.to_vec());
-        let client = Client::new(publication, telemetry, desk.clone());
+        shared.lock().outbox.retain(&topics.status(), ONLINE.to_vec());
+        let client = Client::new(publication, telemetry, shared.clone());
         let (end, ended) = sync_channel(0);
         let run = move || {
             client.run();
             drop(end);
         };
         thread::Builder::new().name("mqtt".into()).spawn(run).context("cannot start a thread for MQTT")?;
-        Ok(Box::new(Publisher { topics, records: Records::default(), desk, ended }))
+        Ok(Box::new(Publisher { topics, records: Records::default(), shared, ended }))
     }
 }
 
@@ -67,27 +67,27 @@ impl Observer for Publisher {
         };
         let record = self.records.json(source.name, event)?;
         let topic = self.topics.source(source.name) + level;
-        self.desk.lock().outbox.push(topic, record.into_bytes());
-        self.desk.ring();
+        self.shared.lock().outbox.push(topic, record.into_bytes());
+        self.shared.wake();
         Ok(())
     }
 
     fn removed(&mut self, name: &str) {
         self.records.removed(name);
-        let mut state = self.desk.lock();
+        let mut state = self.shared.lock();
         state.outbox.delete(&self.topics.source(name));
         let configurations = discovery::configurations(&self.topics, name);
         configurations.iter().for_each(|(topic, _)| state.outbox.delete(topic));
         drop(state);
-        self.desk.ring();
+        self.shared.wake();
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
-        let mut state = self.desk.lock();
+        let mut state = self.shared.lock();
         state.outbox.close();
         let is_connected = state.is_connected;
         drop(state);
-        self.desk.ring();
+        self.shared.wake();
         if is_connected {
             // The thread sends nothing, and is gone when the channel closes.
             let _ = self.ended.recv_timeout(FLUSH);

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::desk::Desk;
 use super::link::{Link, STEP};
-use super::packet::{self, Decoder, Message, Packet};
+use super::packet::{self, Decoder, Packet};
+use super::shared::Shared;
 use super::states::ONLINE;
 
 /// Time without a word of the client after which the broker publishes the will.
@@ -67,26 +67,25 @@ impl Connected {
     ///
     /// # Errors
     /// When the broker does not take it in time.
-    pub fn send_waiting(&mut self, desk: &Desk) -> io::Result<bool> {
+    pub fn send_waiting(&mut self, shared: &Shared) -> io::Result<bool> {
         loop {
             let mut bytes = Vec::new();
             let mut is_empty = false;
-            let mut state = desk.lock();
+            let mut state = shared.lock();
             while bytes.len() < BATCH && self.unconfirmed.len() < MAX_UNCONFIRMED {
-                let Some(letter) = state.outbox.next() else {
+                let Some(next) = state.outbox.next() else {
                     is_empty = true;
                     break;
                 };
-                let message =
-                    Message { topic: &letter.topic, payload: &letter.payload, is_retained: letter.is_retained };
+                let message = next.as_message();
                 // A retained message arrives for sure. One clip is not worth the confirmation.
-                let number = letter.is_retained.then(|| self.next_number());
+                let number = next.is_retained.then(|| self.next_number());
                 packet::publish(&mut bytes, &message, number);
                 if let Some(number) = number {
                     if self.unconfirmed.is_empty() {
                         self.confirmed = Instant::now();
                     }
-                    self.unconfirmed.insert(number, letter.topic);
+                    self.unconfirmed.insert(number, next.topic);
                 }
             }
             drop(state);
@@ -136,7 +135,7 @@ impl Connected {
     ///
     /// # Errors
     /// When the broker has closed the connection, or breaks the protocol.
-    pub fn receive(&mut self, desk: &Desk, births: &[String]) -> Result<bool> {
+    pub fn receive(&mut self, shared: &Shared, births: &[String]) -> Result<bool> {
         let decoder = &mut self.decoder;
         match self.link.receive(Instant::now() + STEP, |bytes| decoder.add(bytes)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -151,7 +150,7 @@ impl Connected {
                     if let Some(topic) = self.unconfirmed.remove(&number)
                         && !self.unconfirmed.values().any(|other| *other == topic)
                     {
-                        desk.lock().outbox.confirmed(&topic);
+                        shared.lock().outbox.confirmed(&topic);
                     }
                 }
                 Packet::Published { topic, payload } => {

@@ -12,8 +12,8 @@ use crate::secret::Secret;
 /// The options of MQTT.
 #[derive(Args)]
 pub struct MqttOptions {
-    /// Publish events and states through the MQTT broker at this address: mqtt://HOST[:PORT], or
-    /// mqtts:// with TLS [default: do not]
+    /// Publish events and states through the MQTT broker at this address: mqtt://HOST,
+    /// mqtts://HOST with TLS, or one of them with :PORT [default: do not]
     #[arg(long, value_name = "ADDRESS")]
     mqtt: Option<String>,
     /// Begin all topics with PREFIX/, then the name of the source

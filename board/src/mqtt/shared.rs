@@ -1,4 +1,5 @@
-//! What the observer and the thread share: the outbox, and a bell.
+//! What the observer and the thread share: the outbox, and a socket that wakes the
+//! thread.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -8,10 +9,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::outbox::Outbox;
 
 /// The outbox, and what wakes the thread when it has changed.
-pub(super) struct Desk {
+pub(super) struct Shared {
     state: Mutex<State>,
-    bell: UnixStream,
-    rings: UnixStream,
+    waker: UnixStream,
+    wakeups: UnixStream,
 }
 
 /// What the lock protects.
@@ -22,16 +23,16 @@ pub(super) struct State {
     pub is_connected: bool,
 }
 
-impl Desk {
-    /// Returns a desk with an empty outbox.
+impl Shared {
+    /// Returns an empty outbox.
     ///
     /// # Errors
     /// When the system has no sockets left.
     pub fn new() -> io::Result<Self> {
-        let (bell, rings) = UnixStream::pair()?;
-        bell.set_nonblocking(true)?;
-        rings.set_nonblocking(true)?;
-        Ok(Desk { state: Mutex::default(), bell, rings })
+        let (waker, wakeups) = UnixStream::pair()?;
+        waker.set_nonblocking(true)?;
+        wakeups.set_nonblocking(true)?;
+        Ok(Shared { state: Mutex::default(), waker, wakeups })
     }
 
     /// Locks the state. No code panics while it holds the lock.
@@ -39,20 +40,20 @@ impl Desk {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes the thread. If the bell takes no byte, it rings already.
-    pub fn ring(&self) {
-        let _ = (&self.bell).write(&[0]);
+    /// Wakes the thread. If the socket takes no byte, it is full of them.
+    pub fn wake(&self) {
+        let _ = (&self.waker).write(&[0]);
     }
 
-    /// Ends the ringing.
-    pub fn hear(&self) {
-        while (&self.rings).read(&mut [0; 256]).is_ok_and(|count| count > 0) {}
+    /// Forgets the wake-ups so far.
+    pub fn clear_wakeups(&self) {
+        while (&self.wakeups).read(&mut [0; 256]).is_ok_and(|count| count > 0) {}
     }
 }
 
-/// For waiting until it rings.
-impl AsFd for Desk {
+/// For waiting until the thread is woken.
+impl AsFd for Shared {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.rings.as_fd()
+        self.wakeups.as_fd()
     }
 }
