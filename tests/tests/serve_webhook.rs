@@ -9,7 +9,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use divita_tests::service::{Service, configuration, lines_of, live};
-use divita_tests::{assert_fails, divita};
+use divita_tests::{assert_fails, divita, program};
 use serde_json::Value;
 
 /// A receiver on a free port, which prints the port and then each request as a line of JSON. Its
@@ -126,7 +126,7 @@ fn results_and_leading_genres_are_posted_signed_and_tried_again() {
     let genre = seen.iter().find(|request| request["body"]["event"] == "genre").unwrap();
     let body = &genre["body"];
     assert!(body["schema"] == 1 && body["genre"].is_string() && body["from"].is_null(), "{body}");
-    assert!(body["probability"].as_f64().unwrap() <= 1.0 && body["sent"].is_string(), "{body}");
+    assert!(body["probability"].as_f64().unwrap() <= 1.0 && body["written"].is_string(), "{body}");
     let result = seen.iter().find(|request| request["body"]["event"] == "result").unwrap();
     assert_eq!((&result["body"]["source"], &result["body"]["frames"]), (&"film".into(), &120.into()));
     assert!(result["body"].get("time").is_none(), "the event of a file has no time");
@@ -164,6 +164,23 @@ fn a_receiver_that_hangs_or_is_not_there_disturbs_nothing() {
         // It ends in time: `end` checks it.
         assert!(service.end().0.success());
     }
+}
+
+#[test]
+fn nothing_secret_is_logged_at_any_level() {
+    let Some(receiver) = Hook::start(&["503"]) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (path, secret) = (folder.path().join("divita.toml"), folder.path().join("secret"));
+    fs::write(&path, configuration(&[FILM])).unwrap();
+    fs::write(&secret, "CANARY-key\n").unwrap();
+    let address = format!("http://user:CANARY@127.0.0.1:{}/CANARY?token=CANARY", receiver.port);
+    let mut divita = program("divita");
+    divita.env("RUST_LOG", "trace").arg("serve").arg("--config").arg(&path);
+    let output = divita.args(["--webhook", &address, "--webhook-secret"]).arg(&secret).output().unwrap();
+    assert_eq!(receiver.next()["is_signed"], true);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let leaks: Vec<_> = said.lines().filter(|line| line.contains("CANARY")).collect();
+    assert!(output.status.success() && said.lines().count() > 50 && leaks.is_empty(), "{leaks:?}");
 }
 
 #[test]

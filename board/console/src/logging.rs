@@ -16,8 +16,9 @@ pub fn start(filter: &str) {
         _ => WriteStyle::Always,
     };
     Builder::from_env(Env::default().default_filter_or(filter))
-        // The RTSP client writes addresses and requests, with what is secret in them.
+        // These clients write addresses and requests, with what is secret in them.
         .filter_module("retina", LevelFilter::Error)
+        .filter_module("ureq", LevelFilter::Error)
         .format(|out, record| {
             let style = out.default_level_style(record.level());
             // Messages contain file names and texts of devices.

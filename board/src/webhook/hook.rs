@@ -41,7 +41,8 @@ pub struct Webhook {
 #[derive(Serialize)]
 struct Body<'a, E> {
     delivery: &'a str,
-    sent: String,
+    /// Time of the clock, for receivers that refuse what is old.
+    written: String,
     #[serde(flatten)]
     event: &'a E,
 }
@@ -98,7 +99,7 @@ impl Webhook {
     fn write(&mut self, source: &str, event: &impl Serialize) -> Result<()> {
         let id = format!("{:016x}-{}", self.run, self.written);
         self.written += 1;
-        let body = Body { delivery: &id, sent: format!("{:.3}", Timestamp::now()), event };
+        let body = Body { delivery: &id, written: format!("{:.3}", Timestamp::now()), event };
         let body = self.records.json(source, &body)?;
         self.queue.push(Delivery { id, body });
         Ok(())
