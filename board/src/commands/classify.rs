@@ -70,8 +70,8 @@ impl Classify {
         let inputs = self.inputs.expand(&self.reading, &reading.allowed);
         let threads = self.board.threads();
         let jobs = self.inputs.jobs(threads);
-        // The threads that read files run networks too, and more threads than processors would be in
-        // each other's way. Those that read live inputs run none.
+        // The threads that read files run networks too, and more threads than processors would be
+        // in each other's way. Those that read live inputs run none.
         let reading_threads = jobs.get().min(inputs.len()).max(1);
         let threads = match inputs.iter().any(is_live_by_address) {
             true => threads.get(),

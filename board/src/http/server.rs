@@ -111,8 +111,8 @@ impl Access {
     }
 }
 
-/// Returns the token of the header `Authorization`: after `Bearer`, or as the password that a browser
-/// has asked for.
+/// Returns the token of the header `Authorization`: after `Bearer`, or as the password that a
+/// browser has asked for.
 fn given_token(header: &[u8]) -> Option<Vec<u8>> {
     if let Some(token) = header.strip_prefix(b"Bearer ") {
         return Some(token.to_vec());

@@ -56,8 +56,8 @@ impl Engine {
         self.pool.as_ref().map_or(0, BackbonePool::waiting)
     }
 
-    /// Returns the classification of `source`. Clips of a live one are dropped while the threads are
-    /// behind. With `ladder`, its working rate follows the load, in these steps.
+    /// Returns the classification of `source`. Clips of a live one are dropped while the threads
+    /// are behind. With `ladder`, its working rate follows the load, in these steps.
     ///
     /// # Errors
     /// When there is no memory for the networks.

@@ -167,7 +167,7 @@ pub(super) fn sweep(store: &Path) {
 /// Removes a stage that its owner does not use any more, or fails to.
 fn remove(outer: &Path) {
     let gone = outer.join(GONE);
-    // What a removal or [`discard`] was killed in; no folder can be renamed to one that is not empty.
+    // Left by a removal that was killed. No folder can be renamed to one that is not empty.
     let _ = fs::remove_dir_all(&gone);
     // From here on it cannot be published; only then is it safe to remove a part of it.
     let _ = fs::rename(outer.join(NEW), &gone);
@@ -240,7 +240,7 @@ mod tests {
             let empty = store.path().join(Owner { process: dead(), ..Owner::current() }.prefix() + "empty");
             fs::create_dir(&empty).unwrap();
             swept.push(empty);
-            // Killed in `discard`: beside the folder that it was to remove is the one it never used.
+            // Killed in `discard`: beside the folder to remove lies the one that it never used.
             let discarding = leave(store.path(), &Owner { process: dead(), ..Owner::current() });
             fs::rename(discarding.join(NEW), discarding.join(GONE)).unwrap();
             fs::create_dir(discarding.join(NEW)).unwrap();
