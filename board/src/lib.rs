@@ -1,5 +1,7 @@
 //! The program `divita`: sessions that read inputs, observers that report what they find, commands.
 
+#[cfg(any(feature = "mqtt", feature = "webhook"))]
+mod bounded_queue;
 pub mod command_line;
 mod commands;
 mod config;

@@ -27,14 +27,15 @@ pub enum PoolError {
 ///
 /// - Each thread has its own backbones.
 /// - Each pipeline gets its clips back in its own order. Its events do not depend on the number of
-///   threads or on other pipelines.
+///   threads or on other pipelines, unless its clips may be dropped.
 /// - Pipelines take turns, one clip each. The number of clips in the pool is bounded for each
 ///   pipeline. A pipeline that reaches its bound runs the next clip on the thread that pushes
 ///   frames.
 /// - A pipeline that cannot wait
 ///   ([`PipelineOptions::drop_when_behind`](crate::pipeline::PipelineOptions::drop_when_behind))
-///   runs no clips itself. While more than four clips wait for each such pipeline, the pool drops
-///   the oldest clip of the one with the most.
+///   runs no clips itself, and its clips come first. While more than four clips wait for each such
+///   pipeline that has any, or for each thread if those are more, the pool drops the oldest clip of
+///   the pipeline with the most.
 /// - An error or a panic ends only the pipeline whose clip caused it.
 /// - The threads end when the last pool handle and the last pipeline are dropped.
 #[derive(Clone)]
@@ -73,7 +74,8 @@ impl BackbonePool {
         self.pool.waiting()
     }
 
-    /// Returns the time that the threads have spent on clips, all together.
+    /// Returns the time that the threads have spent on clips of pipelines that cannot wait, all
+    /// together.
     #[must_use]
     pub fn busy(&self) -> Duration {
         self.pool.busy()
@@ -120,6 +122,10 @@ impl Worker for BackboneWorker {
             self.renew();
         }
         result
+    }
+
+    fn discard(clip: &mut Clip) {
+        clip.free();
     }
 
     fn recover(&mut self, panic: String) -> NetworkError {

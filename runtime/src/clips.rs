@@ -72,6 +72,11 @@ impl Clip {
         })
     }
 
+    /// Frees the pictures.
+    pub(crate) fn free(&mut self) {
+        self.samples = Vec::new();
+    }
+
     /// Returns the number of black frames at the end.
     pub fn padded(&self) -> usize {
         self.frames - self.content

@@ -1,9 +1,9 @@
 //! Worker threads that several clients share: bounded queues, turns between clients, results in
 //! order.
 //!
-//! A client that has a worker of its own runs jobs itself when its share of the pool is in use. One
-//! without, whose jobs are worth nothing later, never waits: if too many jobs wait, the pool drops
-//! the oldest one of the client that has most.
+//! A client that has a worker of its own runs jobs itself when its share of the pool is in use. A
+//! client without one cannot wait. Its jobs come first. If too many of such jobs wait, the pool
+//! drops the oldest one of the client that has most.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -16,6 +16,10 @@ use crate::panics;
 /// Jobs of one client that the pool holds for each thread if no other client has work. The number
 /// covers the time in which the client runs a job itself and prepares the next one.
 const JOBS_PER_THREAD: usize = 4;
+
+/// Jobs of a client that cannot wait that may be missing besides those that wait. So many are
+/// missing only if a job does not end. The client then stops, which shows.
+const MAX_BEHIND: usize = 32;
 
 /// The state of one thread that runs jobs.
 pub(crate) trait Worker: Send + 'static {
@@ -34,9 +38,12 @@ pub(crate) trait Worker: Send + 'static {
 
     /// Makes the worker usable again after a job panicked, and returns the job's error.
     fn recover(&mut self, panic: String) -> Self::Error;
+
+    /// Frees the memory of a job that is dropped.
+    fn discard(job: &mut Self::Job);
 }
 
-/// What became of a job.
+/// The end of a job.
 pub(crate) enum Outcome<W: Worker> {
     /// It was run, with this result.
     Done(W::Job, Result<W::Output, W::Error>),
@@ -92,7 +99,8 @@ impl<W: Worker> Client<W> {
 
     /// Drops the oldest job that waits.
     fn drop_oldest(&mut self) {
-        if let Some((number, job)) = self.waiting.pop_front() {
+        if let Some((number, mut job)) = self.waiting.pop_front() {
+            W::discard(&mut job);
             self.store(number, Outcome::Dropped(job));
             self.arrived.notify_one();
         }
@@ -102,16 +110,29 @@ impl<W: Worker> Client<W> {
 struct State<W: Worker> {
     clients: HashMap<u64, Client<W>>,
     next_client: u64,
-    /// Clients with waiting jobs, in the order in which threads serve them: one job a turn.
+    /// Clients with waiting jobs, in the order in which threads serve them: one job a turn. Those
+    /// that cannot wait come before all others.
+    urgent: VecDeque<u64>,
     turns: VecDeque<u64>,
-    /// Time that the threads have spent on jobs, and the number of those jobs.
+    /// Time that the threads have spent on jobs of clients that cannot wait.
     busy: Duration,
-    jobs: u32,
+    /// Time of such a job, as a mean of which the latest job is an eighth.
+    each: Option<Duration>,
     /// Whether the threads must end.
     closed: bool,
 }
 
 impl<W: Worker> State<W> {
+    /// Gives the client `id` a turn after the others of its kind.
+    fn add_turn(&mut self, id: u64, is_urgent: bool) {
+        if is_urgent { &mut self.urgent } else { &mut self.turns }.push_back(id);
+    }
+
+    /// Returns the number of places for jobs of clients that cannot wait.
+    fn places(&self, threads: usize) -> usize {
+        JOBS_PER_THREAD * self.droppable().filter(|client| client.is_active()).count().max(threads)
+    }
+
     /// Returns the clients whose jobs may be dropped.
     fn droppable(&self) -> impl Iterator<Item = &Client<W>> {
         self.clients.values().filter(|client| client.is_droppable)
@@ -125,13 +146,11 @@ impl<W: Worker> State<W> {
     /// Drops the oldest job of the busiest client while more jobs of droppable clients wait than
     /// the places of `threads` threads. `newest` is the client that submitted last.
     fn drop_surplus(&mut self, threads: usize, newest: u64) {
-        let places = JOBS_PER_THREAD * self.droppable().count().max(threads);
-        let waiting = self.waiting();
-        let droppable = self.clients.iter_mut().filter(|(_, client)| client.is_droppable);
-        if waiting > places
-            && let Some((_, busiest)) = droppable.max_by_key(|(id, client)| (client.waiting.len(), **id == newest))
-        {
-            busiest.drop_oldest();
+        for _ in self.places(threads)..self.waiting() {
+            let droppable = self.clients.iter_mut().filter(|(_, client)| client.is_droppable);
+            if let Some((_, busiest)) = droppable.max_by_key(|(id, client)| (client.waiting.len(), **id == newest)) {
+                busiest.drop_oldest();
+            }
         }
     }
 }
@@ -155,7 +174,8 @@ impl<W: Worker> Shared<W> {
             if state.closed {
                 return;
             }
-            let Some(id) = state.turns.pop_front() else {
+            let next = state.urgent.pop_front().or_else(|| state.turns.pop_front());
+            let Some(id) = next else {
                 state = self.submitted.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
@@ -163,16 +183,20 @@ impl<W: Worker> Shared<W> {
             let job = client.waiting.pop_front();
             client.has_turn = !client.waiting.is_empty();
             client.running += usize::from(job.is_some());
-            if client.has_turn {
-                state.turns.push_back(id);
+            let (has_turn, is_urgent) = (client.has_turn, client.is_droppable);
+            if has_turn {
+                state.add_turn(id, is_urgent);
             }
             let Some((number, job)) = job else { continue };
             drop(state);
             let started = Instant::now();
             let done = run(worker, job);
             state = self.lock();
-            state.busy += started.elapsed();
-            state.jobs = state.jobs.saturating_add(1);
+            if is_urgent {
+                let time = started.elapsed();
+                state.busy += time;
+                state.each = Some(state.each.map_or(time, |each| each * 7 / 8 + time / 8));
+            }
             if let Some(client) = state.clients.get_mut(&id) {
                 client.running -= 1;
                 client.store(number, done);
@@ -217,9 +241,10 @@ impl<W: Worker> FairPool<W> {
         let state = State {
             clients: HashMap::new(),
             next_client: 0,
+            urgent: VecDeque::new(),
             turns: VecDeque::new(),
             busy: Duration::ZERO,
-            jobs: 0,
+            each: None,
             closed: false,
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), submitted: Condvar::new() });
@@ -242,7 +267,8 @@ impl<W: Worker> FairPool<W> {
         self.0.shared.lock().clients.values().map(|client| client.waiting.len()).sum()
     }
 
-    /// Returns the time that the threads have spent on jobs, all together.
+    /// Returns the time that the threads have spent on jobs of clients that cannot wait, all
+    /// together.
     pub fn busy(&self) -> Duration {
         self.0.shared.lock().busy
     }
@@ -286,9 +312,13 @@ pub(crate) struct FairQueue<W: Worker> {
 
 impl<W: Worker> FairQueue<W> {
     /// Returns whether so many results are missing that the oldest must be received before the next
-    /// job is submitted. Never, if the pool may drop jobs.
+    /// job is submitted. If the pool may drop jobs, that is so only where a job does not end.
     pub fn is_full(&self) -> bool {
-        self.own.is_some() && self.submitted - self.received >= (JOBS_PER_THREAD * (self.pool.threads() + 1)) as u64
+        let places = match self.own {
+            Some(_) => JOBS_PER_THREAD * (self.pool.threads() + 1),
+            None => MAX_BEHIND + self.pool.0.shared.lock().places(self.pool.threads()),
+        };
+        self.submitted - self.received >= places as u64
     }
 
     /// Returns whether there is nothing to receive.
@@ -317,7 +347,7 @@ impl<W: Worker> FairQueue<W> {
                 client.waiting.push_back((number, job));
                 if !client.has_turn {
                     client.has_turn = true;
-                    state.turns.push_back(self.id);
+                    state.add_turn(self.id, own.is_none());
                 }
                 if own.is_none() {
                     state.drop_surplus(self.pool.threads(), self.id);
@@ -335,11 +365,10 @@ impl<W: Worker> FairQueue<W> {
     }
 
     /// Has the pool drop waiting jobs of this client, if it may, the oldest first, until those of all
-    /// such clients take at most the time `limit`, as far as the jobs so far tell. The newest `kept`
-    /// stay.
+    /// such clients are expected to take at most the time `limit`. The newest `kept` jobs stay.
     pub fn shorten(&mut self, limit: Duration, kept: usize) {
         let mut state = self.pool.0.shared.lock();
-        let Some(each) = state.busy.checked_div(state.jobs) else { return };
+        let Some(each) = state.each else { return };
         let time = |waiting: usize| each * u32::try_from(waiting / self.pool.threads().max(1)).unwrap_or(u32::MAX);
         let mut waiting = state.waiting();
         let client = state.clients.get_mut(&self.id).filter(|client| client.is_droppable);
@@ -445,6 +474,10 @@ mod tests {
             self.recovered = true;
             panic
         }
+
+        fn discard(job: &mut Job) {
+            *job = Job::Fail;
+        }
     }
 
     fn pool(threads: usize) -> (FairPool<TestWorker>, Sender<u32>, Receiver<u32>) {
@@ -546,8 +579,10 @@ mod tests {
         let (permit, permission) = channel();
         calm.submit(Job::Wait(100, permission));
         assert_eq!(starts.recv_timeout(Duration::from_secs(60)), Ok(100));
-        // Jobs of a client that can wait are not dropped, and take nobody's place.
+        // Jobs of a client that can wait are not dropped, and take nobody's place. Nor does a client
+        // without jobs.
         patient.submit(Job::Number(200));
+        let mut idle = pool.client(None);
         calm.submit(Job::Number(101));
         // Two clients share the places of two threads.
         let places = u32::try_from(2 * JOBS_PER_THREAD).unwrap();
@@ -567,7 +602,35 @@ mod tests {
             std::iter::from_fn(|| queue.receive()).filter(|outcome| matches!(outcome, Outcome::Done(..))).count()
         };
         assert_eq!((done(&mut calm), done(&mut busy), done(&mut patient)), (5, 4, 1));
+        assert!(idle.receive().is_none());
+        // Those that cannot wait come first.
+        let order: Vec<u32> = starts.try_iter().collect();
+        assert!(order.iter().rev().skip(1).all(|number| *number != 200), "{order:?}");
         assert!(pool.busy() > Duration::ZERO);
+    }
+
+    #[test]
+    fn a_client_that_cannot_wait_stops_behind_a_job_that_does_not_end() {
+        let (pool, _, starts) = pool(1);
+        let mut own = pool.client(None);
+        let (permit, permission) = channel();
+        own.submit(Job::Wait(100, permission));
+        assert_eq!(starts.recv_timeout(Duration::from_secs(60)), Ok(100));
+        let mut submitted = 1;
+        while !own.is_full() {
+            own.submit(Job::Number(1));
+            submitted += 1;
+            assert!(submitted < 1000);
+        }
+        assert!(submitted > 2 * JOBS_PER_THREAD, "{submitted}");
+        // What was dropped takes no memory.
+        let state = pool.0.shared.lock();
+        let is_freed = |outcome: &Outcome<TestWorker>| matches!(outcome, Outcome::Dropped(Job::Fail));
+        assert!(state.clients[&own.id].results.iter().flatten().all(is_freed));
+        drop(state);
+        permit.send(()).unwrap();
+        assert_eq!(std::iter::from_fn(|| own.receive()).count(), submitted);
+        assert!(!own.is_full());
     }
 
     #[test]

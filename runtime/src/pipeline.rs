@@ -128,7 +128,7 @@ impl<'a> PipelineBuilder<'a> {
         self
     }
 
-    /// Has a pool that is behind drop clips ([`PipelineOptions::drop_when_behind`]).
+    /// Sets that a pool that is behind drops clips ([`PipelineOptions::drop_when_behind`]).
     pub fn drop_when_behind(mut self) -> Self {
         self.options.drop_when_behind = true;
         self
@@ -329,7 +329,13 @@ impl Pipeline {
         })?;
         outcome?;
         if let Engine::Pool(queue) = &mut classifier.engine {
-            queue.shorten(LAST_CLIPS, usize::from(classifier.snippets.count() == 0));
+            // Without overload, nothing is dropped at the end either.
+            let kept = match (classifier.dropped, classifier.snippets.count()) {
+                (0, _) => 2,
+                (_, 0) => 1,
+                _ => 0,
+            };
+            queue.shorten(LAST_CLIPS, kept);
         }
         while classifier.wait_for_oldest(&mut emit)? {}
         let frames = segmenter.frames();

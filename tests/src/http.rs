@@ -72,7 +72,7 @@ pub struct Events {
 #[derive(Debug)]
 pub struct ServerEvent {
     /// Its id, if it has one.
-    pub id: Option<u64>,
+    pub id: Option<String>,
     /// What it is.
     pub name: String,
     /// Its data.
@@ -103,7 +103,7 @@ impl Events {
         loop {
             let line = self.line();
             if let Some(text) = line.strip_prefix("id: ") {
-                id = Some(text.parse().unwrap());
+                id = Some(text.to_owned());
             } else if let Some(text) = line.strip_prefix("event: ") {
                 text.clone_into(&mut name);
             } else if let Some(text) = line.strip_prefix("data: ") {

@@ -71,11 +71,12 @@ impl Classify {
         let threads = self.board.threads();
         let jobs = self.inputs.jobs(threads);
         // The threads that read files run networks too, and more threads than processors would be
-        // in each other's way. Those that read live inputs run none.
-        let reading_threads = jobs.get().min(inputs.len()).max(1);
-        let threads = match inputs.iter().any(is_live_by_address) {
-            true => threads.get(),
-            false => threads.get().saturating_sub(reading_threads),
+        // in each other's way. Those that read live inputs run none, and need another that does.
+        let live = inputs.iter().filter(|input| is_live_by_address(input)).count();
+        let reading_threads = jobs.get().min(inputs.len() - live);
+        let threads = match live {
+            0 => threads.get().saturating_sub(reading_threads.max(1)),
+            _ => threads.get().saturating_sub(reading_threads).max(1),
         };
         let options = self.method.pipeline(&rates);
         let identity = bundle_identity(&bundle);

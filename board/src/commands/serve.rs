@@ -84,6 +84,9 @@ pub struct Serve {
     board: BoardOptions,
 }
 
+/// Maximum bytes of the name of a source.
+const MAX_NAME: usize = 200;
+
 /// The parts of a configuration file that are sources.
 #[derive(Deserialize)]
 struct Sources {
@@ -215,6 +218,9 @@ fn sources(path: &Path, rates: &[WorkingRate]) -> Result<Vec<Served<Settings>>> 
         let SourceTable { name, address, fps, latest, exact } = table;
         if name.is_empty() || name.chars().any(char::is_control) {
             bail!("a [[source]] needs a name of printable characters, not {name:?}");
+        }
+        if name.len() > MAX_NAME {
+            bail!("the name of a [[source]] has {} bytes: at most {MAX_NAME}", name.len());
         }
         if !names.insert(name.clone()) {
             bail!("two sources are called {name:?}");

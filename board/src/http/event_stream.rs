@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `sources` | the answer of `/api/sources`: at the start, then at most once a second |
 //! | `record` | an event, as in JSON Lines; its id is the number of the record |
-//! | `gap` | `missed`: how many records the reader was too slow for |
+//! | `gap` | `missed`: how many records the reader was too slow for; null if it was not in this run |
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -52,14 +52,14 @@ impl Following {
 pub(super) struct EventStream(mpsc::Receiver<Bytes>);
 
 impl EventStream {
-    /// Follows the sources of `routes`, after the record number `last` or from now on, as long as
-    /// the reader reads. `place` is given back at the end.
-    pub fn start(routes: Routes, last: Option<u64>, following: Arc<Following>, place: OwnedSemaphorePermit) -> Self {
+    /// Follows the sources of `routes`, after the record with the id `last` or from now on, as long
+    /// as the reader reads. `place` is given back at the end.
+    pub fn start(routes: Routes, last: Option<String>, following: Arc<Following>, place: OwnedSemaphorePermit) -> Self {
         // One message under way: memory of a slow reader stays bounded.
         let (send, receive) = mpsc::channel(1);
         following.has_begun.store(true, Ordering::Relaxed);
         tokio::spawn(async move {
-            follow(&routes, last, &Messages { send, following }).await;
+            follow(&routes, last.as_deref(), &Messages { send, following }).await;
             drop(place);
         });
         EventStream(receive)
@@ -98,13 +98,18 @@ impl Messages {
 }
 
 /// Sends what happens until the reader is gone.
-async fn follow(routes: &Routes, last: Option<u64>, messages: &Messages) {
+async fn follow(routes: &Routes, last: Option<&str>, messages: &Messages) {
     let feed = routes.feed();
     let mut watch = feed.watch();
-    let mut last = last.unwrap_or_else(|| feed.newest());
+    // The records of an earlier run are gone, nobody knows how many.
+    let (mut last, gap) = match last.map(|id| feed.number(id)) {
+        None => (feed.newest(), ""),
+        Some(Some(number)) => (number, ""),
+        Some(None) => (0, "event: gap\ndata: {\"missed\":null}\n\n"),
+    };
     let mut state = routes.sources();
     let mut sent = Instant::now();
-    if !messages.send(format!("event: sources\ndata: {state}\n\n")).await {
+    if !messages.send(format!("event: sources\ndata: {state}\n\n{gap}")).await {
         return;
     }
     let mut shown = Instant::now();
@@ -117,7 +122,7 @@ async fn follow(routes: &Routes, last: Option<u64>, messages: &Messages) {
         }
         let first = batch.last + 1 - batch.records.len() as u64;
         for (number, record) in (first..).zip(&batch.records) {
-            text += &format!("id: {number}\nevent: record\ndata: {record}\n\n");
+            text += &format!("id: {}\nevent: record\ndata: {record}\n\n", feed.id(number));
         }
         last = batch.last;
         if shown.elapsed() >= STATE_INTERVAL {

@@ -1,6 +1,7 @@
 //! The latest events of all sources, for any number of readers that follow them.
 
 use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -17,6 +18,8 @@ const BATCH: usize = 64;
 /// how many.
 #[derive(Clone)]
 pub(super) struct Feed {
+    /// Begins the ids of this run, so that one of an earlier run is recognised.
+    run: u32,
     ring: Arc<Mutex<Ring>>,
     newest: watch::Sender<u64>,
 }
@@ -40,7 +43,8 @@ pub(super) struct Batch {
 
 impl Default for Feed {
     fn default() -> Self {
-        Feed { ring: Arc::default(), newest: watch::Sender::new(0) }
+        let run = RandomState::new().hash_one(std::process::id()) as u32;
+        Feed { run, ring: Arc::default(), newest: watch::Sender::new(0) }
     }
 }
 
@@ -56,6 +60,18 @@ impl Feed {
         self.newest.send_replace(ring.newest);
     }
 
+    /// Returns the id of the record `number`.
+    pub fn id(&self, number: u64) -> String {
+        format!("{:08x}-{number}", self.run)
+    }
+
+    /// Returns the number of the record with this id; `None` if no record of this run has had it.
+    pub fn number(&self, id: &str) -> Option<u64> {
+        let (run, number) = id.split_once('-')?;
+        let number = number.parse().ok()?;
+        (u32::from_str_radix(run, 16) == Ok(self.run) && number <= self.newest()).then_some(number)
+    }
+
     /// Returns the number of the newest record; 0 without one.
     pub fn newest(&self) -> u64 {
         self.lock().newest
@@ -66,16 +82,15 @@ impl Feed {
         self.newest.subscribe()
     }
 
-    /// Returns the records after number `last`. A number that no record has had, such as one of an
-    /// earlier run, means the newest.
+    /// Returns the records after number `last`, which is at most that of the newest.
     pub fn after(&self, last: u64) -> Batch {
         let ring = self.lock();
         let kept = ring.records.len() as u64;
         let oldest = ring.newest - kept + 1;
-        let first = if last > ring.newest { ring.newest + 1 } else { (last + 1).max(oldest) };
+        let first = (last.min(ring.newest) + 1).max(oldest);
         let skip = usize::try_from(first - oldest).unwrap_or(usize::MAX);
         let records: Vec<_> = ring.records.iter().skip(skip).take(BATCH).cloned().collect();
-        Batch { last: first - 1 + records.len() as u64, missed: first.saturating_sub(last + 1), records }
+        Batch { last: first - 1 + records.len() as u64, missed: (first - 1).saturating_sub(last), records }
     }
 
     /// Locks the records. No code panics while it holds the lock.
@@ -115,9 +130,19 @@ mod tests {
         (301..=2500).for_each(|number| feed.push(&number.to_string()));
         assert_eq!(read(&feed, 300), ((1501..=2500).collect(), 1200));
         assert_eq!(read(&feed, 2000), ((2001..=2500).collect(), 0));
-        // A number of an earlier run.
-        assert_eq!(read(&feed, 9000), (vec![], 0));
-        assert_eq!(read(&feed, u64::MAX - 1), (vec![], 0));
+        assert_eq!(read(&feed, 2500), (vec![], 0));
+        assert_eq!(read(&feed, u64::MAX), (vec![], 0));
+    }
+
+    #[test]
+    fn ids_of_other_runs_and_other_texts_are_no_numbers() {
+        let feed = Feed::default();
+        (1..=30).for_each(|number| feed.push(&number.to_string()));
+        assert_eq!((feed.number(&feed.id(0)), feed.number(&feed.id(30))), (Some(0), Some(30)));
+        let other = Feed { run: feed.run ^ 1, ..Feed::default() };
+        for id in ["", "-", "7", "0-7", "x-7", &other.id(7), &feed.id(31), &feed.id(u64::MAX), &(feed.id(1) + "x")] {
+            assert_eq!(feed.number(id), None, "{id}");
+        }
     }
 
     #[test]

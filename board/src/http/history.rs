@@ -36,9 +36,7 @@ impl History {
     pub fn add(&mut self, now: Timestamp, values: &[f32]) {
         let at = now.as_millisecond();
         // The clock may have been set back.
-        while self.points.front().is_some_and(|point| point.at <= at - KEPT_MS || point.at > at) {
-            self.points.pop_front();
-        }
+        self.points.retain(|point| point.at > at - KEPT_MS && point.at <= at);
         let before = self.points.len().checked_sub(2).and_then(|index| self.points.get(index));
         if let (Some(before), Some(latest)) = (before, self.points.back())
             && latest.at - before.at < STEP_MS
@@ -56,7 +54,7 @@ impl History {
         self.shots.push_back(record);
     }
 
-    /// Returns it as JSON: `labels`, the points as arrays of time and probabilities, the shots.
+    /// Returns JSON: `labels`, the points as arrays of time and probabilities, the shots.
     pub fn json(&self, labels: &[String]) -> Value {
         let point = |point: &Point| -> Value {
             let values = point.values.iter().map(|value| json!((f64::from(*value) * 1e4).round() / 1e4));
@@ -92,7 +90,11 @@ mod tests {
         }
         let kept = times(&history);
         assert_eq!((kept.len(), kept[0], kept[599]), (600, 1_400_000, 1_999_000));
-        // The clock is set back by an hour: what is in its future is of no use.
+        // The clock is set back by minutes, then by half an hour: the points in its future go.
+        history.add(at(1_700_500), &[0.25]);
+        history.add(at(1_701_500), &[0.25]);
+        let kept = times(&history);
+        assert_eq!((kept.len(), kept[0], kept[299..].to_vec()), (301, 1_402_000, vec![1_700_500, 1_701_500]));
         history.add(at(5000), &[0.5]);
         assert_eq!(times(&history), [5000]);
         for index in 0..30 {

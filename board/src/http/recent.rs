@@ -1,4 +1,4 @@
-//! What has happened lately: the events of all sources, and the last ten minutes and the latest
+//! What has happened recent: the events of all sources, and the last ten minutes and the latest
 //! keyframe of each.
 
 use std::collections::BTreeMap;
@@ -15,16 +15,16 @@ use crate::event::SessionEvent;
 use crate::observers::{Observer, Source};
 use crate::output::record;
 
-/// What has happened lately. Clones share it.
+/// What has happened recent. Clones share it.
 #[derive(Clone, Default)]
 pub struct Recent {
     feed: Feed,
-    sources: Arc<Mutex<BTreeMap<String, Lately>>>,
+    sources: Arc<Mutex<BTreeMap<String, RecentSource>>>,
 }
 
-/// What is kept of a source.
+/// What has happened to a source recent.
 #[derive(Default)]
-struct Lately {
+struct RecentSource {
     history: History,
     keyframe: Option<Arc<Picture>>,
     /// Number of keyframes so far.
@@ -45,23 +45,23 @@ impl Recent {
 
     /// Returns the last ten minutes of the source called `name`.
     pub(super) fn history(&self, name: &str) -> Option<History> {
-        self.lock().get(name).map(|lately| lately.history.clone())
+        self.lock().get(name).map(|recent| recent.history.clone())
     }
 
     /// Returns the latest keyframe of the source called `name`.
     pub(super) fn keyframe(&self, name: &str) -> Option<Arc<Picture>> {
-        self.lock().get(name).and_then(|lately| lately.keyframe.clone())
+        self.lock().get(name).and_then(|recent| recent.keyframe.clone())
     }
 
     /// Returns how many keyframes each source has had that has any.
     pub(super) fn keyframes(&self) -> BTreeMap<String, u64> {
         let sources = self.lock();
-        let shown = sources.iter().filter(|(_, lately)| lately.keyframes > 0);
-        shown.map(|(name, lately)| (name.clone(), lately.keyframes)).collect()
+        let shown = sources.iter().filter(|(_, recent)| recent.keyframe.is_some());
+        shown.map(|(name, recent)| (name.clone(), recent.keyframes)).collect()
     }
 
     /// Locks the sources. No code panics while it holds the lock.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Lately>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, RecentSource>> {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -86,9 +86,9 @@ impl Observer for Recent {
 
     fn keyframe(&mut self, source: Source<'_>, keyframe: &Arc<Picture>) {
         let mut sources = self.lock();
-        let lately = sources.entry(source.name.to_owned()).or_default();
-        lately.keyframe = Some(keyframe.clone());
-        lately.keyframes += 1;
+        let recent = sources.entry(source.name.to_owned()).or_default();
+        recent.keyframe = Some(keyframe.clone());
+        recent.keyframes += 1;
     }
 
     fn removed(&mut self, name: &str) {

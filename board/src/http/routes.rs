@@ -142,6 +142,8 @@ impl Routes {
             },
             "/api/snapshot" => self.snapshot(source_of(uri)),
             "/api/openapi.json" => Answer::ok(JSON, OPENAPI),
+            // Only of HEAD: the server answers GET.
+            EVENTS => Answer::ok("text/event-stream", ""),
             _ => Answer::text(StatusCode::NOT_FOUND, "no such path: /api/openapi.json lists all paths\n"),
         }
     }

@@ -100,9 +100,12 @@ impl Access {
                 let words = "send the token: `Authorization: Bearer TOKEN`; in a browser it is the password\n";
                 (!given.is_some_and(|given| token.is(&given))).then(|| Answer::text(StatusCode::UNAUTHORIZED, words))
             }
-            // A page of another site whose name was made to lead here must not read what this
-            // machine's user may.
+            // A page of another site must not read what this machine's user may, not even one whose
+            // name was made to lead here, nor take places.
             None => {
+                if headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+                    return Some(Answer::text(StatusCode::FORBIDDEN, "another site asks\n"));
+                }
                 let host = headers.get(HOST).and_then(|host| host.to_str().ok());
                 (!host.is_some_and(is_this_machine))
                     .then(|| Answer::text(StatusCode::FORBIDDEN, "ask for 127.0.0.1 or localhost\n"))
@@ -114,10 +117,11 @@ impl Access {
 /// Returns the token of the header `Authorization`: after `Bearer`, or as the password that a
 /// browser has asked for.
 fn given_token(header: &[u8]) -> Option<Vec<u8>> {
-    if let Some(token) = header.strip_prefix(b"Bearer ") {
-        return Some(token.to_vec());
+    let (scheme, rest) = header.split_at_checked(header.iter().position(|byte| *byte == b' ')? + 1)?;
+    if scheme.eq_ignore_ascii_case(b"Bearer ") {
+        return Some(rest.to_vec());
     }
-    let pair = BASE64_STANDARD.decode(header.strip_prefix(b"Basic ")?).ok()?;
+    let pair = scheme.eq_ignore_ascii_case(b"Basic ").then(|| BASE64_STANDARD.decode(rest).ok())??;
     let colon = pair.iter().position(|byte| *byte == b':')?;
     pair.get(colon + 1..).map(<[u8]>::to_vec)
 }
@@ -215,15 +219,17 @@ impl Server {
             None if !matches!(*request.method(), Method::GET | Method::HEAD) => {
                 Answer::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n")
             }
-            None if request.uri().path() == EVENTS => match self.streams.clone().try_acquire_owned() {
-                Ok(place) => {
-                    let last = request.headers().get("last-event-id");
-                    let last = last.and_then(|last| last.to_str().ok()?.parse().ok());
-                    let stream = EventStream::start(self.routes.clone(), last, following.clone(), place);
-                    return self.response(StatusCode::OK, "text/event-stream", Either::Right(stream));
+            None if request.uri().path() == EVENTS && request.method() == Method::GET => {
+                match self.streams.clone().try_acquire_owned() {
+                    Ok(place) => {
+                        let last = request.headers().get("last-event-id");
+                        let last = last.map(|last| String::from_utf8_lossy(last.as_bytes()).into_owned());
+                        let stream = EventStream::start(self.routes.clone(), last, following.clone(), place);
+                        return self.response(StatusCode::OK, "text/event-stream", Either::Right(stream));
+                    }
+                    Err(_) => Answer::text(StatusCode::SERVICE_UNAVAILABLE, "too many readers of events\n"),
                 }
-                Err(_) => Answer::text(StatusCode::SERVICE_UNAVAILABLE, "too many readers of events\n"),
-            },
+            }
             None => self.routes.answer(request.uri()),
         };
         self.response(answer.status, answer.content_type, Either::Left(Full::new(answer.body.into())))
@@ -302,6 +308,7 @@ mod tests {
         // Of `anyone:0123456789abcdef` and `:0123456789abcdef`, as browsers send them.
         assert_eq!(refused(Some("Basic YW55b25lOjAxMjM0NTY3ODlhYmNkZWY=")), None);
         assert_eq!(refused(Some("Basic OjAxMjM0NTY3ODlhYmNkZWY=")), None);
+        assert_eq!(refused(Some("bearer 0123456789abcdef")), None);
         for wrong in [
             "Bearer 0123456789abcdeF",
             "Bearer 0123456789abcde",

@@ -16,7 +16,8 @@ pub struct ServiceState {
 }
 
 impl ServiceState {
-    /// Knows nothing but what `telemetry` does, whose observer is called before its own.
+    /// Returns a state without events, with the states of `telemetry`, whose observer is called
+    /// before its own.
     #[must_use]
     pub fn new(telemetry: Telemetry) -> Self {
         ServiceState { telemetry, recent: Recent::default(), latencies: Latencies::default() }

@@ -13,7 +13,7 @@ use super::link::{Broker, STEP};
 use super::packet::{self, Connect, Decoder, Message, Packet};
 use super::session::{Connected, KEEP_ALIVE};
 use super::shared::Shared;
-use super::states::{self, OFFLINE};
+use super::states::{self, OFFLINE, ONLINE};
 use super::topics::Topics;
 use crate::observers::Telemetry;
 use crate::secret::Secret;
@@ -25,10 +25,10 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LAST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Time after which a connection counts as good, so that the next pause is the first again.
-const GOOD: Duration = Duration::from_secs(10);
+/// Time after which a connection counts as stable, so that the next pause is the first again.
+const STABLE: Duration = Duration::from_secs(10);
 
-/// Who publishes, where, and as whom.
+/// Broker, topics and login of a service.
 pub struct Publication {
     /// The broker.
     pub broker: Broker,
@@ -59,8 +59,8 @@ impl Client {
     /// Publishes until the outbox is closed.
     pub fn run(&self) {
         let mut pause = FIRST_PAUSE;
-        // Whether the user knows that there is no connection.
-        let mut is_told = false;
+        // Whether the loss of the connection was reported.
+        let mut is_reported = false;
         while !self.shared.lock().outbox.is_closed() {
             let connected = self.connect();
             let begun = Instant::now();
@@ -69,22 +69,22 @@ impl Client {
                 let lost =
                     if dropped > 0 { format!("; {dropped} messages were dropped so far") } else { String::new() };
                 say(format_args!("connected to {}{lost}", self.publication.broker));
-                is_told = false;
+                is_reported = false;
                 self.publish(connected)
             });
             self.shared.lock().is_connected = false;
             let Err(error) = published else { return };
-            if begun.elapsed() >= GOOD {
+            if begun.elapsed() >= STABLE {
                 pause = FIRST_PAUSE;
             }
-            if !is_told {
+            if !is_reported {
                 let error = in_one_line(&error);
                 say(format_args!(
                     "no connection to {}: {error}; trying again until there is one",
                     self.publication.broker
                 ));
             }
-            is_told = true;
+            is_reported = true;
             self.wait(None, Instant::now() + pause);
             pause = (pause * 2).min(LAST_PAUSE);
         }
@@ -120,10 +120,8 @@ impl Client {
     /// Publishes until the outbox is closed and empty.
     fn publish(&self, mut connected: Connected) -> Result<()> {
         let topics = &self.publication.topics;
-        let births = topics.births();
-        if !births.is_empty() {
-            connected.subscribe(births.iter().map(String::as_str))?;
-        }
+        let (births, status) = (topics.births(), topics.status());
+        connected.subscribe(births.iter().map(String::as_str).chain([&*status]))?;
         let mut state = self.shared.lock();
         state.outbox.resend("");
         state.is_connected = true;
@@ -137,7 +135,7 @@ impl Client {
                 let outbox = &mut self.shared.lock().outbox;
                 states::refresh(outbox, topics, &self.telemetry);
                 if is_closed {
-                    outbox.end_with(&topics.status(), OFFLINE);
+                    outbox.end_with(&status, OFFLINE);
                 }
                 refresh = now + INTERVAL;
             }
@@ -147,9 +145,18 @@ impl Client {
             }
             connected.keep_alive()?;
             if self.wait(Some(&connected), refresh) {
-                let births = connected.receive(&self.shared, &births)?;
-                if let Some(discovery) = topics.discovery().filter(|_| births) {
+                let (mut has_started, mut is_denied) = (false, false);
+                connected.receive(&self.shared, |topic, payload| {
+                    has_started |= births.iter().any(|birth| birth == topic) && payload == ONLINE;
+                    is_denied |= topic == status && payload != ONLINE;
+                })?;
+                // Home Assistant has started, and perhaps forgotten what it knew.
+                if let Some(discovery) = topics.discovery().filter(|_| has_started) {
                     self.shared.lock().outbox.resend(&format!("{discovery}/"));
+                }
+                // The will of a connection that the broker has only now found to be lost.
+                if is_denied && !self.shared.lock().outbox.is_closed() {
+                    self.shared.lock().outbox.resend(&status);
                 }
             }
         }

@@ -13,9 +13,9 @@ struct Entity {
     id: &'static str,
     /// Last level of the topic of its state.
     topic: &'static str,
-    /// Whether its state says nothing while the source gives no pictures.
+    /// Whether it is unavailable while the source is not connected.
     needs_pictures: bool,
-    /// Everything that the entities do not share.
+    /// Keys of this entity only.
     keys: fn() -> Value,
 }
 
@@ -91,6 +91,11 @@ const ENTITIES: [Entity; 5] = [
         },
     },
 ];
+
+/// Returns the topic of a configuration that every source has; none without discovery.
+pub(super) fn topic(topics: &Topics, source: &str) -> Option<String> {
+    ENTITIES.first().and_then(|entity| topics.configuration(entity.component, source, entity.id))
+}
 
 /// Returns the configurations of a source's entities, by their topics; none without discovery.
 pub(super) fn configurations(topics: &Topics, source: &str) -> Vec<(String, Value)> {

@@ -51,7 +51,7 @@ impl Broker {
         let (is_secure, rest) = match address.split_once("://") {
             Some(("mqtt", rest)) => (false, rest),
             Some(("mqtts", rest)) => (true, rest),
-            _ => bail!("{shown} is no broker's address: give mqtt://HOST, mqtts://HOST or one with a port"),
+            _ => bail!("{shown} is not a broker address: give mqtt://HOST, mqtts://HOST or one with a port"),
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
@@ -60,7 +60,7 @@ impl Broker {
         };
         let port = port.map_or(Ok(if is_secure { 8883 } else { 1883 }), str::parse);
         let (Ok(port), false) = (port, host.is_empty() || host.contains(['/', '?', '#', '%', ' '])) else {
-            bail!("{shown} is no broker's address: give mqtt://HOST, mqtts://HOST or one with a port");
+            bail!("{shown} is not a broker address: give mqtt://HOST, mqtts://HOST or one with a port");
         };
         if authority.is_some() && !is_secure {
             bail!("--mqtt-ca needs TLS: give the broker's address as mqtts://{host}");
@@ -82,8 +82,8 @@ impl Broker {
     /// # Errors
     /// When no address of the host answers, or the TLS of the one that does is not trusted.
     pub(super) fn connect(&self) -> Result<Link> {
-        let addresses = (&*self.host, self.port).to_socket_addrs().context("its name is not found")?;
-        let mut refused = io::Error::new(ErrorKind::NotFound, "its name has no address");
+        let addresses = (&*self.host, self.port).to_socket_addrs().context("cannot resolve the host name")?;
+        let mut refused = io::Error::new(ErrorKind::NotFound, "the host name has no address");
         let stream = addresses
             .into_iter()
             .find_map(|address| TcpStream::connect_timeout(&address, STEP).map_err(|error| refused = error).ok());
@@ -91,7 +91,7 @@ impl Broker {
         stream.set_nodelay(true)?;
         let mut socket = Socket { stream, deadline: Instant::now() + STEP };
         let Some(config) = &self.tls else { return Ok(Link { socket, tls: None }) };
-        let name = ServerName::try_from(self.host.clone()).context("its name is none that a certificate can have")?;
+        let name = ServerName::try_from(self.host.clone()).context("the host name is not valid in a certificate")?;
         let mut tls = ClientConnection::new(config.clone(), name)?;
         while tls.is_handshaking() {
             tls.complete_io(&mut socket).context("TLS failed; a private authority needs --mqtt-ca")?;
@@ -241,7 +241,7 @@ mod tests {
         for address in
             ["", "broker", "http://broker", "mqtt://", "mqtt://:1883", "mqtt://a:99999", "mqtt://a/b", "mqtt://a?b"]
         {
-            assert!(refusal(address, None).contains("broker's address"), "{address}");
+            assert!(refusal(address, None).contains("broker"), "{address}");
         }
         assert!(refusal("mqtt://broker", Some(Path::new("ca.pem"))).contains("mqtts://broker"));
     }

@@ -1,12 +1,10 @@
 //! Messages that wait for the broker: the latest of each retained topic, and a bounded queue.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use super::packet::{MAX_PAYLOAD, MAX_TEXT, Message};
-
-/// Maximum number of messages that wait and are not retained.
-pub(super) const MAX_QUEUE: usize = 1000;
+use crate::bounded_queue::BoundedQueue;
 
 /// A message to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +36,11 @@ pub(super) struct Outbox {
     retained: BTreeMap<String, Retained>,
     /// Retained topics that are to be sent.
     unsent: BTreeSet<String>,
-    queue: VecDeque<OwnedMessage>,
-    dropped: u64,
+    /// Retained topic that was sent last. The next one follows it, so that all have their turn.
+    sent: String,
+    queue: BoundedQueue<OwnedMessage>,
+    /// Whether the next message is one of the queue.
+    is_queues_turn: bool,
     /// Message that is sent after all others.
     last: Option<OwnedMessage>,
     has_end: bool,
@@ -88,19 +89,21 @@ impl Outbox {
     /// Adds a message that is not retained. Drops the oldest one if too many wait.
     pub fn push(&mut self, topic: String, payload: Vec<u8>) {
         if topic.len() > MAX_TEXT || payload.len() > MAX_PAYLOAD {
-            self.dropped += 1;
+            self.queue.count_dropped(1);
             return;
         }
-        if self.queue.len() == MAX_QUEUE {
-            self.queue.pop_front();
-            self.dropped += 1;
-        }
-        self.queue.push_back(OwnedMessage { topic, payload, is_retained: false });
+        let bytes = topic.len() + payload.len();
+        self.queue.push(OwnedMessage { topic, payload, is_retained: false }, bytes);
+    }
+
+    /// Counts `messages` that were lost with a connection.
+    pub fn count_lost(&mut self, messages: u64) {
+        self.queue.count_dropped(messages);
     }
 
     /// Returns the number of messages dropped so far.
     pub fn dropped(&self) -> u64 {
-        self.dropped
+        self.queue.dropped()
     }
 
     /// Has the retained topics that begin with `prefix` sent again.
@@ -109,7 +112,7 @@ impl Outbox {
         self.unsent.extend(topics);
     }
 
-    /// No further message comes, except those about the end itself.
+    /// Closes the outbox: no further message comes, except those about the end itself.
     pub fn close(&mut self) {
         self.is_closed = true;
     }
@@ -127,18 +130,29 @@ impl Outbox {
         self.is_closed
     }
 
-    /// Returns the next message to send: retained ones first.
+    /// Returns the next message to send: a retained one and one of the queue in turn.
     pub fn next(&mut self) -> Option<OwnedMessage> {
-        while let Some(topic) = self.unsent.pop_first() {
-            if let Some(known) = self.retained.get_mut(&topic) {
-                known.was_sent = true;
-                return Some(OwnedMessage { payload: known.payload.clone(), topic, is_retained: true });
-            }
-        }
-        self.queue.pop_front().or_else(|| self.last.take())
+        self.is_queues_turn = !self.is_queues_turn;
+        let next = match self.is_queues_turn {
+            true => self.next_retained().or_else(|| self.queue.pop()),
+            false => self.queue.pop().or_else(|| self.next_retained()),
+        };
+        next.or_else(|| self.last.take())
     }
 
-    /// The broker has the latest message of `topic` that [`Outbox::next`] returned.
+    /// Returns the message of the retained topic that follows the last one.
+    fn next_retained(&mut self) -> Option<OwnedMessage> {
+        let after = (Bound::Excluded(&*self.sent), Bound::Unbounded);
+        let topic = self.unsent.range::<str, _>(after).next().or_else(|| self.unsent.first())?.clone();
+        self.unsent.remove(&topic);
+        self.sent.clone_from(&topic);
+        // A topic that is not sent yet is retained.
+        let known = self.retained.get_mut(&topic)?;
+        known.was_sent = true;
+        Some(OwnedMessage { payload: known.payload.clone(), topic, is_retained: true })
+    }
+
+    /// Notes that the broker has the latest message of `topic` that [`Outbox::next`] returned.
     pub fn confirmed(&mut self, topic: &str) {
         let is_deleted = self.retained.get(topic).is_some_and(|known| known.payload.is_empty());
         if is_deleted && !self.unsent.contains(topic) {
@@ -156,6 +170,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bounded_queue::MAX_ITEMS;
     use proptest::prelude::*;
 
     fn all(outbox: &mut Outbox) -> Vec<(String, String)> {
@@ -178,12 +193,12 @@ mod tests {
         assert_eq!(all(&mut outbox), []);
         outbox.retain("b/state", b"3".to_vec());
         outbox.resend("");
-        assert_eq!(all(&mut outbox), pairs(&[("a/state", "2"), ("b/state", "3")]));
+        assert_eq!(all(&mut outbox), pairs(&[("b/state", "3"), ("a/state", "2")]));
         outbox.resend("b");
         outbox.end_with("status", b"offline");
         outbox.end_with("status", b"once");
         outbox.push("a/clip".into(), b"y".to_vec());
-        assert_eq!(all(&mut outbox), pairs(&[("b/state", "3"), ("a/clip", "y"), ("status", "offline")]));
+        assert_eq!(all(&mut outbox), pairs(&[("a/clip", "y"), ("b/state", "3"), ("status", "offline")]));
     }
 
     #[test]
@@ -196,10 +211,10 @@ mod tests {
         outbox.push("a/clip".into(), b"x".to_vec());
         outbox.delete("a/");
         assert!(!outbox.has("a/state") && outbox.has("ab/state"));
-        assert_eq!(all(&mut outbox), pairs(&[("a/state", ""), ("ab/state", "3"), ("a/clip", "x")]));
+        assert_eq!(all(&mut outbox), pairs(&[("ab/state", "3"), ("a/clip", "x"), ("a/state", "")]));
         // The connection was lost before the broker confirmed it.
         outbox.resend("");
-        assert_eq!(all(&mut outbox), pairs(&[("a/state", ""), ("ab/state", "3")]));
+        assert_eq!(all(&mut outbox), pairs(&[("ab/state", "3"), ("a/state", "")]));
         outbox.confirmed("a/state");
         outbox.confirmed("ab/state");
         outbox.resend("");
@@ -217,16 +232,30 @@ mod tests {
                     outbox.delete(&format!("{topic}/"));
                 }
             }
-            prop_assert!(outbox.queue.len() <= MAX_QUEUE && outbox.retained.len() <= 20);
-            prop_assert!(outbox.dropped() <= topics.len().saturating_sub(MAX_QUEUE) as u64);
+            prop_assert!(outbox.queue.len() <= MAX_ITEMS && outbox.retained.len() <= 20);
+            prop_assert!(outbox.dropped() <= topics.len().saturating_sub(MAX_ITEMS) as u64);
+        }
+
+        #[test]
+        fn no_topic_starves(topics in 2..50_usize, changes in 1..20_usize) {
+            // Some topics change before each message.
+            let (mut outbox, mut sent) = (Outbox::default(), BTreeSet::new());
+            (0..topics).for_each(|topic| outbox.retain(&format!("{topic:02}"), b"0".to_vec()));
+            for turn in 1..=2 * topics {
+                (0..changes).for_each(|topic| outbox.retain(&format!("{topic:02}"), turn.to_string().into_bytes()));
+                outbox.push("event".into(), Vec::new());
+                sent.extend(outbox.next().map(|message| message.topic));
+                sent.extend(outbox.next().map(|message| message.topic));
+            }
+            prop_assert_eq!(sent.len(), topics.max(changes) + 1);
         }
 
         #[test]
         fn the_newest_messages_are_kept_in_order(count in 0..2500_usize) {
             let mut outbox = Outbox::default();
             (0..count).for_each(|number| outbox.push("t".into(), number.to_string().into_bytes()));
-            prop_assert_eq!(outbox.dropped(), count.saturating_sub(MAX_QUEUE) as u64);
-            let expected: Vec<_> = (count.saturating_sub(MAX_QUEUE)..count).map(|n| ("t".to_owned(), n.to_string())).collect();
+            prop_assert_eq!(outbox.dropped(), count.saturating_sub(MAX_ITEMS) as u64);
+            let expected: Vec<_> = (count.saturating_sub(MAX_ITEMS)..count).map(|n| ("t".to_owned(), n.to_string())).collect();
             prop_assert_eq!(all(&mut outbox), expected);
         }
     }

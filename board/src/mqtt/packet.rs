@@ -8,7 +8,7 @@ const MAX_INCOMING: usize = 64 << 10;
 pub(super) const MAX_TEXT: usize = 0xffff;
 
 /// Maximum bytes of a payload, far below the protocol's 256 MiB.
-pub(super) const MAX_PAYLOAD: usize = 16 << 20;
+pub(super) const MAX_PAYLOAD: usize = 1 << 20;
 
 /// A message of a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +35,11 @@ pub(super) enum Packet {
     Connected(u8),
     /// The broker has the message with this number.
     Confirmed(u16),
-    /// The answer to SUBSCRIBE.
-    Subscribed,
+    /// The answer to SUBSCRIBE: whether the broker refuses a topic.
+    Subscribed {
+        /// Whether one of the topics is refused.
+        is_refused: bool,
+    },
     /// A message of a topic that the client listens to.
     Published {
         /// Its topic.
@@ -181,7 +184,7 @@ fn parse(first: u8, body: &[u8]) -> Result<Packet, Malformed> {
             Ok(Packet::Published { topic: topic.to_owned(), payload: payload.to_vec() })
         }
         (4, &[high, low]) => Ok(Packet::Confirmed(u16::from_be_bytes([high, low]))),
-        (9, &[_, _, ..]) => Ok(Packet::Subscribed),
+        (9, [_, _, codes @ ..]) => Ok(Packet::Subscribed { is_refused: codes.contains(&0x80) }),
         (13, &[]) => Ok(Packet::Pong),
         _ => Err(Malformed("a packet of an unexpected kind")),
     }
@@ -259,7 +262,8 @@ mod tests {
             }
             chunks.push(rest);
             let published = Packet::Published { topic: "a/b".into(), payload: b"online".to_vec() };
-            let expected = vec![Packet::Connected(0), Packet::Subscribed, published, Packet::Confirmed(258), Packet::Pong];
+            let subscribed = Packet::Subscribed { is_refused: false };
+            let expected = vec![Packet::Connected(0), subscribed, published, Packet::Confirmed(258), Packet::Pong];
             prop_assert_eq!(decode(&chunks), Ok(expected));
         }
 

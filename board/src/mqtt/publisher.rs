@@ -20,7 +20,7 @@ use crate::output::Records;
 
 /// Maximum time that the end of the program waits for the broker. The program itself has 1.7
 /// seconds, with all outputs.
-const FLUSH: Duration = Duration::from_millis(500);
+const FLUSH: Duration = Duration::from_millis(300);
 
 /// Publishes events, which wait for the thread.
 pub struct Publisher {

@@ -10,7 +10,6 @@ use anyhow::{Result, bail};
 use super::link::{Link, STEP};
 use super::packet::{self, Decoder, Packet};
 use super::shared::Shared;
-use super::states::ONLINE;
 
 /// Time without a word of the client after which the broker publishes the will.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -33,7 +32,7 @@ pub(super) struct Connected {
     /// Number of the last message.
     number: u16,
     /// When the broker last sent something, and last confirmed a message or had none to confirm.
-    heard: Instant,
+    received: Instant,
     confirmed: Instant,
     /// When the last ping was sent.
     pinged: Instant,
@@ -44,7 +43,7 @@ impl Connected {
     pub fn new(link: Link, decoder: Decoder) -> Self {
         let now = Instant::now();
         let unconfirmed = BTreeMap::new();
-        Connected { link, decoder, unconfirmed, number: 0, heard: now, confirmed: now, pinged: now }
+        Connected { link, decoder, unconfirmed, number: 0, received: now, confirmed: now, pinged: now }
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -70,7 +69,7 @@ impl Connected {
     pub fn send_waiting(&mut self, shared: &Shared) -> io::Result<bool> {
         loop {
             let mut bytes = Vec::new();
-            let mut is_empty = false;
+            let (mut is_empty, mut events) = (false, 0);
             let mut state = shared.lock();
             while bytes.len() < BATCH && self.unconfirmed.len() < MAX_UNCONFIRMED {
                 let Some(next) = state.outbox.next() else {
@@ -80,6 +79,7 @@ impl Connected {
                 let message = next.as_message();
                 // A retained message arrives for sure. One clip is not worth the confirmation.
                 let number = next.is_retained.then(|| self.next_number());
+                events += u64::from(number.is_none());
                 packet::publish(&mut bytes, &message, number);
                 if let Some(number) = number {
                     if self.unconfirmed.is_empty() {
@@ -92,7 +92,10 @@ impl Connected {
             if bytes.is_empty() {
                 return Ok(is_empty);
             }
-            self.send(&bytes)?;
+            if let Err(error) = self.send(&bytes) {
+                shared.lock().outbox.count_lost(events);
+                return Err(error);
+            }
             if is_empty {
                 return Ok(true);
             }
@@ -115,7 +118,7 @@ impl Connected {
     /// # Errors
     /// When the broker has not shown the same for too long.
     pub fn keep_alive(&mut self) -> Result<()> {
-        if self.heard.elapsed() > SILENCE {
+        if self.received.elapsed() > SILENCE {
             bail!("the broker has said nothing for {} s", SILENCE.as_secs());
         }
         if !self.unconfirmed.is_empty() && self.confirmed.elapsed() > SILENCE {
@@ -130,19 +133,17 @@ impl Connected {
         Ok(())
     }
 
-    /// Receives what is there. Returns whether Home Assistant has started, which is said on one of
-    /// the topics `births`.
+    /// Receives what is there, and passes each message, its topic and payload, to `take`.
     ///
     /// # Errors
     /// When the broker has closed the connection, or breaks the protocol.
-    pub fn receive(&mut self, shared: &Shared, births: &[String]) -> Result<bool> {
+    pub fn receive(&mut self, shared: &Shared, mut take: impl FnMut(&str, &[u8])) -> Result<()> {
         let decoder = &mut self.decoder;
         match self.link.receive(Instant::now() + STEP, |bytes| decoder.add(bytes)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             received => received?,
         }
-        self.heard = Instant::now();
-        let mut has_started = false;
+        self.received = Instant::now();
         while let Some(packet) = self.decoder.next()? {
             match packet {
                 Packet::Confirmed(number) => {
@@ -153,14 +154,17 @@ impl Connected {
                         shared.lock().outbox.confirmed(&topic);
                     }
                 }
-                Packet::Published { topic, payload } => {
-                    has_started |= births.contains(&topic) && payload == ONLINE;
+                Packet::Published { topic, payload } => take(&topic, &payload),
+                Packet::Subscribed { is_refused: true } => {
+                    log::warn!(
+                        "MQTT: the broker does not let this user read the topics of states; see the rights in docs/service.md"
+                    );
                 }
-                Packet::Subscribed | Packet::Pong => {}
+                Packet::Subscribed { is_refused: false } | Packet::Pong => {}
                 Packet::Connected(_) => bail!("the broker sends a second CONNACK"),
             }
         }
-        Ok(has_started)
+        Ok(())
     }
 
     /// Returns whether the broker has confirmed everything.

@@ -60,6 +60,10 @@ fn refresh_source(outbox: &mut Outbox, topics: &Topics, name: &str, source: &Sou
     outbox.retain(&topic("state"), json(&state));
     let is_available = source.state == Connection::Connected;
     outbox.retain(&topic("availability"), if is_available { ONLINE } else { OFFLINE }.to_vec());
+    if source.leader.is_none() {
+        // The topics of both, of another camera of this name.
+        outbox.delete(&topic("genre"));
+    }
     if let Some(leader) = &source.leader {
         outbox.retain(&topic("genre"), leader.genre.clone().into_bytes());
         let genres =
@@ -67,8 +71,8 @@ fn refresh_source(outbox: &mut Outbox, topics: &Topics, name: &str, source: &Sou
         outbox.retain(&topic("genres"), json(&genres));
     }
     // They never change, so they are written once.
-    let configurations = discovery::configurations(topics, name);
-    if !configurations.first().is_some_and(|(topic, _)| outbox.has(topic)) {
+    if !discovery::topic(topics, name).is_some_and(|topic| outbox.has(&topic)) {
+        let configurations = discovery::configurations(topics, name);
         for (topic, configuration) in configurations {
             outbox.retain(&topic, json(&configuration));
         }

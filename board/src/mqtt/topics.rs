@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+/// Maximum bytes of a prefix, far below those of a topic.
+const MAX_PREFIX: usize = 200;
+
 /// The topics of a service.
 #[derive(Clone, Debug)]
 pub struct Topics {
@@ -19,6 +22,9 @@ impl Topics {
     /// When one cannot begin a topic, or both are the same.
     pub fn new(prefix: &str, discovery: &str) -> Result<Self, String> {
         for text in [prefix, discovery] {
+            if text.len() > MAX_PREFIX {
+                return Err(format!("a prefix of {} bytes is too long: at most {MAX_PREFIX}", text.len()));
+            }
             let is_wrong = |c| matches!(c, '+' | '#') || is_forbidden(c);
             let has_empty_level = !text.is_empty() && text.split('/').any(str::is_empty);
             if text.contains(is_wrong) || text.starts_with('$') || has_empty_level {

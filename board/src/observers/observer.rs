@@ -102,7 +102,8 @@ pub trait Observer {
         Ok(())
     }
 
-    /// The user has removed the source called `name` from a service, and its session has ended.
+    /// The user has removed the source called `name` from a service, or given it another input, and
+    /// its session has ended.
     fn removed(&mut self, name: &str) {
         let _ = name;
     }

@@ -13,9 +13,9 @@ const MAX_THREADS: usize = 256;
 /// The options of the board.
 #[derive(Args)]
 pub struct BoardOptions {
-    /// Number of threads: one decodes and detects shots, the others run networks. With --jobs, the
-    /// files share those. Results do not depend on it [default: the profile's, at most the number
-    /// of processors]
+    /// Number of threads: one decodes a file and detects its shots, the others run networks. With
+    /// --jobs, the files share those. Live inputs have threads of their own besides. Results of
+    /// files do not depend on it [default: the profile's, at most the number of processors]
     #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<NonZeroUsize>,
     /// Board, which sets threads, processors and the first rate of `--fps auto`; `auto` asks the

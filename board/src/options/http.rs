@@ -1,6 +1,6 @@
 //! The options of the HTTP server of a service.
 
-use std::fmt;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -18,14 +18,15 @@ const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 842
 #[derive(Args)]
 pub struct HttpOptions {
     /// Show a live page at this address, with `/metrics` for Prometheus, `/healthz`, `/readyz`, and
-    /// a JSON API (`/api/openapi.json`). `off` listens nowhere
-    #[arg(long, value_name = "ADDRESS:PORT|off", default_value_t = Listen::On(DEFAULT))]
-    http: Listen,
+    /// a JSON API (`/api/openapi.json`). `off` listens nowhere [default: 127.0.0.1:8420, if it is
+    /// free]
+    #[arg(long, value_name = "ADDRESS:PORT|off")]
+    http: Option<Listen>,
     /// File with the token that clients have to send, in a browser as the password. Needed where
     /// other machines can ask
     #[arg(long, value_name = "FILE")]
     http_token: Option<PathBuf>,
-    /// Show the latest keyframe of each source on the page
+    /// Show the latest keyframe of each source on the page [default: do not]
     #[arg(long)]
     snapshots: bool,
 }
@@ -51,20 +52,11 @@ impl FromStr for Listen {
     }
 }
 
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Listen::Off => f.write_str("off"),
-            Listen::On(address) => address.fmt(f),
-        }
-    }
-}
-
 impl HttpOptions {
     /// Returns whether a server is wanted.
     #[must_use]
     pub fn is_on(&self) -> bool {
-        self.http != Listen::Off
+        self.http != Some(Listen::Off)
     }
 
     /// Returns whether keyframes are shown.
@@ -79,16 +71,21 @@ impl HttpOptions {
     /// When the token cannot be used, or is missing where other machines could ask, and when the
     /// address that the user chose cannot be listened on.
     pub fn start(&self, routes: Routes) -> Result<()> {
-        let Listen::On(address) = self.http else { return Ok(()) };
+        let address = match self.http {
+            Some(Listen::Off) => return Ok(()),
+            Some(Listen::On(address)) => address,
+            None => DEFAULT,
+        };
         let token = self.http_token.as_deref().map(Token::read).transpose()?;
+        let is_taken = |error: &anyhow::Error| {
+            error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+        };
         match http::start(address, Access::new(address, token)?, routes) {
             Ok(listening) => say(format_args!("listening on http://{listening}")),
             // Of several services, the first has the page.
-            Err(error) if address == DEFAULT => {
-                say(format_args!(
-                    "no live page: {}; choose another address with http = \"ADDRESS:PORT\"",
-                    in_one_line(&error)
-                ));
+            Err(error) if self.http.is_none() && is_taken(&error) => {
+                let error = in_one_line(&error);
+                say(format_args!("no live page: {error}; choose another address with http = \"ADDRESS:PORT\""));
             }
             Err(error) => return Err(error),
         }

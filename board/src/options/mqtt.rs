@@ -47,6 +47,14 @@ impl MqttOptions {
         if password.is_some() && self.mqtt_user.is_none() {
             return Err(Misuse("the password of MQTT has no user: give --mqtt-user NAME".into()).into());
         }
+        let is_too_long = |bytes: &[u8]| bytes.len() > usize::from(u16::MAX);
+        let user = self.mqtt_user.as_deref().unwrap_or_default();
+        if user.contains('\0') || is_too_long(user.as_bytes()) {
+            return Err(Misuse("--mqtt-user: a name has no NUL character and at most 65,535 bytes".into()).into());
+        }
+        if password.as_ref().is_some_and(|password| is_too_long(password.reveal())) {
+            return Err(Misuse("--mqtt-password: a password has at most 65,535 bytes".into()).into());
+        }
         if password.is_some() && broker.is_exposed() {
             log::warn!("the password for {broker} can be read on the way; use mqtts://");
         }

@@ -30,7 +30,7 @@ struct Record<'a, E> {
 }
 
 impl Records {
-    /// The source was opened.
+    /// Notes whether the source is live.
     pub fn opened(&mut self, source: &str, info: &SourceInfo) {
         match info.live {
             true => self.live.insert(source.to_owned()),
@@ -38,7 +38,7 @@ impl Records {
         };
     }
 
-    /// The source was removed.
+    /// Forgets the source.
     pub fn removed(&mut self, source: &str) {
         self.live.remove(source);
     }

@@ -25,8 +25,8 @@ pub struct Engine {
 
 impl Engine {
     /// Prepares the networks of `bundle` for each of `rates`, and `threads` threads that run them
-    /// besides those of the sources. Without any, the threads of the sources run them. Live sources
-    /// need one.
+    /// besides those of the sources. Without any, the threads of the sources run them, and a live
+    /// source that is too slow loses frames instead of clips.
     ///
     /// # Errors
     /// When the bundle cannot be used, or no thread can be started.

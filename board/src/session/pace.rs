@@ -58,7 +58,8 @@ impl Pace {
         let (busy, threads) = self.pool.as_ref().map_or((Duration::ZERO, 1), |pool| (pool.busy(), pool.threads()));
         let networks = (busy - pool_busy).as_secs_f64() / threads as f64;
         let load = Load {
-            busy: (1.0 - waited / since).max(networks / since),
+            // A clip counts as a whole when it ends, which may be in a short interval.
+            busy: (1.0 - waited / since).max(networks / since).min(1.0),
             dropped: progress.dropped - counters.dropped + pipeline.dropped_clips() - dropped_clips,
             degrees_left: thermal::degrees_left(self.ignored_zones),
         };

@@ -68,7 +68,7 @@ pub fn serve<S: Clone + PartialEq + Send + Sync>(
             } else if let Some(sources) = reload() {
                 let before = std::mem::replace(&mut service.wanted, sources);
                 service.ended.clear();
-                let gone = before.iter().filter(|source| !service.is_known(&source.name));
+                let gone = before.iter().filter(|source| !service.is_known(source));
                 gone.for_each(|source| observers.removed(&source.name));
                 if let Err(error) = service.update(scope, &send) {
                     outcome = Err(error);
@@ -86,7 +86,7 @@ pub fn serve<S: Clone + PartialEq + Send + Sync>(
             outcome = pass_on(&mut observers, source, report).map(|read| so_far.and(read));
             if is_closed && outcome.is_ok() {
                 let source = service.closed(number);
-                if let Some(source) = source.filter(|source| !service.is_known(&source.name)) {
+                if let Some(source) = source.filter(|source| !service.is_known(source)) {
                     observers.removed(&source.name);
                 }
                 if !stop.is_asked()
@@ -162,9 +162,12 @@ where
         Ok(())
     }
 
-    /// Returns whether a source called `name` is wanted or runs.
-    fn is_known(&self, name: &str) -> bool {
-        self.wanted.iter().chain(self.running.values().map(|running| &running.source)).any(|source| source.name == name)
+    /// Returns whether `source` is wanted or runs, perhaps with other settings. One of its name with
+    /// another input is another source.
+    fn is_known(&self, source: &Served<S>) -> bool {
+        let running = self.running.values().map(|running| &running.source);
+        let is_same = |other: &Served<S>| (&other.name, &other.input) == (&source.name, &source.input);
+        self.wanted.iter().chain(running).any(is_same)
     }
 
     /// Removes a session that has ended, and returns its source.

@@ -1,6 +1,6 @@
 //! The observer that writes deliveries, and the thread that posts them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -15,17 +15,15 @@ use serde::Serialize;
 
 use super::delivery::{Address, Delivery, Sender};
 use super::retries::{Outcome, Retries};
+use crate::bounded_queue::BoundedQueue;
 use crate::event::SessionEvent;
 use crate::observers::{Leader, Observer, Source};
 use crate::output::Records;
 use crate::secret::Secret;
 
-/// Maximum number of deliveries that wait.
-const MAX_QUEUE: usize = 1000;
-
 /// Maximum time that the end of the program waits for the receiver. The program itself has 1.7
 /// seconds, with all outputs.
-const FLUSH: Duration = Duration::from_millis(800);
+const FLUSH: Duration = Duration::from_millis(500);
 
 /// Writes deliveries, which wait for the thread.
 pub struct Webhook {
@@ -65,8 +63,7 @@ struct Queue {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Delivery>,
-    dropped: u64,
+    waiting: BoundedQueue<Delivery>,
     /// Whether no delivery follows.
     is_closed: bool,
     /// Whether the thread posts or waits for deliveries, and does not pause after a failure.
@@ -156,19 +153,16 @@ impl Queue {
     /// Adds a delivery. Drops the oldest one if too many wait.
     fn push(&self, delivery: Delivery) {
         let mut state = self.lock();
-        if state.waiting.len() == MAX_QUEUE {
-            state.waiting.pop_front();
-            state.dropped += 1;
-            // One line for each power of ten.
-            if state.dropped.ilog10() > (state.dropped - 1).max(1).ilog10() || state.dropped == 1 {
-                log::warn!(
-                    "webhook: {} deliveries were dropped so far, because the receiver is too slow",
-                    state.dropped
-                );
-            }
-        }
-        state.waiting.push_back(delivery);
+        let before = state.waiting.dropped();
+        let bytes = delivery.body.len();
+        state.waiting.push(delivery, bytes);
+        let dropped = state.waiting.dropped();
         self.changed.notify_all();
+        drop(state);
+        // One line for each power of ten.
+        if dropped.checked_ilog10() > before.checked_ilog10() {
+            log::warn!("webhook: {dropped} deliveries were dropped so far, because the receiver is too slow");
+        }
     }
 
     /// Waits for a delivery; `None` after the last one.
@@ -176,32 +170,38 @@ impl Queue {
         let state = self.lock();
         let wait = |state: &mut State| state.waiting.is_empty() && !state.is_closed;
         let mut state = self.changed.wait_while(state, wait).unwrap_or_else(PoisonError::into_inner);
-        state.waiting.pop_front()
+        state.waiting.pop()
     }
 
     /// Posts deliveries until the last one.
     fn post_all(&self, sender: &Sender) {
-        // What the user knows, so that a receiver that keeps failing is told of once.
-        let mut told = None;
+        // The failure that was reported, so that a receiver that keeps failing is reported once.
+        let mut reported = None;
         while let Some(delivery) = self.next() {
-            let failure = match self.post(sender, &delivery, &mut told) {
+            let outcome = self.post(sender, &delivery, &mut reported);
+            // At the end, a receiver that fails gets nothing more.
+            let is_over = matches!(outcome, Outcome::Failed(..)) && self.lock().is_closed;
+            let failure = match outcome {
                 Outcome::Delivered => None,
                 Outcome::Refused(reason) => Some(format!("{reason}; the delivery is not tried again")),
                 Outcome::Failed(reason, _) => Some(format!("{reason}; the delivery is given up")),
             };
             match &failure {
-                Some(failure) if told.as_ref() != Some(failure) => {
+                Some(failure) if reported.as_ref() != Some(failure) => {
                     say(format_args!("webhook: no delivery to {}: {failure}", sender.address()));
                 }
-                None if told.is_some() => say(format_args!("webhook: delivering to {} again", sender.address())),
+                None if reported.is_some() => say(format_args!("webhook: delivering to {} again", sender.address())),
                 _ => {}
             }
-            told = failure;
+            reported = failure;
+            if is_over {
+                return;
+            }
         }
     }
 
-    /// Posts `delivery`, as often as it makes sense.
-    fn post(&self, sender: &Sender, delivery: &Delivery, told: &mut Option<String>) -> Outcome {
+    /// Posts `delivery` until it succeeds, is refused, or five minutes have passed.
+    fn post(&self, sender: &Sender, delivery: &Delivery, reported: &mut Option<String>) -> Outcome {
         let (begun, mut retries) = (Instant::now(), Retries::default());
         loop {
             self.lock().attempt = Some(Instant::now());
@@ -209,9 +209,9 @@ impl Queue {
             self.lock().attempt = None;
             let Outcome::Failed(reason, after) = &outcome else { return outcome };
             let Some(pause) = retries.next(begun.elapsed(), *after) else { return outcome };
-            if told.is_none() {
+            if reported.is_none() {
                 say(format_args!("webhook: no delivery to {}: {reason}; trying again", sender.address()));
-                *told = Some(reason.clone());
+                *reported = Some(reason.clone());
             }
             if !self.pause(pause) {
                 return outcome;

@@ -53,7 +53,7 @@ pub(super) fn outcome(status: u16, retry_after: Option<&str>) -> Outcome {
         429 | 500.. => {
             Outcome::Failed(reason, retry_after.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs))
         }
-        300..=399 => Outcome::Refused(format!("{reason}, which leads elsewhere; give the final address")),
+        300..=399 => Outcome::Refused(format!("{reason}, a redirect; give the final address")),
         _ => Outcome::Refused(reason),
     }
 }
