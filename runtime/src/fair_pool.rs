@@ -364,8 +364,8 @@ impl<W: Worker> FairQueue<W> {
         }
     }
 
-    /// Has the pool drop waiting jobs of this client, if it may, the oldest first, until those of all
-    /// such clients are expected to take at most the time `limit`. The newest `kept` jobs stay.
+    /// Drops waiting jobs of this client, if the pool may, the oldest first, until those of all such
+    /// clients are expected to take at most the time `limit`. The newest `kept` jobs stay.
     pub fn shorten(&mut self, limit: Duration, kept: usize) {
         let mut state = self.pool.0.shared.lock();
         let Some(each) = state.each else { return };
@@ -579,8 +579,8 @@ mod tests {
         let (permit, permission) = channel();
         calm.submit(Job::Wait(100, permission));
         assert_eq!(starts.recv_timeout(Duration::from_secs(60)), Ok(100));
-        // Jobs of a client that can wait are not dropped, and take nobody's place. Nor does a client
-        // without jobs.
+        // Jobs of a client that can wait are not dropped, and take nobody's place. Nor does a
+        // client without jobs.
         patient.submit(Job::Number(200));
         let mut idle = pool.client(None);
         calm.submit(Job::Number(101));

@@ -94,7 +94,10 @@ mod tests {
         history.add(at(1_700_500), &[0.25]);
         history.add(at(1_701_500), &[0.25]);
         let kept = times(&history);
-        assert_eq!((kept.len(), kept[0], kept[299..].to_vec()), (301, 1_402_000, vec![1_700_500, 1_701_500]));
+        assert_eq!(
+            (kept.len(), kept[0], kept[299..].to_vec()),
+            (302, 1_400_000, vec![1_699_000, 1_700_000, 1_701_500])
+        );
         history.add(at(5000), &[0.5]);
         assert_eq!(times(&history), [5000]);
         for index in 0..30 {

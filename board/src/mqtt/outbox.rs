@@ -241,7 +241,7 @@ mod tests {
             // Some topics change before each message.
             let (mut outbox, mut sent) = (Outbox::default(), BTreeSet::new());
             (0..topics).for_each(|topic| outbox.retain(&format!("{topic:02}"), b"0".to_vec()));
-            for turn in 1..=2 * topics {
+            for turn in 1..=2 * (topics + changes) {
                 (0..changes).for_each(|topic| outbox.retain(&format!("{topic:02}"), turn.to_string().into_bytes()));
                 outbox.push("event".into(), Vec::new());
                 sent.extend(outbox.next().map(|message| message.topic));

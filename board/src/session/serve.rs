@@ -162,8 +162,8 @@ where
         Ok(())
     }
 
-    /// Returns whether `source` is wanted or runs, perhaps with other settings. One of its name with
-    /// another input is another source.
+    /// Returns whether `source` is wanted or runs, perhaps with other settings. One of its name
+    /// with another input is another source.
     fn is_known(&self, source: &Served<S>) -> bool {
         let running = self.running.values().map(|running| &running.source);
         let is_same = |other: &Served<S>| (&other.name, &other.input) == (&source.name, &source.input);
