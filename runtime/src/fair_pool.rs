@@ -364,8 +364,8 @@ impl<W: Worker> FairQueue<W> {
         }
     }
 
-    /// Drops waiting jobs of this client, if the pool may, the oldest first, until those of all such
-    /// clients are expected to take at most the time `limit`. The newest `kept` jobs stay.
+    /// Drops waiting jobs of this client, if the pool may, the oldest first, until those of all
+    /// such clients are expected to take at most the time `limit`. The newest `kept` jobs stay.
     pub fn shorten(&mut self, limit: Duration, kept: usize) {
         let mut state = self.pool.0.shared.lock();
         let Some(each) = state.each else { return };
