@@ -55,8 +55,17 @@ fn the_service_finds_its_configuration_with_every_systemd() {
 
 #[test]
 fn the_instances_have_the_limits_of_the_service() {
-    // What differs: the program's command, and where its configuration comes from.
-    let own = ["Description=", "Documentation=", "LoadCredential=", "RuntimeDirectory=", "ExecStart", "ExecReload="];
+    // What differs: the program's command, where its configuration comes from, and the folder of
+    // its output files.
+    let own = [
+        "Description=",
+        "Documentation=",
+        "LoadCredential=",
+        "RuntimeDirectory=",
+        "StateDirectory",
+        "ExecStart",
+        "ExecReload=",
+    ];
     let lines = |name: &str| -> Vec<String> {
         let unit = packaging(name);
         let lines = unit.lines().skip_while(|line| *line != "[Unit]").filter(|line| !line.starts_with('#'));

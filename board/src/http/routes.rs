@@ -164,7 +164,8 @@ impl Routes {
                 let body = "no keyframes are kept: set `snapshots = true` in [serve]\n";
                 Answer::text(StatusCode::NOT_FOUND, body)
             }
-            None => Answer::text(StatusCode::NOT_FOUND, "no keyframe yet, or no such source\n"),
+            // No error: a browser may ask for a picture that is gone, of a source that was removed.
+            None => Answer::new(StatusCode::NO_CONTENT, "image/jpeg", ""),
         }
     }
 }
