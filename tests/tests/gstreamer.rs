@@ -2,7 +2,6 @@
 #![cfg(feature = "gstreamer")]
 #![allow(clippy::unwrap_used)]
 
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,6 @@ use divita_runtime::frame::{Orientation, SampleAspect, Timestamp};
 use divita_runtime::network::{Executor, Networks};
 use divita_runtime::pipeline::{Pipeline, PipelineOptions};
 use divita_runtime::sampler::WorkingRate;
-use divita_runtime::segmenter::Segmentation;
 use divita_tests::{demo_bundle, ffmpeg, media, root, sample, shared_video};
 use divita_video::{self as source, Fault, FrameSource, SourceError, VideoError};
 
