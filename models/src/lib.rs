@@ -22,7 +22,7 @@
 //! # Folders
 //!
 //! A module uses modules of its own folder and of the folders above it in this table, and no
-//! others. The modules [`parallel`] and [`plot`] and the [`Error`] stand above all folders.
+//! others. The module [`parallel`] and the [`Error`] stand above all folders.
 //!
 //! | folder | content | uses |
 //! |---|---|---|
@@ -48,7 +48,6 @@ mod error;
 pub mod extraction;
 pub mod networks;
 pub mod parallel;
-pub mod plot;
 pub mod representations;
 pub mod shots;
 pub mod synth;

@@ -12,7 +12,18 @@ use std::path::Path;
 use divita_tests::root;
 
 /// The crates whose modules are checked, by their folders.
-const CRATES: [&str; 6] = ["runtime", "runtime/executor", "board/video", "board/console", "board", "models"];
+const CRATES: [&str; 10] = [
+    "runtime",
+    "runtime/executor",
+    "board/video",
+    "board/console",
+    "board/history",
+    "board/report",
+    "board/shotlist",
+    "board",
+    "models",
+    "plot",
+];
 
 /// A path as the names between `::`.
 type Names = Vec<String>;

@@ -1,11 +1,10 @@
 //! Draws muAP against parameters and multiply-accumulates: the paper's Figure 10, with the paper's
 //! points and ours.
 
+use divita_plot::{Anchor, Area, COLOURS, Page, Scale, text_width};
+
 use super::published_results::{Figure, Row, Setting};
-use crate::{
-    networks::{Backbone, zoo::NETWORKS},
-    plot::{Anchor, Area, COLOURS, Page, Scale, text_width},
-};
+use crate::networks::{Backbone, zoo::NETWORKS};
 
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 400.0;

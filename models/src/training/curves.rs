@@ -1,8 +1,9 @@
 //! The plot of a training run as SVG: losses at the top; muAP, and top-1 accuracy for single-label
 //! tasks, at the bottom.
 
+use divita_plot::{Anchor, Area, COLOURS, Page, Scale, round_step};
+
 use super::epoch::Epoch;
-use crate::plot::{Anchor, Area, COLOURS, Page, Scale, round_step};
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 260.0;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bundle;
+mod clip_logits;
 mod cost;
 mod executor;
 mod inflation;

@@ -104,7 +104,7 @@ impl ClipStatistics {
     pub fn new(clips: &[usize]) -> Option<ClipStatistics> {
         let values: Vec<f64> = clips.iter().map(|&clips| clips as f64).collect();
         let per_video = Summary::new(&values)?;
-        let bin = crate::plot::round_step(per_video.most / CLIP_BINS as f64).max(1.0);
+        let bin = divita_plot::round_step(per_video.most / CLIP_BINS as f64).max(1.0);
         let histogram = Histogram::new(&values, bin, CLIP_BINS + 1);
         Some(ClipStatistics { clips: clips.iter().sum(), per_video, histogram })
     }

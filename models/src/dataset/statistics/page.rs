@@ -1,10 +1,11 @@
 //! Draws the statistics of a data set as one SVG page.
 
+use divita_plot::{Anchor, Area, COLOURS, Page, Scale, text_width};
+
 use super::{
     DatasetStatistics, SplitStatistics,
     footage::{ClipStatistics, Histogram, ShotStatistics},
 };
-use crate::plot::{Anchor, Area, COLOURS, Page, Scale, text_width};
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 64.0;

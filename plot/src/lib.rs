@@ -3,6 +3,10 @@
 
 use std::fmt::{Display, Write};
 
+pub use line_style::{LINE_STYLES, LineStyle};
+
+mod line_style;
+
 /// Colours that people with any kind of colour vision can tell apart, without black and yellow
 /// (Okabe and Ito, 2008): blue, vermilion, bluish green, orange, reddish purple, sky blue.
 pub const COLOURS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9"];
