@@ -1,4 +1,5 @@
-//! Events of the pipeline, in the form that other programs read (`runtime/schema/events.json`).
+//! Events of the pipeline, in the form that other programs read (`runtime/schema/events.json`,
+//! and `runtime/schema/events-1.json` for version 1).
 
 use std::sync::Arc;
 
@@ -8,12 +9,13 @@ use serde::{Serialize, Serializer};
 use crate::area::Area;
 use crate::bundle::Task;
 use crate::clips::Clip;
+use crate::preprocess::Picture;
 use crate::sampler::WorkingRate;
 use crate::segmenter::Segmentation;
 use crate::shots::{Shot, ShotKind};
 
 /// Version of the event schema. A name keeps its meaning within a version.
-pub const EVENT_SCHEMA: u32 = 1;
+pub const EVENT_SCHEMA: u32 = 2;
 
 /// One event. Seconds are presentation times of the source.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -38,6 +40,10 @@ pub enum Event {
         /// borders.
         #[serde(skip_serializing_if = "Option::is_none")]
         active: Option<Area>,
+        /// Probabilities that the mean of its clips' logits gives. `None` if it has no clip, if it
+        /// was only detected, or if a head does not end in a mean over the clips.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        probabilities: Option<Probabilities>,
     },
     /// The networks processed a clip.
     Clip {
@@ -53,6 +59,15 @@ pub enum Event {
         keyframe_s: f64,
         /// Number of black frames at its end.
         padded: usize,
+        /// Probabilities of the clip in its snippet so far. They are final in
+        /// [`Event::Snippet`]. `None` if a head does not end in a mean over the clips.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        probabilities: Option<Probabilities>,
+        /// The keyframe as the networks see it: upright, scaled and cropped. JSON does not have it.
+        /// `None` unless it was requested
+        /// ([`PipelineOptions::keyframes`](crate::PipelineOptions::keyframes)).
+        #[serde(skip)]
+        keyframe: Option<Arc<Picture>>,
     },
     /// The processor was too slow: a clip of a stream that cannot wait was dropped, and no network
     /// processed it.
@@ -73,10 +88,25 @@ pub enum Event {
         /// Genre probabilities.
         probabilities: Probabilities,
     },
+    /// A snippet is complete, or the stream ended in it.
+    Snippet {
+        /// Index among the snippets, from 0.
+        index: usize,
+        /// Its clips in order, with their final probabilities.
+        clips: Vec<ClipGenres>,
+        /// Number of missing clips at its end. Zero vectors stand for them.
+        padded: usize,
+        /// Genre probabilities. Without padding, their logits are the mean of the clips' logits.
+        probabilities: Probabilities,
+    },
     /// The end of the stream: the mean over the snippets.
     Result {
         /// Genre probabilities.
         probabilities: Probabilities,
+        /// The shots that contribute most to the leading genres: the most probable one, and others
+        /// above 0.5, at most three. Empty if a head does not end in a mean over the clips.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        contributions: Vec<GenreContributions>,
         /// Number of decoded frames.
         frames: u64,
         /// Number of shots.
@@ -130,6 +160,60 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
+/// The genres of a clip in its snippet.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClipGenres {
+    /// Index among the clips, from 0.
+    pub index: usize,
+    /// Index of its shot.
+    pub shot: usize,
+    /// Probabilities of the clip. `None` if a head does not end in a mean over the clips.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probabilities: Option<Probabilities>,
+}
+
+/// The shots that contribute most to the logit of a genre.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GenreContributions {
+    /// The label.
+    pub genre: String,
+    /// At most three shots that speak for it, the strongest first.
+    #[serde(rename = "for")]
+    pub supporting: Vec<ShotContribution>,
+    /// At most three shots that speak against it, the strongest first.
+    #[serde(rename = "against")]
+    pub opposing: Vec<ShotContribution>,
+}
+
+/// The share of a shot in the mean of the snippets' logits.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ShotContribution {
+    /// Index of the shot.
+    pub shot: usize,
+    /// Time of its first frame.
+    pub start_s: f64,
+    /// Time of the first frame after it.
+    pub end_s: f64,
+    /// The sum of the logits of its clips, divided by the number of clips in all snippets, padding
+    /// included.
+    pub logit: f64,
+}
+
+impl Event {
+    /// Returns the event as version 1 of the schema has it. `None` if version 1 has no such event.
+    #[must_use]
+    pub fn in_schema_1(mut self) -> Option<Event> {
+        match &mut self {
+            Event::Snippet { .. } => return None,
+            Event::Shot { probabilities, .. } | Event::Clip { probabilities, .. } => *probabilities = None,
+            Event::Result { contributions, .. } => contributions.clear(),
+            Event::Dropped { .. } | Event::Genres { .. } | Event::Lost { .. } => {}
+        }
+        Some(self)
+    }
+}
+
+/// The event of a shot without probabilities.
 impl From<&Shot> for Event {
     fn from(shot: &Shot) -> Self {
         Event::Shot {
@@ -140,10 +224,12 @@ impl From<&Shot> for Event {
             first_frame: shot.first_frame,
             frames: shot.frames,
             active: shot.active,
+            probabilities: None,
         }
     }
 }
 
+/// The event of a clip without probabilities.
 impl From<&Clip> for Event {
     fn from(clip: &Clip) -> Self {
         Event::Clip {
@@ -153,6 +239,8 @@ impl From<&Clip> for Event {
             end_s: clip.end.as_secs_f64(),
             keyframe_s: clip.keyframe().time.as_secs_f64(),
             padded: clip.padded(),
+            probabilities: None,
+            keyframe: None,
         }
     }
 }
@@ -171,6 +259,23 @@ impl Probabilities {
         Probabilities { labels, values }
     }
 
+    /// Returns the probabilities that the mean of the logits of `all` gives. `None` if `all` is
+    /// empty. `task` is that of the bundle.
+    #[must_use]
+    pub fn mean<'a>(all: impl IntoIterator<Item = &'a Probabilities>, task: Task) -> Option<Probabilities> {
+        let mut all = all.into_iter().peekable();
+        let labels = all.peek()?.labels.clone();
+        let mut sums = vec![0.0; labels.len()];
+        let mut count = 0.0;
+        for values in all {
+            count += 1.0;
+            sums.iter_mut().zip(&values.values).for_each(|(sum, &value)| *sum += logit(value, task));
+        }
+        let mut values: Vec<f32> = sums.iter().map(|sum| (sum / count) as f32).collect();
+        task.apply(&mut values);
+        Some(Probabilities { labels, values })
+    }
+
     /// Returns labels and their probabilities, in the bundle's order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, f32)> {
         self.labels.iter().map(String::as_str).zip(self.values.iter().copied())
@@ -182,6 +287,17 @@ impl Probabilities {
         let mut all: Vec<_> = self.iter().collect();
         all.sort_by(|a, b| b.1.total_cmp(&a.1));
         all
+    }
+}
+
+/// Returns the logit that gives `probability`, up to a number that is the same for all labels.
+fn logit(probability: f32, task: Task) -> f64 {
+    // A probability of 0 or 1 is one that single precision cannot tell from it.
+    let least = f64::from(f32::EPSILON) / 2.0;
+    let probability = f64::from(probability).clamp(least, 1.0 - least);
+    match task {
+        Task::MultiLabel => (probability / (1.0 - probability)).ln(),
+        Task::SingleLabel => probability.ln(),
     }
 }
 

@@ -224,7 +224,7 @@ fn run(bundle: &Bundle, rate: WorkingRate, input: &Input, executor: Executor) ->
         },
     };
     let mut snippets = Snippets::new(networks.heads()?, manifest, None);
-    let probabilities = snippets.push(&features)?.to_vec();
+    let probabilities = snippets.push(&features, 0)?.to_vec();
     Ok(Output { image: features.image, video: features.video, probabilities })
 }
 

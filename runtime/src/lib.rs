@@ -76,18 +76,22 @@
 
 #![forbid(unsafe_code)]
 
+mod activation;
 pub mod active_area;
 mod area;
 pub mod backbone_pool;
 mod borders;
 pub mod bundle;
+mod clip_logits;
 pub mod clips;
 mod colour;
 mod components;
+mod contributions;
 pub mod event;
 pub mod executor;
 mod fair_pool;
 pub mod frame;
+mod genre_events;
 pub mod golden;
 mod graph_check;
 pub mod heads;
@@ -110,7 +114,7 @@ pub use event::{Event, Probabilities};
 pub use executor::Executor;
 pub use frame::{Frame, Pixels, Plane, Timestamp};
 pub use network::{NetworkError, Networks};
-pub use pipeline::{Pipeline, PipelineBuilder, PipelineError, PipelineOptions};
+pub use pipeline::{Keyframes, Pipeline, PipelineBuilder, PipelineError, PipelineOptions};
 pub use sampler::WorkingRate;
 pub use segmenter::Segmentation;
 pub use shots::{EvidenceDetector, ShotDetector, ShotSettings};

@@ -12,6 +12,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid;
 
 use crate::bundle::{Bundle, Stream, StreamInput};
+use crate::clip_logits::take_mean_out;
 use crate::clips::Clip;
 use crate::graph_check;
 use crate::input::{fill_clip, fill_picture};
@@ -78,22 +79,25 @@ struct NetworkFile {
 impl NetworkFile {
     /// Reads `file` of a bundle.
     fn from_bundle(bundle: &Bundle, file: &str, executor: Executor) -> Result<Self, NetworkError> {
-        let missing = || NetworkError::Load { file: file.to_owned(), reason: "the bundle does not contain it".into() };
-        NetworkFile::read(file, bundle.file(file).ok_or_else(missing)?, executor)
+        NetworkFile::read(file, contents(bundle, file)?, executor)
     }
 
     /// Reads the ONNX file `data` with the name `file`.
     fn read(file: &str, data: &[u8], executor: Executor) -> Result<Self, NetworkError> {
-        let refused = |reason| NetworkError::Load { file: file.to_owned(), reason: brief(reason) };
-        let proto = panics::catch(|| graph_check::decode(data)).and_then(|proto| proto).map_err(refused)?;
+        NetworkFile::new(file, decode(file, data)?, data.len(), executor)
+    }
+
+    /// Recognises the network of `proto`, whose file has the name `file` and a size of `bytes`.
+    fn new(file: &str, proto: ModelProto, bytes: usize, executor: Executor) -> Result<Self, NetworkError> {
         let fused = match executor {
             Executor::Fused(instructions) => {
-                let found = panics::catch(|| FusedModel::recognise(&proto, instructions)).map_err(refused)?;
+                let found = panics::catch(|| FusedModel::recognise(&proto, instructions));
+                let found = found.map_err(|reason| load_fault(file, reason))?;
                 found.inspect_err(|reason| info!("{file} runs in stock tract: {reason}")).ok()
             }
             Executor::Tract => None,
         };
-        Ok(NetworkFile { file: file.to_owned(), proto, bytes: data.len(), fused })
+        Ok(NetworkFile { file: file.to_owned(), proto, bytes, fused })
     }
 
     /// Checks that the network stays within the limits of memory and time for inputs of shape
@@ -101,14 +105,13 @@ impl NetworkFile {
     fn check_needs(&self, input: &[usize]) -> Result<(), NetworkError> {
         let graph = self.proto.graph.as_ref();
         let checked = graph.map_or(Ok(()), |graph| graph_check::check_needs(graph, input, self.bytes));
-        checked.map_err(|reason| NetworkError::Load { file: self.file.clone(), reason: brief(reason) })
+        checked.map_err(|reason| load_fault(&self.file, reason))
     }
 
     /// Prepares the network for inputs of shape `input`. Its outputs must have shape `output`. A
     /// panic becomes an error.
     fn prepare(&self, input: Vec<usize>, output: &[usize]) -> Result<Network, NetworkError> {
-        let panicked = |reason| NetworkError::Load { file: self.file.clone(), reason: brief(reason) };
-        panics::catch(|| self.prepare_unguarded(input, output)).map_err(panicked)?
+        panics::catch(|| self.prepare_unguarded(input, output)).map_err(|reason| load_fault(&self.file, reason))?
     }
 
     fn prepare_unguarded(&self, input: Vec<usize>, output: &[usize]) -> Result<Network, NetworkError> {
@@ -155,9 +158,25 @@ impl NetworkFile {
     }
 }
 
+/// Returns the contents of `file` of a bundle.
+fn contents<'a>(bundle: &'a Bundle, file: &str) -> Result<&'a [u8], NetworkError> {
+    bundle.file(file).ok_or_else(|| load_fault(file, "the bundle does not contain it".into()))
+}
+
+/// Decodes the ONNX file `data` with the name `file`.
+fn decode(file: &str, data: &[u8]) -> Result<ModelProto, NetworkError> {
+    let decoded = panics::catch(|| graph_check::decode(data)).and_then(|proto| proto);
+    decoded.map_err(|reason| load_fault(file, reason))
+}
+
+/// Returns the error that `file` cannot be loaded.
+fn load_fault(file: &str, reason: String) -> NetworkError {
+    NetworkError::Load { file: file.to_owned(), reason: brief(reason) }
+}
+
 /// Returns tract's error as the reason why a file cannot be loaded.
 fn load_error(file: &str, error: &TractError) -> NetworkError {
-    NetworkError::Load { file: file.to_owned(), reason: brief(format!("{error:#}")) }
+    load_fault(file, format!("{error:#}"))
 }
 
 /// Shortens a reason to one line of some hundred characters. Node names in a file have any length.
@@ -283,9 +302,40 @@ impl SingleNetwork {
 struct StreamNetworks {
     /// One backbone for each clip length in frames. The image stream has one, without a length.
     backbones: Vec<(Option<usize>, Network)>,
-    head: Network,
+    head: HeadNetwork,
     input: StreamInput,
     features: usize,
+}
+
+/// A head that is ready to run.
+#[derive(Clone)]
+struct HeadNetwork {
+    network: Network,
+    /// Whether its output is the logits of each clip, (snippet_clips, labels), instead of those of
+    /// the snippet, (1, labels).
+    is_per_clip: bool,
+}
+
+impl HeadNetwork {
+    /// Prepares the head in `file` for snippets of `clips` vectors of `features` numbers.
+    fn prepare(
+        bundle: &Bundle,
+        file: &str,
+        [clips, features, labels]: [usize; 3],
+        executor: Executor,
+    ) -> Result<Self, NetworkError> {
+        let (data, input) = (contents(bundle, file)?, vec![1, clips, features]);
+        let proto = decode(file, data)?;
+        let mut per_clip = proto.clone();
+        if per_clip.graph.as_mut().is_some_and(take_mean_out)
+            && let Ok(head) = NetworkFile::new(file, per_clip, data.len(), executor)
+            && let Ok(network) = head.prepare(input.clone(), &[clips, labels])
+        {
+            return Ok(HeadNetwork { network, is_per_clip: true });
+        }
+        let head = NetworkFile::new(file, proto, data.len(), executor)?;
+        Ok(HeadNetwork { network: head.prepare(input, &[1, labels])?, is_per_clip: false })
+    }
 }
 
 impl StreamNetworks {
@@ -297,13 +347,12 @@ impl StreamNetworks {
         executor: Executor,
     ) -> Result<Self, NetworkError> {
         let (features, manifest) = (stream.features, bundle.manifest());
-        let snippet = vec![1, manifest.snippet_clips, features];
+        let sizes = [manifest.snippet_clips, features, manifest.labels.len()];
         let backbone = NetworkFile::from_bundle(bundle, &stream.backbone, executor)?;
         let of_length = |frames| Ok((frames, backbone.prepare(shape(&stream.input, frames), &[1, features])?));
-        let head = NetworkFile::from_bundle(bundle, &stream.head, executor)?;
         Ok(StreamNetworks {
             backbones: lengths.into_iter().map(of_length).collect::<Result<_, _>>()?,
-            head: head.prepare(snippet, &[1, manifest.labels.len()])?,
+            head: HeadNetwork::prepare(bundle, &stream.head, sizes, executor)?,
             input: stream.input,
             features,
         })
@@ -382,7 +431,10 @@ impl Networks {
         let named = [(StreamName::Image, &self.image), (StreamName::Video, &self.video)];
         let present = named.into_iter().filter_map(|(name, stream)| Some((name, stream.as_ref()?)));
         present
-            .map(|(name, stream)| Ok(Head { name, features: stream.features, runner: stream.head.spawn()? }))
+            .map(|(name, StreamNetworks { head, features, .. })| {
+                let (runner, is_per_clip) = (head.network.spawn()?, head.is_per_clip);
+                Ok(Head { name, features: *features, runner, is_per_clip })
+            })
             .collect()
     }
 }
@@ -525,6 +577,7 @@ pub struct Head {
     name: StreamName,
     features: usize,
     runner: Runner,
+    is_per_clip: bool,
 }
 
 impl Head {
@@ -538,12 +591,20 @@ impl Head {
         self.features
     }
 
-    /// Adds the logits (labels) of `snippet`, (snippet_clips, b) row-major, to `logits`.
+    /// Returns whether the head gives the logits of each clip. A head does if it ends in a mean
+    /// over the clips and an affine classifier.
+    pub fn is_per_clip(&self) -> bool {
+        self.is_per_clip
+    }
+
+    /// Passes the logits of `snippet`, (snippet_clips, b) row-major, to `out`: one row of labels
+    /// for each clip, whose mean is the logits of the snippet, or the one row of the snippet
+    /// ([`Head::is_per_clip`]).
     ///
     /// # Errors
     /// Returns an error if the network fails.
-    pub fn add_logits(&mut self, snippet: &[f32], logits: &mut [f32]) -> Result<(), NetworkError> {
+    pub fn logits(&mut self, snippet: &[f32], out: impl FnOnce(&[f32])) -> Result<(), NetworkError> {
         self.runner.fill(|data| data.copy_from_slice(snippet))?;
-        self.runner.run(|out| logits.iter_mut().zip(out).for_each(|(sum, value)| *sum += value))
+        self.runner.run(out)
     }
 }

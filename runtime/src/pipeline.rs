@@ -11,16 +11,15 @@ use thiserror::Error;
 use crate::backbone_pool::{BackbonePool, BackboneWorker, ClipQueue, PoolError};
 use crate::bundle::{Bundle, Task};
 use crate::clips::Clip;
-use crate::event::{Event, Probabilities};
+use crate::event::Event;
 use crate::executor::Executor;
 use crate::fair_pool::Outcome;
 use crate::frame::{Frame, Timestamp};
-use crate::heads::Snippets;
+use crate::genre_events::GenreEvents;
 use crate::network::{Backbones, Features, NetworkError, Networks};
-use crate::preprocess::Picture;
 use crate::sampler::WorkingRate;
 use crate::segmenter::{Segment, Segmentation, Segmenter, SegmenterOptions};
-use crate::shots::{BoxedDetector, DETECTORS, DetectorError, DetectorSetup};
+use crate::shots::{BoxedDetector, DETECTORS, DetectorError, DetectorSetup, Shot};
 
 /// Options of a pipeline.
 #[derive(Clone, Copy, Debug)]
@@ -39,8 +38,20 @@ pub struct PipelineOptions {
     /// Whether a pool that is behind drops clips, for live streams, which do not wait. By default
     /// frames wait for the networks. Without a pool this has no effect.
     pub drop_when_behind: bool,
-    /// Whether [`Pipeline::take_keyframe`] returns keyframes.
-    pub keyframes: bool,
+    /// The clips whose events have a keyframe.
+    pub keyframes: Keyframes,
+}
+
+/// The clips whose events have a keyframe ([`Event::Clip`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keyframes {
+    /// None.
+    #[default]
+    None,
+    /// The first clip of each shot.
+    Shots,
+    /// All clips.
+    Clips,
 }
 
 impl Default for PipelineOptions {
@@ -52,7 +63,7 @@ impl Default for PipelineOptions {
             threads: NonZeroUsize::MIN,
             latest: None,
             drop_when_behind: false,
-            keyframes: false,
+            keyframes: Keyframes::None,
         }
     }
 }
@@ -200,12 +211,11 @@ impl<'a> PipelineBuilder<'a> {
             ),
             classifier: Classifier {
                 engine,
-                snippets: Snippets::new(networks.heads()?, manifest, options.latest),
-                labels: manifest.labels.clone().into(),
+                genres: GenreEvents::new(networks.heads()?, manifest, options.latest),
                 pending: VecDeque::new(),
                 done: Vec::new(),
-                keyframe: None,
-                keeps_keyframes: options.keyframes,
+                keyframes: options.keyframes,
+                last_keyframe_shot: None,
                 dropped: 0,
                 shots: 0,
             },
@@ -217,7 +227,7 @@ impl<'a> PipelineBuilder<'a> {
 /// Classifies one stream.
 ///
 /// The order of events does not depend on the number of threads: each clip, its provisional genres,
-/// and a shot after the last of its clips.
+/// the snippet that it completes, and a shot after the last of its clips.
 pub struct Pipeline {
     options: PipelineOptions,
     bundle: String,
@@ -297,13 +307,6 @@ impl Pipeline {
         self.segmenter.rate()
     }
 
-    /// Takes the keyframe of the latest clip that was emitted, as the networks see it: upright,
-    /// scaled and cropped. `None` if no clip was emitted since the last call, or without
-    /// [`PipelineOptions::keyframes`].
-    pub fn take_keyframe(&mut self) -> Option<Picture> {
-        self.classifier.keyframe.take()
-    }
-
     /// Returns the number of clips that were dropped.
     pub fn dropped_clips(&self) -> u64 {
         self.classifier.dropped
@@ -330,7 +333,7 @@ impl Pipeline {
         outcome?;
         if let Engine::Pool(queue) = &mut classifier.engine {
             // Without overload, nothing is dropped at the end either.
-            let kept = match (classifier.dropped, classifier.snippets.count()) {
+            let kept = match (classifier.dropped, classifier.genres.snippets()) {
                 (0, _) => 2,
                 (_, 0) => 1,
                 _ => 0,
@@ -339,13 +342,15 @@ impl Pipeline {
         }
         while classifier.wait_for_oldest(&mut emit)? {}
         let frames = segmenter.frames();
-        let values = classifier.snippets.result().ok_or(PipelineError::NoClip { frames })?;
+        classifier.genres.finish(&mut emit);
+        let (probabilities, contributions) = classifier.genres.result().ok_or(PipelineError::NoClip { frames })?;
         emit(Event::Result {
-            probabilities: Probabilities::new(classifier.labels, values),
+            probabilities,
+            contributions,
             frames,
             shots: classifier.shots,
             clips: segmenter.clips(),
-            snippets: classifier.snippets.count(),
+            snippets: classifier.genres.snippets(),
             duration_s: segmenter.end().as_secs_f64(),
             fps: segmenter.rate(),
             segmentation: options.segmentation,
@@ -372,25 +377,25 @@ enum Engine {
     Pool(Box<ClipQueue>),
 }
 
-/// An event, or the clip that it waits for.
+/// A clip in the pool, or what waits for it.
 enum Pending {
-    Event(Event),
     Clip,
+    Shot(Shot),
+    Event(Event),
 }
 
 /// Turns segments into events: runs the networks and keeps the order of events.
 struct Classifier {
     engine: Engine,
-    snippets: Snippets,
-    labels: Arc<[String]>,
+    genres: GenreEvents,
     /// Clips in the pool and the events that wait for them, oldest first. The first entry is a
     /// clip.
     pending: VecDeque<Pending>,
     /// Clips to be returned to the segmenter.
     done: Vec<Clip>,
-    /// Keyframe of the latest clip that was emitted, if keyframes are kept.
-    keyframe: Option<Picture>,
-    keeps_keyframes: bool,
+    keyframes: Keyframes,
+    /// The shot of the latest clip that was emitted with its keyframe.
+    last_keyframe_shot: Option<usize>,
     /// Clips that were dropped.
     dropped: u64,
     shots: usize,
@@ -401,7 +406,10 @@ impl Classifier {
         match segment {
             Segment::Shot(shot) => {
                 self.shots += 1;
-                self.emit_in_order(Event::from(&shot), emit);
+                match self.pending.is_empty() {
+                    true => self.genres.shot(&shot, emit),
+                    false => self.pending.push_back(Pending::Shot(shot)),
+                }
                 Ok(())
             }
             Segment::Clip(clip) => match &mut self.engine {
@@ -467,9 +475,11 @@ impl Classifier {
                 self.done.push(clip);
             }
         }
-        while let Some(Pending::Event(_)) = self.pending.front() {
-            if let Some(Pending::Event(event)) = self.pending.pop_front() {
-                emit(event);
+        while let Some(next) = self.pending.pop_front_if(|next| !matches!(next, Pending::Clip)) {
+            match next {
+                Pending::Shot(shot) => self.genres.shot(&shot, emit),
+                Pending::Event(event) => emit(event),
+                Pending::Clip => {}
             }
         }
         Ok(())
@@ -482,14 +492,17 @@ impl Classifier {
         features: &Features,
         emit: &mut impl FnMut(Event),
     ) -> Result<(), PipelineError> {
-        let values = self.snippets.push(features)?.to_vec();
-        emit(Event::from(&clip));
-        let probabilities = Probabilities::new(self.labels.clone(), values);
-        emit(Event::Genres { at_s: clip.end.as_secs_f64(), probabilities });
-        if self.keeps_keyframes {
-            let keyframe = clip.keyframe();
-            self.keyframe.clone_from(if keyframe.image.is_some() { &keyframe.image } else { &keyframe.video });
+        let has_keyframe = match self.keyframes {
+            Keyframes::None => false,
+            Keyframes::Shots => self.last_keyframe_shot != Some(clip.shot),
+            Keyframes::Clips => true,
+        };
+        let sample = clip.keyframe();
+        let keyframe = sample.image.as_ref().or(sample.video.as_ref()).filter(|_| has_keyframe);
+        if has_keyframe {
+            self.last_keyframe_shot = Some(clip.shot);
         }
+        self.genres.clip(&clip, keyframe.cloned().map(Arc::new), features, emit)?;
         self.done.push(clip);
         Ok(())
     }

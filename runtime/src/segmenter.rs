@@ -28,6 +28,17 @@ pub enum Segmentation {
     Seq,
 }
 
+impl Segmentation {
+    /// Returns the name in options, events and files: `shot` or `seq`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Segmentation::Shot => "shot",
+            Segmentation::Seq => "seq",
+        }
+    }
+}
+
 /// An unknown segmentation.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("choose shot or seq")]

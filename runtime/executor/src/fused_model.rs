@@ -64,15 +64,15 @@ impl FusedModel {
     /// Returns an error if tract cannot analyse `remainder`, or if the network does not accept the
     /// shape that it would receive.
     pub fn complete(&self, remainder: InferenceModel) -> TractResult<TypedModel> {
-        let outputs = self.network.layers.outputs;
-        let mut model = remainder.with_input_fact(1, f32::fact([1, outputs]).into())?.into_typed()?;
+        let shape = [self.network.layers.rows, self.network.layers.outputs];
+        let mut model = remainder.with_input_fact(1, f32::fact(shape).into())?.into_typed()?;
         let (into, out_of) = (model.outputs[1], model.inputs[1]);
         let fact = model.outlet_fact(into)?;
         let sides = fact.shape.as_concrete().and_then(|dims| self.network.shape.sides(dims));
         let sides = sides.filter(|_| fact.datum_type == f32::datum_type());
         let sides = sides.with_context(|| format!("the network takes {:?}, not {fact:?}", self.network.shape))?;
         let plan = Plan::new(&self.network.layers, sides).context("a layer joins activations of different sizes")?;
-        let fused = FusedNetwork { plan: Arc::new(plan), outputs };
+        let fused = FusedNetwork { plan: Arc::new(plan), shape };
         let mut patch = TypedModelPatch::new("fused network");
         let tap = patch.tap_model(&model, into)?;
         let wired = patch.wire_node("fused", fused, &[tap])?;

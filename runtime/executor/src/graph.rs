@@ -93,6 +93,11 @@ impl<'a> Graph<'a> {
         (floats.len() == count && f32::from_bits(most).is_finite()).then_some((dims, floats))
     }
 
+    /// Returns whether `value` is a constant without axes.
+    pub fn is_scalar(&self, value: &str) -> bool {
+        self.constant(value).is_some_and(|(tensor, _)| tensor.dims.is_empty())
+    }
+
     /// Returns the numbers of an integer constant.
     pub fn integers(&self, value: &str) -> Option<Cow<'a, [i64]>> {
         let (tensor, _) = self.constant(value)?;

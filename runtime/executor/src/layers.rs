@@ -76,11 +76,13 @@ impl Layer {
     }
 }
 
-/// A network. Its output is the channels of the last layer at the only position.
+/// A network. Its output is the channels of the last layer at each of its positions.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Layers {
     pub layers: Vec<Layer>,
-    /// Number of outputs.
+    /// Number of positions of the last layer: 1 behind a mean.
+    pub rows: usize,
+    /// Number of outputs at each position.
     pub outputs: usize,
     pub instructions: Instructions,
 }
@@ -161,9 +163,10 @@ impl Builder {
         self.push(Layer::Mean { input: stretch(channels) }, channels.len())
     }
 
-    /// Returns the network whose output is `output`, the channels of the last layer.
-    pub fn finish(self, output: &[Channel]) -> Layers {
-        Layers { layers: self.layers, outputs: output.len(), instructions: self.instructions }
+    /// Returns the network whose output is `output`, the channels of the last layer, at `rows`
+    /// positions.
+    pub fn finish(self, output: &[Channel], rows: usize) -> Layers {
+        Layers { layers: self.layers, rows, outputs: output.len(), instructions: self.instructions }
     }
 }
 

@@ -9,11 +9,11 @@ use crate::aligned::Aligned;
 use crate::plan::Plan;
 
 /// The tract operator of a recognised network. It has one input and one output of shape
-/// (1, outputs). [`FusedModel::complete`](crate::FusedModel::complete) creates it.
+/// (rows, outputs). [`FusedModel::complete`](crate::FusedModel::complete) creates it.
 #[derive(Clone, Debug)]
 pub struct FusedNetwork {
     pub(crate) plan: Arc<Plan>,
-    pub(crate) outputs: usize,
+    pub(crate) shape: [usize; 2],
 }
 
 impl PartialEq for FusedNetwork {
@@ -42,7 +42,7 @@ impl EvalOp for FusedNetwork {
 
 impl TypedOp for FusedNetwork {
     fn output_facts(&self, _: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-        Ok(tvec!(f32::fact([1, self.outputs])))
+        Ok(tvec!(f32::fact(self.shape)))
     }
 
     as_op!();
@@ -58,7 +58,7 @@ impl OpState for State {
     fn eval(&mut self, _: &EvalContext<'_>, op: &dyn Op, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
         let fused = op.downcast_ref::<FusedNetwork>().context("the state belongs to another operator")?;
         let input = inputs[0].try_as_plain_ram()?;
-        let mut tensor = Tensor::zero::<f32>(&[1, fused.outputs])?;
+        let mut tensor = Tensor::zero::<f32>(&fused.shape)?;
         let mut output = tensor.try_as_plain_ram_mut()?;
         fused.plan.run(&mut self.arena, input.as_slice::<f32>()?, output.as_slice_mut::<f32>()?);
         Ok(tvec!(tensor.into()))

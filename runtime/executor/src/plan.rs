@@ -54,7 +54,8 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Plans `layers` for an input with `sides`: time, height and width of planes, or one row of
-    /// positions. Returns `None` if a layer would join inputs with different sides.
+    /// positions. Returns `None` if a layer would join inputs with different sides, or if the last
+    /// layer has another number of positions than `layers` states.
     pub fn new(layers: &Layers, sides: Sides) -> Option<Self> {
         let mut arena = Arena::default();
         // The buffer that each layer writes, and the sides of its positions.
@@ -148,6 +149,10 @@ impl Plan {
                 }
             });
         }
+        let (_, sides) = made.last()?;
+        if sides.iter().product::<usize>() != layers.rows {
+            return None;
+        }
         let len = arena.place();
         let placed = Placed { made: &made, buffers: &arena.buffers };
         let last = Stretch { layer: made.len() - 1, place: 0, length: layers.outputs };
@@ -160,7 +165,8 @@ impl Plan {
         self.instructions.arena(self.len)
     }
 
-    /// Runs the network on `input`: planes (colours, sides), or rows (positions, channels).
+    /// Runs the network on `input`: planes (colours, sides), or rows (positions, channels). Writes
+    /// (rows, outputs) to `output`.
     pub fn run(&self, arena: &mut [f32], input: &[f32], output: &mut [f32]) {
         let with = self.instructions;
         for step in &self.steps {
@@ -184,7 +190,9 @@ impl Plan {
                 Step::Mean { input, target, positions } => with.mean(arena, *input, *target, *positions),
             }
         }
-        with.read(arena, self.output.offset, output);
+        let rows = output.chunks_exact_mut(self.output.length);
+        rows.enumerate()
+            .for_each(|(row, values)| with.read(arena, self.output.offset + row * self.output.stride, values));
     }
 }
 

@@ -367,7 +367,7 @@ fn network(with: Instructions, video: bool, seed: u64) -> Layers {
     }
     let y = layer!(OUTPUTS, x.len(), |w| builder.pointwise(&x, w, true));
     let mean = builder.mean(&y);
-    builder.finish(&mean)
+    builder.finish(&mean, 1)
 }
 
 #[test]

@@ -108,6 +108,21 @@ pub enum ShotKind {
     Gap,
 }
 
+impl ShotKind {
+    /// Returns the name in events and files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            ShotKind::Start => "start",
+            ShotKind::Cut => "cut",
+            ShotKind::Black => "black",
+            ShotKind::Fade => "fade",
+            ShotKind::Gradual => "gradual",
+            ShotKind::Gap => "gap",
+        }
+    }
+}
+
 /// The role of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Label {

@@ -1,7 +1,8 @@
 //! Recognises a Clip Aggregation Transformer with its linear classifier by the structure of its
 //! ONNX graph (paper, section 5.3): a projection, one block of multi-head self-attention and a
 //! feed-forward network, each with its residual connection and layer norm, the mean over the clips,
-//! and the classifier.
+//! and the classifier. Instead of the mean, the first snippet of the batch may be taken. The output
+//! then has one row for each clip.
 //!
 //! Batch norm must be folded into the projection. Names, widths and the number of heads are free.
 
@@ -43,14 +44,14 @@ pub(crate) fn recognise(
     {
         return Ok(None);
     }
-    let (positions, output, value) = walk
+    let (positions, output, rows, value) = walk
         .transformer(&projection)
         .ok_or_else(|| Unrecognised(format!("the nodes after {:?} are no Clip Aggregation Transformer", node.name)))?;
     graph.check_closed(&walk.done, &value)?;
     let shape = InputShape::Rows { positions, channels: projection.inputs() };
     let Walk { builder, done, .. } = walk;
     Ok(Some(Network {
-        layers: builder.finish(&output),
+        layers: builder.finish(&output, rows),
         input: node.input.first().cloned().unwrap_or_default(),
         shape,
         output: value,
@@ -121,8 +122,8 @@ impl<'g> Walk<'_, 'g> {
     }
 
     /// Matches everything after the projection. Returns the number of positions, the channels of
-    /// the logits, and the value of the logits.
-    fn transformer(&mut self, projection: &Linear) -> Option<(usize, Vec<Channel>, String)> {
+    /// the logits, their number of rows, and their value.
+    fn transformer(&mut self, projection: &Linear) -> Option<(usize, Vec<Channel>, usize, String)> {
         let graph = self.graph;
         let input = self.builder.rows(projection.inputs());
         let projected = self.builder.pointwise(&input, projection.weights(), false);
@@ -207,17 +208,33 @@ impl<'g> Walk<'_, 'g> {
         let fed = self.builder.pointwise(&hidden, outer.weights(), false);
         let (normed, value) = self.add_norm(&outer.output, &fed, &value, &normed)?;
 
-        let mean = self.next(&value, "ReduceMean")?;
-        if integers(mean, "axes", 0, 0) != [1] || attribute(mean, "keepdims").is_none_or(|keep| keep.i != 0) {
-            return None;
-        }
-        let classifier = self.next_linear(output_of(mean))?;
+        let (value, is_per_clip) = match self.next(&value, "Gather") {
+            Some(first) => (self.first_of_batch(first)?, true),
+            None => (self.mean_over_clips(&value)?, false),
+        };
+        let classifier = self.next_linear(&value)?;
         if classifier.inputs() != width {
             return None;
         }
-        let mean = self.builder.mean(&normed);
-        let logits = self.builder.pointwise(&mean, classifier.weights(), false);
-        Some((positions, logits, classifier.output))
+        let rows = if is_per_clip { normed } else { self.builder.mean(&normed) };
+        let logits = self.builder.pointwise(&rows, classifier.weights(), false);
+        Some((positions, logits, if is_per_clip { positions } else { 1 }, classifier.output))
+    }
+
+    /// Matches the first snippet of the batch. Returns its value, (positions, channels).
+    fn first_of_batch(&self, gather: &NodeProto) -> Option<String> {
+        let index = self.graph.integers(gather.input.get(1)?)?;
+        let is_first = *index == [0] && self.graph.is_scalar(gather.input.get(1)?);
+        let is_first = is_first && attribute(gather, "axis").is_none_or(|axis| axis.i == 0);
+        is_first.then(|| output_of(gather).to_owned())
+    }
+
+    /// Matches the mean over the clips. Returns its value.
+    fn mean_over_clips(&mut self, value: &str) -> Option<String> {
+        let mean = self.next(value, "ReduceMean")?;
+        let is_mean =
+            integers(mean, "axes", 0, 0) == [1] && attribute(mean, "keepdims").is_some_and(|keep| keep.i == 0);
+        is_mean.then(|| output_of(mean).to_owned())
     }
 
     /// Matches reshape and transpose of `value`, (1, positions, channels), into heads. Returns

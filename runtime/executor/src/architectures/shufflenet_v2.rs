@@ -202,7 +202,7 @@ impl Walk<'_, '_> {
     ) -> Result<Network, Unrecognised> {
         let Walk { graph, builder, done, .. } = self;
         graph.check_closed(&done, &value)?;
-        Ok(Network { layers: builder.finish(last), input, shape, output: value, nodes: done })
+        Ok(Network { layers: builder.finish(last, 1), input, shape, output: value, nodes: done })
     }
 }
 
