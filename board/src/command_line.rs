@@ -33,6 +33,10 @@ enum Command {
     Classify(commands::classify::Classify),
     Serve(commands::serve::Serve),
     Shots(commands::shots::Shots),
+    Report(commands::report::Report),
+    Export(commands::export::Export),
+    #[cfg(feature = "history")]
+    History(commands::history::HistoryCommand),
     Bench(commands::bench::Bench),
     Inspect(commands::inspect::Inspect),
     Verify(commands::verify::Verify),
@@ -85,6 +89,10 @@ impl Command {
             Command::Classify(command) => command.prints(),
             Command::Serve(command) => command.prints(),
             Command::Shots(command) => command.prints(),
+            Command::Export(command) => command.prints(),
+            Command::Report(_) => false,
+            #[cfg(feature = "history")]
+            Command::History(command) => command.prints(),
             _ => true,
         }
     }
@@ -120,6 +128,10 @@ pub fn run(is_stdout_closed: bool) -> ExitCode {
         Command::Classify(command) => command.run(),
         Command::Serve(command) => command.run(named_config()),
         Command::Shots(command) => command.run(),
+        Command::Report(command) => command.run(),
+        Command::Export(command) => command.run(),
+        #[cfg(feature = "history")]
+        Command::History(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Verify(command) => command.run(),

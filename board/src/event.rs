@@ -1,7 +1,9 @@
 //! Events of a session: those of the method, and what happens to the input.
 
-use divita_runtime::event::Event;
+use divita_console::printable;
+use divita_runtime::event::{Event, Probabilities};
 use divita_runtime::sampler::WorkingRate;
+use divita_video::SourceInfo;
 use divita_video::live::Change;
 use divita_video::session::SourceChange;
 use serde::Serialize;
@@ -20,6 +22,24 @@ pub enum SessionEvent {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum InputEvent {
+    /// The input was opened.
+    Opened {
+        /// Width of its pictures in pixels, as stored.
+        width: usize,
+        /// Height of its pictures in pixels, as stored.
+        height: usize,
+        /// Nominal frame rate, or the mean if frames are not evenly spaced.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        frame_rate: Option<f64>,
+        /// Number of frames to expect.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        frames: Option<u64>,
+        /// Expected end of the last frame.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        duration_s: Option<f64>,
+        /// Whether it is a camera or a stream, which does not wait.
+        live: bool,
+    },
     /// A live source connected, failed or changed its size.
     Live {
         /// Time of the stream.
@@ -80,6 +100,14 @@ pub enum LiveState {
     Waiting,
 }
 
+/// Returns the `most` most probable labels with their probabilities, in words for people.
+#[must_use]
+pub fn leading(probabilities: &Probabilities, most: usize) -> String {
+    let ranked = probabilities.ranked();
+    let words = ranked.iter().take(most).map(|(label, value)| format!("{} {value:.2}", printable(label)));
+    words.collect::<Vec<_>>().join(", ")
+}
+
 impl From<Event> for SessionEvent {
     fn from(event: Event) -> Self {
         SessionEvent::Method(event)
@@ -89,6 +117,19 @@ impl From<Event> for SessionEvent {
 impl From<InputEvent> for SessionEvent {
     fn from(event: InputEvent) -> Self {
         SessionEvent::Input(event)
+    }
+}
+
+impl From<&SourceInfo> for InputEvent {
+    fn from(info: &SourceInfo) -> Self {
+        InputEvent::Opened {
+            width: info.width,
+            height: info.height,
+            frame_rate: info.frame_rate,
+            frames: info.frames,
+            duration_s: info.duration.map(|duration| duration.as_secs_f64()),
+            live: info.live,
+        }
     }
 }
 
@@ -115,8 +156,21 @@ impl From<SourceChange> for InputEvent {
     }
 }
 
+impl SessionEvent {
+    /// Returns the event as version 1 of the schema has it. `None` if version 1 has no such event.
+    #[must_use]
+    pub fn in_schema_1(self) -> Option<SessionEvent> {
+        match self {
+            SessionEvent::Method(event) => event.in_schema_1().map(SessionEvent::Method),
+            SessionEvent::Input(InputEvent::Opened { .. }) => None,
+            SessionEvent::Input(event) => Some(SessionEvent::Input(event)),
+        }
+    }
+}
+
 impl InputEvent {
-    /// Returns what happened, in words; nothing for an error.
+    /// Returns what happened, in words; nothing for an error, and nothing for an input that was
+    /// opened.
     pub fn line(&self) -> Option<String> {
         match self {
             InputEvent::Live { state: LiveState::Waiting, message, fault, retry_s, .. } => {
@@ -127,7 +181,7 @@ impl InputEvent {
                 Some(format!("pictures of {}x{}", width.unwrap_or(0), height.unwrap_or(0)))
             }
             InputEvent::Rate { message, .. } => Some(message.clone()),
-            InputEvent::Error { .. } => None,
+            InputEvent::Opened { .. } | InputEvent::Error { .. } => None,
         }
     }
 }

@@ -6,8 +6,11 @@ pub mod command_line;
 mod commands;
 mod config;
 pub mod event;
+pub mod film;
+mod film_report;
 #[cfg(feature = "http")]
 pub mod http;
+mod jpeg;
 mod meter;
 mod misuse;
 #[cfg(feature = "mqtt")]
@@ -19,6 +22,7 @@ pub mod profile;
 #[cfg(any(feature = "mqtt", feature = "webhook"))]
 mod secret;
 pub mod session;
+mod shown_command_line;
 mod signals;
 pub mod thermal;
 #[cfg(feature = "webhook")]

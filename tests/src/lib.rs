@@ -183,7 +183,16 @@ pub fn stderr(output: &Output) -> String {
 
 /// Returns the validator of each line of `--format jsonl`.
 pub fn event_schema() -> jsonschema::Validator {
-    let schema = std::fs::read_to_string(root().join("runtime/schema/events.json")).unwrap();
+    validator("events.json")
+}
+
+/// Returns the validator of each line of `--format jsonl-1`.
+pub fn event_schema_1() -> jsonschema::Validator {
+    validator("events-1.json")
+}
+
+fn validator(name: &str) -> jsonschema::Validator {
+    let schema = std::fs::read_to_string(root().join("runtime/schema").join(name)).unwrap();
     jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap()
 }
 

@@ -61,9 +61,9 @@ fn every_line_fits_the_schema() {
         assert!(errors.is_empty(), "{event}: {errors:?}");
         kinds.insert(event["event"].as_str().unwrap().to_owned());
     }
-    assert_eq!(kinds, ["shot", "clip", "genres", "result", "error"].map(str::to_owned).into());
+    assert_eq!(kinds, ["opened", "shot", "clip", "genres", "snippet", "result", "error"].map(str::to_owned).into());
     // The schema refuses other objects, so the check above is meaningful.
-    let broken = serde_json::json!({"schema": 1, "source": "x", "event": "shot", "index": 0});
+    let broken = serde_json::json!({"schema": 2, "source": "x", "event": "shot", "index": 0});
     assert!(!validator.is_valid(&broken));
 }
 

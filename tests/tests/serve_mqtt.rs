@@ -70,7 +70,7 @@ fn events_and_states_are_published_until_a_source_is_removed() {
         assert!(!printed.is_empty() && published == printed, "{published:?}\n{printed:?}");
     }
     let clip = subscriber.until("clip", |message| message.topic == "divita/hall/clip").pop().unwrap().json();
-    assert!(clip["schema"] == 1 && clip["source"] == "hall" && clip["time"].is_string(), "{clip}");
+    assert!(clip["schema"] == 2 && clip["source"] == "hall" && clip["time"].is_string(), "{clip}");
 
     let topics = until_retained(&broker, |topics| {
         let has_ended = topics.get("divita/films%2Fa%2Bb %25/availability").is_some_and(|it| it == "offline");

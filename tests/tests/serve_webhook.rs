@@ -125,7 +125,7 @@ fn results_and_leading_genres_are_posted_signed_and_tried_again() {
     assert!(seen[2]["time"].as_f64().unwrap() - seen[1]["time"].as_f64().unwrap() >= 2.0);
     let genre = seen.iter().find(|request| request["body"]["event"] == "genre").unwrap();
     let body = &genre["body"];
-    assert!(body["schema"] == 1 && body["genre"].is_string() && body["from"].is_null(), "{body}");
+    assert!(body["schema"] == 2 && body["genre"].is_string() && body["from"].is_null(), "{body}");
     assert!(body["probability"].as_f64().unwrap() <= 1.0 && body["written"].is_string(), "{body}");
     let result = seen.iter().find(|request| request["body"]["event"] == "result").unwrap();
     assert_eq!((&result["body"]["source"], &result["body"]["frames"]), (&"film".into(), &120.into()));

@@ -12,6 +12,7 @@ use clap::Args;
 use divita_console::{in_one_line, say};
 use divita_runtime::PipelineOptions;
 use divita_runtime::sampler::WorkingRate;
+use divita_shotlist::ShotListOptions;
 use divita_video::registry::parse_scheme;
 use divita_video::{AllowedSchemes, Input, Playback};
 use serde::Deserialize;
@@ -32,7 +33,9 @@ use crate::options::HttpOptions;
 use crate::options::MqttOptions;
 #[cfg(feature = "webhook")]
 use crate::options::WebhookOptions;
-use crate::options::{BoardOptions, BundleOption, ExecutorOption, LATEST, MethodOptions, Rate, ServiceOutputOptions};
+use crate::options::{
+    BoardOptions, BundleOption, ExecutorOption, HistoryOptions, LATEST, MethodOptions, Rate, ServiceOutputOptions,
+};
 use crate::output::{Content, Destination};
 use crate::session::{Engine, Outcome, Served, serve};
 use crate::signals;
@@ -67,6 +70,8 @@ pub struct Serve {
     method: MethodOptions,
     #[command(flatten)]
     output: ServiceOutputOptions,
+    #[command(flatten)]
+    history: HistoryOptions,
     /// Only open sources with these schemes, such as `rtsp,v4l2` [default: all]
     #[arg(long, value_name = "SCHEME,...", value_delimiter = ',', value_parser = parse_scheme)]
     schemes: Vec<String>,
@@ -140,12 +145,16 @@ impl Serve {
         let profile = self.board.profile();
         let engine = Engine::prepare(bundle, &rates, self.executor.get()?, self.board.threads().get(), profile)?;
         #[cfg(feature = "http")]
-        let options = PipelineOptions { keyframes: self.http.snapshots(), ..options };
+        let options = PipelineOptions { keyframes: self.http.keyframes(), ..options };
         let mut observers = Observers::start(&RunInfo {
             inputs: &[],
             content: Content::Genres(engine.bundle().manifest()),
             format: self.output.format(),
+            colours: self.output.colours(),
             output: self.output.destination(),
+            report: None,
+            history: self.history.place(),
+            shot_list: ShotListOptions::default(),
             resume: None,
         })?;
         let engine = Arc::new(engine);

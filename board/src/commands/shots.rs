@@ -10,7 +10,9 @@ use divita_runtime::shots::ShotSettings;
 use divita_runtime::shots::transition_network::TransitionNetwork;
 
 use crate::observers::{Observers, RunInfo};
-use crate::options::{BundlePlace, InputOptions, OutputOptions, ReadingOptions, bundle_identity, processors};
+use crate::options::{
+    BundlePlace, HistoryOptions, InputOptions, OutputOptions, ReadingOptions, bundle_identity, processors,
+};
 use crate::output::{Content, Destination};
 use crate::session::Outcome;
 use crate::session::{self, ShotDetection};
@@ -25,7 +27,9 @@ use crate::signals;
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita shots samples/sintel-trailer.mp4\n  \
-    divita shots --format csv --output shots.csv films/")]
+    divita shots --format csv --output shots.csv films/\n  \
+    divita shots --format edl --output sintel.edl samples/sintel-trailer.mp4\n  \
+    divita shots --format otio --gap-free --output lists/ films/")]
 pub struct Shots {
     #[command(flatten)]
     inputs: InputOptions,
@@ -33,9 +37,20 @@ pub struct Shots {
     output: OutputOptions,
     #[command(flatten)]
     reading: ReadingOptions,
+    #[command(flatten)]
+    history: HistoryOptions,
     /// Take the detector's weights and thresholds from this bundle [default: the built-in ones]
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+    /// Find a cut where its probability is above this, from 0 to 1. A lower number finds more cuts
+    /// [default: the bundle's, or 0.76]
+    #[arg(long, value_name = "P", value_parser = probability)]
+    threshold: Option<f32>,
+}
+
+/// Parses a probability.
+fn probability(text: &str) -> Result<f32, &'static str> {
+    text.parse().ok().filter(|value| (0.0..=1.0).contains(value)).ok_or("give a number from 0 to 1, such as 0.5")
 }
 
 impl Shots {
@@ -48,21 +63,27 @@ impl Shots {
     pub fn run(&self) -> Result<Outcome> {
         let reading = self.reading.session(signals::listen().context("cannot listen to signals")?);
         let bundle = self.bundle.clone().map(|path| BundlePlace::Path(path).open()).transpose()?;
-        let (shots, transitions) = match &bundle {
+        let (mut shots, transitions) = match &bundle {
             Some(bundle) => (bundle.manifest().shots, bundle.transitions().clone()),
             None => (ShotSettings::default(), TransitionNetwork::default()),
         };
+        shots.cut = self.threshold.unwrap_or(shots.cut);
         // Clips have no pictures here, so the rate does not matter: the lowest costs least.
         let rate = WorkingRate::ALL[0];
         let options = SegmenterOptions { rate, segmentation: Segmentation::Shot, shots, image: None, video: None };
         let inputs = self.inputs.expand(&self.reading, &reading.allowed);
         let detector = bundle.as_ref().map_or_else(|| "built-in".to_owned(), bundle_identity);
+        let depends_on = [("bundle", detector), ("--threshold", shots.cut.to_string())];
         let observers = Observers::start(&RunInfo {
             inputs: &inputs,
             content: Content::Shots,
             format: self.output.format(),
-            output: self.output.destination(),
-            resume: self.output.resume([("bundle", detector)].into_iter().chain(self.reading.dependencies())),
+            colours: self.output.colours(),
+            output: self.output.destination_of(&inputs)?,
+            report: None,
+            history: self.history.place(),
+            shot_list: self.output.shot_list(),
+            resume: self.output.resume(depends_on.into_iter().chain(self.reading.dependencies())),
         })?;
         session::run(&inputs, &reading, self.inputs.jobs(processors()), observers, |_| {
             Ok(Box::new(ShotDetection::new(options, transitions.clone())))

@@ -13,7 +13,6 @@ mod page;
 mod recent;
 mod routes;
 mod server;
-mod snapshot;
 mod state;
 
 pub use routes::Routes;

@@ -72,23 +72,21 @@ impl Observer for Recent {
         let record = record(source.name, Some(now), event)?;
         self.feed.push(&record);
         let mut sources = self.lock();
-        let history = &mut sources.entry(source.name.to_owned()).or_default().history;
+        let recent = sources.entry(source.name.to_owned()).or_default();
+        let history = &mut recent.history;
         match event {
             SessionEvent::Method(Event::Genres { probabilities, .. }) => {
                 let values: Vec<f32> = probabilities.iter().map(|(_, value)| value).collect();
                 history.add(now, &values);
             }
+            SessionEvent::Method(Event::Clip { keyframe: Some(keyframe), .. }) => {
+                recent.keyframe = Some(keyframe.clone());
+                recent.keyframes += 1;
+            }
             SessionEvent::Method(Event::Shot { .. }) => history.add_shot(serde_json::from_str(&record)?),
             _ => {}
         }
         Ok(())
-    }
-
-    fn keyframe(&mut self, source: Source<'_>, keyframe: &Arc<Picture>) {
-        let mut sources = self.lock();
-        let recent = sources.entry(source.name.to_owned()).or_default();
-        recent.keyframe = Some(keyframe.clone());
-        recent.keyframes += 1;
     }
 
     fn removed(&mut self, name: &str) {

@@ -23,7 +23,8 @@ use serde_json::{Value, json};
 use super::feed::Feed;
 use super::history::History;
 use super::state::ServiceState;
-use super::{metrics, page, snapshot};
+use super::{metrics, page};
+use crate::jpeg;
 use crate::observers::{Connection, SourceState};
 
 /// Path of the server-sent events.
@@ -33,6 +34,9 @@ pub(super) const EVENTS: &str = "/api/events";
 const OPENAPI: &str = include_str!("openapi.json");
 
 const JSON: &str = "application/json";
+
+/// JPEG quality of keyframes, of 100. A keyframe of 224 x 224 pixels takes about 10 kB.
+const QUALITY: u8 = 80;
 
 /// What is asked for.
 #[derive(Clone)]
@@ -157,7 +161,7 @@ impl Routes {
     /// Returns the latest keyframe of the source called `name`.
     fn snapshot(&self, name: Option<String>) -> Answer {
         let keyframe = name.and_then(|name| self.state.recent.keyframe(&name));
-        match keyframe.map(|keyframe| snapshot::encode(&keyframe)) {
+        match keyframe.map(|keyframe| jpeg::encode(&keyframe, u32::MAX, QUALITY).map(|(bytes, _)| bytes)) {
             Some(Ok(bytes)) => Answer::ok("image/jpeg", bytes),
             Some(Err(error)) => Answer::text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
             None if !self.snapshots => {

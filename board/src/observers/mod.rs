@@ -2,27 +2,29 @@
 //!
 //! An observer is one file here and one line in `OBSERVERS`.
 
+mod film_files;
+#[cfg(feature = "history")]
+mod history;
 #[cfg(any(feature = "http", feature = "mqtt", feature = "webhook"))]
 mod leader;
 mod liveness;
 mod observer;
 mod progress;
+mod reports;
 mod results;
 mod systemd;
 #[cfg(any(feature = "http", feature = "mqtt"))]
 mod telemetry;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use anyhow::Result;
-use divita_runtime::preprocess::Picture;
 use divita_video::SourceInfo;
 
 #[cfg(any(feature = "http", feature = "mqtt", feature = "webhook"))]
 pub use leader::{Leader, Leading};
 pub use liveness::Liveness;
-pub use observer::{Observer, RunInfo, Source, Status};
+pub use observer::{HistoryPlace, Observer, RunInfo, Source, Status};
 #[cfg(any(feature = "http", feature = "mqtt"))]
 pub use telemetry::{Connection, Counters, SourceState, Telemetry};
 
@@ -32,7 +34,15 @@ use crate::event::SessionEvent;
 type Start = fn(&RunInfo<'_>) -> Result<Option<Box<dyn Observer>>>;
 
 /// Every observer, in the order in which they receive an event.
-const OBSERVERS: &[Start] = &[progress::start, systemd::start, results::start];
+const OBSERVERS: &[Start] = &[
+    progress::start,
+    systemd::start,
+    results::start,
+    film_files::start,
+    reports::start,
+    #[cfg(feature = "history")]
+    history::start,
+];
 
 /// The observers of a run.
 #[derive(Default)]
@@ -85,11 +95,6 @@ impl Observers {
     /// Passes on what a session does.
     pub fn status(&mut self, source: Source<'_>, status: Status) {
         self.0.iter_mut().for_each(|observer| observer.status(source, status));
-    }
-
-    /// Passes on the keyframe of the latest clip.
-    pub fn keyframe(&mut self, source: Source<'_>, keyframe: &Arc<Picture>) {
-        self.0.iter_mut().for_each(|observer| observer.keyframe(source, keyframe));
     }
 
     /// Passes on that a session has ended.

@@ -1,11 +1,11 @@
 //! The trait of observers, and what they receive.
 
-use std::sync::Arc;
+use std::path::Path;
 
 use anyhow::Result;
 use divita_runtime::frame::Timestamp;
-use divita_runtime::preprocess::Picture;
 use divita_runtime::sampler::WorkingRate;
+use divita_shotlist::ShotListOptions;
 use divita_video::{Input, SourceInfo};
 
 use crate::event::SessionEvent;
@@ -19,10 +19,27 @@ pub struct RunInfo<'a> {
     pub content: Content<'a>,
     /// Form of the results.
     pub format: &'static Format,
+    /// Whether the reader of the results sees colours.
+    pub colours: bool,
     /// Where the results go.
     pub output: Destination<'a>,
+    /// Where reports go: the page of a single film, or a folder.
+    pub report: Option<&'a Path>,
+    /// Where the run is recorded.
+    pub history: Option<HistoryPlace<'a>>,
+    /// How shot lists treat transitions and short shots.
+    pub shot_list: ShotListOptions,
     /// What the results depend on besides the inputs, if the run can be resumed.
     pub resume: Option<Dependencies>,
+}
+
+/// Where runs are recorded, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct HistoryPlace<'a> {
+    /// The SQLite file.
+    pub path: &'a Path,
+    /// Days for which shots and clips of live sources are kept.
+    pub live_days: u32,
 }
 
 /// The source of a session.
@@ -87,12 +104,6 @@ pub trait Observer {
     /// The session goes on.
     fn status(&mut self, source: Source<'_>, status: Status) {
         let _ = (source, status);
-    }
-
-    /// The keyframe of the latest clip, at most one a second. Only sessions that were asked to keep
-    /// keyframes have one.
-    fn keyframe(&mut self, source: Source<'_>, keyframe: &Arc<Picture>) {
-        let _ = (source, keyframe);
     }
 
     /// The session has ended; `succeeded` tells whether its input was read as far as the user

@@ -10,7 +10,10 @@ use divita_runtime::frame::Timestamp;
 use divita_video::SourceInfo;
 
 use super::observer::{Observer, RunInfo, Source, Status};
-use crate::event::{InputEvent, LiveState, SessionEvent};
+use crate::event::{InputEvent, LiveState, SessionEvent, leading};
+
+/// Number of genres beside a bar.
+const GENRES: usize = 2;
 
 /// Steps of a run's bar for each input.
 const STEPS: u64 = 1000;
@@ -24,6 +27,8 @@ struct Progress {
     done: usize,
     /// The bars of the open sessions.
     sessions: BTreeMap<usize, Bar>,
+    /// The shot of the latest clip of each open session.
+    shots: BTreeMap<usize, usize>,
 }
 
 /// Starts without a session.
@@ -32,7 +37,7 @@ pub(super) fn start(run: &RunInfo<'_>) -> Result<Option<Box<dyn Observer>>> {
     let inputs = run.inputs.len();
     let bar = || Bar::new(Some(inputs as u64 * STEPS), "{prefix} [{wide_bar}] {eta} left");
     let run = (inputs > 1).then(bar);
-    Ok(Some(Box::new(Progress { run, inputs, done: 0, sessions: BTreeMap::new() })))
+    Ok(Some(Box::new(Progress { run, inputs, done: 0, sessions: BTreeMap::new(), shots: BTreeMap::new() })))
 }
 
 impl Progress {
@@ -54,11 +59,19 @@ impl Observer for Progress {
 
     fn event(&mut self, source: Source<'_>, event: &SessionEvent) -> Result<()> {
         match event {
+            SessionEvent::Method(Event::Clip { shot, .. }) => {
+                self.shots.insert(source.number, *shot);
+            }
             SessionEvent::Method(Event::Genres { probabilities, .. }) => {
-                if let Some(bar) = self.sessions.get(&source.number)
-                    && let Some((label, value)) = probabilities.ranked().first()
-                {
-                    bar.set_message(printable(&format!("{label} {value:.2}")).into_owned());
+                if let Some(bar) = self.sessions.get(&source.number) {
+                    let shot = self.shots.get(&source.number).copied().unwrap_or_default();
+                    bar.set_message(format!("shot {shot}: {}", leading(probabilities, GENRES)));
+                }
+            }
+            // Without networks, the latest shot is all there is to show.
+            SessionEvent::Method(Event::Shot { index, probabilities: None, .. }) => {
+                if let Some(bar) = self.sessions.get(&source.number) {
+                    bar.set_message(format!("shot {index}"));
                 }
             }
             SessionEvent::Input(event) => {
@@ -80,6 +93,7 @@ impl Observer for Progress {
 
     fn closed(&mut self, source: Source<'_>, _: bool) -> Result<()> {
         let had_session = self.sessions.remove(&source.number).is_some();
+        self.shots.remove(&source.number);
         self.done += 1;
         self.update_run();
         // Inputs of an earlier run say nothing of the time that the others take.

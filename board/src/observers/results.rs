@@ -10,7 +10,7 @@ use divita_video::SourceInfo;
 
 use super::observer::{Observer, RunInfo, Source};
 use crate::event::SessionEvent;
-use crate::output::{Content, Finished, InOrder, Journal, ResultWriter, Sink, Stamp};
+use crate::output::{Content, Destination, Finished, InOrder, Journal, Presentation, ResultWriter, Sink, Stamp};
 
 /// Writes results.
 struct Results {
@@ -43,8 +43,12 @@ struct Open {
 
 /// Opens the output.
 pub(super) fn start(run: &RunInfo<'_>) -> Result<Option<Box<dyn Observer>>> {
-    let writer = (run.format.writer)(&run.content);
-    let sink = Sink::open(run.output, run.inputs, &writer.heading()?)?;
+    if matches!(run.output, Destination::Folder(_) | Destination::Nowhere) {
+        return Ok(None);
+    }
+    let writer =
+        run.format.writer(&Presentation { content: run.content, colours: run.colours, shot_list: run.shot_list });
+    let sink = Sink::open(run.output, run.inputs, run.format.is_printable, &writer.heading()?)?;
     let resumption = run.resume.as_ref().map(|depends_on| -> Result<Resumption> {
         let journal = Journal::open(sink.file()?, depends_on)?;
         let find = |(number, input)| Some((number, journal.find(input)?));
@@ -115,6 +119,8 @@ impl Observer for Results {
     }
 
     fn closed(&mut self, source: Source<'_>, succeeded: bool) -> Result<()> {
+        let text = self.writer.closed(source.name);
+        self.add(source, &text, 0)?;
         let Results { sink, order, resumption, count, counts_empty, .. } = self;
         let is_finished = |resumption: &Resumption| resumption.finished.contains_key(&source.number);
         if !resumption.as_ref().is_some_and(is_finished) {

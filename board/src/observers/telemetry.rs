@@ -214,7 +214,8 @@ impl Observer for Telemetry {
             SessionEvent::Method(Event::Result { frames, .. }) => {
                 state.count(source, |counters| counters.frames = *frames);
             }
-            SessionEvent::Input(InputEvent::Rate { .. }) => {}
+            SessionEvent::Method(Event::Snippet { .. })
+            | SessionEvent::Input(InputEvent::Opened { .. } | InputEvent::Rate { .. }) => {}
             SessionEvent::Input(InputEvent::Live { state: live, message, retry_s, reconnects, dropped, .. }) => {
                 state.count(source, |counters| {
                     (counters.reconnects, counters.dropped_frames) = (*reconnects, *dropped);

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use anyhow::Result;
 use clap::Args;
 use divita_console::{in_one_line, say};
+use divita_runtime::Keyframes;
 
 use crate::http::{self, Access, Routes, Token};
 
@@ -63,6 +64,12 @@ impl HttpOptions {
     #[must_use]
     pub fn snapshots(&self) -> bool {
         self.snapshots && self.is_on()
+    }
+
+    /// Returns the keyframes that the page needs.
+    #[must_use]
+    pub fn keyframes(&self) -> Keyframes {
+        if self.snapshots() { Keyframes::Clips } else { Keyframes::None }
     }
 
     /// Starts the server with what `routes` answer.

@@ -2,19 +2,64 @@
 
 use anyhow::Result;
 use divita_runtime::bundle::Manifest;
+use divita_shotlist::{ShotListFormat, ShotListOptions};
 use divita_video::SourceInfo;
 
+use super::shot_list::ShotLists;
 use crate::event::SessionEvent;
 
 /// A form of results.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Format {
     /// Name on the command line.
     pub name: &'static str,
     /// Help text.
     pub help: &'static str,
-    /// Makes a writer of results with this content.
-    pub writer: fn(&Content<'_>) -> Box<dyn ResultWriter>,
+    /// How results are written.
+    pub writer: Writer,
+    /// Whether the writer makes names printable itself, so that a terminal may show its text as it
+    /// is, with colours.
+    pub is_printable: bool,
+}
+
+/// How results are written in a form.
+#[derive(Clone, Copy, Debug)]
+pub enum Writer {
+    /// Event by event. Makes a writer.
+    Events(fn(&Presentation<'_>) -> Box<dyn ResultWriter>),
+    /// As the shot list of a whole film, in a file of its own if there are several films.
+    Films(&'static ShotListFormat),
+}
+
+impl Format {
+    /// Makes a writer of results.
+    #[must_use]
+    pub fn writer(&self, presentation: &Presentation<'_>) -> Box<dyn ResultWriter> {
+        match self.writer {
+            Writer::Events(writer) => writer(presentation),
+            Writer::Films(format) => Box::new(ShotLists::new(format, presentation)),
+        }
+    }
+
+    /// Returns the form of shot lists, if results are shot lists of whole films.
+    #[must_use]
+    pub fn shot_list(&self) -> Option<&'static ShotListFormat> {
+        match self.writer {
+            Writer::Events(_) => None,
+            Writer::Films(format) => Some(format),
+        }
+    }
+}
+
+/// What results are, and how they are shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Presentation<'a> {
+    /// What the results are.
+    pub content: Content<'a>,
+    /// Whether the reader sees colours.
+    pub colours: bool,
+    /// How shot lists treat transitions and short shots.
+    pub shot_list: ShotListOptions,
 }
 
 /// What results are.
@@ -49,4 +94,10 @@ pub trait ResultWriter {
     /// # Errors
     /// When the text cannot be made.
     fn event(&mut self, source: &str, event: &SessionEvent) -> Result<String>;
+
+    /// Returns the text below the results of `source`, which has ended.
+    fn closed(&mut self, source: &str) -> String {
+        let _ = source;
+        String::new()
+    }
 }

@@ -1,10 +1,10 @@
 //! JSON Lines: each event with the version of its schema and its source
-//! (`runtime/schema/events.json`).
+//! (`runtime/schema/events.json`, and `runtime/schema/events-1.json` for version 1).
 
 use anyhow::Result;
 use divita_video::SourceInfo;
 
-use super::format::{Format, ResultWriter};
+use super::format::{Format, ResultWriter, Writer};
 use super::record::Records;
 use crate::event::SessionEvent;
 
@@ -12,20 +12,38 @@ use crate::event::SessionEvent;
 pub(super) const FORMAT: Format = Format {
     name: "jsonl",
     help: "One JSON object a line, described by runtime/schema/events.json",
-    writer: |_| Box::new(JsonLines::default()),
+    writer: Writer::Events(|_| {
+        Box::new(JsonLines { records: Records::default(), json: |records, source, event| records.json(source, event) })
+    }),
+    is_printable: false,
+};
+
+/// The table's line of the same form in version 1 of the schema.
+pub(super) const FORMAT_1: Format = Format {
+    name: "jsonl-1",
+    help: "The same in version 1 of the schema, runtime/schema/events-1.json",
+    writer: Writer::Events(|_| Box::new(JsonLines { records: Records::default(), json: Records::json_of_schema_1 })),
+    is_printable: false,
 };
 
 /// Writes each event as one line.
-#[derive(Default)]
-struct JsonLines(Records);
+struct JsonLines {
+    records: Records,
+    /// Returns the record of an event, or an empty text.
+    json: fn(&Records, &str, &SessionEvent) -> Result<String>,
+}
 
 impl ResultWriter for JsonLines {
     fn opened(&mut self, source: &str, info: &SourceInfo) -> String {
-        self.0.opened(source, info);
+        self.records.opened(source, info);
         String::new()
     }
 
     fn event(&mut self, source: &str, event: &SessionEvent) -> Result<String> {
-        Ok(self.0.json(source, event)? + "\n")
+        let mut line = (self.json)(&self.records, source, event)?;
+        if !line.is_empty() {
+            line.push('\n');
+        }
+        Ok(line)
     }
 }

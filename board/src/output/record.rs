@@ -10,6 +10,8 @@ use divita_video::SourceInfo;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::event::SessionEvent;
+
 /// Writes events as JSON objects on one line.
 #[derive(Default)]
 pub struct Records {
@@ -48,7 +50,22 @@ impl Records {
     /// # Errors
     /// When `event` is no object.
     pub fn json(&self, source: &str, event: &impl Serialize) -> Result<String> {
-        record(source, self.live.contains(source).then(Timestamp::now), event)
+        record(source, self.time(source), event)
+    }
+
+    /// Returns the record of `event` as version 1 of the schema has it; an empty text if version 1
+    /// has no such event.
+    ///
+    /// # Errors
+    /// As [`Records::json`].
+    pub fn json_of_schema_1(&self, source: &str, event: &SessionEvent) -> Result<String> {
+        let event = event.clone().in_schema_1();
+        event.map_or(Ok(String::new()), |event| write(1, source, self.time(source), &event))
+    }
+
+    /// Returns the time of the clock if the source is live.
+    fn time(&self, source: &str) -> Option<Timestamp> {
+        self.live.contains(source).then(Timestamp::now)
     }
 }
 
@@ -58,7 +75,11 @@ impl Records {
 /// # Errors
 /// When `event` is no object.
 pub fn record(source: &str, time: Option<Timestamp>, event: &impl Serialize) -> Result<String> {
+    write(EVENT_SCHEMA, source, time, event)
+}
+
+fn write(schema: u32, source: &str, time: Option<Timestamp>, event: &impl Serialize) -> Result<String> {
     let time = time.map(|time| format!("{time:.3}"));
-    let record = serde_json::to_string(&Record { schema: EVENT_SCHEMA, source, time, event })?;
+    let record = serde_json::to_string(&Record { schema, source, time, event })?;
     Ok(printable_json(&record).into_owned())
 }

@@ -22,12 +22,22 @@ pub enum Destination<'a> {
     File(&'a Path),
     /// A file that is appended to, and rotated.
     Log(&'a Path, Rotation),
+    /// A folder with a file for each film.
+    Folder(&'a Path),
+    /// Nowhere: the run has other outputs.
+    Nowhere,
 }
 
 /// An open output.
 pub enum Sink {
-    /// Standard output, flushed after each result.
-    Standard(io::Stdout),
+    /// Standard output, flushed after each result. A terminal gets the text as it is if its names
+    /// are printable.
+    Standard {
+        /// Standard output.
+        out: io::Stdout,
+        /// Whether the names in the text are printable.
+        is_printable: bool,
+    },
     /// A device or a pipe, which cannot be replaced by a file.
     Stream(File),
     /// A file that gets its name at the end.
@@ -42,15 +52,17 @@ pub enum Sink {
 }
 
 impl Sink {
-    /// Opens `destination` and writes `heading`. Links are followed. A device or a pipe is written
-    /// to directly.
+    /// Opens `destination` and writes `heading`. `is_printable` states whether the names in all
+    /// texts are printable. Links are followed. A device or a pipe is written to directly.
     ///
     /// # Errors When the file cannot be written, is one of `inputs`, or goes through a link that
     /// another user made in a shared folder.
-    pub fn open(destination: Destination<'_>, inputs: &[Input], heading: &str) -> Result<Self> {
+    pub fn open(destination: Destination<'_>, inputs: &[Input], is_printable: bool, heading: &str) -> Result<Self> {
         let mut sink = match destination {
-            Destination::Standard => Sink::Standard(io::stdout()),
+            Destination::Standard => Sink::Standard { out: io::stdout(), is_printable },
             Destination::File(path) => Self::open_file(path, inputs)?,
+            Destination::Folder(path) => bail!("{} is a folder; name a file", path.display()),
+            Destination::Nowhere => bail!("there are no results to write"),
             Destination::Log(path, rotation) => match Self::open_stream(&link::follow(path)?)? {
                 Some(stream) => stream,
                 None => return RotatingFile::open(&link::follow(path)?, rotation, heading).map(Sink::Log),
@@ -104,14 +116,14 @@ impl Sink {
             return Ok(());
         }
         match self {
-            Sink::Standard(out) => {
+            Sink::Standard { out, is_printable } => {
+                let is_terminal = out.is_terminal();
+                if is_terminal {
+                    progress::clear();
+                }
                 // Only on a terminal: programs want the names of CSV unchanged.
-                let lines = || text.split('\n').map(printable).collect::<Vec<_>>().join("\n");
-                let text = match out.is_terminal() {
-                    true => {
-                        progress::clear();
-                        lines()
-                    }
+                let text = match is_terminal && !*is_printable {
+                    true => text.split('\n').map(printable).collect::<Vec<_>>().join("\n"),
                     false => text.to_owned(),
                 };
                 let mut out = out.lock();

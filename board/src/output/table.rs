@@ -1,6 +1,6 @@
 //! Tables for people.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use anyhow::Result;
@@ -9,21 +9,30 @@ use divita_runtime::bundle::Task;
 use divita_runtime::event::Event;
 use divita_video::SourceInfo;
 
-use super::format::{Content, Format, ResultWriter};
-use crate::event::{InputEvent, LiveState, SessionEvent};
+use super::format::{Content, Format, ResultWriter, Writer};
+use super::shot_timeline::ShotTimeline;
+use crate::event::{InputEvent, LiveState, SessionEvent, leading};
 
 /// The table's line of this form.
 pub(super) const FORMAT: Format = Format {
     name: "table",
     help: "For people",
-    writer: |content| match content {
-        Content::Genres(_) => Box::new(Results(LiveShots::default())),
+    writer: Writer::Events(|presentation| match presentation.content {
+        Content::Genres(_) => Box::new(Results {
+            live: LiveShots { have_genres: true, ..LiveShots::default() },
+            timelines: presentation.colours.then(BTreeMap::new),
+        }),
         Content::Shots => Box::new(Shots(LiveShots::default())),
-    },
+    }),
+    is_printable: true,
 };
 
 /// Writes results, and the shots of a live input as they end.
-struct Results(LiveShots);
+struct Results {
+    live: LiveShots,
+    /// The shots of files so far, if the reader sees colours.
+    timelines: Option<BTreeMap<String, ShotTimeline>>,
+}
 
 /// Writes shots.
 struct Shots(LiveShots);
@@ -35,6 +44,8 @@ struct LiveShots {
     sources: BTreeSet<String>,
     /// The one that the last heading is of.
     last: Option<String>,
+    /// Whether shots have genres.
+    have_genres: bool,
 }
 
 impl LiveShots {
@@ -49,32 +60,43 @@ impl LiveShots {
     fn event(&mut self, source: &str, event: &SessionEvent) -> String {
         let line = match event {
             SessionEvent::Input(InputEvent::Live { state: LiveState::Connected, .. }) => String::new(),
-            SessionEvent::Method(event @ Event::Shot { .. }) => shot(event),
+            SessionEvent::Method(event @ Event::Shot { .. }) => shot(event, self.have_genres),
             _ => return String::new(),
         };
         if !self.sources.contains(source) {
             return String::new();
         }
         let is_same = self.last.replace(source.to_owned()).is_some_and(|last| last == source);
-        if is_same { line } else { shot_heading(source) + &line }
+        if is_same { line } else { shot_heading(source, self.have_genres) + &line }
     }
 }
 
 impl ResultWriter for Results {
     fn opened(&mut self, source: &str, info: &SourceInfo) -> String {
-        self.0.opened(source, info);
+        self.live.opened(source, info);
+        if let Some(timelines) = self.timelines.as_mut().filter(|_| !info.live) {
+            timelines.insert(source.to_owned(), ShotTimeline::default());
+        }
         String::new()
     }
 
     fn event(&mut self, source: &str, event: &SessionEvent) -> Result<String> {
+        let timeline = self.timelines.as_mut().and_then(|timelines| timelines.get_mut(source));
         Ok(match event {
-            SessionEvent::Method(event @ Event::Result { .. }) => {
-                if self.0.sources.contains(source) {
-                    self.0.last = None;
+            SessionEvent::Method(event @ Event::Result { duration_s, task, .. }) => {
+                if self.live.sources.contains(source) {
+                    self.live.last = None;
                 }
-                result(source, event)
+                let timeline =
+                    timeline.map_or(String::new(), |timeline| std::mem::take(timeline).draw(*duration_s, *task));
+                result(source, event) + &timeline
             }
-            event => self.0.event(source, event),
+            event => {
+                if let (Some(timeline), SessionEvent::Method(event)) = (timeline, event) {
+                    timeline.add(event);
+                }
+                self.live.event(source, event)
+            }
         })
     }
 }
@@ -82,13 +104,13 @@ impl ResultWriter for Results {
 impl ResultWriter for Shots {
     fn opened(&mut self, source: &str, info: &SourceInfo) -> String {
         self.0.opened(source, info);
-        if info.live { String::new() } else { shot_heading(&info.name) }
+        if info.live { String::new() } else { shot_heading(&info.name, false) }
     }
 
     fn event(&mut self, source: &str, event: &SessionEvent) -> Result<String> {
         Ok(match event {
             event if self.0.sources.contains(source) => self.0.event(source, event),
-            SessionEvent::Method(event) => shot(event),
+            SessionEvent::Method(event) => shot(event, false),
             SessionEvent::Input(_) => String::new(),
         })
     }
@@ -157,9 +179,10 @@ fn result(source: &str, event: &Event) -> String {
 }
 
 /// Returns the heading above shots.
-fn shot_heading(source: &str) -> String {
+fn shot_heading(source: &str, with_genres: bool) -> String {
+    let genres = if with_genres { "  genres" } else { "" };
     format!(
-        "{}\n  {:>5}  {:>10}  {:>10}  {:>9}  {:>11}  {:>7}  begins with\n",
+        "{}\n  {:>5}  {:>10}  {:>10}  {:>9}  {:>11}  {:>7}  begins with{genres}\n",
         printable(source),
         "shot",
         "start s",
@@ -170,10 +193,19 @@ fn shot_heading(source: &str) -> String {
     )
 }
 
+/// Number of genres in the line of a shot.
+const SHOT_GENRES: usize = 2;
+
 /// Returns the line of a shot; an empty text for other events.
-fn shot(event: &Event) -> String {
-    let Event::Shot { index, start_s, end_s, kind, first_frame, frames, .. } = event else { return String::new() };
-    let kind = format!("{kind:?}").to_lowercase();
+fn shot(event: &Event, with_genres: bool) -> String {
+    let Event::Shot { index, start_s, end_s, kind, first_frame, frames, probabilities, .. } = event else {
+        return String::new();
+    };
+    let kind = kind.name();
     let seconds = end_s - start_s;
-    format!("  {index:>5}  {start_s:>10.3}  {end_s:>10.3}  {seconds:>9.3}  {first_frame:>11}  {frames:>7}  {kind}\n")
+    let genres = match probabilities.as_ref().filter(|_| with_genres) {
+        Some(probabilities) => format!("{kind:<11}  {}", leading(probabilities, SHOT_GENRES)),
+        None => kind.to_owned(),
+    };
+    format!("  {index:>5}  {start_s:>10.3}  {end_s:>10.3}  {seconds:>9.3}  {first_frame:>11}  {frames:>7}  {genres}\n")
 }

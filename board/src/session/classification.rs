@@ -3,7 +3,6 @@
 use anyhow::Result;
 use divita_runtime::frame::{Frame, Timestamp};
 use divita_runtime::pipeline::Pipeline;
-use divita_runtime::preprocess::Picture;
 use divita_runtime::sampler::WorkingRate;
 use divita_video::Loss;
 use divita_video::session::{Ending, Progress};
@@ -49,10 +48,6 @@ impl Method for Classification {
 
     fn rate(&self) -> Option<WorkingRate> {
         self.pipeline.as_ref().map(Pipeline::rate)
-    }
-
-    fn keyframe(&mut self) -> Option<Picture> {
-        self.pipeline.as_mut().and_then(Pipeline::take_keyframe)
     }
 
     fn loss(&mut self, loss: Loss, emit: Emit<'_>) {

@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use divita_runtime::frame::Frame;
-use divita_runtime::preprocess::Picture;
 use divita_runtime::sampler::WorkingRate;
 use divita_video::Loss;
 use divita_video::session::{Ending, Progress};
@@ -27,12 +26,6 @@ pub trait Method {
 
     /// Returns the working rate, if the method has one.
     fn rate(&self) -> Option<WorkingRate> {
-        None
-    }
-
-    /// Returns the keyframe of the latest clip, if it is wanted and there was a clip since the last
-    /// call.
-    fn keyframe(&mut self) -> Option<Picture> {
         None
     }
 

@@ -111,14 +111,13 @@ pub fn run(
 /// Passes a report on to the observers. Returns the outcome of a session that has ended.
 fn pass_on(observers: &mut Observers, source: Source<'_>, report: Report) -> Result<Outcome> {
     let read = match report {
-        Report::Opened(info) => Ok(observers.opened(source, &info)?),
+        Report::Opened(info) => {
+            observers.opened(source, &info)?;
+            Ok(observers.event(source, &InputEvent::from(&info).into())?)
+        }
         Report::Event(event) => Ok(observers.event(source, &event)?),
         Report::Status(status) => {
             observers.status(source, status);
-            Ok(())
-        }
-        Report::Keyframe(keyframe) => {
-            observers.keyframe(source, &keyframe.into());
             Ok(())
         }
         Report::Closed(read) => {

@@ -13,7 +13,6 @@ use divita_console::say;
 use divita_runtime::frame::{Frame, Timestamp};
 use divita_runtime::panics;
 use divita_runtime::pipeline::PipelineError;
-use divita_runtime::preprocess::Picture;
 use divita_video::session::{Consumer, Ending, Progress, Session, SessionOptions, SourceChange};
 use divita_video::{Input, Loss, SourceInfo, is_live_by_address};
 
@@ -30,9 +29,6 @@ const STATUS_INTERVAL: Duration = Duration::from_millis(50);
 /// Time after which a worker that waits looks again.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Minimum time between two keyframes of the same session, which are large.
-const KEYFRAME_INTERVAL: Duration = Duration::from_secs(1);
-
 /// What a worker reports of an input.
 pub(super) enum Report {
     /// The session has opened it.
@@ -41,8 +37,6 @@ pub(super) enum Report {
     Event(SessionEvent),
     /// The session goes on.
     Status(Status),
-    /// The keyframe of the latest clip.
-    Keyframe(Picture),
     /// The session has ended.
     Closed(Result<(), Failure>),
 }
@@ -179,16 +173,8 @@ impl Reading<'_> {
         let info = session.info().clone();
         reports.send((number, Report::Opened(info.clone()))).map_err(|_| Failure::Unobserved)?;
         let method = method(&info).map_err(Failure::Input)?;
-        let mut observed = Observed {
-            number,
-            method,
-            reports,
-            time: Timestamp::ZERO,
-            frames: 0,
-            reported: None,
-            showed: None,
-            finished: Ok(()),
-        };
+        let mut observed =
+            Observed { number, method, reports, time: Timestamp::ZERO, frames: 0, reported: None, finished: Ok(()) };
         let ending = session.run(&mut observed)?;
         let finished = observed.finished;
         let is_complete = ending.is_complete(info.live);
@@ -222,9 +208,8 @@ struct Observed<'a> {
     /// Time of the last frame, and the number of frames.
     time: Timestamp,
     frames: u64,
-    /// When the status was last reported, and a keyframe.
+    /// When the status was last reported.
     reported: Option<Instant>,
-    showed: Option<Instant>,
     /// Whether the method could finish.
     finished: Result<()>,
 }
@@ -266,12 +251,6 @@ impl Consumer for Observed<'_> {
             self.reported = Some(now);
             let (time, frames, dropped, rate) = (self.time, self.frames, progress.dropped, self.method.rate());
             self.report(Report::Status(Status::Processed { time, frames, dropped, rate }))?;
-        }
-        if self.showed.is_none_or(|last| now - last >= KEYFRAME_INTERVAL)
-            && let Some(keyframe) = self.method.keyframe()
-        {
-            self.showed = Some(now);
-            self.report(Report::Keyframe(keyframe))?;
         }
         Ok(())
     }

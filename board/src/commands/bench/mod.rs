@@ -287,7 +287,7 @@ impl Consumer for Stages {
         for segment in self.segments.drain(..) {
             if let Segment::Clip(done) = segment {
                 let features = timed(clip, || self.backbones.run(&done))?;
-                timed(heads, || self.snippets.push(&features).map(<[f32]>::len))?;
+                timed(heads, || self.snippets.push(&features, done.shot).map(<[f32]>::len))?;
                 self.segmenter.recycle(done);
             }
         }
