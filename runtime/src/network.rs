@@ -7,6 +7,7 @@ use divita_executor::FusedModel;
 use log::info;
 use thiserror::Error;
 use tract_core::internal::DimLike;
+use tract_core::ops::scan::OptScan;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid;
@@ -153,8 +154,9 @@ impl NetworkFile {
         if fact.shape.as_concrete() != Some(output) || fact.datum_type != f32::datum_type() {
             return Err(shape("an output", format!("{fact:?}"), output));
         }
+        let is_recurrent = model.nodes.iter().any(|node| node.op_is::<OptScan>());
         let plan = model.into_runnable().map_err(chain)?;
-        Ok(Network { file: file.clone(), plan, fused: self.fused.is_some(), input })
+        Ok(Network { file: file.clone(), plan, fused: self.fused.is_some(), is_recurrent, input })
     }
 }
 
@@ -196,6 +198,9 @@ struct Network {
     plan: Arc<TypedRunnableModel>,
     /// Whether divita's executor runs it, or a part of it.
     fused: bool,
+    /// Whether a recurrent layer is in it. tract would begin a run with the state in which the last
+    /// run ended.
+    is_recurrent: bool,
     input: Vec<usize>,
 }
 
@@ -238,6 +243,9 @@ impl Runner {
     /// Runs the network on its input and passes the output to `out`.
     fn run(&mut self, out: impl FnOnce(&[f32])) -> Result<(), NetworkError> {
         let Runner { network, state, input } = self;
+        if network.is_recurrent {
+            *state = network.guarded(|| network.plan.spawn())?;
+        }
         let output = network.guarded(|| state.run(tvec!(TValue::from_const(input.clone()))))?;
         let values = output[0].try_as_plain_ram().and_then(|output| {
             out(output.as_slice::<f32>()?);

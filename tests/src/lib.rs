@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod broker;
+pub mod browser;
 pub mod data_set;
 pub mod file_server;
 pub mod films;

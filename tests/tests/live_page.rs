@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use divita_tests::browser::axe_core;
 use divita_tests::http::{listening, start};
 use divita_tests::root;
 use divita_tests::service::live;
@@ -24,15 +25,7 @@ struct Browser {
 impl Browser {
     /// Opens the page, or says why it cannot. Screenshots go to `folder`.
     fn open(address: SocketAddr, folder: &Path) -> Option<Browser> {
-        let Some(axe) = env::var_os("DIVITA_AXE").map(PathBuf::from).filter(|path| path.is_file()) else {
-            eprintln!("SKIPPED: DIVITA_AXE names no axe.min.js of the npm package axe-core");
-            return None;
-        };
-        let found = |program: &str| Command::new(program).arg("--version").stdout(Stdio::null()).status().is_ok();
-        if !["chromium", "chromedriver", "python3"].into_iter().all(found) {
-            eprintln!("SKIPPED: chromium, chromedriver or python3 is not installed");
-            return None;
-        }
+        let axe = axe_core()?;
         let mut command = Command::new("python3");
         command.arg(root().join("tests/browser/live_page.py")).arg(format!("http://{address}/")).arg(axe).arg(folder);
         let mut child = command.args(["--timeout", "60"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

@@ -1,6 +1,6 @@
 //! Writes reports about films as HTML pages that need no network and no other file.
 //!
-//! [`film_page`] writes the page of a film, [`index_page`] a list of films. The caller gives all
+//! [`film_page()`] writes the page of a film, [`index_page()`] a list of films. The caller gives all
 //! data as plain structs; this crate reads no file and asks no clock.
 //!
 //! ```

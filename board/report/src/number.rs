@@ -23,9 +23,15 @@ pub(crate) fn decimals(value: f64, decimals: usize, unit: &str) -> String {
 pub(crate) fn signed(value: f64) -> String {
     match value {
         value if !value.is_finite() => NONE.to_owned(),
-        value if value < 0.0 => format!("−{}", decimals(-value, 2, "")),
-        value => format!("+{}", decimals(value, 2, "")),
+        value if value < 0.0 => format!("−{}", significant(-value)),
+        value => format!("+{}", significant(value)),
     }
+}
+
+/// Returns a positive number with two decimals, or more if it is small: shares of a long film are.
+fn significant(value: f64) -> String {
+    let places = (2..=6).find(|&places| value * 10f64.powi(places) >= 9.5).unwrap_or(if value > 0.0 { 6 } else { 2 });
+    decimals(value, places as usize, "")
 }
 
 /// Returns a rate with as many decimals as it needs, at most three.
@@ -80,7 +86,9 @@ mod tests {
     #[test]
     fn numbers_have_their_decimals_and_units() {
         assert_eq!((percent(0.7134), percent(0.0), percent(f32::NAN)), ("71.3%".into(), "0.0%".into(), NONE.into()));
-        assert_eq!((signed(0.5), signed(-1.234), signed(-0.001)), ("+0.50".into(), "−1.23".into(), "−0.00".into()));
+        assert_eq!((signed(0.5), signed(-1.234), signed(0.0)), ("+0.50".into(), "−1.23".into(), "+0.00".into()));
+        assert_eq!((signed(-0.001), signed(0.002_34)), ("−0.0010".into(), "+0.0023".into()));
+        assert_eq!((signed(0.094), signed(1e-9)), ("+0.094".into(), "+0.000000".into()));
         assert_eq!((rate(24.0), rate(23.976), rate(f64::INFINITY)), ("24".into(), "23.976".into(), NONE.into()));
         assert_eq!((rate(100.0), rate(1e12)), ("100".into(), "1.00e12".into()));
         assert_eq!((count(7), count(172_800)), ("7".into(), "172\u{202f}800".into()));

@@ -2,7 +2,7 @@
 /** Time between two clips from which a curve has a gap, in milliseconds. */
 const GAP = 250;
 /** Maximum zoom, and shortest time in view, in milliseconds. */
-const MOST = 64, SHORTEST = 60e3;
+const MOST = 128, SHORTEST = 20e3;
 /** Width of a keyframe of the zoomed timeline, in pixels. */
 const WIDTH = 100;
 /** Pause before a screen reader is told the values, in milliseconds. */

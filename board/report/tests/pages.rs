@@ -239,7 +239,8 @@ prop_compose! {
     )(
         shots in prop::collection::vec((number(), number(), any::<u64>(), any::<u64>(), any::<String>(), any::<usize>(),
             prop::collection::vec(probability(), labels.len()), any::<Vec<u8>>(), any::<(u32, u32)>()), 0..7),
-        clips in prop::collection::vec((number(), number(), any::<usize>(), prop::collection::vec(probability(), labels.len())), 0..7),
+        clips in prop::collection::vec((number(), number(), any::<usize>(),
+            prop::collection::vec(probability(), labels.len())), 0..7),
         probabilities in prop::collection::vec(probability(), labels.len()),
         duration_s in number(),
         rate in number(),
@@ -255,7 +256,8 @@ prop_compose! {
         });
         let contributions = contributions.collect();
         let mut seen = std::collections::HashSet::new();
-        let shot = |(start_s, end_s, first_frame, frames, text, index, probabilities, mut jpeg, (width, height)): (_, _, _, _, String, usize, _, Vec<u8>, _)| {
+        let shot = |(start_s, end_s, first_frame, frames, text, index, probabilities, bytes, (width, height))| {
+            let (text, index, mut jpeg): (String, usize, Vec<u8>) = (text, index, bytes);
             jpeg.splice(0..0, [0xff, 0xd8, 0xff]);
             seen.insert(index).then(|| Shot {
                 index, start_s, end_s, kind: text.clone(), first_frame, frames, start_timecode: text.clone(),
@@ -266,7 +268,9 @@ prop_compose! {
         let shots = shots.into_iter().filter_map(shot).collect();
         let clip = |(start_s, end_s, shot, probabilities)| Clip { start_s, end_s, shot, probabilities };
         let clips: Vec<Clip> = clips.into_iter().map(clip).collect();
-        let snippet = |clip: &Clip| Snippet { start_s: clip.start_s, end_s: clip.end_s, probabilities: clip.probabilities.clone() };
+        let snippet = |Clip { start_s, end_s, probabilities, .. }: &Clip| {
+            Snippet { start_s: *start_s, end_s: *end_s, probabilities: probabilities.clone() }
+        };
         let word = |at: usize| words[at].clone();
         FilmReport {
             film: word(0),
@@ -309,7 +313,8 @@ proptest! {
             let path = path.value().attr("d").unwrap();
             prop_assert!(path.chars().all(|c| "MVHhvz -.0123456789".contains(c)), "{}", path);
         }
-        let entry = IndexEntry { genres: vec![(film.film.clone(), film.duration_s as f32)], ..sample::entry(&film, &film.command_line) };
+        let genres = vec![(film.film.clone(), film.duration_s as f32)];
+        let entry = IndexEntry { genres, ..sample::entry(&film, &film.command_line) };
         assert_sound(&index_page(&[entry]).unwrap());
     }
 }

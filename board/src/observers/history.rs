@@ -1,9 +1,10 @@
 //! The history: a SQLite file with the films, shots, clips, genres and errors of all runs.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use divita_console::say;
 use divita_history::{BundleFacts, ClipFacts, FilmFacts, History, Limits, ResultFacts, Run, RunFacts, ShotFacts};
 use divita_runtime::event::{Event, Probabilities};
@@ -203,20 +204,21 @@ impl Recorder {
     /// Returns the film of `source`. One that was not opened begins now.
     fn film(&mut self, source: Source<'_>, info: Option<&SourceInfo>) -> Result<&mut OpenFilm> {
         let Recorder { run, films, .. } = self;
-        if !films.contains_key(&source.number) {
-            let live = info.is_some_and(|info| info.live);
-            let mut facts = FilmFacts::new(source.name, Timestamp::now()).with_live(live);
-            if let Some(info) = info {
-                facts.width = u32::try_from(info.width).ok();
-                facts.height = u32::try_from(info.height).ok();
-                facts.frame_rate = info.frame_rate;
-            }
-            facts.size = source.input.local_path().and_then(|path| fs::metadata(path).ok()).map(|facts| facts.len());
-            let film = info.filter(|info| !info.live).map(Film::new);
-            let record = run.begin_film(&facts)?;
-            films.insert(source.number, OpenFilm { record, film, clips: BTreeMap::new(), is_failing: false });
+        let vacant = match films.entry(source.number) {
+            Entry::Occupied(open) => return Ok(open.into_mut()),
+            Entry::Vacant(vacant) => vacant,
+        };
+        let live = info.is_some_and(|info| info.live);
+        let mut facts = FilmFacts::new(source.name, Timestamp::now()).with_live(live);
+        if let Some(info) = info {
+            facts.width = u32::try_from(info.width).ok();
+            facts.height = u32::try_from(info.height).ok();
+            facts.frame_rate = info.frame_rate;
         }
-        films.get_mut(&source.number).context("a film that was just begun")
+        facts.size = source.input.local_path().and_then(|path| fs::metadata(path).ok()).map(|facts| facts.len());
+        let film = info.filter(|info| !info.live).map(Film::new);
+        let record = run.begin_film(&facts)?;
+        Ok(vacant.insert(OpenFilm { record, film, clips: BTreeMap::new(), is_failing: false }))
     }
 }
 

@@ -1,7 +1,11 @@
 //! ONNX files ready to run: in tract, which the runtime uses, or in ONNX Runtime, on the processor
 //! or on a GPU.
 
-use std::{path::PathBuf, str::FromStr, sync::OnceLock};
+use std::{
+    path::PathBuf,
+    str::FromStr,
+    sync::{Arc, OnceLock},
+};
 
 use ort::{environment::Environment, value};
 use tract_onnx::prelude::*;
@@ -37,7 +41,8 @@ impl FromStr for Device {
 pub struct Session(Engine);
 
 enum Engine {
-    Tract(Box<TypedSimpleState>),
+    /// Each run has a state of its own: a recurrent layer would go on from the last one.
+    Tract(Arc<TypedRunnableModel>),
     OnnxRuntime(ort::session::Session),
 }
 
@@ -81,9 +86,8 @@ impl Session {
     /// [`Error::Engine`] where tract cannot run it.
     pub fn tract<'a>(onnx: &[u8], shapes: impl IntoIterator<Item = &'a [usize]>) -> Result<Session, Error> {
         let model = prepare(onnx, shapes)?;
-        let state = model.into_runnable().and_then(|model| model.spawn());
-        let state = state.map_err(|reason| Error::engine("tract", format!("{reason:#}")))?;
-        Ok(Session(Engine::Tract(Box::new(state))))
+        let plan = model.into_runnable().map_err(|reason| Error::engine("tract", format!("{reason:#}")))?;
+        Ok(Session(Engine::Tract(plan)))
     }
 
     /// Prepares a network in ONNX Runtime. Returns `None` where [`ORT_LIBRARY`] names no library.
@@ -113,10 +117,10 @@ impl Session {
     /// [`Error::Engine`] where the engine fails.
     pub fn run(&mut self, inputs: Vec<Input>) -> Result<Vec<f32>, Error> {
         match &mut self.0 {
-            Engine::Tract(state) => {
-                let mut run = || {
+            Engine::Tract(plan) => {
+                let run = || {
                     let inputs = inputs.iter().map(|(shape, data)| Ok(Tensor::from_shape(shape, data)?.into()));
-                    let outputs = state.run(inputs.collect::<TractResult<_>>()?)?;
+                    let outputs = plan.run(inputs.collect::<TractResult<_>>()?)?;
                     Ok(outputs[0].to_plain_array_view::<f32>()?.iter().copied().collect())
                 };
                 run().map_err(|reason: TractError| Error::engine("tract", format!("{reason:#}")))

@@ -1,9 +1,10 @@
 //! A contact sheet: a page with the frames around every error of a detector.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
+use askama::Template;
 use divita_runtime::preprocess::{Picture, Preprocessor};
 use divita_video as source;
 use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
@@ -48,26 +49,53 @@ pub fn write(title: &str, evaluation: &Evaluation, to: &Path) -> Result<(), Cont
     for (video, frames) in &wanted {
         write_thumbnails(video, frames, &|frame| to.join(file(names[video], frame)))?;
     }
-    let mut page = format!(
-        "<!doctype html><meta charset=\"utf-8\"><title>{0}</title><style>body{{font:14px sans-serif;background:#222;color:#ddd}}\
-         figure{{display:inline-block;margin:1px;text-align:center;font-size:11px}}.between{{color:#fa4}}</style><h1>{0}</h1>",
-        escape(title)
-    );
-    for (heading, list) in [("Missed", &evaluation.misses), ("False alarms", &evaluation.false_alarms)] {
-        page += &format!("<h2>{heading}: {}</h2>", list.len());
-        for one in list {
-            let at = one.at_s.map_or(String::new(), |at| format!(", {at:.3} s"));
-            let what = escape(&format!("{}: frame {}{at}, {}", one.video, one.transition.first, name(one)));
-            page += &format!("<p>{what}</p>");
-            for frame in shown(one) {
-                let class = if frame > one.transition.last && frame < one.transition.first { "between" } else { "" };
-                let file = file(names[&*one.video], frame);
-                page += &format!("<figure class=\"{class}\"><img src=\"{file}\" loading=\"lazy\"><br>{frame}</figure>");
-            }
-        }
-    }
+    let lists = [("Missed", &evaluation.misses), ("False alarms", &evaluation.false_alarms)];
+    let lists = lists.map(|(heading, list)| {
+        let mistakes = list.iter().map(|one| shown_mistake(one, names[&*one.video])).collect();
+        MistakeList { heading, mistakes }
+    });
+    let page = Sheet { title, lists }.render().map_err(io::Error::other)?;
     fs::write(to.join("index.html"), page)?;
     Ok(())
+}
+
+/// The page.
+#[derive(Template)]
+#[template(path = "contact_sheet.html")]
+struct Sheet<'a> {
+    title: &'a str,
+    lists: [MistakeList; 2],
+}
+
+/// The mistakes of one kind.
+struct MistakeList {
+    heading: &'static str,
+    mistakes: Vec<ShownMistake>,
+}
+
+/// A mistake in words and frames.
+struct ShownMistake {
+    what: String,
+    frames: Vec<ShownFrame>,
+}
+
+/// A frame around a mistake.
+struct ShownFrame {
+    index: u64,
+    file: String,
+    /// Whether it lies between the two shots.
+    is_between: bool,
+}
+
+/// Returns what the page shows of a mistake in the video with the number `video`.
+fn shown_mistake(one: &Mistake, video: usize) -> ShownMistake {
+    let at = one.at_s.map_or(String::new(), |at| format!(", {at:.3} s"));
+    let (last, first) = (one.transition.last, one.transition.first);
+    let frame = |index| ShownFrame { index, file: file(video, index), is_between: index > last && index < first };
+    ShownMistake {
+        what: format!("{}: frame {first}{at}, {}", one.video, name(one)),
+        frames: shown(one).into_iter().map(frame).collect(),
+    }
 }
 
 /// Names a transition: its kind, and how it was made or what happens there where that says more.
@@ -120,8 +148,4 @@ fn write_thumbnails(
         index += 1;
     }
     Ok(())
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
