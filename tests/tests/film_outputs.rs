@@ -81,6 +81,32 @@ fn a_lower_threshold_finds_more_cuts() {
 }
 
 #[test]
+fn pictures_of_shots_are_frames_of_the_film() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("pictures");
+    let sample = sample();
+    let run = ["shots", "--format", "jsonl", "--save-images", "2", "--images", place.to_str().unwrap()];
+    let events = stdout(&divita(&[&run[..], &[sample.to_str().unwrap()]].concat()));
+    let shots: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let shots: Vec<&Value> = shots.iter().filter(|event| event["event"] == "shot").collect();
+    assert_eq!(names(&place).len(), 2 * shots.len());
+    let Some(mut ffmpeg) = divita_tests::ffmpeg() else { return };
+    // The second picture of the first shot, against the frame that ffmpeg counts.
+    let number = |name: &str| shots[0][name].as_u64().unwrap();
+    let wanted = number("first_frame") + number("frames") * 3 / 4;
+    let select = format!("select=eq(n\\,{wanted}),scale=iw:ih:out_range=pc,format=rgb24");
+    let frame = ffmpeg.arg("-i").arg(&sample).args(["-vf", &select, "-frames:v", "1", "-f", "rawvideo", "-"]);
+    let frame = frame.output().unwrap().stdout;
+    let picture = place.join("sintel-trailer-0000-1.jpg");
+    let mut ffmpeg = divita_tests::ffmpeg().unwrap();
+    let saved =
+        ffmpeg.arg("-i").arg(&picture).args(["-pix_fmt", "rgb24", "-f", "rawvideo", "-"]).output().unwrap().stdout;
+    assert_eq!(saved.len(), frame.len());
+    let difference: u64 = saved.iter().zip(&frame).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    assert!(difference / (saved.len() as u64) < 4, "{}", difference as f64 / saved.len() as f64);
+}
+
+#[test]
 fn a_report_shows_what_the_events_say() {
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("film.html");

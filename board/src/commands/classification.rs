@@ -97,6 +97,7 @@ impl ClassificationOptions {
             colours: results.is_some_and(OutputOptions::colours),
             output,
             report,
+            images: None,
             history: self.history.place(),
             shot_list: results.map(OutputOptions::shot_list).unwrap_or_default(),
             resume: results.and_then(|results| results.resume(depends_on.chain(self.reading.dependencies()))),

@@ -153,6 +153,7 @@ impl Serve {
             colours: self.output.colours(),
             output: self.output.destination(),
             report: None,
+            images: None,
             history: self.history.place(),
             shot_list: ShotListOptions::default(),
             resume: None,

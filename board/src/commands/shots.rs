@@ -1,5 +1,6 @@
 //! `divita shots`: the shots of a video, without networks.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -9,7 +10,7 @@ use divita_runtime::segmenter::{Segmentation, SegmenterOptions};
 use divita_runtime::shots::ShotSettings;
 use divita_runtime::shots::transition_network::TransitionNetwork;
 
-use crate::observers::{Observers, RunInfo};
+use crate::observers::{ImagesPlace, Observers, RunInfo};
 use crate::options::{
     BundlePlace, HistoryOptions, InputOptions, OutputOptions, ReadingOptions, bundle_identity, processors,
 };
@@ -29,7 +30,8 @@ use crate::signals;
     divita shots samples/sintel-trailer.mp4\n  \
     divita shots --format csv --output shots.csv films/\n  \
     divita shots --format edl --output sintel.edl samples/sintel-trailer.mp4\n  \
-    divita shots --format otio --gap-free --output lists/ films/")]
+    divita shots --format otio --gap-free --output lists/ films/\n  \
+    divita shots --save-images 3 --images pictures/ film.mp4")]
 pub struct Shots {
     #[command(flatten)]
     inputs: InputOptions,
@@ -46,6 +48,21 @@ pub struct Shots {
     /// [default: the bundle's, or 0.76]
     #[arg(long, value_name = "P", value_parser = probability)]
     threshold: Option<f32>,
+    /// Save this number of pictures of each shot of a file to --images, from a second pass
+    #[arg(long, value_name = "N", requires = "images", value_parser = pictures)]
+    save_images: Option<NonZeroU64>,
+    /// Folder of the pictures: FILM-SHOT-PICTURE.jpg
+    #[arg(long, value_name = "DIR", requires = "save_images")]
+    images: Option<PathBuf>,
+}
+
+/// Most pictures of a shot.
+const MOST_PICTURES: u64 = 100;
+
+/// Parses a number of pictures.
+fn pictures(text: &str) -> Result<NonZeroU64, String> {
+    let number = text.parse().ok().filter(|number: &NonZeroU64| number.get() <= MOST_PICTURES);
+    number.ok_or_else(|| format!("choose 1 to {MOST_PICTURES}"))
 }
 
 /// Parses a probability.
@@ -81,6 +98,10 @@ impl Shots {
             colours: self.output.colours(),
             output: self.output.destination_of(&inputs)?,
             report: None,
+            images: self
+                .save_images
+                .zip(self.images.as_deref())
+                .map(|(per_shot, folder)| ImagesPlace { folder, per_shot }),
             history: self.history.place(),
             shot_list: self.output.shot_list(),
             resume: self.output.resume(depends_on.into_iter().chain(self.reading.dependencies())),

@@ -12,6 +12,7 @@ mod observer;
 mod progress;
 mod reports;
 mod results;
+mod shot_images;
 mod systemd;
 #[cfg(any(feature = "http", feature = "mqtt"))]
 mod telemetry;
@@ -24,7 +25,7 @@ use divita_video::SourceInfo;
 #[cfg(any(feature = "http", feature = "mqtt", feature = "webhook"))]
 pub use leader::{Leader, Leading};
 pub use liveness::Liveness;
-pub use observer::{HistoryPlace, Observer, RunInfo, Source, Status};
+pub use observer::{HistoryPlace, ImagesPlace, Observer, RunInfo, Source, Status};
 #[cfg(any(feature = "http", feature = "mqtt"))]
 pub use telemetry::{Connection, Counters, SourceState, Telemetry};
 
@@ -40,6 +41,7 @@ const OBSERVERS: &[Start] = &[
     results::start,
     film_files::start,
     reports::start,
+    shot_images::start,
     #[cfg(feature = "history")]
     history::start,
 ];

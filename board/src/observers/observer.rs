@@ -1,5 +1,6 @@
 //! The trait of observers, and what they receive.
 
+use std::num::NonZeroU64;
 use std::path::Path;
 
 use anyhow::Result;
@@ -25,6 +26,8 @@ pub struct RunInfo<'a> {
     pub output: Destination<'a>,
     /// Where reports go: the page of a single film, or a folder.
     pub report: Option<&'a Path>,
+    /// Where pictures of shots go.
+    pub images: Option<ImagesPlace<'a>>,
     /// Where the run is recorded.
     pub history: Option<HistoryPlace<'a>>,
     /// How shot lists treat transitions and short shots.
@@ -40,6 +43,15 @@ pub struct HistoryPlace<'a> {
     pub path: &'a Path,
     /// Days for which shots and clips of live sources are kept.
     pub live_days: u32,
+}
+
+/// Where pictures of shots go, and how many.
+#[derive(Clone, Copy, Debug)]
+pub struct ImagesPlace<'a> {
+    /// The folder.
+    pub folder: &'a Path,
+    /// Number of pictures of each shot. A shot with fewer frames has one of each.
+    pub per_shot: NonZeroU64,
 }
 
 /// The source of a session.
