@@ -1,5 +1,5 @@
-//! Contributions of shots to the logits of a video: which shots speak for a genre, and which against
-//! it.
+//! Contributions of shots to the logits of a video: which shots speak for a genre, and which
+//! against it.
 //!
 //! The logits of a snippet are the mean of its clips' logits. So the sum of a shot's clip logits,
 //! divided by the number of clips in all snippets, padding included, is the shot's exact share of

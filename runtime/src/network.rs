@@ -7,7 +7,6 @@ use divita_executor::FusedModel;
 use log::info;
 use thiserror::Error;
 use tract_core::internal::DimLike;
-use tract_core::ops::scan::OptScan;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid;
@@ -154,7 +153,7 @@ impl NetworkFile {
         if fact.shape.as_concrete() != Some(output) || fact.datum_type != f32::datum_type() {
             return Err(shape("an output", format!("{fact:?}"), output));
         }
-        let is_recurrent = model.nodes.iter().any(|node| node.op_is::<OptScan>());
+        let is_recurrent = self.proto.graph.iter().flat_map(|graph| &graph.node).any(|node| node.op_type == "GRU");
         let plan = model.into_runnable().map_err(chain)?;
         Ok(Network { file: file.clone(), plan, fused: self.fused.is_some(), is_recurrent, input })
     }

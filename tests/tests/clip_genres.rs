@@ -111,7 +111,9 @@ fn version_1_has_the_same_values_without_the_new_names() {
         let object = expected.as_object_mut().unwrap();
         object.insert("schema".into(), 1.into());
         match found["event"].as_str().unwrap() {
-            "clip" | "shot" => _ = object.remove("probabilities").unwrap(),
+            "clip" => _ = object.remove("probabilities").unwrap(),
+            // A shot without clips has none.
+            "shot" => _ = object.remove("probabilities"),
             "result" => _ = object.remove("contributions").unwrap(),
             _ => {}
         }

@@ -6,11 +6,13 @@ use crate::{Clip, FilmReport, timeline::Axis};
 
 /// Width of the drawing of a curve, in its own units. It is as high as [`FULL`].
 const UNITS: f64 = 10_000.0;
-/// Height of a probability of 1: values are rounded to a tenth of a per cent, as the page shows them.
+/// Height of a probability of 1: values are rounded to a tenth of a per cent, as the page shows
+/// them.
 const FULL: u32 = 1_000;
 /// Number that stands in place of a value that is not a number.
 const NO_VALUE: u32 = 4_095;
-/// Maximum number of clips that a path draws each by itself, and number of columns if there are more.
+/// Maximum number of clips that a path draws each by itself, and number of columns if there are
+/// more.
 const COLUMNS: usize = 500;
 /// Time between two clips from which a curve has a gap, in seconds.
 const GAP_S: f64 = 0.25;
@@ -26,8 +28,8 @@ pub(crate) fn drawn(report: &FilmReport) -> Vec<&Clip> {
     report.clips.iter().filter(|clip| clip.start_s.is_finite() && clip.end_s.is_finite()).collect()
 }
 
-/// Returns the path of a genre: a step for each clip, or for many clips a column with the lowest and
-/// the highest value of the clips in it.
+/// Returns the path of a genre: a step for each clip, or for many clips a column with the lowest
+/// and the highest value of the clips in it.
 pub(crate) fn path(clips: &[&Clip], label: usize, axis: Axis) -> String {
     let value = |clip: &Clip| level(clip.probabilities.get(label).copied()).map(|level| FULL - level);
     let x = |time: f64| (UNITS * axis.share(time)).round() as u32;

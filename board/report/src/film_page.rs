@@ -30,8 +30,8 @@ const LISTED_CLIPS: usize = 300;
 /// Returns the page of a film: one HTML file without external requests.
 ///
 /// # Errors
-/// When lists of probabilities and labels differ in length, contributions name a label that does not
-/// exist, or two shots have the same index.
+/// When lists of probabilities and labels differ in length, contributions name a label that does
+/// not exist, or two shots have the same index.
 pub fn film_page(report: &FilmReport) -> Result<String, ReportError> {
     check(report)?;
     let bare = Page::new(report, &Chosen::default()).render()?;

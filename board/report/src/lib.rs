@@ -1,12 +1,12 @@
 //! Writes reports about films as HTML pages that need no network and no other file.
 //!
-//! [`film_page()`] writes the page of a film, [`index_page()`] a list of films. The caller gives all
-//! data as plain structs; this crate reads no file and asks no clock.
+//! [`film_page()`] writes the page of a film, [`index_page()`] a list of films. The caller gives
+//! all data as plain structs; this crate reads no file and asks no clock.
 //!
 //! ```
-//! use divita_report::{Bundle, FilmReport, film_page};
+//! use divita_report::{FilmReport, film_page};
 //!
-//! let film = FilmReport { film: "film.mp4".to_owned(), bundle: Bundle::default(), ..FilmReport::default() };
+//! let film = FilmReport { film: "film.mp4".to_owned(), ..FilmReport::default() };
 //! assert!(film_page(&film).unwrap().starts_with("<!DOCTYPE html>"));
 //! ```
 //!

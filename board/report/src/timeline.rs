@@ -54,8 +54,8 @@ impl Axis {
         ticks.map(|time| (place(self.share(time)), number::clock(time))).collect()
     }
 
-    /// Returns keyframes for a line that has room for `most` of them, each where its shot begins and
-    /// none over another: their places in per cent, and the positions of their shots.
+    /// Returns keyframes for a line that has room for `most` of them, each where its shot begins
+    /// and none over another: their places in per cent, and the positions of their shots.
     pub(crate) fn keyframes(&self, report: &FilmReport, chosen: &Chosen, most: f64) -> Vec<(String, usize)> {
         let (mut line, mut free) = (Vec::new(), 0.0);
         for &at in chosen.pictures.keys() {
