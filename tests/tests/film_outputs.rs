@@ -25,13 +25,12 @@ fn names(folder: &Path) -> Vec<String> {
 fn a_shot_list_from_stored_events_is_that_of_the_film() {
     let folder = tempfile::tempdir().unwrap();
     let [events, list] = ["events.jsonl", "film.edl"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
-    let sample = sample();
-    let sample = sample.to_str().unwrap();
+    let sample = "test://?seconds=12&fps=24&size=320x180";
     stdout(&divita(&["classify", "--format", "jsonl", "--output", &events, sample]));
     for form in ["edl", "otio", "fcpxml", "chapters", "ffconcat", "split", "pyscenedetect", "webvtt", "html"] {
         for more in [&[][..], &["--gap-free", "--min-length", "2"]] {
             let detected = stdout(&divita(&[&["classify", "--format", form, sample], more].concat()));
-            assert!(detected.lines().count() > 10, "{form}: {detected}");
+            assert!(detected.lines().count() > 2, "{form}: {detected}");
             stdout(&divita(&[&["classify", "--format", form, "--output", &list, sample], more].concat()));
             assert_eq!(text(list.as_ref()), detected, "{form}");
             let exported = stdout(&divita(&[&["export", &events, "--format", form], more].concat()));
@@ -129,10 +128,14 @@ fn a_report_shows_what_the_events_say() {
     assert_eq!(stdout(&alone), "");
     assert!(text(&other).len().abs_diff(html.len()) < 200);
     // Credentials are in no page.
-    let secret = "test://user:geheim@?seconds=3&size=320x180";
-    let hidden = divita(&["report", secret, "--output", other.to_str().unwrap()]);
-    assert!(hidden.status.success() || !stderr(&hidden).contains("geheim"));
-    assert!(!text(&other).contains("geheim"));
+    let place = format!("{}/", folder.path().to_str().unwrap());
+    let films = ["test://?seconds=3&size=320x180", "rtsp://user:geheim@127.0.0.1:1/hall"];
+    let run = ["report", "--schemes", "test", "--output", &place, films[0], films[1]];
+    assert_eq!(divita(&run).status.code(), Some(1));
+    for name in names(folder.path()).iter().filter(|name| name.ends_with(".html")) {
+        assert!(!text(&folder.path().join(name)).contains("geheim"), "{name}");
+    }
+    assert!(text(&folder.path().join("index.html")).contains("rtsp://***@127.0.0.1:1/hall"));
 }
 
 #[test]

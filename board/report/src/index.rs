@@ -7,7 +7,8 @@ use crate::{Bundle, Keyframe};
 pub struct IndexEntry {
     /// Name of the film.
     pub film: String,
-    /// Path of the film's page from the index, with `/` between folders.
+    /// Path of the film's page from the index, with `/` between folders. Empty if the film has no
+    /// page.
     pub page: String,
     /// Duration in seconds.
     pub duration_s: f64,

@@ -18,7 +18,8 @@ const GENRES: usize = 3;
 /// A film of the page.
 struct Film {
     name: String,
-    address: String,
+    /// Address of the page. None if the film has no page.
+    address: Option<String>,
     duration: String,
     shots: String,
     genres: Vec<Genre>,
@@ -73,7 +74,7 @@ fn film(entry: &IndexEntry, budget: &mut usize) -> Film {
     let genre = |(name, probability): &(String, f32)| Genre::new(0, name, *probability);
     Film {
         name: if entry.film.trim().is_empty() { "unnamed film".to_owned() } else { shown(&entry.film, NAME) },
-        address: address(&entry.page),
+        address: (!entry.page.is_empty()).then(|| address(&entry.page)),
         duration: number::duration(entry.duration_s),
         shots: number::count(entry.shots as u64),
         genres: entry.genres.iter().take(GENRES).map(genre).collect(),

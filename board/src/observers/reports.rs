@@ -11,7 +11,7 @@ use divita_runtime::event::Event;
 use divita_video::{Input, SourceInfo};
 
 use super::observer::{Observer, RunInfo, Source};
-use crate::event::SessionEvent;
+use crate::event::{InputEvent, SessionEvent};
 use crate::film::Film;
 use crate::film_report::{bundle, film_report};
 use crate::jpeg;
@@ -127,7 +127,15 @@ impl Observer for Reports {
     }
 
     fn event(&mut self, source: Source<'_>, event: &SessionEvent) -> Result<()> {
-        let Some(OpenFilm { film, size, keyframes }) = self.films.get_mut(&source.number) else { return Ok(()) };
+        let Some(OpenFilm { film, size, keyframes }) = self.films.get_mut(&source.number) else {
+            // An input that could not be opened has no page.
+            if let SessionEvent::Input(InputEvent::Error { message }) = event {
+                let (film, errors) = (source.name.to_owned(), vec![message.clone()]);
+                let entry = IndexEntry { film, errors, bundle: bundle(&self.manifest), ..IndexEntry::default() };
+                self.index.insert(source.number, entry);
+            }
+            return Ok(());
+        };
         if let SessionEvent::Method(Event::Clip { shot, keyframe: Some(picture), .. }) = event {
             let (jpeg, [width, height]) = jpeg::encode(picture, size.width, size.quality)?;
             keyframes.entry(*shot).or_insert(Keyframe { jpeg, width, height });
