@@ -24,10 +24,13 @@ pub enum SessionEvent {
 pub enum InputEvent {
     /// The input was opened.
     Opened {
-        /// Width of its pictures in pixels, as stored.
-        width: usize,
+        /// Width of its pictures in pixels, as stored. None of a live input, whose `live` events
+        /// have it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        width: Option<usize>,
         /// Height of its pictures in pixels, as stored.
-        height: usize,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        height: Option<usize>,
         /// Nominal frame rate, or the mean if frames are not evenly spaced.
         #[serde(skip_serializing_if = "Option::is_none")]
         frame_rate: Option<f64>,
@@ -123,8 +126,8 @@ impl From<InputEvent> for SessionEvent {
 impl From<&SourceInfo> for InputEvent {
     fn from(info: &SourceInfo) -> Self {
         InputEvent::Opened {
-            width: info.width,
-            height: info.height,
+            width: Some(info.width).filter(|width| *width > 0),
+            height: Some(info.height).filter(|height| *height > 0),
             frame_rate: info.frame_rate,
             frames: info.frames,
             duration_s: info.duration.map(|duration| duration.as_secs_f64()),

@@ -88,8 +88,8 @@ impl Film {
         let mut film = divita_shotlist::Film {
             name: name.clone(),
             frame_rate: *frame_rate,
-            width: Some(*width),
-            height: Some(*height),
+            width: Some(*width).filter(|width| *width > 0),
+            height: Some(*height).filter(|height| *height > 0),
             frames: *frames,
             duration_s: duration.map(|duration| duration.as_secs_f64()),
             ..divita_shotlist::Film::default()

@@ -34,7 +34,7 @@ pub(crate) fn film_report(
     let mut report = FilmReport {
         film: info.name.clone(),
         frame_rate: info.frame_rate,
-        size: u32::try_from(info.width).ok().zip(u32::try_from(info.height).ok()),
+        size: u32::try_from(info.width).ok().zip(u32::try_from(info.height).ok()).filter(|size| size.0 > 0),
         bundle: bundle(manifest),
         command_line: command_line.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -211,8 +211,8 @@ impl Recorder {
         let live = info.is_some_and(|info| info.live);
         let mut facts = FilmFacts::new(source.name, Timestamp::now()).with_live(live);
         if let Some(info) = info {
-            facts.width = u32::try_from(info.width).ok();
-            facts.height = u32::try_from(info.height).ok();
+            facts.width = u32::try_from(info.width).ok().filter(|width| *width > 0);
+            facts.height = u32::try_from(info.height).ok().filter(|height| *height > 0);
             facts.frame_rate = info.frame_rate;
         }
         facts.size = source.input.local_path().and_then(|path| fs::metadata(path).ok()).map(|facts| facts.len());
@@ -231,6 +231,9 @@ impl Observer for Recorder {
         let open = self.film(source, None)?;
         match (event, &mut open.film) {
             (SessionEvent::Input(InputEvent::Error { message }), _) => open.record.error(message)?,
+            (SessionEvent::Input(InputEvent::Live { width: Some(width), height: Some(height), .. }), _) => {
+                open.record.picture(count(*width), count(*height), None)?;
+            }
             (SessionEvent::Input(_), _) => {}
             (SessionEvent::Method(_), Some(film)) => film.add(event),
             (SessionEvent::Method(event), None) => {

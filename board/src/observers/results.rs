@@ -10,7 +10,9 @@ use divita_video::SourceInfo;
 
 use super::observer::{Observer, RunInfo, Source};
 use crate::event::SessionEvent;
-use crate::output::{Content, Destination, Finished, InOrder, Journal, Presentation, ResultWriter, Sink, Stamp};
+use crate::output::{
+    Content, Destination, Finished, InOrder, Journal, Presentation, ResultWriter, Sink, Stamp, writer,
+};
 
 /// Writes results.
 struct Results {
@@ -46,8 +48,8 @@ pub(super) fn start(run: &RunInfo<'_>) -> Result<Option<Box<dyn Observer>>> {
     if matches!(run.output, Destination::Folder(_) | Destination::Nowhere) {
         return Ok(None);
     }
-    let writer =
-        run.format.writer(&Presentation { content: run.content, colours: run.colours, shot_list: run.shot_list });
+    let presentation = Presentation { content: run.content, colours: run.colours, shot_list: run.shot_list };
+    let writer = writer(run.format, &presentation);
     let sink = Sink::open(run.output, run.inputs, run.format.is_printable, &writer.heading()?)?;
     let resumption = run.resume.as_ref().map(|depends_on| -> Result<Resumption> {
         let journal = Journal::open(sink.file()?, depends_on)?;

@@ -45,7 +45,7 @@ mod tests {
     fn every_film_has_a_name_of_its_own_that_no_path_can_break() {
         let inputs =
             ["a/film.mp4", "b/Film.mkv", "film-2.mp4", "..", "a/-x;rm.mp4", "rtsp://me:secret@camera/1", "index.mp4"];
-        let names = film_names(&inputs.map(|name| Input::new(name)), "html", &["index.html"]);
+        let names = film_names(&inputs.map(Input::new), "html", &["index.html"]);
         assert_eq!(names[..3], ["film.html", "Film-2.html", "film-2-2.html"]);
         assert_eq!(names[4], "x_rm.html");
         assert_eq!(names[6], "index-2.html");

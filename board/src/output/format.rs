@@ -5,7 +5,6 @@ use divita_runtime::bundle::Manifest;
 use divita_shotlist::{ShotListFormat, ShotListOptions};
 use divita_video::SourceInfo;
 
-use super::shot_list::ShotLists;
 use crate::event::SessionEvent;
 
 /// A form of results.
@@ -32,15 +31,6 @@ pub enum Writer {
 }
 
 impl Format {
-    /// Makes a writer of results.
-    #[must_use]
-    pub fn writer(&self, presentation: &Presentation<'_>) -> Box<dyn ResultWriter> {
-        match self.writer {
-            Writer::Events(writer) => writer(presentation),
-            Writer::Films(format) => Box::new(ShotLists::new(format, presentation)),
-        }
-    }
-
     /// Returns the form of shot lists, if results are shot lists of whole films.
     #[must_use]
     pub fn shot_list(&self) -> Option<&'static ShotListFormat> {

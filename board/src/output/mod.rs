@@ -38,6 +38,15 @@ pub fn formats() -> &'static [Format] {
     &ALL
 }
 
+/// Makes a writer of results in `format`.
+#[must_use]
+pub fn writer(format: &Format, presentation: &Presentation<'_>) -> Box<dyn ResultWriter> {
+    match format.writer {
+        Writer::Events(writer) => writer(presentation),
+        Writer::Films(format) => Box::new(shot_list::ShotLists::new(format, presentation)),
+    }
+}
+
 /// Returns the form called `name`.
 #[must_use]
 pub fn find_format(name: &str) -> Option<&'static Format> {
