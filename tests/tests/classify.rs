@@ -176,7 +176,8 @@ fn a_file_and_standard_input_give_the_same() {
             event.as_object_mut().unwrap().remove("source");
             event
         };
-        events(text).into_iter().map(strip).collect::<Vec<_>>()
+        // A pipe does not tell how long it is.
+        events(text).into_iter().map(strip).filter(|event| event["event"] != "opened").collect::<Vec<_>>()
     };
     assert_eq!(without_source(&from_file), without_source(&from_pipe));
     assert!(from_file.contains("\"event\":\"result\""));

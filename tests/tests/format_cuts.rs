@@ -60,7 +60,8 @@ fn cuts(path: &Path, by_pipe: bool) -> Vec<(u64, f64)> {
         let event: Value = serde_json::from_str(line).unwrap();
         (event["first_frame"].as_u64().unwrap(), event["start_s"].as_f64().unwrap())
     };
-    let shots: Vec<_> = stdout(&output).lines().map(cut).collect();
+    let text = stdout(&output);
+    let shots: Vec<_> = text.lines().filter(|line| line.contains("\"event\":\"shot\"")).map(cut).collect();
     // Some containers begin at a time of their own.
     let start = shots[0].1;
     shots.into_iter().map(|(frame, time)| (frame, time - start)).collect()

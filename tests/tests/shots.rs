@@ -13,7 +13,7 @@ fn shots(path: &std::path::Path) -> Vec<(u64, u64, String)> {
         let kind = event["kind"].as_str().unwrap().to_owned();
         (event["first_frame"].as_u64().unwrap(), event["frames"].as_u64().unwrap(), kind)
     };
-    output.lines().map(shot).collect()
+    output.lines().filter(|line| line.contains("\"event\":\"shot\"")).map(shot).collect()
 }
 
 #[test]

@@ -66,7 +66,8 @@ fn without_source(text: &str) -> Vec<Value> {
         event.as_object_mut().unwrap().remove("source").unwrap();
         event
     };
-    text.lines().map(event).collect()
+    // A pipe does not tell how long it is.
+    text.lines().map(event).filter(|event| event["event"] != "opened").collect()
 }
 
 #[test]
