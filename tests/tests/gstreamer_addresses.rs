@@ -164,7 +164,7 @@ fn a_live_pipeline_is_captured_as_cameras_are() {
     let output = divita(&["classify", "--fps", "auto", "--format", "jsonl", input]);
     let events: Vec<Value> = stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let kinds: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
-    assert_eq!((kinds[0], &events[0]["state"]), ("live", &"connected".into()), "{kinds:?}");
+    assert_eq!((kinds[0], kinds[1], &events[1]["state"]), ("opened", "live", &"connected".into()), "{kinds:?}");
     // Six seconds of tiny pictures: no board is too slow, and the end of the pipeline is the end.
     assert!(!kinds.contains(&"rate"), "{}", stderr(&output));
     assert_eq!(kinds.iter().filter(|kind| **kind == "result").count(), 1);
