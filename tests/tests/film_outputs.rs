@@ -59,6 +59,7 @@ fn several_films_get_a_file_each() {
     let found = names(&lists);
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(found.iter().all(|name| text(&lists.join(name)).starts_with("TITLE:")), "{found:?}");
+    assert_fails(&divita(&[&run[..], &["--resume"]].concat()), 2, &["--resume", "folder"]);
     // Without a folder, one film would replace the other.
     assert_fails(&divita(&["shots", "--format", "edl", films[0], films[1]]), 2, &["edl", "folder"]);
     let file = folder.path().join("one.edl");

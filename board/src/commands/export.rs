@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use divita_console::whole_file::write_whole;
-use divita_shotlist::{FORMATS, Film, ShotList, ShotListFormat, read_films};
+use divita_shotlist::{FORMATS, Film, ShotListFormat, read_films};
 use divita_video::Input;
 
 use crate::options::{ShotListArguments, shot_list_destination};
@@ -52,10 +52,7 @@ impl Export {
             bail!("the events are of no film");
         }
         let options = self.shot_list.options();
-        let text = |film: &Film| {
-            let list = ShotList::new(film, &options).and_then(|list| (self.format.write)(film, &list));
-            list.with_context(|| film.name.clone())
-        };
+        let text = |film: &Film| self.format.text(film, &options).with_context(|| film.name.clone());
         let output = self.output.as_deref();
         let form = find_format(self.format.name).context("no such form")?;
         let destination = match shot_list_destination(form, output, films.len()).transpose()? {

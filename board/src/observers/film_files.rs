@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use divita_console::whole_file::write_whole;
-use divita_shotlist::{ShotList, ShotListFormat, ShotListOptions};
+use divita_shotlist::{ShotListFormat, ShotListOptions};
 use divita_video::SourceInfo;
 
 use super::observer::{Observer, RunInfo, Source};
@@ -48,7 +48,7 @@ impl Observer for FilmFiles {
             return Ok(());
         };
         let film = film.shot_list_film();
-        match ShotList::new(&film, &self.options).and_then(|list| (self.format.write)(&film, &list)) {
+        match self.format.text(&film, &self.options) {
             Ok(text) => write_whole(file, text.as_bytes()).with_context(|| format!("cannot write {}", file.display())),
             Err(error) => {
                 log::warn!("{}: no shot list: {error}", source.name);

@@ -95,10 +95,16 @@ impl OutputOptions {
     /// Returns where the results of `inputs` go.
     ///
     /// # Errors
-    /// If several films would share one shot list.
+    /// If several films would share one shot list, or if a run that fills a folder is to be resumed.
     pub fn destination_of(&self, inputs: &[Input]) -> Result<Destination<'_>, Misuse> {
-        shot_list_destination(self.format.format, self.output.as_deref(), inputs.len())
-            .unwrap_or_else(|| Ok(self.destination()))
+        let destination = shot_list_destination(self.format.format, self.output.as_deref(), inputs.len())
+            .unwrap_or_else(|| Ok(self.destination()))?;
+        match destination {
+            Destination::Folder(_) if self.resume => {
+                Err(Misuse("--resume needs an ordinary file as --output, not a folder".into()))
+            }
+            destination => Ok(destination),
+        }
     }
 
     /// Returns where the results go, if they are no files in a folder.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use divita_shotlist::{FORMATS, ShotList, ShotListFormat, ShotListOptions};
+use divita_shotlist::{FORMATS, ShotListFormat, ShotListOptions};
 use divita_video::SourceInfo;
 
 use super::format::{Format, Presentation, ResultWriter, Writer};
@@ -50,8 +50,7 @@ impl ResultWriter for ShotLists {
     fn closed(&mut self, source: &str) -> String {
         let Some(film) = self.films.remove(source) else { return String::new() };
         let film = film.shot_list_film();
-        let list = ShotList::new(&film, &self.options).and_then(|list| (self.format.write)(&film, &list));
-        list.unwrap_or_else(|error| {
+        self.format.text(&film, &self.options).unwrap_or_else(|error| {
             log::warn!("{source}: no shot list: {error}");
             String::new()
         })

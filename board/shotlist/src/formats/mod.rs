@@ -12,7 +12,7 @@ mod webvtt;
 
 use crate::error::ShotListError;
 use crate::film::Film;
-use crate::shot_list::ShotList;
+use crate::shot_list::{ShotList, ShotListOptions};
 
 /// A format of shot lists.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +42,14 @@ pub const FORMATS: &[ShotListFormat] = &[
 ];
 
 impl ShotListFormat {
+    /// Returns the shot list of `film` in this format.
+    ///
+    /// # Errors
+    /// As [`ShotList::new`], or if the format cannot hold the list.
+    pub fn text(&self, film: &Film, options: &ShotListOptions) -> Result<String, ShotListError> {
+        ShotList::new(film, options).and_then(|list| (self.write)(film, &list))
+    }
+
     /// Returns the format of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<&'static Self> {
