@@ -95,7 +95,8 @@ impl OutputOptions {
     /// Returns where the results of `inputs` go.
     ///
     /// # Errors
-    /// If several films would share one shot list, or if a run that fills a folder is to be resumed.
+    /// If several films would share one shot list, or if a run that fills a folder is to be
+    /// resumed.
     pub fn destination_of(&self, inputs: &[Input]) -> Result<Destination<'_>, Misuse> {
         let destination = shot_list_destination(self.format.format, self.output.as_deref(), inputs.len())
             .unwrap_or_else(|| Ok(self.destination()))?;
