@@ -18,7 +18,8 @@ use divita_video::Input;
 ///
 /// `divita-models shots --help` describes the ground truth beside each video. Decodes each video
 /// once and trains networks of about 20,000 weights on measurements around each frame: at the
-/// videos' own frame rates, at a half and a fifth of them, and without colour. The same videos in
+/// videos' own frame rates, at lower ones, without the frames that no other needs, and without
+/// colour. The same videos in
 /// the same order and the same seed give the same weights.
 #[derive(Args)]
 #[command(after_help = "Example:\n  divita-models fit-shots corpus/train corpus/validation --output shots.safetensors")]

@@ -18,10 +18,10 @@ use serde_json::json;
 
 /// Find the shot detector's best thresholds on videos with known transitions
 ///
-/// Decodes each video once and scores the detector with every pair of thresholds, as `divita-models
-/// shots` does. The best pair has the highest mean of the F1 of cuts and the F1 of gradual
-/// transitions, among the pairs with at most --alarms false alarms per minute in videos that were
-/// made to disturb.
+/// Scores the detector with every pair of thresholds, as `divita-models shots` does, in all frames
+/// and in those that others need (`--decode reference`). The best pair has the highest mean of the
+/// F1 of cuts and the F1 of gradual transitions of both, among the pairs with at most --alarms false
+/// alarms per minute in videos that were made to disturb.
 #[derive(Args)]
 #[command(after_help = "Example:\n  \
     divita-models fit-shots corpus/train --output train.safetensors\n  \
@@ -51,27 +51,31 @@ pub struct ShotThresholds {
 /// One pair of thresholds and how it did.
 struct Tried {
     settings: ShotSettings,
-    evaluation: Evaluation,
+    /// In all frames, and in those that others need.
+    evaluations: [Evaluation; 2],
 }
 
 impl Tried {
     fn of(films: &[Film], network: &TransitionNetwork, settings: ShotSettings) -> Self {
-        let mut evaluation = Evaluation::default();
-        for film in films {
-            let times: Vec<Timestamp> = film.frames.iter().map(|(time, _)| *time).collect();
-            let found = film.detect(network, settings);
-            evaluation.add(&film.name, &film.truth, &found, &times, Tolerance::default());
-        }
-        Tried { settings, evaluation }
+        let evaluations = [false, true].map(|only_reference| {
+            let mut evaluation = Evaluation::default();
+            for film in films {
+                let times: Vec<Timestamp> = film.frames.iter().map(|(time, _)| *time).collect();
+                let found = film.detect(network, settings, only_reference);
+                evaluation.add(&film.name, &film.truth, &found, &times, Tolerance::default());
+            }
+            evaluation
+        });
+        Tried { settings, evaluations }
     }
 
     fn mean_f1(&self) -> f64 {
-        (self.evaluation.score.cuts.f1() + self.evaluation.score.graduals.f1()) / 2.0
+        self.evaluations.iter().map(|one| (one.score.cuts.f1() + one.score.graduals.f1()) / 4.0).sum()
     }
 
-    /// False alarms a minute where there are disturbances; 0 where there are none.
+    /// The more false alarms a minute of both where there are disturbances; 0 where there are none.
     fn alarms(&self) -> f64 {
-        self.evaluation.alarms_a_minute().unwrap_or(0.0)
+        self.evaluations.iter().filter_map(Evaluation::alarms_a_minute).fold(0.0, f64::max)
     }
 }
 
@@ -97,23 +101,33 @@ impl ShotThresholds {
         let best = allowed.max_by(|one, other| one.mean_f1().total_cmp(&other.mean_f1()));
         let mut out = std::io::stdout();
         if self.json {
-            let value = |tried: &Tried| {
+            let figures = |evaluation: &Evaluation| {
                 json!({
-                    "cut": tried.settings.cut, "gradual": tried.settings.gradual,
-                    "cuts_f1": tried.evaluation.score.cuts.f1(), "gradual_f1": tried.evaluation.score.graduals.f1(),
-                    "false_alarms_a_minute_where_disturbed": tried.evaluation.alarms_a_minute(),
+                    "cuts_f1": evaluation.score.cuts.f1(), "gradual_f1": evaluation.score.graduals.f1(),
+                    "false_alarms_a_minute_where_disturbed": evaluation.alarms_a_minute(),
+                })
+            };
+            let value = |Tried { settings, evaluations: [all, reference] }: &Tried| {
+                json!({
+                    "cut": settings.cut, "gradual": settings.gradual,
+                    "all": figures(all), "reference": figures(reference),
                 })
             };
             let all: Vec<_> = tried.iter().map(value).collect();
             writeln!(out, "{}", serde_json::to_string_pretty(&json!({"best": best.map(value), "tried": all}))?)?;
             return Ok(());
         }
-        writeln!(out, "  cut  gradual  cuts: F1  gradual: F1  false alarms a minute, disturbed")?;
+        writeln!(out, "                 all frames                reference frames")?;
+        writeln!(out, "  cut  gradual   cuts  gradual  alarms     cuts  gradual  alarms")?;
         for tried in &tried {
-            let Tried { settings: ShotSettings { cut, gradual, .. }, evaluation } = tried;
-            let [cuts, graduals] = [evaluation.score.cuts, evaluation.score.graduals].map(|counts| 100.0 * counts.f1());
+            let Tried { settings: ShotSettings { cut, gradual, .. }, evaluations } = tried;
+            let [all, reference] = evaluations.each_ref().map(|evaluation| {
+                let [cuts, graduals] =
+                    [evaluation.score.cuts, evaluation.score.graduals].map(|counts| 100.0 * counts.f1());
+                format!("{cuts:>6.1} {graduals:>8.1} {:>7.2}", evaluation.alarms_a_minute().unwrap_or(0.0))
+            });
             let mark = if best.is_some_and(|best| std::ptr::eq(best, tried)) { "  best" } else { "" };
-            writeln!(out, "{cut:>5} {gradual:>8} {cuts:>9.1} {graduals:>12.1} {:>33.2}{mark}", tried.alarms())?;
+            writeln!(out, "{cut:>5} {gradual:>8} {all}   {reference}{mark}")?;
         }
         match best {
             Some(_) => Ok(()),

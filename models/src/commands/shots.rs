@@ -21,7 +21,7 @@ use divita_runtime::{
     frame::Timestamp,
     shots::{EvidenceDetector, ShotSettings, transition_network::TransitionNetwork},
 };
-use divita_video::{self as source, Input};
+use divita_video::{self as source, DecodedPictures, Input, Playback};
 use serde_json::{Map, Value, json};
 
 /// Score a shot detector on videos with known transitions
@@ -66,6 +66,10 @@ pub struct Shots {
     /// Write the found transitions to FILE, in the format of --found
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
+    /// Pictures that are decoded: all, or only those that others need (`reference`), or only those
+    /// that need no other (`key`)
+    #[arg(long, value_name = "PICTURES", default_value_t, conflicts_with = "found")]
+    decode: DecodedPictures,
     /// Tolerance of cuts, in frames
     #[arg(long, value_name = "N", default_value_t = Tolerance::default().cut)]
     tolerance: u64,
@@ -104,7 +108,13 @@ impl Shots {
             let truth = Truth::of(video)?;
             let mut times = Vec::new();
             if let (Some(detector), [only]) = (&mut detector, &mut *results) {
-                let found = detector.run(video, &mut times).with_context(|| video.to_string())?;
+                let playback = Playback { decode: self.decode, ..video.playback() };
+                let found = detector.run(&video.clone().with_playback(playback), &mut times);
+                let found = found.with_context(|| video.to_string())?;
+                if found.frames != times.len() as u64 {
+                    // The page of errors needs those of pictures that were not decoded, too.
+                    times = frame_times(video).with_context(|| video.to_string())?;
+                }
                 only.found.videos.insert(name.clone(), found);
             } else {
                 times = frame_times(video).with_context(|| video.to_string())?;

@@ -172,9 +172,15 @@ where
     let (mut tracker, mut shots, mut cpu_s) = (ShotTracker::default(), Vec::new(), 0.0);
     while let Some(frame) = source.next_frame()? {
         times(frame.time());
+        if let Some(undecoded) = frame.undecoded() {
+            tracker.state_undecoded(frame.time(), undecoded);
+        }
         let before = thread_time();
         detector.push(&frame, |verdict| shots.extend(tracker.push(verdict)))?;
         cpu_s += thread_time() - before;
+    }
+    if let Some(undecoded) = source.take_undecoded() {
+        tracker.state_undecoded(undecoded.until, undecoded);
     }
     let before = thread_time();
     detector.finish(|verdict| shots.extend(tracker.push(verdict)))?;

@@ -4,13 +4,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use divita_runtime::{
-    frame::Timestamp,
+    frame::{Timestamp, Undecoded},
     shots::{
         EvidenceDetector, ShotDetector, ShotSettings, ShotTracker, signature::Signature,
         transition_network::TransitionNetwork,
     },
 };
-use divita_video::{self as source, Input};
+use divita_video::{self as source, DecodedPictures, Input};
 
 use super::evaluation::{EvaluationError, Found, Truth, between, file_name};
 use crate::parallel::for_each;
@@ -21,6 +21,9 @@ pub struct Film {
     pub name: String,
     /// Time and signature of each frame.
     pub frames: Vec<(Timestamp, Signature)>,
+    /// Of each frame whether others need it, so that it is decoded with
+    /// [`DecodedPictures::Reference`].
+    pub is_reference: Vec<bool>,
     /// Its ground truth.
     pub truth: Truth,
 }
@@ -38,10 +41,19 @@ impl Film {
         while let Some(frame) = source.next_frame()? {
             frames.push((frame.time(), Signature::from_frame(&frame)));
         }
+        let mut is_reference = vec![false; frames.len()];
+        let mut playback = input.playback();
+        playback.decode = DecodedPictures::Reference;
+        let mut source = source::open(input.clone().with_playback(playback))?;
+        while let Some(frame) = source.next_frame()? {
+            if let Ok(at) = frames.binary_search_by_key(&frame.time(), |(time, _)| *time) {
+                is_reference[at] = true;
+            }
+        }
         let found = frames.len() as u64;
         match truth.frames.filter(|&frames| frames != found) {
             Some(expected) => Err(EvaluationError::Frames { expected, found }),
-            None => Ok(Film { name: file_name(input), frames, truth }),
+            None => Ok(Film { name: file_name(input), frames, is_reference, truth }),
         }
     }
 
@@ -69,12 +81,32 @@ impl Film {
         if span > 0.0 { (self.frames.len() - 1) as f64 / span } else { 0.0 }
     }
 
-    /// Returns the transitions that the detector with these weights and settings finds.
-    pub fn detect(&self, network: &TransitionNetwork, settings: ShotSettings) -> Found {
+    /// Returns the numbers of the frames that are decoded: all, or those that others need.
+    pub fn decoded(&self, only_reference: bool) -> impl Iterator<Item = usize> {
+        (0..self.frames.len()).filter(move |&at| !only_reference || self.is_reference[at])
+    }
+
+    /// Returns the transitions that the detector with these weights and settings finds in all
+    /// frames, or in those that others need.
+    pub fn detect(&self, network: &TransitionNetwork, settings: ShotSettings, only_reference: bool) -> Found {
         let mut detector = EvidenceDetector::new(network.clone(), settings);
         let (mut tracker, mut shots) = (ShotTracker::default(), Vec::new());
-        for (time, signature) in &self.frames {
+        let undecoded = |from: usize, next: usize| {
+            let between = &self.frames[from..next];
+            let (first, last) = (between.first()?.0, between.last()?.0);
+            Some(Undecoded { from: first, until: last, pictures: between.len() as u64 })
+        };
+        let mut next = 0;
+        for at in self.decoded(only_reference) {
+            let (time, signature) = &self.frames[at];
+            if let Some(undecoded) = undecoded(next, at) {
+                tracker.state_undecoded(*time, undecoded);
+            }
+            next = at + 1;
             detector.push_signature(*time, signature.clone(), |verdict| shots.extend(tracker.push(verdict)));
+        }
+        if let Some(undecoded) = undecoded(next, self.frames.len()) {
+            tracker.state_undecoded(undecoded.until, undecoded);
         }
         let Ok(()) = detector.finish(|verdict| shots.extend(tracker.push(verdict)));
         shots.extend(tracker.finish());

@@ -26,9 +26,29 @@ pub struct Examples {
     labels: Vec<[bool; OUTPUTS]>,
 }
 
-/// Ways in which each film is learned from: of how many frames one, so that what is learned holds
-/// at low rates too, and whether in colour, so that it holds for films and cameras that have none.
-const WAYS: [(usize, bool); 4] = [(1, true), (2, true), (3, false), (5, true)];
+/// A way in which each film is learned from.
+#[derive(Clone, Copy)]
+struct Way {
+    /// Whether only frames that others need are learned from, as they are decoded with less work.
+    only_reference: bool,
+    /// Of how many of them one, so that what is learned holds at low rates too.
+    every: usize,
+    /// Whether in colour, so that what is learned holds for films and cameras that have none.
+    colour: bool,
+}
+
+const fn way(only_reference: bool, every: usize, colour: bool) -> Way {
+    Way { only_reference, every, colour }
+}
+
+const WAYS: [Way; 6] = [
+    way(false, 1, true),
+    way(false, 2, true),
+    way(false, 3, false),
+    way(false, 5, true),
+    way(true, 1, true),
+    way(true, 1, false),
+];
 /// Frames a second that are left of a film, at least.
 const LOWEST_RATE: f64 = 2.0;
 
@@ -37,24 +57,26 @@ impl Examples {
     pub fn of(films: &[Film]) -> Self {
         let mut examples = Examples::default();
         for film in films {
-            for (every, colour) in WAYS {
-                if every == 1 || film.rate() >= LOWEST_RATE * every as f64 {
-                    examples.add(film, every, colour);
+            for way in WAYS {
+                let is_known = way.only_reference && film.is_reference.iter().all(|&is_reference| is_reference);
+                if !is_known && (way.every == 1 || film.rate() >= LOWEST_RATE * way.every as f64) {
+                    examples.add(film, way);
                 }
             }
         }
         examples
     }
 
-    /// Adds each `every`th frame of a film, in `colour` or in shades of grey.
-    fn add(&mut self, film: &Film, every: usize, colour: bool) {
+    /// Adds the frames of a film that `way` chooses.
+    fn add(&mut self, film: &Film, way: Way) {
         let mut window = EvidenceWindow::default();
         // The numbers of the frames on which there is evidence.
         let mut compared = Vec::new();
-        for (at, (time, signature)) in film.frames.iter().enumerate().step_by(every) {
+        for at in film.decoded(way.only_reference).step_by(way.every) {
+            let (time, signature) = &film.frames[at];
             let tell = |frame: FrameEvidence<'_>| self.evidence.extend_from_slice(frame.evidence);
             let signature = signature.clone();
-            let signature = if colour { signature } else { signature.without_colour() };
+            let signature = if way.colour { signature } else { signature.without_colour() };
             if window.push_signature(*time, signature, tell).compared {
                 compared.push(at as u64);
             }
