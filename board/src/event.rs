@@ -3,9 +3,9 @@
 use divita_console::printable;
 use divita_runtime::event::{Event, Probabilities};
 use divita_runtime::sampler::WorkingRate;
-use divita_video::SourceInfo;
 use divita_video::live::Change;
 use divita_video::session::SourceChange;
+use divita_video::{DecodedPictures, SourceInfo};
 use serde::Serialize;
 
 /// An event of a session, in the form that other programs read (`runtime/schema/events.json`).
@@ -79,6 +79,19 @@ pub enum InputEvent {
         fps: WorkingRate,
         /// Old rate in frames a second.
         from_fps: WorkingRate,
+        /// Reason: behind, hot or room.
+        reason: String,
+        /// Reason and cost, for people.
+        message: String,
+    },
+    /// Which pictures are decoded changes.
+    Decode {
+        /// Time of the stream.
+        at_s: f64,
+        /// From now on.
+        decode: DecodedPictures,
+        /// Until now.
+        from_decode: DecodedPictures,
         /// Reason: behind, hot or room.
         reason: String,
         /// Reason and cost, for people.
@@ -165,7 +178,7 @@ impl SessionEvent {
     pub fn in_schema_1(self) -> Option<SessionEvent> {
         match self {
             SessionEvent::Method(event) => event.in_schema_1().map(SessionEvent::Method),
-            SessionEvent::Input(InputEvent::Opened { .. }) => None,
+            SessionEvent::Input(InputEvent::Opened { .. } | InputEvent::Decode { .. }) => None,
             SessionEvent::Input(event) => Some(SessionEvent::Input(event)),
         }
     }
@@ -183,7 +196,7 @@ impl InputEvent {
             InputEvent::Live { width, height, .. } => {
                 Some(format!("pictures of {}x{}", width.unwrap_or(0), height.unwrap_or(0)))
             }
-            InputEvent::Rate { message, .. } => Some(message.clone()),
+            InputEvent::Rate { message, .. } | InputEvent::Decode { message, .. } => Some(message.clone()),
             InputEvent::Opened { .. } | InputEvent::Error { .. } => None,
         }
     }

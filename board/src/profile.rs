@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::LazyLock;
 
 use divita_runtime::sampler::WorkingRate;
+use divita_video::DecodedPictures;
 use serde::Deserialize;
 
 /// Settings for a board.
@@ -26,6 +27,9 @@ pub struct Profile {
     pub ignored_zones: Vec<String>,
     /// First working rate of a live input with `--fps auto`.
     pub fps: WorkingRate,
+    /// Pictures of such an input that are decoded at first, unless `--decode` says which.
+    #[serde(default)]
+    pub decode: DecodedPictures,
 }
 
 #[derive(Deserialize)]

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::area::Area;
 use crate::bundle::Task;
 use crate::clips::Clip;
+use crate::frame::Timestamp;
 use crate::preprocess::Picture;
 use crate::sampler::WorkingRate;
 use crate::segmenter::Segmentation;
@@ -25,16 +26,21 @@ pub enum Event {
     Shot {
         /// Index among the shots, from 0.
         index: usize,
-        /// Time of its first frame.
+        /// Time of its first frame that was decoded.
         start_s: f64,
+        /// Time of the first picture before it that was not decoded, since the frame before: the
+        /// shot may have begun there. JSON has it only if there is such a picture.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        earliest_start_s: Option<f64>,
         /// Time of the first frame after it. At the end of the stream or before a pause: the time
         /// at which its last frame ends.
         end_s: f64,
         /// How it began.
         kind: ShotKind,
-        /// Index of its first frame among the decoded frames, from 0.
+        /// Index of its first frame among those of the stream, from 0. Pictures that were not decoded
+        /// count.
         first_frame: u64,
-        /// Number of decoded frames in it.
+        /// Number of frames from its first on. Pictures that were not decoded count.
         frames: u64,
         /// The picture inside its borders, in stored pixels. JSON has it only if the picture has
         /// borders.
@@ -107,7 +113,7 @@ pub enum Event {
         /// above 0.5, at most three. Empty if a head does not end in a mean over the clips.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         contributions: Vec<GenreContributions>,
-        /// Number of decoded frames.
+        /// Number of frames. Pictures that were not decoded count.
         frames: u64,
         /// Number of shots.
         shots: usize,
@@ -205,7 +211,8 @@ impl Event {
     pub fn in_schema_1(mut self) -> Option<Event> {
         match &mut self {
             Event::Snippet { .. } => return None,
-            Event::Shot { probabilities, .. } | Event::Clip { probabilities, .. } => *probabilities = None,
+            Event::Shot { probabilities, earliest_start_s, .. } => (*probabilities, *earliest_start_s) = (None, None),
+            Event::Clip { probabilities, .. } => *probabilities = None,
             Event::Result { contributions, .. } => contributions.clear(),
             Event::Dropped { .. } | Event::Genres { .. } | Event::Lost { .. } => {}
         }
@@ -219,6 +226,7 @@ impl From<&Shot> for Event {
         Event::Shot {
             index: shot.index,
             start_s: shot.start.as_secs_f64(),
+            earliest_start_s: shot.earliest_start.map(Timestamp::as_secs_f64),
             end_s: shot.end.as_secs_f64(),
             kind: shot.kind,
             first_frame: shot.first_frame,

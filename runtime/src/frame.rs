@@ -338,6 +338,18 @@ pub struct Frame<'a> {
     orientation: Orientation,
     sample_aspect: SampleAspect,
     duration: Option<Timestamp>,
+    undecoded: Option<Undecoded>,
+}
+
+/// Pictures between a frame and the one before that were not decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Undecoded {
+    /// Presentation time of the first of them.
+    pub from: Timestamp,
+    /// Presentation time of the last of them.
+    pub until: Timestamp,
+    /// Number of them.
+    pub pictures: u64,
 }
 
 impl<'a> Frame<'a> {
@@ -379,7 +391,7 @@ impl<'a> Frame<'a> {
         }
         let colour = Colour { matrix: Matrix::assumed_for(width, height), range: Range::Limited };
         let (orientation, sample_aspect) = (Orientation::Upright, SampleAspect::SQUARE);
-        Ok(Frame { pixels, width, height, time, colour, orientation, sample_aspect, duration: None })
+        Ok(Frame { pixels, width, height, time, colour, orientation, sample_aspect, duration: None, undecoded: None })
     }
 
     /// Sets the meaning of the samples.
@@ -407,6 +419,13 @@ impl<'a> Frame<'a> {
     #[must_use]
     pub fn with_duration(mut self, duration: Timestamp) -> Self {
         self.duration = Some(duration);
+        self
+    }
+
+    /// States the pictures between this one and the one before that were not decoded.
+    #[must_use]
+    pub fn with_undecoded(mut self, undecoded: Option<Undecoded>) -> Self {
+        self.undecoded = undecoded;
         self
     }
 
@@ -465,6 +484,12 @@ impl<'a> Frame<'a> {
     /// does not state it.
     pub fn duration(&self) -> Option<Timestamp> {
         self.duration
+    }
+
+    /// Returns the pictures between this one and the one before that its source did not decode.
+    /// What they show is unknown: a cut before this frame may lie among them.
+    pub fn undecoded(&self) -> Option<Undecoded> {
+        self.undecoded
     }
 
     /// Returns the shape of a stored pixel.

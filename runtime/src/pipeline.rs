@@ -14,7 +14,7 @@ use crate::clips::Clip;
 use crate::event::Event;
 use crate::executor::Executor;
 use crate::fair_pool::Outcome;
-use crate::frame::{Frame, Timestamp};
+use crate::frame::{Frame, Timestamp, Undecoded};
 use crate::genre_events::GenreEvents;
 use crate::network::{Backbones, Features, NetworkError, Networks};
 use crate::sampler::WorkingRate;
@@ -294,6 +294,11 @@ impl Pipeline {
         self.lost_frames += frames;
         let event = Event::Lost { at_s: at.as_secs_f64(), end_s: until.as_secs_f64(), frames };
         self.classifier.emit_in_order(event, &mut emit);
+    }
+
+    /// States the pictures after the last frame that were not decoded, before [`Pipeline::finish`].
+    pub fn state_undecoded(&mut self, undecoded: Undecoded) {
+        self.segmenter.state_undecoded(undecoded);
     }
 
     /// Requests another working rate, which starts at the end of the current clip. The networks

@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::active_area::ActiveArea;
 use crate::bundle::{Borders, Manifest, StreamInput};
 use crate::clips::{Clip, ClipAssembler, Sample};
-use crate::frame::{Frame, Timestamp};
+use crate::frame::{Frame, Timestamp, Undecoded};
 use crate::preprocess::{Picture, Preprocessor};
 use crate::sampler::{Sampler, WorkingRate};
 use crate::shots::transition_network::TransitionNetwork;
@@ -110,6 +110,8 @@ pub struct Segmenter<D = EvidenceDetector> {
     last: Option<Timestamp>,
     /// How long the last frame is shown, if its source states it.
     stated: Option<Timestamp>,
+    /// Pictures after the last frame that were not decoded.
+    undecoded: Option<Undecoded>,
     skipped: u64,
 }
 
@@ -140,6 +142,7 @@ impl<D: ShotDetector> Segmenter<D> {
             requested: None,
             last: None,
             stated: None,
+            undecoded: None,
             skipped: 0,
         }
     }
@@ -158,6 +161,9 @@ impl<D: ShotDetector> Segmenter<D> {
         let gap = self.last.is_some_and(|last| time.since(last).as_secs_f64() > self.options.shots.gap_s);
         let first = self.last.is_none();
         (self.last, self.stated) = (Some(time), frame.duration());
+        if let Some(undecoded) = frame.undecoded() {
+            self.cutter.tracker.state_undecoded(time, undecoded);
+        }
         if let Some(rate) = self.requested.take_if(|_| self.cutter.is_between_clips(self.sampler.rate())) {
             self.sampler.set_rate(rate);
         }
@@ -181,6 +187,12 @@ impl<D: ShotDetector> Segmenter<D> {
         }
     }
 
+    /// States the pictures after the last frame that were not decoded, before
+    /// [`Segmenter::finish`].
+    pub fn state_undecoded(&mut self, undecoded: Undecoded) {
+        self.undecoded = Some(undecoded);
+    }
+
     /// Ends the stream: passes the remaining clips and the last shot to `segment`.
     ///
     /// # Errors
@@ -188,6 +200,10 @@ impl<D: ShotDetector> Segmenter<D> {
     pub fn finish(&mut self, mut segment: impl FnMut(Segment)) -> Result<(), D::Error> {
         let cutter = &mut self.cutter;
         self.detector.finish(|verdict| cutter.settle(verdict, &mut segment))?;
+        if let (Some(undecoded), Some(last)) = (self.undecoded, self.last) {
+            cutter.tracker.state_undecoded(undecoded.until, undecoded);
+            self.stated = Some(undecoded.until.since(last).plus(cutter.tracker.step()));
+        }
         // No picture is held for longer than a pause that ends a shot.
         if let Some(stated) = self.stated {
             cutter.tracker.state_last_duration(stated.min(Timestamp::from_secs_f64(self.options.shots.gap_s)));
@@ -215,7 +231,7 @@ impl<D: ShotDetector> Segmenter<D> {
         self.cutter.assembler.recycle(clip);
     }
 
-    /// Returns the number of decoded frames.
+    /// Returns the number of frames. Pictures that were not decoded count.
     pub fn frames(&self) -> u64 {
         self.cutter.tracker.frames() + self.skipped
     }

@@ -41,18 +41,31 @@ pub fn piped(command: &mut Command, path: &Path) -> Output {
 
 /// Returns the format of the pixels of the video in `path`, as ffmpeg names it.
 pub fn pixel_format(path: &Path) -> String {
-    probe(path, "stream=pix_fmt").lines().next().unwrap_or_default().to_owned()
+    probe(path, "stream=pix_fmt", &[]).lines().next().unwrap_or_default().to_owned()
 }
 
 /// Returns when each picture of `path` is shown, in seconds, from ffprobe.
 pub fn times(path: &Path) -> Vec<f64> {
-    let numbers = probe(path, "frame=best_effort_timestamp_time");
+    times_skipping(path, "default")
+}
+
+/// As [`times`], of the pictures that ffmpeg decodes with `-skip_frame skip`.
+pub fn times_skipping(path: &Path, skip: &str) -> Vec<f64> {
+    let numbers = probe(path, "frame=best_effort_timestamp_time", &["-skip_frame", skip]);
     numbers.lines().filter_map(|line| line.trim_end_matches(',').parse().ok()).collect()
 }
 
-fn probe(path: &Path, entries: &str) -> String {
+/// Returns when the packets of `path` are shown that its container marks as key pictures, in
+/// seconds.
+pub fn key_packets(path: &Path) -> Vec<f64> {
+    let packets = probe(path, "packet=pts_time,flags", &[]);
+    let keys = packets.lines().filter_map(|line| line.split_once(',').filter(|(_, flags)| flags.starts_with('K')));
+    keys.filter_map(|(time, _)| time.parse().ok()).collect()
+}
+
+fn probe(path: &Path, entries: &str, options: &[&str]) -> String {
     let mut command = Command::new("ffprobe");
-    command.args(["-v", "error", "-select_streams", "v:0", "-show_entries", entries, "-of", "csv=p=0"]);
+    command.args(options).args(["-v", "error", "-select_streams", "v:0", "-show_entries", entries, "-of", "csv=p=0"]);
     stdout(&command.arg(path).output().unwrap())
 }
 

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use divita_runtime::bundle::Bundle;
 use divita_runtime::event::Event;
-use divita_runtime::frame::{Orientation, SampleAspect, Timestamp};
+use divita_runtime::frame::{Orientation, SampleAspect, Timestamp, Undecoded};
 use divita_runtime::network::{Executor, Networks};
 use divita_runtime::pipeline::{Pipeline, PipelineOptions};
 use divita_runtime::sampler::WorkingRate;
+use divita_tests::streams::{has_encoder, run};
 use divita_tests::{demo_bundle, ffmpeg, media, root, sample, shared_video};
-use divita_video::{self as source, Fault, FrameSource, SourceError, VideoError};
+use divita_video::{self as source, DecodedPictures, Fault, FrameSource, Input, Playback, SourceError, VideoError};
 
 /// Returns the address that reads `path` with GStreamer.
 fn through_gstreamer(path: &Path) -> String {
@@ -103,6 +104,46 @@ fn assert_parity(video: &Path) {
 #[test]
 fn the_trailer_is_the_same_through_either_source() {
     assert_parity(&sample());
+}
+
+/// Returns when the pictures of `input` are shown that are decoded, and how many before each are not;
+/// at the end, those after the last.
+fn decoded(input: &str, decode: DecodedPictures) -> Vec<(Timestamp, u64)> {
+    let mut source = source::open(Input::new(input).with_playback(Playback { decode, ..Playback::default() })).unwrap();
+    let (mut pictures, count) = (Vec::new(), |undecoded: Option<Undecoded>| undecoded.map_or(0, |one| one.pictures));
+    while let Some(frame) = source.next_frame().unwrap() {
+        pictures.push((frame.time(), count(frame.undecoded())));
+    }
+    pictures.push((Timestamp::ZERO, count(source.take_undecoded())));
+    pictures
+}
+
+#[test]
+fn fewer_pictures_are_the_same_ones_through_either_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut videos = vec![sample()];
+    for (file, encoder) in [("film.ts", "libx264"), ("film.mkv", "libx265"), ("film.mp4", "libx265")] {
+        if has_encoder(encoder, file) {
+            let path = folder.path().join(file);
+            let film = "testsrc2=size=320x180:rate=24:duration=3,noise=alls=14:allf=t:all_seed=5";
+            let mut command = ffmpeg().unwrap();
+            command.args(["-f", "lavfi", "-i", film, "-c:v", encoder, "-g", "24"]);
+            run(command.arg(&path));
+            videos.push(path);
+        }
+    }
+    for video in videos {
+        for decode in [DecodedPictures::Reference, DecodedPictures::Key] {
+            let (ours, theirs) =
+                (decoded(video.to_str().unwrap(), decode), decoded(&through_gstreamer(&video), decode));
+            let near = |(ours, theirs): (&(Timestamp, u64), &(Timestamp, u64))| {
+                ours.1 == theirs.1 && ours.0.since(theirs.0).as_nanos().abs() <= 1_000_000
+            };
+            let same = ours.len() == theirs.len() && ours.iter().zip(&theirs).all(near);
+            assert!(same, "{}, {decode}:\n{ours:?}\n{theirs:?}", video.display());
+            assert!(ours.iter().map(|(_, undecoded)| undecoded).sum::<u64>() > 20, "{}", video.display());
+        }
+    }
 }
 
 #[test]

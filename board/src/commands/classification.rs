@@ -104,7 +104,7 @@ impl ClassificationOptions {
         })?;
         session::run(&inputs, &reading, jobs, observers, |source| {
             let options = PipelineOptions { latest: source.live.then_some(self.latest), ..options };
-            engine.classification(source, options, self.method.follows_load().then_some(&*rates))
+            engine.classification(source, options, self.method.follows_load().then_some(&*rates), self.reading.decode())
         })
     }
 }

@@ -14,7 +14,7 @@ use divita_runtime::PipelineOptions;
 use divita_runtime::sampler::WorkingRate;
 use divita_shotlist::ShotListOptions;
 use divita_video::registry::parse_scheme;
-use divita_video::{AllowedSchemes, Input, Playback};
+use divita_video::{AllowedSchemes, DecodedPictures, Input, Playback};
 use serde::Deserialize;
 use toml::Value;
 
@@ -110,6 +110,7 @@ struct SourceTable {
     latest: Option<NonZeroUsize>,
     #[serde(default)]
     exact: bool,
+    decode: Option<DecodedPictures>,
 }
 
 /// What the method of a source needs.
@@ -117,6 +118,7 @@ struct SourceTable {
 struct Settings {
     fps: Option<Rate>,
     latest: NonZeroUsize,
+    decode: Option<DecodedPictures>,
 }
 
 impl Serve {
@@ -186,7 +188,7 @@ impl Serve {
                 None => self.method.follows_load(),
             };
             let options = PipelineOptions { rate, latest: source.live.then_some(settings.latest), ..options };
-            engine.classification(source, options, follows_load.then_some(&*rates))
+            engine.classification(source, options, follows_load.then_some(&*rates), settings.decode)
         })
     }
 
@@ -226,7 +228,7 @@ fn sources(path: &Path, rates: &[WorkingRate]) -> Result<Vec<Served<Settings>>> 
     }
     let mut names = BTreeSet::new();
     let source = |table: SourceTable| {
-        let SourceTable { name, address, fps, latest, exact } = table;
+        let SourceTable { name, address, fps, latest, exact, decode } = table;
         if name.is_empty() || name.chars().any(char::is_control) {
             bail!("a [[source]] needs a name of printable characters, not {name:?}");
         }
@@ -249,8 +251,12 @@ fn sources(path: &Path, rates: &[WorkingRate]) -> Result<Vec<Served<Settings>>> 
         {
             bail!("fps of {name:?}: the bundle has no networks for {} frames a second", rate.fps());
         }
-        let input = Input::new(address).with_playback(Playback { exact, ..Playback::default() });
-        Ok(Served { name, input, settings: Settings { fps, latest: latest.unwrap_or(LATEST) } })
+        let input = Input::new(address).with_playback(Playback {
+            exact,
+            decode: decode.unwrap_or_default(),
+            ..Playback::default()
+        });
+        Ok(Served { name, input, settings: Settings { fps, latest: latest.unwrap_or(LATEST), decode } })
     };
     tables.into_iter().map(source).collect()
 }

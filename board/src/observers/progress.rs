@@ -109,6 +109,7 @@ fn level(event: &InputEvent) -> log::Level {
     match event {
         InputEvent::Live { state: LiveState::Waiting, .. } => log::Level::Warn,
         InputEvent::Rate { fps, from_fps, .. } if fps < from_fps => log::Level::Warn,
+        InputEvent::Decode { decode, from_decode, .. } if decode < from_decode => log::Level::Warn,
         _ => log::Level::Info,
     }
 }

@@ -215,7 +215,7 @@ impl Observer for Telemetry {
                 state.count(source, |counters| counters.frames = *frames);
             }
             SessionEvent::Method(Event::Snippet { .. })
-            | SessionEvent::Input(InputEvent::Opened { .. } | InputEvent::Rate { .. }) => {}
+            | SessionEvent::Input(InputEvent::Opened { .. } | InputEvent::Rate { .. } | InputEvent::Decode { .. }) => {}
             SessionEvent::Input(InputEvent::Live { state: live, message, retry_s, reconnects, dropped, .. }) => {
                 state.count(source, |counters| {
                     (counters.reconnects, counters.dropped_frames) = (*reconnects, *dropped);

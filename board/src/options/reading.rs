@@ -8,7 +8,7 @@ use divita_runtime::frame::Timestamp;
 use divita_video::registry::parse_scheme;
 use divita_video::session::SessionOptions;
 use divita_video::stop::Stop;
-use divita_video::{Input, Playback};
+use divita_video::{DecodedPictures, Input, Playback};
 
 /// The options of reading inputs.
 #[derive(Args, Clone, Debug, Default)]
@@ -38,23 +38,37 @@ pub struct ReadingOptions {
     /// some pictures may be a little off]
     #[arg(long)]
     exact: bool,
+    /// Decode all pictures; only those that others need (`reference`), for a third less work in
+    /// many files; or only those that need no other (`key`), for a quick look at an archive. Cuts
+    /// then lie between two decoded pictures [default: all; a live input with `--fps auto` leaves
+    /// pictures out while the board is behind]
+    #[arg(long, value_name = "PICTURES")]
+    decode: Option<DecodedPictures>,
 }
 
 impl ReadingOptions {
     /// Returns `input`, played as these options say.
     #[must_use]
     pub fn apply(&self, input: Input) -> Input {
-        input.with_playback(Playback { track: self.track, exact: self.exact, follow: self.follow })
+        let decode = self.decode.unwrap_or_default();
+        input.with_playback(Playback { track: self.track, exact: self.exact, decode, follow: self.follow })
+    }
+
+    /// Returns which pictures are to be decoded, if the user chose.
+    #[must_use]
+    pub fn decode(&self) -> Option<DecodedPictures> {
+        self.decode
     }
 
     /// Returns what results depend on, with its names.
     #[must_use]
-    pub fn dependencies(&self) -> [(&'static str, String); 3] {
+    pub fn dependencies(&self) -> [(&'static str, String); 4] {
         let number = |number: Option<String>| number.unwrap_or_else(|| "default".to_owned());
         [
             ("--duration", number(self.duration.map(|seconds| seconds.to_string()))),
             ("--track", number(self.track.map(|track| track.to_string()))),
             ("--exact", self.exact.to_string()),
+            ("--decode", self.decode.unwrap_or_default().to_string()),
         ]
     }
 

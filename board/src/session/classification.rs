@@ -1,14 +1,14 @@
 //! Classification: the whole method on the frames of one input.
 
 use anyhow::Result;
-use divita_runtime::frame::{Frame, Timestamp};
+use divita_runtime::frame::{Frame, Timestamp, Undecoded};
 use divita_runtime::pipeline::Pipeline;
 use divita_runtime::sampler::WorkingRate;
-use divita_video::Loss;
 use divita_video::session::{Ending, Progress};
+use divita_video::{DecodedPictures, Loss};
 
 use super::method::{Emit, Method};
-use super::pace::{Pace, rate_event};
+use super::pace::{Pace, step_event};
 
 /// A pipeline, and the pace of a live input.
 pub struct Classification {
@@ -22,7 +22,8 @@ pub struct Classification {
 }
 
 impl Classification {
-    /// Classifies with `pipeline`. With `pace` the working rate follows the load.
+    /// Classifies with `pipeline`. With `pace` the working rate and the pictures that are decoded
+    /// follow the load.
     pub fn new(pipeline: Pipeline, is_live: bool, pace: Option<Pace>) -> Self {
         Classification { pipeline: Some(pipeline), pace, is_live, last: Timestamp::ZERO }
     }
@@ -41,8 +42,8 @@ impl Method for Classification {
         if let (Some(pace), Some(pipeline)) = (&mut self.pace, &mut self.pipeline)
             && let Some(step) = pace.step(pipeline, progress)
         {
-            pipeline.set_rate(step.to);
-            emit(rate_event(self.last.as_secs_f64(), step).into());
+            pipeline.set_rate(step.to.rate);
+            emit(step_event(self.last.as_secs_f64(), step).into());
         }
     }
 
@@ -50,9 +51,20 @@ impl Method for Classification {
         self.pipeline.as_ref().map(Pipeline::rate)
     }
 
+    fn pictures(&self) -> Option<DecodedPictures> {
+        let ladder = self.pace.as_ref().map(Pace::ladder).filter(|ladder| ladder.chooses_pictures());
+        ladder.map(|ladder| ladder.rung().decode)
+    }
+
     fn loss(&mut self, loss: Loss, emit: Emit<'_>) {
         if let Some(pipeline) = &mut self.pipeline {
             pipeline.report_loss(loss.at, loss.until, loss.frames, |event| emit(event.into()));
+        }
+    }
+
+    fn undecoded(&mut self, undecoded: Undecoded) {
+        if let Some(pipeline) = &mut self.pipeline {
+            pipeline.state_undecoded(undecoded);
         }
     }
 

@@ -8,9 +8,9 @@ use divita_runtime::bundle::Bundle;
 use divita_runtime::executor::Executor;
 use divita_runtime::sampler::WorkingRate;
 use divita_runtime::{BackbonePool, Networks, Pipeline, PipelineOptions};
-use divita_video::SourceInfo;
+use divita_video::{DecodedPictures, SourceInfo};
 
-use super::ladder::Ladder;
+use super::ladder::{Ladder, Rung};
 use super::{Classification, Method, Pace};
 use crate::profile::Profile;
 
@@ -57,7 +57,8 @@ impl Engine {
     }
 
     /// Returns the classification of `source`. Clips of a live one are dropped while the threads
-    /// are behind. With `ladder`, its working rate follows the load, in these steps.
+    /// are behind. With `ladder`, its working rate follows the load, in these steps, and so do the
+    /// pictures that are decoded unless `decode` says which.
     ///
     /// # Errors
     /// When there is no memory for the networks.
@@ -66,8 +67,11 @@ impl Engine {
         source: &SourceInfo,
         options: PipelineOptions,
         ladder: Option<&[WorkingRate]>,
+        decode: Option<DecodedPictures>,
     ) -> Result<Box<dyn Method>> {
-        let ladder = ladder.filter(|_| source.live).and_then(|rates| Ladder::new(rates.to_vec(), self.profile.fps));
+        let first = Rung { rate: self.profile.fps, decode: decode.unwrap_or(self.profile.decode) };
+        let ladder = ladder.filter(|_| source.live);
+        let ladder = ladder.and_then(|rates| Ladder::new(rates.to_vec(), first, decode.is_none()));
         let pace = ladder.map(|ladder| Pace::new(ladder, &self.profile.ignored_zones, self.pool.clone()));
         let rate = pace.as_ref().map_or(options.rate, |pace| pace.ladder().rate());
         let options = PipelineOptions { rate, drop_when_behind: source.live, ..options };

@@ -1,14 +1,18 @@
-//! The rate ladder: chooses the working rate that a board can keep up with, after each clip, from
-//! the board's load and temperature.
+//! The ladder: chooses the pictures to decode and the working rate that a board can keep up with,
+//! after each clip, from the board's load and temperature.
 //!
-//! A lower rate costs little accuracy (paper, Table 7), but a dropped frame may hide a cut. So the
-//! rate goes down as soon as the board falls behind, and up only after a period of low load. A step
-//! up that does not hold doubles the next wait, so that the rate does not oscillate.
+//! To leave out pictures that no other needs costs least: a cut may be found a picture late. A
+//! lower rate costs little accuracy (paper, Table 7), but a dropped frame may hide a cut. So the
+//! first step down leaves out pictures, the others lower the rate, as soon as the board falls
+//! behind. Steps up come in the opposite order, only after a period of low load. A step up that
+//! does not hold doubles the next wait, so that nothing oscillates. Key pictures alone are no step:
+//! they are further apart than the longest pause within a shot.
 
 use std::fmt;
 use std::time::Duration;
 
 use divita_runtime::sampler::WorkingRate;
+use divita_video::DecodedPictures;
 
 /// Number of overloaded or hot clips in a row for a step down. One slow clip is no reason.
 const TROUBLE: u32 = 3;
@@ -25,6 +29,10 @@ const WAITS: (Duration, Duration) = (Duration::from_secs(20), Duration::from_sec
 /// Number of waits after which a step up is tried even if the expected load is too high: not all
 /// work grows with the rate.
 const TRY: u32 = 5;
+
+/// Work with the pictures that others need, as a share of that with all: decoding one in three
+/// fewer saves a third (H.264 as x264 codes it by default).
+const REFERENCE_SHARE: f64 = 0.65;
 
 /// Degrees below the limit: the board is hot from the first, and cool again from the second.
 const NEAR: (f64, f64) = (5.0, 12.0);
@@ -63,13 +71,22 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A step of the rate.
+/// What a live input is processed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rung {
+    /// Working rate.
+    pub rate: WorkingRate,
+    /// Pictures that are decoded.
+    pub decode: DecodedPictures,
+}
+
+/// A step up or down. Either the rate changes or the pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Move {
-    /// Old rate.
-    pub from: WorkingRate,
-    /// New rate, from the next clip on.
-    pub to: WorkingRate,
+    /// Before it.
+    pub from: Rung,
+    /// After it: the rate from the next clip on.
+    pub to: Rung,
     /// Reason.
     pub reason: Reason,
 }
@@ -86,12 +103,15 @@ pub fn paper_muap(rate: WorkingRate) -> f64 {
     }
 }
 
-/// A ladder of rates, and the current rate of a stream. Times count from any fixed moment.
+/// A ladder, and the current rung of a stream. Times count from any fixed moment.
 #[derive(Clone, Debug)]
 pub struct Ladder {
     /// In ascending order.
     rates: Vec<WorkingRate>,
     at: usize,
+    decode: DecodedPictures,
+    /// Whether the pictures may change.
+    chooses_pictures: bool,
     behind: u32,
     hot: u32,
     /// Start of the period with room for the next higher rate, and of the period without trouble.
@@ -103,21 +123,45 @@ pub struct Ladder {
 }
 
 impl Ladder {
-    /// Creates a ladder of `rates` at the highest rate not above `first`, or else the lowest.
-    /// Returns `None` without rates.
+    /// Creates a ladder of `rates` at the highest rate not above that of `first`, or else the
+    /// lowest. With `chooses_pictures` it decides which pictures are decoded, too. Returns `None`
+    /// without rates.
     #[must_use]
-    pub fn new(mut rates: Vec<WorkingRate>, first: WorkingRate) -> Option<Self> {
+    pub fn new(mut rates: Vec<WorkingRate>, first: Rung, chooses_pictures: bool) -> Option<Self> {
         rates.sort();
         rates.dedup();
         rates.first()?;
-        let at = rates.iter().rposition(|&rate| rate <= first).unwrap_or(0);
-        Some(Ladder { rates, at, behind: 0, hot: 0, room: None, calm: None, wait: WAITS.0, rose: None })
+        let at = rates.iter().rposition(|&rate| rate <= first.rate).unwrap_or(0);
+        Some(Ladder {
+            rates,
+            at,
+            decode: first.decode,
+            chooses_pictures,
+            behind: 0,
+            hot: 0,
+            room: None,
+            calm: None,
+            wait: WAITS.0,
+            rose: None,
+        })
     }
 
     /// Returns the current rate.
     #[must_use]
     pub fn rate(&self) -> WorkingRate {
         self.rates[self.at]
+    }
+
+    /// Returns the current rung.
+    #[must_use]
+    pub fn rung(&self) -> Rung {
+        Rung { rate: self.rate(), decode: self.decode }
+    }
+
+    /// Returns whether the ladder decides which pictures are decoded.
+    #[must_use]
+    pub fn chooses_pictures(&self) -> bool {
+        self.chooses_pictures
     }
 
     /// Takes the load of a clip that was completed at `now`. Returns the step that follows.
@@ -132,12 +176,16 @@ impl Ladder {
                 // The step up was too early.
                 self.wait = (2 * self.wait).min(WAITS.1);
             }
-            return self.go(self.at.checked_sub(1)?, reason);
+            return self.go(self.below()?, reason);
         }
         let calm = !behind && load.degrees_left.is_none_or(|left| left >= NEAR.1);
-        let next = self.rates.get(self.at + 1)?;
-        // An upper bound: the work of the networks grows with the rate, decoding does not.
-        let expected = load.busy * f64::from(next.fps()) / f64::from(self.rate().fps());
+        let next = self.above()?;
+        // An upper bound: the work of the networks grows with the rate and not with the pictures,
+        // that of decoding the other way round.
+        let expected = match next.rate == self.rate() {
+            true => load.busy / REFERENCE_SHARE,
+            false => load.busy * f64::from(next.rate.fps()) / f64::from(self.rate().fps()),
+        };
         let since = |mark: &mut Option<Duration>, holds: bool| match holds {
             true => now.saturating_sub(*mark.get_or_insert(now)),
             false => {
@@ -149,15 +197,37 @@ impl Ladder {
         let room_for = since(&mut self.room, calm && expected < ROOM);
         if room_for >= self.wait || calm_for >= TRY * self.wait {
             self.rose = Some(now);
-            return self.go(self.at + 1, Reason::Room);
+            return self.go(next, Reason::Room);
         }
         None
     }
 
-    fn go(&mut self, to: usize, reason: Reason) -> Option<Move> {
-        let from = self.rate();
-        (self.at, self.behind, self.hot, self.room, self.calm) = (to, 0, 0, None, None);
-        Some(Move { from, to: self.rate(), reason })
+    /// Returns the next rung below.
+    fn below(&self) -> Option<Rung> {
+        if self.chooses_pictures && self.decode == DecodedPictures::All {
+            return Some(Rung { decode: DecodedPictures::Reference, ..self.rung() });
+        }
+        let rate = *self.rates.get(self.at.checked_sub(1)?)?;
+        Some(Rung { rate, ..self.rung() })
+    }
+
+    /// Returns the next rung above.
+    fn above(&self) -> Option<Rung> {
+        match self.rates.get(self.at + 1) {
+            Some(&rate) => Some(Rung { rate, ..self.rung() }),
+            None if self.chooses_pictures && self.decode != DecodedPictures::All => {
+                Some(Rung { decode: DecodedPictures::All, ..self.rung() })
+            }
+            None => None,
+        }
+    }
+
+    fn go(&mut self, to: Rung, reason: Reason) -> Option<Move> {
+        let from = self.rung();
+        self.at = self.rates.iter().position(|&rate| rate == to.rate)?;
+        self.decode = to.decode;
+        (self.behind, self.hot, self.room, self.calm) = (0, 0, None, None);
+        Some(Move { from, to, reason })
     }
 }
 
@@ -172,6 +242,9 @@ mod tests {
         fixed: f64,
         per_frame: f64,
     }
+
+    const ALL: DecodedPictures = DecodedPictures::All;
+    const REFERENCE: DecodedPictures = DecodedPictures::Reference;
 
     impl Board {
         fn load(&self, rate: WorkingRate) -> Load {
@@ -198,7 +271,12 @@ mod tests {
     }
 
     fn ladder() -> Ladder {
-        Ladder::new(WorkingRate::ALL.to_vec(), WorkingRate::ALL[4]).expect("rates")
+        Ladder::new(WorkingRate::ALL.to_vec(), Rung { rate: WorkingRate::ALL[4], decode: ALL }, false).expect("rates")
+    }
+
+    /// A ladder that leaves out pictures, too.
+    fn long_ladder() -> Ladder {
+        Ladder { chooses_pictures: true, ..ladder() }
     }
 
     #[test]
@@ -215,12 +293,40 @@ mod tests {
     fn the_first_rate_is_the_highest_not_above_the_profiles() {
         let rate = |fps| WorkingRate::new(fps).expect("a rate");
         let first = |rates: &[u32], fps| {
-            Ladder::new(rates.iter().map(|&fps| rate(fps)).collect(), rate(fps)).map(|ladder| ladder.rate().fps())
+            let rates = rates.iter().map(|&fps| rate(fps)).collect();
+            Ladder::new(rates, Rung { rate: rate(fps), decode: ALL }, true).map(|ladder| ladder.rate().fps())
         };
         assert_eq!(first(&[24, 4, 8], 12), Some(8));
         assert_eq!(first(&[24, 8], 4), Some(8));
         assert_eq!(first(&[4], 24), Some(4));
         assert_eq!(first(&[], 24), None);
+    }
+
+    #[test]
+    fn pictures_are_left_out_before_the_rate_goes_down() {
+        let rungs = |moves: &[(u64, Move)]| -> Vec<(u32, DecodedPictures)> {
+            moves.iter().map(|(_, step)| (step.to.rate.fps(), step.to.decode)).collect()
+        };
+        let mut ladder = long_ladder();
+        // A board with which decoding is most of the work: without a third of the pictures it keeps
+        // up.
+        let decoding =
+            |share: f64| Load { busy: (1.2 * share).min(1.0), dropped: u64::from(share > 0.9), degrees_left: None };
+        for second in 0..20 {
+            let share = if ladder.rung().decode == ALL { 1.0 } else { 0.7 };
+            ladder.clip(Duration::from_secs(second), decoding(share));
+        }
+        assert_eq!(ladder.rung(), Rung { rate: WorkingRate::ALL[4], decode: REFERENCE });
+        // One that is slow anyway goes on to lower rates, and back in the opposite order.
+        let mut ladder = long_ladder();
+        let slow = run(&mut ladder, 0..100, |_, _| Load { busy: 1.0, dropped: 9, degrees_left: None });
+        assert_eq!(rungs(&slow), [24, 12, 8, 6, 4].map(|fps| (fps, REFERENCE)));
+        let free = run(&mut ladder, 100..1000, |_, _| Load { busy: 0.1, dropped: 0, degrees_left: None });
+        assert_eq!(rungs(&free), [(6, REFERENCE), (8, REFERENCE), (12, REFERENCE), (24, REFERENCE), (24, ALL)]);
+        // Pictures that the user chose stay.
+        let mut chosen = Ladder { decode: REFERENCE, ..self::ladder() };
+        let free = run(&mut chosen, 0..1000, |_, _| Load { busy: 0.1, dropped: 0, degrees_left: None });
+        assert_eq!(free, []);
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! What a session runs on the frames of an input: the whole method, or shot detection alone.
 
 use anyhow::Result;
-use divita_runtime::frame::Frame;
+use divita_runtime::frame::{Frame, Undecoded};
 use divita_runtime::sampler::WorkingRate;
-use divita_video::Loss;
 use divita_video::session::{Ending, Progress};
+use divita_video::{DecodedPictures, Loss};
 
 use crate::event::SessionEvent;
 
@@ -29,8 +29,16 @@ pub trait Method {
         None
     }
 
+    /// Returns which pictures are to be decoded from now on, if the method decides that.
+    fn pictures(&self) -> Option<DecodedPictures> {
+        None
+    }
+
     /// Takes a loss: pictures before the next frame that damage cost.
     fn loss(&mut self, loss: Loss, emit: Emit<'_>);
+
+    /// Takes the pictures after the last frame that were not decoded.
+    fn undecoded(&mut self, undecoded: Undecoded);
 
     /// Processes what is left, and emits the result.
     ///

@@ -1,16 +1,18 @@
-//! The pace of a live input: its working rate follows the load of the board.
+//! The pace of a live input: its working rate and the pictures that are decoded follow the load of
+//! the board.
 
 use std::time::{Duration, Instant};
 
 use divita_runtime::BackbonePool;
 use divita_runtime::pipeline::Pipeline;
+use divita_video::DecodedPictures;
 use divita_video::session::Progress;
 
 use super::ladder::{Ladder, Load, Move, Reason, paper_muap};
 use crate::event::InputEvent;
 use crate::thermal;
 
-/// The working rate of a live input, decided anew after each clip.
+/// The rung of a live input, decided anew after each clip.
 pub struct Pace {
     ladder: Ladder,
     ignored_zones: &'static [String],
@@ -70,14 +72,24 @@ impl Pace {
     }
 }
 
-/// Returns the event of a step of the working rate at the time `at_s`.
-pub(super) fn rate_event(at_s: f64, step: Move) -> InputEvent {
+/// Returns the event of a step at the time `at_s`.
+pub(super) fn step_event(at_s: f64, step: Move) -> InputEvent {
     let Move { from, to, reason } = step;
     let why = match reason {
         Reason::Behind => "the board falls behind",
         Reason::Hot => "the board is near its temperature limit",
         Reason::Room => "the board has had room for a while",
     };
+    let reason = reason.to_string();
+    if from.decode != to.decode {
+        let decode = match to.decode {
+            DecodedPictures::All => "all pictures are decoded again",
+            _ => "pictures that no other needs are not decoded, and a cut may be found a picture late",
+        };
+        let message = format!("{why}: {decode}");
+        return InputEvent::Decode { at_s, decode: to.decode, from_decode: from.decode, reason, message };
+    }
+    let (from, to) = (from.rate, to.rate);
     let message = format!(
         "{why}: {} frames a second instead of {}, of which the paper says {:.1} muAP instead of {:.1} (Swin-3D, Table 7)",
         to.fps(),
@@ -85,5 +97,5 @@ pub(super) fn rate_event(at_s: f64, step: Move) -> InputEvent {
         paper_muap(to),
         paper_muap(from)
     );
-    InputEvent::Rate { at_s, fps: to, from_fps: from, reason: reason.to_string(), message }
+    InputEvent::Rate { at_s, fps: to, from_fps: from, reason, message }
 }

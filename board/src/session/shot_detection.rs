@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use divita_runtime::event::Event;
-use divita_runtime::frame::Frame;
+use divita_runtime::frame::{Frame, Undecoded};
 use divita_runtime::segmenter::{Segment, Segmenter, SegmenterOptions};
 use divita_runtime::shots::transition_network::TransitionNetwork;
 use divita_video::Loss;
@@ -43,6 +43,10 @@ impl Method for ShotDetection {
 
     fn loss(&mut self, loss: Loss, emit: Emit<'_>) {
         emit(Event::from(loss).into());
+    }
+
+    fn undecoded(&mut self, undecoded: Undecoded) {
+        self.segmenter.state_undecoded(undecoded);
     }
 
     fn finish(&mut self, _: &Ending, emit: Emit<'_>) -> Result<()> {

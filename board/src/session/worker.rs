@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Error, Result, anyhow};
 use divita_console::say;
-use divita_runtime::frame::{Frame, Timestamp};
+use divita_runtime::frame::{Frame, Timestamp, Undecoded};
 use divita_runtime::panics;
 use divita_runtime::pipeline::PipelineError;
 use divita_video::session::{Consumer, Ending, Progress, Session, SessionOptions, SourceChange};
-use divita_video::{Input, Loss, SourceInfo, is_live_by_address};
+use divita_video::{DecodedPictures, Input, Loss, SourceInfo, is_live_by_address};
 
 use super::method::Method;
 use crate::event::{InputEvent, SessionEvent};
@@ -255,8 +255,16 @@ impl Consumer for Observed<'_> {
         Ok(())
     }
 
+    fn pictures(&self) -> Option<DecodedPictures> {
+        self.method.pictures()
+    }
+
     fn loss(&mut self, loss: Loss) -> Result<(), Failure> {
         self.observe(|method, emit| method.loss(loss, emit))
+    }
+
+    fn undecoded(&mut self, undecoded: Undecoded) {
+        self.method.undecoded(undecoded);
     }
 
     fn change(&mut self, change: SourceChange) -> Result<(), Failure> {

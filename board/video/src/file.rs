@@ -76,7 +76,7 @@ fn open_path(
     };
     let Some(open_other) = backends.iter().find_map(|backend| backend.open_file) else { return Err(refusal) };
     log::info!("read through another backend, since by itself {refusal}: {name}");
-    match open_other(input, path) {
+    match open_other(&input.clone().with_playback(playback), path) {
         // The refusal that states the size is the most useful one.
         Err(_) if matches!(refusal.cause(), Some(VideoError::TooLarge { .. })) => Err(refusal),
         opened => opened,

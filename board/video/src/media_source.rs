@@ -6,14 +6,15 @@
 
 use std::num::NonZeroUsize;
 
-use divita_runtime::frame::{Frame, Timestamp};
+use divita_runtime::frame::{Frame, Timestamp, Undecoded};
 
 use crate::codecs::CodecError;
 use crate::codecs::{self, Codec, Decoded, Decoding, ExactFrom, Note};
 use crate::containers::container::{Container, Opened, Read, Track, TrackInfo};
 use crate::losses::Losses;
 use crate::packet::Packet;
-use crate::{FrameSource, Loss, Playback, SourceError, SourceInfo};
+use crate::undecoded::UndecodedPictures;
+use crate::{DecodedPictures, FrameSource, Loss, Playback, SourceError, SourceInfo};
 
 /// Frame rate of an untimed stream that states none, as frames and the seconds that they take. It
 /// is ffmpeg's.
@@ -48,6 +49,7 @@ pub struct MediaSource {
     shown: bool,
     last: Timestamp,
     losses: Losses,
+    undecoded: UndecodedPictures,
 }
 
 /// Whether the container has more packets.
@@ -67,20 +69,24 @@ impl MediaSource {
     /// When there is no such track, or none that can be played.
     pub fn open(name: &str, mut container: Box<dyn Container>, playback: Playback) -> Result<Self, SourceError> {
         let decoding = Decoding { exact: playback.exact };
+        let choose = |mut source: Self| {
+            source.codec.select(playback.decode);
+            source
+        };
         if let Some(number) = playback.track {
             let track = number.get() - 1;
             if track >= container.tracks().len() {
                 return Err(CodecError::NoSuchTrack { track: number.get(), found: describe(container.tracks()) }.into());
             }
             let (track, codec) = select(&mut *container, track, decoding)?;
-            return Self::with_codec(name, container, track, codec);
+            return Self::with_codec(name, container, track, codec).map(choose);
         }
         let mut refusal = None;
         let (enabled, disabled): (Vec<usize>, Vec<usize>) =
             (0..container.tracks().len()).partition(|&track| container.tracks()[track].enabled);
         for track in enabled.into_iter().chain(disabled) {
             match select(&mut *container, track, decoding) {
-                Ok((track, codec)) => return Self::with_codec(name, container, track, codec),
+                Ok((track, codec)) => return Self::with_codec(name, container, track, codec).map(choose),
                 Err(error) => refusal = refusal.or(Some(error)),
             }
         }
@@ -120,6 +126,7 @@ impl MediaSource {
             shown: false,
             last: Timestamp::ZERO,
             losses: Losses::default(),
+            undecoded: UndecodedPictures::default(),
         };
         let (mut packets, mut bytes) = (0, 0);
         let facts = loop {
@@ -205,6 +212,11 @@ impl MediaSource {
                 let at = self.time(packet.time);
                 self.losses.refuse(packet, at);
             }
+            Note::Undecoded(time) => {
+                if let Some(time) = self.presentation_time(time).filter(|&time| !self.shown || time > self.last) {
+                    self.undecoded.add(time);
+                }
+            }
             Note::Empty(time) => self.losses.skip(self.time(time)),
         }
     }
@@ -274,14 +286,23 @@ impl FrameSource for MediaSource {
         // Set until the next frame is known to be good, so that nothing follows an error.
         self.has_ended = true;
         let Some((ticks, time)) = self.next_shown()? else { return Ok(None) };
+        let undecoded = self.undecoded.take_before(Some(time), self.shown.then_some(self.last));
         (self.shown, self.last) = (true, time);
-        let mut frame = self.codec.frame(time)?;
+        let mut frame = self.codec.frame(time)?.with_undecoded(undecoded);
         self.has_ended = false;
         if let Some((_, duration)) = self.track.last_picture.filter(|(last, _)| *last == ticks) {
             frame = frame.with_duration(duration);
         }
         let first = (self.info.width, self.info.height);
         Ok(Some(self.track.facts.present(frame, first, &self.codec.facts())))
+    }
+
+    fn select(&mut self, pictures: DecodedPictures) {
+        self.codec.select(pictures);
+    }
+
+    fn take_undecoded(&mut self) -> Option<Undecoded> {
+        self.undecoded.take_before(None, self.shown.then_some(self.last)).filter(|_| self.has_ended)
     }
 
     fn take_loss(&mut self) -> Option<Loss> {

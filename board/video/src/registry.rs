@@ -1,14 +1,14 @@
 //! The table of backends, one line each, and what follows from it: which backend opens an input,
 //! which schemes and file name extensions there are, what is live by its address.
 
-use divita_runtime::frame::Frame;
+use divita_runtime::frame::{Frame, Undecoded};
 
 use crate::backend::{Backend, FileFormat, Scheme};
 use crate::codecs::CODECS;
 use crate::containers::{self, CONTAINERS};
 use crate::input::AddressError;
 use crate::installation::how_to_get;
-use crate::{FrameSource, Input, Loss, SourceError, SourceInfo, test_pattern};
+use crate::{DecodedPictures, FrameSource, Input, Loss, SourceError, SourceInfo, test_pattern};
 
 /// Everything that gives frames.
 pub const BACKENDS: &[Backend] = &[
@@ -47,6 +47,14 @@ impl FrameSource for Redacted {
 
     fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError> {
         self.inner.next_frame().map_err(|error| self.input.redact_error(error))
+    }
+
+    fn select(&mut self, pictures: DecodedPictures) {
+        self.inner.select(pictures);
+    }
+
+    fn take_undecoded(&mut self) -> Option<Undecoded> {
+        self.inner.take_undecoded()
     }
 
     fn take_loss(&mut self) -> Option<Loss> {

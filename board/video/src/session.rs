@@ -9,11 +9,11 @@
 
 use std::time::{Duration, Instant};
 
-use divita_runtime::frame::{Frame, Timestamp};
+use divita_runtime::frame::{Frame, Timestamp, Undecoded};
 
 use crate::live::{Change, Counters, LiveSource, Next, Patience};
 use crate::stop::Stop;
-use crate::{AllowedSchemes, FrameSource, Input, Loss, SourceError, SourceInfo};
+use crate::{AllowedSchemes, DecodedPictures, FrameSource, Input, Loss, SourceError, SourceInfo};
 
 /// Maximum time that a live source is waited for before the request to stop is checked again.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -133,12 +133,23 @@ pub trait Consumer {
         Ok(())
     }
 
+    /// Is asked after each frame which pictures are to be decoded from now on; nothing changes
+    /// without an answer.
+    fn pictures(&self) -> Option<DecodedPictures> {
+        None
+    }
+
     /// Is called about ten times a second while a live source gives nothing.
     ///
     /// # Errors
     /// As [`Consumer::frame`].
     fn idle(&mut self) -> Result<(), Self::Error> {
         Ok(())
+    }
+
+    /// Takes the pictures after the last frame that were not decoded, before [`Consumer::finish`].
+    fn undecoded(&mut self, undecoded: Undecoded) {
+        let _ = undecoded;
     }
 
     /// Is called once, after the last frame.
@@ -210,6 +221,9 @@ impl Session {
                 Item::Frame(frame) => {
                     consumer.frame(&frame)?;
                     consumer.progress(self.progress())?;
+                    if let Some(pictures) = consumer.pictures() {
+                        self.select(pictures);
+                    }
                 }
                 Item::Change(change) => consumer.change(change)?,
                 Item::Nothing => consumer.idle()?,
@@ -217,8 +231,21 @@ impl Session {
             }
         };
         self.losses(consumer)?;
+        if let (Source::File(source), Ending::End) = (&mut self.source, &ending)
+            && let Some(undecoded) = source.take_undecoded()
+        {
+            consumer.undecoded(undecoded);
+        }
         consumer.finish(&ending)?;
         Ok(ending)
+    }
+
+    /// Chooses which pictures are decoded.
+    fn select(&mut self, pictures: DecodedPictures) {
+        match &mut self.source {
+            Source::File(source) => source.select(pictures),
+            Source::Live(live) => live.select(pictures),
+        }
     }
 
     /// Returns the counters.

@@ -1,9 +1,9 @@
 //! The trait of everything that gives frames, and what a source states about itself.
 
 use divita_runtime::event::Event;
-use divita_runtime::frame::{Frame, Timestamp};
+use divita_runtime::frame::{Frame, Timestamp, Undecoded};
 
-use crate::SourceError;
+use crate::{DecodedPictures, SourceError};
 
 /// What is known of a source before its first frame.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +61,17 @@ pub trait FrameSource: Send {
     /// When the input cannot be read any further. Every frame lent before was good; the source is
     /// then finished and returns `None`.
     fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError>;
+
+    /// Chooses which pictures are decoded from now on. A source that cannot leave any out ignores
+    /// it. After fewer than those that others need, more come from the next key picture on.
+    fn select(&mut self, pictures: DecodedPictures) {
+        let _ = pictures;
+    }
+
+    /// Returns the pictures after the last frame that were not decoded, once, at the end.
+    fn take_undecoded(&mut self) -> Option<Undecoded> {
+        None
+    }
 
     /// Returns the oldest loss that was not returned yet. Call it after every call of
     /// [`FrameSource::next_frame`], the last one too.

@@ -155,14 +155,18 @@ pub struct Shot {
     pub index: usize,
     /// How it began.
     pub kind: ShotKind,
-    /// Presentation time of its first frame.
+    /// Presentation time of its first frame that was decoded.
     pub start: Timestamp,
+    /// Presentation time of the first picture before `start` that was not decoded, since the frame
+    /// before: the shot may have begun there. `None` if there is no such picture.
+    pub earliest_start: Option<Timestamp>,
     /// Presentation time of the first frame after it. At the end of the stream or before a pause:
     /// the time at which its last frame ends.
     pub end: Timestamp,
-    /// Index of its first frame among the decoded frames, from 0.
+    /// Index of its first frame among those of the stream, from 0. Pictures that were not decoded
+    /// count.
     pub first_frame: u64,
-    /// Number of decoded frames in it.
+    /// Number of frames from its first on. Pictures that were not decoded count.
     pub frames: u64,
     /// The active picture area of its last frame. `None` if it has no borders.
     pub active: Option<Area>,

@@ -7,8 +7,8 @@ use divita_runtime::panics;
 use re_rav1d::{Decoder, Error, Picture, PixelLayout, PlanarImageComponent, Plane, Settings};
 
 use super::bits::Bits;
-use super::by_packet::{ByPacket, Damage, Outcome, PacketDecoder};
-use super::codec::{Codec, CodecFormat, Decoding};
+use super::by_packet::{ByPacket, Damage, Next, Outcome, PacketDecoder};
+use super::codec::{Codec, CodecFormat, Decoding, Role};
 use super::eight_bits::{EightBits, Format, Layout, Samples, SourcePlane, Transfer};
 use super::error::CodecError;
 use super::featured;
@@ -202,6 +202,19 @@ impl PacketDecoder for Av1 {
         Ok(Some(CodecFacts { width, height, colour: format.colour(sequence.stated()), sample_aspect: None }))
     }
 
+    fn role(&self, data: &[u8], _: Next<'_>) -> Option<Role> {
+        let (mut sequence, mut has_frame) = (self.sequence, false);
+        for unit in units(data) {
+            sequence = unit.sequence().or(sequence);
+            match unit.frame_role(sequence.as_ref()) {
+                Some(Role::Disposable) => has_frame = true,
+                Some(role) => return Some(role),
+                None => {}
+            }
+        }
+        Some(if has_frame { Role::Disposable } else { Role::Reference })
+    }
+
     fn decode(&mut self, data: &[u8]) -> Outcome {
         let mut starts = false;
         for unit in units(data) {
@@ -292,12 +305,100 @@ impl Unit<'_> {
     /// Returns whether the unit begins a key frame of a stream, which may be one picture
     /// (`is_still`).
     fn is_key_frame(&self, is_still: bool) -> bool {
-        const FRAME_HEADER: u8 = 3;
-        const FRAME: u8 = 6;
         let mut bits = Bits::plain(self.data);
         // Whether it only shows a frame that was decoded before, and its type.
-        let mut is_key = || Some(is_still || !bits.flag()? && bits.number(2)? == 0);
-        matches!(self.kind, FRAME_HEADER | FRAME) && is_key() == Some(true)
+        let mut is_key = || Some(is_still || !bits.flag()? && bits.number(2)? == KEY_FRAME);
+        self.begins_frame() && is_key() == Some(true)
+    }
+
+    fn begins_frame(&self) -> bool {
+        const FRAME_HEADER: u8 = 3;
+        const FRAME: u8 = 6;
+        matches!(self.kind, FRAME_HEADER | FRAME)
+    }
+
+    /// Returns what other frames need of the frame that the unit begins; `None` if it begins none.
+    fn frame_role(&self, sequence: Option<&Sequence>) -> Option<Role> {
+        if !self.begins_frame() {
+            return None;
+        }
+        let Some(sequence) = sequence else { return Some(Role::Reference) };
+        if self.is_key_frame(sequence.is_still) {
+            return Some(Role::Key);
+        }
+        let refreshed = refreshed_slots(&mut Bits::plain(self.data), sequence);
+        Some(if refreshed == Some(0) { Role::Disposable } else { Role::Reference })
+    }
+}
+
+/// The type of a key frame, and of a frame that switches between streams.
+const KEY_FRAME: u32 = 0;
+const SWITCH_FRAME: u32 = 3;
+
+/// Returns the slots that a frame is stored in, a bit each (5.9.2); `None` for a frame that was
+/// decoded before, and where the header cannot be read.
+fn refreshed_slots(bits: &mut Bits<'_>, sequence: &Sequence) -> Option<u32> {
+    let FrameFields { has_decoder_model, number_bits, screen_content, whole_vectors, order_bits } = sequence.frames;
+    if has_decoder_model || bits.flag()? {
+        return None;
+    }
+    let kind = bits.number(2)?;
+    let is_shown = bits.flag()?;
+    if !is_shown {
+        bits.flag()?; // whether it can be shown later
+    }
+    let is_resilient = kind == SWITCH_FRAME || kind == KEY_FRAME && is_shown || bits.flag()?;
+    bits.flag()?; // whether probabilities stay
+    if match screen_content {
+        Choice::ByFrame => bits.flag()?,
+        Choice::Always => true,
+        Choice::Never => false,
+    } && whole_vectors == Choice::ByFrame
+    {
+        bits.flag()?;
+    }
+    bits.number(number_bits)?;
+    if kind != SWITCH_FRAME {
+        bits.flag()?; // a size of its own
+    }
+    bits.number(order_bits)?;
+    const INTRA_ONLY: u32 = 2;
+    if !(is_resilient || matches!(kind, KEY_FRAME | INTRA_ONLY)) {
+        bits.number(3)?; // the frame whose probabilities it takes
+    }
+    if kind == SWITCH_FRAME || kind == KEY_FRAME && is_shown { Some(0xff) } else { bits.number(8) }
+}
+
+/// What a sequence header says of the headers of frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct FrameFields {
+    /// Whether frames say when they are decoded.
+    has_decoder_model: bool,
+    /// Bits of the number of a frame.
+    number_bits: u32,
+    /// Whether tools for screen content are used, and vectors are whole.
+    screen_content: Choice,
+    whole_vectors: Choice,
+    /// Bits of the place of a frame in order of time.
+    order_bits: u32,
+}
+
+/// Whether something is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Choice {
+    #[default]
+    Never,
+    Always,
+    ByFrame,
+}
+
+impl Choice {
+    /// Reads whether frames choose, and if not, what holds for all.
+    fn read(bits: &mut Bits<'_>) -> Option<Self> {
+        if bits.flag()? {
+            return Some(Choice::ByFrame);
+        }
+        Some(if bits.flag()? { Choice::Always } else { Choice::Never })
     }
 }
 
@@ -308,6 +409,7 @@ struct Sequence {
     size: (usize, usize),
     /// Whether the stream is one picture with short headers.
     is_still: bool,
+    frames: FrameFields,
     /// Transfer and matrix by their numbers in ITU-T H.273.
     transfer: u32,
     matrix: u32,
@@ -323,28 +425,29 @@ impl Sequence {
         let profile = bits.number(3)?;
         bits.flag()?;
         let is_still = bits.flag()?;
+        let mut frames = FrameFields::default();
         if is_still {
             bits.number(5)?; // level
         } else {
-            skip_timing(bits)?;
+            frames.has_decoder_model = read_timing(bits)?;
         }
         let (across, down) = (bits.number(4)? + 1, bits.number(4)? + 1);
         let size = (bits.number(across)? as usize + 1, bits.number(down)? as usize + 1);
         if !is_still && bits.flag()? {
-            bits.number(7)?; // lengths of frame numbers
+            frames.number_bits = bits.number(4)? + bits.number(3)? + 3;
         }
         bits.number(3)?; // tools
         if !is_still {
-            skip_tools(bits)?;
+            read_tools(bits, &mut frames)?;
         }
         bits.number(3)?; // filters
         let (transfer, matrix, is_full_range) = colour(bits, profile)?;
-        Some(Sequence { size, is_still, transfer, matrix, is_full_range })
+        Some(Sequence { size, is_still, frames, transfer, matrix, is_full_range })
     }
 }
 
-/// Reads past timing information and operating points.
-fn skip_timing(bits: &mut Bits<'_>) -> Option<()> {
+/// Reads timing information and operating points; returns whether there is a decoder model.
+fn read_timing(bits: &mut Bits<'_>) -> Option<bool> {
     let mut delay_bits = None;
     if bits.flag()? {
         bits.number(32)?;
@@ -375,22 +478,22 @@ fn skip_timing(bits: &mut Bits<'_>) -> Option<()> {
             bits.number(4)?;
         }
     }
-    Some(())
+    Some(delay_bits.is_some())
 }
 
-/// Reads past the coding tools that only moving pictures have.
-fn skip_tools(bits: &mut Bits<'_>) -> Option<()> {
+/// Reads the coding tools that only moving pictures have.
+fn read_tools(bits: &mut Bits<'_>, frames: &mut FrameFields) -> Option<()> {
     bits.number(4)?;
     let has_order = bits.flag()?;
     if has_order {
         bits.number(2)?;
     }
-    let chosen_by_frame = bits.flag()?;
-    if (chosen_by_frame || bits.flag()?) && !bits.flag()? {
-        bits.flag()?; // whole motion vectors
+    frames.screen_content = Choice::read(bits)?;
+    if frames.screen_content != Choice::Never {
+        frames.whole_vectors = Choice::read(bits)?;
     }
     if has_order {
-        bits.number(3)?;
+        frames.order_bits = bits.number(3)? + 1;
     }
     Some(())
 }
@@ -429,7 +532,14 @@ mod tests {
     #[test]
     fn sequence_headers_state_the_size() {
         for (data, is_full_range) in [(PLAIN, false), (TEN_BITS, false), (GREY, true)] {
-            let expected = Sequence { size: (640, 360), is_still: false, transfer: 2, matrix: 2, is_full_range };
+            let frames = FrameFields {
+                screen_content: Choice::ByFrame,
+                whole_vectors: Choice::ByFrame,
+                order_bits: 7,
+                ..FrameFields::default()
+            };
+            let expected =
+                Sequence { size: (640, 360), is_still: false, frames, transfer: 2, matrix: 2, is_full_range };
             assert_eq!(sequence(&data), Some(expected));
             for cut in 0..data.len() {
                 assert_eq!(sequence(&data[..cut]), None, "{cut}");

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 
 use divita_runtime::frame::{Frame, FrameError, Timestamp};
 
-use super::codec::{Codec, Decoded, ExactFrom, Note, PacketId};
+use super::codec::{Codec, Decoded, ExactFrom, Note, PacketId, Role, Selection};
 use super::packet_queue::PacketQueue;
-use crate::SourceError;
 use crate::error::VideoError;
 use crate::packet::Packet;
 use crate::presentation::CodecFacts;
+use crate::{DecodedPictures, SourceError};
 
 /// A decoder that makes at most one picture of a packet.
 pub(super) trait PacketDecoder: Send {
@@ -22,6 +22,10 @@ pub(super) trait PacketDecoder: Send {
     /// # Errors
     /// When the pictures cannot be decoded.
     fn look(&mut self, data: &[u8]) -> Result<Option<CodecFacts>, SourceError>;
+
+    /// Returns what other pictures need of the picture in `data`; `None` where that depends on the
+    /// packet after it, which is not given as `next`.
+    fn role(&self, data: &[u8], next: Next<'_>) -> Option<Role>;
 
     /// Decodes a packet.
     fn decode(&mut self, data: &[u8]) -> Outcome;
@@ -40,6 +44,17 @@ pub(super) trait PacketDecoder: Send {
     /// # Errors
     /// When there is none.
     fn frame(&self, time: Timestamp) -> Result<Frame<'_>, FrameError>;
+}
+
+/// What comes after a packet.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Next<'a> {
+    /// A packet that was not read yet.
+    Unknown,
+    /// This packet.
+    Packet(&'a [u8]),
+    /// Nothing.
+    End,
 }
 
 /// What a packet came to.
@@ -73,6 +88,7 @@ pub(super) struct ByPacket<D> {
     /// What the first packets state, until the first picture; whether that is known.
     facts: Option<CodecFacts>,
     queue: PacketQueue,
+    selection: Selection,
     finished: bool,
     /// Whether the stream was found to start without what its pictures need.
     is_incomplete: bool,
@@ -87,6 +103,7 @@ impl<D: PacketDecoder> ByPacket<D> {
             decoder,
             facts,
             queue: PacketQueue::default(),
+            selection: Selection::default(),
             finished: false,
             is_incomplete: false,
             notes: VecDeque::new(),
@@ -128,6 +145,10 @@ impl<D: PacketDecoder> Codec for ByPacket<D> {
         }
     }
 
+    fn select(&mut self, pictures: DecodedPictures) {
+        self.selection.select(pictures);
+    }
+
     fn reserve(&mut self, packet: usize, _group: usize, _packets: usize) {
         self.queue.reserve(packet);
     }
@@ -147,11 +168,31 @@ impl<D: PacketDecoder> Codec for ByPacket<D> {
     fn reset(&mut self) -> Result<(), SourceError> {
         self.queue.clear();
         (self.finished, self.is_incomplete) = (false, false);
+        self.selection.close_gap();
         self.decoder.restart()
     }
 
     fn decode(&mut self) -> Result<Decoded, SourceError> {
-        while let Some(packet) = self.queue.pop() {
+        loop {
+            if self.selection.is_active()
+                && let Some(data) = self.queue.first()
+            {
+                let next = match self.queue.second() {
+                    Some(next) => Next::Packet(next),
+                    None if self.finished => Next::End,
+                    None => Next::Unknown,
+                };
+                let Some(role) = self.decoder.role(data, next) else { return Ok(Decoded::NeedsPacket) };
+                let is_taken = self.selection.takes(role);
+                if is_taken {
+                    self.selection.close_gap();
+                } else if let Some(packet) = self.queue.pop() {
+                    self.notes.push_back(Note::Undecoded(packet.time));
+                    self.queue.recycle(packet);
+                    continue;
+                }
+            }
+            let Some(packet) = self.queue.pop() else { break };
             let outcome = self.decoder.decode(&packet.data);
             let decoded = outcome.picture.then_some(Decoded::Picture(packet.time));
             self.note(&packet, outcome);

@@ -2,9 +2,9 @@
 
 use divita_runtime::frame::{Frame, FrameError, Timestamp};
 
-use crate::SourceError;
 use crate::packet::Packet;
 use crate::presentation::CodecFacts;
+use crate::{DecodedPictures, SourceError};
 
 /// A codec, and how to start it.
 pub(crate) struct CodecFormat {
@@ -51,6 +51,10 @@ pub trait Codec: Send {
     fn frame_rate(&self) -> Option<(u64, u64)> {
         None
     }
+
+    /// Chooses which pictures are decoded, from the next packet on that is taken. After fewer than
+    /// those that others need, more come from the next key picture on.
+    fn select(&mut self, pictures: DecodedPictures);
 
     /// Makes room for packets of `packet` bytes, and for groups of pictures of `group` bytes in
     /// `packets` packets, so that no later packet costs an allocation.
@@ -127,6 +131,8 @@ pub enum Note {
     Damaged(PacketId),
     /// The packet gives no picture, and pictures after it may be damaged.
     Lost(PacketId),
+    /// The picture of this time was not decoded, as [`Codec::select`] wants it.
+    Undecoded(i64),
     /// No picture was found in the packet of this time; other pictures are not affected.
     Empty(i64),
 }
@@ -167,9 +173,87 @@ impl ExactFrom {
     }
 }
 
+/// What other pictures need of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It needs no other picture.
+    Key,
+    /// Others may need it.
+    Reference,
+    /// No other needs it.
+    Disposable,
+}
+
+/// Decides which pictures are decoded, in decoding order.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Selection {
+    pictures: DecodedPictures,
+    /// Whether a picture that others need was left out, so that decoding goes on at a key picture.
+    has_gap: bool,
+}
+
+impl Selection {
+    /// Chooses which pictures are decoded.
+    pub fn select(&mut self, pictures: DecodedPictures) {
+        self.pictures = pictures;
+    }
+
+    /// Returns whether the roles of pictures matter.
+    pub fn is_active(&self) -> bool {
+        self.pictures != DecodedPictures::All || self.has_gap
+    }
+
+    /// Returns whether the next picture, of this role, is decoded.
+    pub fn takes(&mut self, role: Role) -> bool {
+        let is_chosen = match self.pictures {
+            DecodedPictures::All => true,
+            DecodedPictures::Reference => role != Role::Disposable,
+            DecodedPictures::Key => role == Role::Key,
+        };
+        let taken = is_chosen && (!self.has_gap || role == Role::Key);
+        self.has_gap |= !taken && role != Role::Disposable;
+        taken
+    }
+
+    /// Returns whether pictures are missing that a picture which was taken may lack; from now on
+    /// none is.
+    pub fn close_gap(&mut self) -> bool {
+        std::mem::take(&mut self.has_gap)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn after_a_gap_decoding_goes_on_at_a_key_picture() {
+        use Role::{Disposable, Key, Reference};
+        let mut selection = Selection::default();
+        let mut takes = |pictures, role| {
+            selection.select(pictures);
+            let taken = selection.takes(role);
+            (taken, taken && selection.close_gap())
+        };
+        let (left_out, decoded, after_gap) = ((false, false), (true, false), (true, true));
+        for (pictures, role, expected) in [
+            (DecodedPictures::All, Disposable, decoded),
+            (DecodedPictures::Reference, Key, decoded),
+            (DecodedPictures::Reference, Disposable, left_out),
+            (DecodedPictures::Reference, Reference, decoded),
+            (DecodedPictures::All, Disposable, decoded),
+            (DecodedPictures::Key, Disposable, left_out),
+            (DecodedPictures::Key, Reference, left_out),
+            (DecodedPictures::All, Reference, left_out),
+            (DecodedPictures::All, Disposable, left_out),
+            (DecodedPictures::All, Key, after_gap),
+            (DecodedPictures::All, Reference, decoded),
+            (DecodedPictures::Key, Key, decoded),
+            (DecodedPictures::Key, Key, decoded),
+        ] {
+            assert_eq!(takes(pictures, role), expected, "{pictures:?}, {role:?}");
+        }
+    }
 
     #[test]
     fn exactness_comes_with_the_packet() {

@@ -16,14 +16,16 @@ mod limit;
 mod motion_jpeg;
 mod nal_units;
 mod packet_queue;
+#[cfg(feature = "gstreamer")]
+pub(crate) mod picture_roles;
 mod reorder;
 mod usability;
 #[cfg(feature = "vp9")]
 mod vp9;
 
-pub(crate) use codec::Decoding;
 pub use codec::{Codec, Decoded, ExactFrom, Note, PacketId};
 use codec::{CodecFormat, OpenCodec};
+pub(crate) use codec::{Decoding, Role};
 pub use error::CodecError;
 
 use crate::SourceError;

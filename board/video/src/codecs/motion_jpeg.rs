@@ -2,8 +2,8 @@
 
 use divita_runtime::frame::{Frame, FrameError, Timestamp};
 
-use super::by_packet::{ByPacket, Damage, Outcome, PacketDecoder};
-use super::codec::CodecFormat;
+use super::by_packet::{ByPacket, Damage, Next, Outcome, PacketDecoder};
+use super::codec::{CodecFormat, Role};
 use super::jpeg::{self, JpegPictures};
 use super::limit;
 use crate::SourceError;
@@ -37,6 +37,10 @@ impl PacketDecoder for MotionJpeg {
             return Err(VideoError::UnsupportedPictures { what: "interlaced".to_owned() }.into());
         }
         Ok(Some(CodecFacts { width, height, ..CodecFacts::default() }))
+    }
+
+    fn role(&self, _: &[u8], _: Next<'_>) -> Option<Role> {
+        Some(Role::Key)
     }
 
     fn decode(&mut self, data: &[u8]) -> Outcome {

@@ -27,6 +27,16 @@ impl PacketQueue {
         self.packets.push_back(Packet { data, index, time, is_key, config });
     }
 
+    /// Returns the data of the next packet.
+    pub fn first(&self) -> Option<&[u8]> {
+        self.packets.front().map(|packet| &*packet.data)
+    }
+
+    /// Returns the data of the packet after the next.
+    pub fn second(&self) -> Option<&[u8]> {
+        self.packets.get(1).map(|packet| &*packet.data)
+    }
+
     /// Takes the next packet out. Give it back to [`PacketQueue::recycle`].
     pub fn pop(&mut self) -> Option<Packet> {
         self.packets.pop_front()

@@ -5,8 +5,8 @@ use divita_runtime::panics;
 use rusty_vp9::{DecodedFrame, Error, Vp9Decoder};
 
 use super::bits::Bits;
-use super::by_packet::{ByPacket, Damage, Outcome, PacketDecoder};
-use super::codec::{Codec, CodecFormat, Decoding};
+use super::by_packet::{ByPacket, Damage, Next, Outcome, PacketDecoder};
+use super::codec::{Codec, CodecFormat, Decoding, Role};
 use super::eight_bits::{EightBits, Format, Layout, Samples, SourcePlane, Transfer};
 use super::featured;
 use super::limit;
@@ -159,6 +159,25 @@ impl PacketDecoder for Vp9 {
         Ok(None)
     }
 
+    /// A frame that is stored in no slot still leaves motion vectors and probabilities to the frame
+    /// after it, unless that is coded without them.
+    fn role(&self, data: &[u8], next: Next<'_>) -> Option<Role> {
+        let headers = |data| frames(data).map(|frame| Header::read(&mut Bits::plain(frame), &self.slots));
+        if headers(data).flatten().any(|header| header.is_key) {
+            return Some(Role::Key);
+        }
+        let is_stored = |header: Option<Header>| header.is_none_or(|header| header.is_repeat || header.refreshed != 0);
+        if headers(data).any(is_stored) {
+            return Some(Role::Reference);
+        }
+        let is_disposable = match next {
+            Next::Unknown => return None,
+            Next::End => true,
+            Next::Packet(next) => headers(next).next().flatten().is_some_and(|header| header.is_independent),
+        };
+        Some(if is_disposable { Role::Disposable } else { Role::Reference })
+    }
+
     fn decode(&mut self, data: &[u8]) -> Outcome {
         let started = self.colour.is_some();
         let starts = match self.check(data) {
@@ -238,6 +257,10 @@ struct Header {
     colour: Option<Colour>,
     /// The slots that the frame is stored in, a bit each.
     refreshed: u32,
+    /// Whether a frame that was decoded before is shown again.
+    is_repeat: bool,
+    /// Whether it uses neither motion vectors nor probabilities of the frame before it.
+    is_independent: bool,
 }
 
 impl Header {
@@ -254,14 +277,15 @@ impl Header {
         if bits.flag()? {
             // A frame that was decoded before is shown.
             let size = slots[bits.number(3)? as usize];
-            return Some(Header { size, ..Header::default() });
+            return Some(Header { size, is_repeat: true, ..Header::default() });
         }
         let is_key = !bits.flag()?;
         let is_shown = bits.flag()?;
         let resilient = bits.flag()?;
         if is_key {
             let colour = Some(sync(bits).and_then(|()| colour(bits, profile))?);
-            return Some(Header { is_key, size: size(bits)?, colour, refreshed: 0xff });
+            let size = size(bits)?;
+            return Some(Header { is_key, size, colour, refreshed: 0xff, is_independent: true, ..Header::default() });
         }
         let is_intra = !is_shown && bits.flag()?;
         if !resilient {
@@ -271,7 +295,8 @@ impl Header {
             sync(bits)?;
             let colour = if profile > 0 { Some(colour(bits, profile)?) } else { None };
             let refreshed = bits.number(8)?;
-            return Some(Header { is_key, size: size(bits)?, colour, refreshed });
+            let size = size(bits)?;
+            return Some(Header { size, colour, refreshed, is_independent: resilient, ..Header::default() });
         }
         let refreshed = bits.number(8)?;
         let mut references = [0; 3];
@@ -281,10 +306,11 @@ impl Header {
         }
         for slot in references {
             if bits.flag()? {
-                return Some(Header { size: slots[slot], refreshed, ..Header::default() });
+                let size = slots[slot];
+                return Some(Header { size, refreshed, is_independent: resilient, ..Header::default() });
             }
         }
-        Some(Header { size: size(bits)?, refreshed, ..Header::default() })
+        Some(Header { size: size(bits)?, refreshed, is_independent: resilient, ..Header::default() })
     }
 }
 

@@ -1,6 +1,8 @@
 //! A frame that outlives its source's next: a copy in buffers that are used again.
 
-use divita_runtime::frame::{Colour, Frame, Orientation, Pixels, Plane, SampleAspect, Subsampling, Timestamp};
+use divita_runtime::frame::{
+    Colour, Frame, Orientation, Pixels, Plane, SampleAspect, Subsampling, Timestamp, Undecoded,
+};
 
 /// How the planes lie in the copy.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,6 +28,7 @@ pub struct HeldFrame {
     colour: Option<Colour>,
     orientation: Orientation,
     sample_aspect: SampleAspect,
+    undecoded: Option<Undecoded>,
 }
 
 impl HeldFrame {
@@ -35,6 +38,13 @@ impl HeldFrame {
         (self.width, self.height, self.time) = (frame.width(), frame.height(), time);
         (self.colour, self.orientation) = (Some(frame.colour()), frame.orientation());
         self.sample_aspect = frame.sample_aspect();
+        let offset = time.since(frame.time());
+        let moved = |undecoded: Undecoded| Undecoded {
+            from: undecoded.from.plus(offset),
+            until: undecoded.until.plus(offset),
+            ..undecoded
+        };
+        self.undecoded = frame.undecoded().map(moved);
         let planes = match frame.pixels() {
             Pixels::Planar { y, u, v, subsampling } => {
                 self.layout = Layout::Planar(subsampling);
@@ -80,7 +90,7 @@ impl HeldFrame {
         };
         let frame = Frame::new(pixels, self.width, self.height, self.time).ok()?;
         let frame = frame.with_colour(self.colour?).with_orientation(self.orientation);
-        Some(frame.with_sample_aspect(self.sample_aspect))
+        Some(frame.with_sample_aspect(self.sample_aspect).with_undecoded(self.undecoded))
     }
 }
 
@@ -110,9 +120,15 @@ mod tests {
             let frame = Frame::new(pixels, width, height, Timestamp::from_millis(5)).unwrap();
             let aspect = SampleAspect::new(4, 3).unwrap();
             let frame = frame.with_orientation(Orientation::Transverse).with_sample_aspect(aspect);
+            let undecoded = |from, until| {
+                let (from, until) = (Timestamp::from_millis(from), Timestamp::from_millis(until));
+                Some(Undecoded { from, until, pictures: 2 })
+            };
+            let frame = frame.with_undecoded(undecoded(3, 4));
             held.copy(&frame, Timestamp::from_millis(9));
             let copy = held.frame().unwrap();
             assert_eq!(copy.time(), Timestamp::from_millis(9));
+            assert_eq!(copy.undecoded(), undecoded(7, 8));
             assert_eq!((copy.orientation(), copy.sample_aspect()), (frame.orientation(), aspect));
             assert_eq!(Histogram::from_frame(&copy), Histogram::from_frame(&frame));
             let picture = |frame: &Frame<'_>| {

@@ -9,6 +9,7 @@ use divita_runtime::frame::{Frame, Timestamp};
 
 use super::held_frame::HeldFrame;
 use super::reconnect::{Change, Counters};
+use crate::DecodedPictures;
 
 /// Frames that wait at most: a third of a second at 24 a second, so that a slow moment loses
 /// nothing.
@@ -43,6 +44,8 @@ struct Inside {
     items: VecDeque<Item>,
     spare: Vec<HeldFrame>,
     dropped: u64,
+    /// Which pictures the source is to decode, where the reader has chosen.
+    pictures: Option<DecodedPictures>,
     closed: bool,
 }
 
@@ -108,6 +111,16 @@ impl Queue {
     /// Returns the number of dropped frames.
     pub fn dropped(&self) -> u64 {
         self.inside().dropped
+    }
+
+    /// Chooses which pictures the source decodes.
+    pub fn select(&self, pictures: DecodedPictures) {
+        self.inside().pictures = Some(pictures);
+    }
+
+    /// Returns which pictures the source is to decode, where the reader has chosen.
+    pub fn selected(&self) -> Option<DecodedPictures> {
+        self.inside().pictures
     }
 
     /// Closes the queue, so that the capturing thread stops.

@@ -12,7 +12,7 @@ use super::held_frame::HeldFrame;
 use super::queue::{Item, Queue};
 use super::reconnect::{Change, Counters, Patience, Reconnect, Step};
 use crate::error::Fault;
-use crate::{FrameSource, SourceError};
+use crate::{DecodedPictures, FrameSource, SourceError};
 
 /// Opens a source, as often as need be.
 pub type Opener = Box<dyn FnMut() -> Result<Box<dyn FrameSource>, SourceError> + Send>;
@@ -105,6 +105,11 @@ impl LiveSource {
         }
     }
 
+    /// Chooses which pictures are decoded from now on, whatever source is open.
+    pub fn select(&self, pictures: DecodedPictures) {
+        self.queue.select(pictures);
+    }
+
     /// Returns the number of frames that were dropped because no one took them in time.
     pub fn dropped(&self) -> u64 {
         self.queue.dropped()
@@ -145,39 +150,48 @@ impl Capture {
         // From the source's times to ours, since it was opened.
         let mut offset = None;
         let mut last = Timestamp::from_nanos(-1);
+        // What the open source was told to decode.
+        let mut selected = None;
         while !self.queue.is_closed() {
             let now = self.start.elapsed();
             match (self.machine.step(now), &mut source) {
                 (Step::Wait(pause), _) => self.queue.wait(pause),
-                (Step::Read, Some(open)) => match open.next_frame() {
-                    Ok(Some(frame)) => {
-                        let now = Timestamp::from_nanos(self.start.elapsed().as_nanos() as i64);
-                        let offset = *offset.get_or_insert_with(|| now.since(frame.time()));
-                        // The same moment twice, as after a clock that jumped back, is a moment
-                        // later.
-                        let time = frame.time().plus(offset).max(last.plus(Timestamp::from_nanos(1)));
-                        last = time;
-                        let size = (frame.width(), frame.height());
-                        if let Some(change) = self.machine.frame(self.start.elapsed(), size) {
-                            self.report(change, None);
+                (Step::Read, Some(open)) => {
+                    let pictures = self.queue.selected();
+                    if let Some(pictures) = pictures.filter(|_| pictures != selected) {
+                        open.select(pictures);
+                        selected = Some(pictures);
+                    }
+                    match open.next_frame() {
+                        Ok(Some(frame)) => {
+                            let now = Timestamp::from_nanos(self.start.elapsed().as_nanos() as i64);
+                            let offset = *offset.get_or_insert_with(|| now.since(frame.time()));
+                            // The same moment twice, as after a clock that jumped back, is a moment
+                            // later.
+                            let time = frame.time().plus(offset).max(last.plus(Timestamp::from_nanos(1)));
+                            last = time;
+                            let size = (frame.width(), frame.height());
+                            if let Some(change) = self.machine.frame(self.start.elapsed(), size) {
+                                self.report(change, None);
+                            }
+                            self.queue.push_frame(&frame, time);
                         }
-                        self.queue.push_frame(&frame, time);
+                        Ok(None) if end_is_final => {
+                            self.queue.push(Item::End);
+                            return;
+                        }
+                        Ok(None) => {
+                            source = None;
+                            self.fail(Fault::Ended, None);
+                        }
+                        Err(error) => {
+                            source = None;
+                            self.fail(error.fault(), Some(error));
+                        }
                     }
-                    Ok(None) if end_is_final => {
-                        self.queue.push(Item::End);
-                        return;
-                    }
-                    Ok(None) => {
-                        source = None;
-                        self.fail(Fault::Ended, None);
-                    }
-                    Err(error) => {
-                        source = None;
-                        self.fail(error.fault(), Some(error));
-                    }
-                },
+                }
                 (Step::Open | Step::Read, _) => {
-                    offset = None;
+                    (offset, selected) = (None, None);
                     match (self.open)() {
                         Ok(opened) => {
                             source = Some(opened);

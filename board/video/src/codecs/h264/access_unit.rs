@@ -4,6 +4,7 @@ use super::nal;
 use super::parameter_sets::ParameterSets;
 use super::sps;
 use crate::SourceError;
+use crate::codecs::Role;
 use crate::codecs::bits::Bits;
 use crate::codecs::nal_units::START_CODE;
 
@@ -40,8 +41,21 @@ pub(crate) struct PictureKind {
     pub recovery: Option<u32>,
     /// The same number where the stream states it in a recovery point message.
     pub stated_recovery: Option<u32>,
+    /// Whether other pictures may need it.
+    pub is_reference: bool,
     /// Number of its picture parameter set.
     pub parameters: u32,
+}
+
+impl PictureKind {
+    /// Returns what other pictures need of it.
+    pub fn role(&self) -> Role {
+        match (self.is_reference, self.recovery) {
+            (_, Some(0)) => Role::Key,
+            (true, _) => Role::Reference,
+            (false, _) => Role::Disposable,
+        }
+    }
 }
 
 impl AccessUnit {
@@ -68,8 +82,10 @@ impl AccessUnit {
                     key,
                     recovery: Some(0),
                     stated_recovery: self.recovery,
+                    is_reference: false,
                     parameters,
                 });
+                picture.is_reference |= nal::is_reference(unit);
                 if !self.is_second_field {
                     picture.key &= key;
                     if !is_intra {
@@ -164,20 +180,40 @@ mod tests {
     #[test]
     fn the_kind_of_a_picture_is_that_of_all_its_slices() {
         let kind = |nals: &[&[u8]]| unit(nals).picture;
-        let picture = |key, recovery| Some(PictureKind { key, recovery, stated_recovery: None, parameters: 0 });
+        let picture = |key, recovery| {
+            Some(PictureKind { key, recovery, stated_recovery: None, is_reference: true, parameters: 0 })
+        };
         assert_eq!(kind(&[&P]), picture(false, None));
         assert_eq!(kind(&[&I]), picture(false, Some(0)));
         assert_eq!(kind(&[&I, &P]), picture(false, None));
         assert_eq!(kind(&[&IDR, &[0x65, 0b1000_1000, 0x80]]).map(|kind| kind.key), Some(true));
         // A recovery point 5 frames ahead (00110), behind another message.
         let message = [6, 5, 1, 0xaa, 6, 1, 0b0011_0100, 0x80];
-        let stated = |recovery| PictureKind { key: false, recovery, stated_recovery: Some(5), parameters: 0 };
+        let stated = |recovery| PictureKind {
+            key: false,
+            recovery,
+            stated_recovery: Some(5),
+            is_reference: true,
+            parameters: 0,
+        };
         assert_eq!(kind(&[&message, &P]), Some(stated(Some(5))));
         assert_eq!(kind(&[&message, &I]), Some(stated(Some(0))));
         assert_eq!(kind(&[&message]), None);
         for cut in 0..message.len() - 2 {
             assert_eq!(kind(&[&message[..cut], &P]), picture(false, None), "{cut}");
         }
+    }
+
+    #[test]
+    fn the_role_of_a_picture_is_that_of_all_its_slices() {
+        const DISPOSABLE: [u8; 2] = [0x01, 0b1110_0000];
+        let role = |nals: &[&[u8]]| unit(nals).picture.map(|picture| picture.role());
+        assert_eq!(role(&[&IDR]), Some(Role::Key));
+        assert_eq!(role(&[&I]), Some(Role::Key));
+        assert_eq!(role(&[&P]), Some(Role::Reference));
+        assert_eq!(role(&[&DISPOSABLE, &DISPOSABLE]), Some(Role::Disposable));
+        // The second field of a picture may need the first.
+        assert_eq!(role(&[&DISPOSABLE, &P]), Some(Role::Reference));
     }
 
     #[test]

@@ -19,11 +19,11 @@ use super::decoder::{Decoder, Kind, SETS_ROOM};
 use super::parameter_sets::ParameterSets;
 use super::sps::{self, Sequence};
 use super::window::{Entry, MAX_HELD, Window};
-use crate::SourceError;
-use crate::codecs::codec::{Codec, Decoded, Decoding, ExactFrom, Note, PacketId};
+use crate::codecs::codec::{Codec, Decoded, Decoding, ExactFrom, Note, PacketId, Selection};
 use crate::error::VideoError;
 use crate::packet::Packet;
 use crate::presentation::CodecFacts;
+use crate::{DecodedPictures, SourceError};
 
 /// Pictures before a packet, in decoding order, that may be shown after it: the 16 that H.264 lets
 /// a decoder hold, and one more.
@@ -33,6 +33,7 @@ const REORDERED: usize = 17;
 pub(crate) struct H264 {
     configs: Vec<AvcConfig>,
     decoding: Decoding,
+    selection: Selection,
     /// What the first packets say, until the first picture.
     first: Option<First>,
     decoder: Decoder,
@@ -106,6 +107,7 @@ impl H264 {
         Ok(H264 {
             configs: configs.ok_or(malformed)?,
             decoding,
+            selection: Selection::default(),
             first: Some(First::default()),
             decoder: Decoder::new()?,
             sets: ParameterSets::default(),
@@ -150,6 +152,10 @@ impl H264 {
                 Some(sequence) if !same => sps::parse(sequence).is_ok_and(|sequence| sequence.is_plain),
                 _ => self.sequence.is_plain,
             };
+        if self.selection.close_gap() && !picture.key {
+            // It needs no other picture, but the decoder would miss those before it.
+            self.start = None;
+        }
         let start = self.start.as_ref().map(|start| start.packet);
         let restart = match (self.decoder.kind(), start) {
             // A parameter set that nobody sent.
@@ -196,10 +202,16 @@ impl H264 {
                 log::debug!("a parameter set is refused: {error}");
                 self.refusal = Some(error);
             }
-            if let Some(picture) = self.unit.picture {
-                return Some((packet, picture));
+            match self.unit.picture {
+                Some(picture) if self.selection.takes(picture.role()) => return Some((packet, picture)),
+                Some(_) => self.notes.push_back(Note::Undecoded(packet.time)),
+                None => {}
             }
-            if !self.whole {
+            if self.unit.new_sets {
+                // The decoder has not seen them.
+                self.decoder.renew_sets();
+            }
+            if self.unit.picture.is_none() && !self.whole {
                 self.notes.push_back(Note::Empty(packet.time));
             }
         }
@@ -264,6 +276,7 @@ impl H264 {
         self.next_start = None;
         match &self.start {
             Some(start) if self.window.rewind(start.packet) => {
+                self.selection.close_gap();
                 self.decoder.restart(Kind::Tolerant, &self.sequence)?;
                 self.config = start.config;
                 self.sets.clone_from(&start.sets);
@@ -348,6 +361,10 @@ impl Codec for H264 {
         self.sequence.frame_rate
     }
 
+    fn select(&mut self, pictures: DecodedPictures) {
+        self.selection.select(pictures);
+    }
+
     fn reserve(&mut self, packet: usize, group: usize, packets: usize) {
         self.unit.reserve(packet + SETS_ROOM);
         self.decoder.reserve(packet + SETS_ROOM);
@@ -374,6 +391,7 @@ impl Codec for H264 {
         self.window.clear();
         (self.start, self.next_start, self.config, self.current) = (None, None, None, None);
         (self.stage, self.finished) = (Stage::Read, false);
+        self.selection.close_gap();
         Ok(())
     }
 

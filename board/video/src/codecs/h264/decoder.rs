@@ -112,6 +112,11 @@ impl Decoder {
         }
     }
 
+    /// Gives the parameter sets with the next unit.
+    pub fn renew_sets(&mut self) {
+        self.wants_sets = true;
+    }
+
     /// Says that no more units come before the next [`Decoder::restart`]: the pictures inside come
     /// out.
     pub fn drain(&mut self) {

@@ -16,6 +16,8 @@ mod nal;
 mod openh264;
 mod parameter_sets;
 mod pending;
+#[cfg(feature = "gstreamer")]
+mod roles;
 pub(crate) mod samples;
 mod sps;
 mod tolerant;
@@ -23,6 +25,8 @@ mod window;
 
 use super::codec::CodecFormat;
 pub(crate) use codec::H264;
+#[cfg(feature = "gstreamer")]
+pub(super) use roles::H264Roles;
 
 /// H.264.
 pub(super) const FORMAT: CodecFormat = CodecFormat {

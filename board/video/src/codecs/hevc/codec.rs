@@ -13,14 +13,14 @@ use super::decoder::{Broken, Decoder, Fed, Picture};
 use super::nal::{self, PictureKind};
 use super::parameter_sets::ParameterSets;
 use super::sps::Sequence;
-use crate::SourceError;
-use crate::codecs::codec::{Codec, Decoded, ExactFrom, Note, PacketId};
+use crate::codecs::codec::{Codec, Decoded, ExactFrom, Note, PacketId, Selection};
 use crate::codecs::eight_bits::EightBits;
 use crate::codecs::nal_units;
 use crate::codecs::packet_queue::PacketQueue;
 use crate::error::VideoError;
 use crate::packet::Packet;
 use crate::presentation::CodecFacts;
+use crate::{DecodedPictures, SourceError};
 
 /// Pictures before a packet, in decoding order, that may be shown after it: the 16 that HEVC lets a
 /// decoder hold, and one more.
@@ -36,6 +36,7 @@ pub(super) struct Hevc {
     /// The configuration of the last packet.
     config: Option<usize>,
     queue: PacketQueue,
+    selection: Selection,
     finished: bool,
     decoder: Option<Decoder>,
     /// What the pictures in the decoder are, and the parameter set that says so.
@@ -101,6 +102,7 @@ impl Hevc {
             sets: ParameterSets::default(),
             config: None,
             queue: PacketQueue::default(),
+            selection: Selection::default(),
             finished: false,
             decoder: None,
             sequence: None,
@@ -179,7 +181,14 @@ impl Hevc {
             self.notes.push_back(Note::Lost(id));
             return Ok(());
         };
-        let begins = picture.is_random_access() && (picture.begins_sequence() || self.stage != Stage::Decodes);
+        if !self.selection.takes(picture.role(sequence.highest_sub_layer)) {
+            if contents.is_shown {
+                self.notes.push_back(Note::Undecoded(packet.time));
+            }
+            return Ok(());
+        }
+        let begins = picture.is_random_access()
+            && (self.selection.close_gap() || picture.begins_sequence() || self.stage != Stage::Decodes);
         if set != self.active && !begins {
             // It belongs to another sequence, which it cannot begin.
             self.notes.push_back(Note::Lost(id));
@@ -332,6 +341,10 @@ impl Codec for Hevc {
         self.frame_rate
     }
 
+    fn select(&mut self, pictures: DecodedPictures) {
+        self.selection.select(pictures);
+    }
+
     fn reserve(&mut self, packet: usize, _group: usize, _packets: usize) {
         self.queue.reserve(packet);
     }
@@ -354,6 +367,7 @@ impl Codec for Hevc {
         self.recent.clear();
         (self.decoder, self.current, self.config) = (None, None, None);
         (self.stage, self.skips_leading, self.finished) = (Stage::Start, false, false);
+        self.selection.close_gap();
         Ok(())
     }
 

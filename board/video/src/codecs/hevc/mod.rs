@@ -13,11 +13,15 @@ mod config;
 mod decoder;
 mod nal;
 mod parameter_sets;
+#[cfg(feature = "gstreamer")]
+mod roles;
 mod sps;
 
 use super::codec::CodecFormat;
 use super::featured;
 use codec::Hevc;
+#[cfg(feature = "gstreamer")]
+pub(super) use roles::HevcRoles;
 
 /// HEVC.
 pub(super) const FORMAT: CodecFormat =

@@ -24,6 +24,8 @@ pub(super) struct Sequence {
     pub format: Format,
     /// Number of the profile.
     pub profile: u32,
+    /// Number of the highest sub-layer, from 0.
+    pub highest_sub_layer: u32,
     /// Pictures that may come before another in decoding order and after it in order of time.
     pub reordered: usize,
     /// Shape of a pixel and colour.
@@ -63,6 +65,7 @@ impl Sequence {
 struct Fields {
     number: u32,
     profile: u32,
+    highest_sub_layer: u32,
     chroma_format: u32,
     /// Width and height before cropping.
     size: (u32, u32),
@@ -120,8 +123,9 @@ impl Fields {
             transfer: self.usability.transfer.map_or(Transfer::Sdr, Transfer::new),
             is_full_range: self.usability.full_range == Some(true),
         };
-        let Fields { number, profile, usability, frame_rate, .. } = self;
-        Ok(Sequence { number, format, profile, reordered: self.reordered as usize, usability, frame_rate })
+        let Fields { number, profile, highest_sub_layer, usability, frame_rate, .. } = self;
+        let reordered = self.reordered as usize;
+        Ok(Sequence { number, format, profile, highest_sub_layer, reordered, usability, frame_rate })
     }
 
     /// Reads 7.3.2.2.1, and of the usability information as far as the colour.
@@ -159,6 +163,7 @@ impl Fields {
         Some(Fields {
             number,
             profile,
+            highest_sub_layer: sub_layers,
             chroma_format,
             size,
             crop,

@@ -18,6 +18,8 @@ pub mod elements;
 mod error;
 mod formats;
 #[cfg(feature = "gstreamer")]
+mod gate;
+#[cfg(feature = "gstreamer")]
 mod lists;
 #[cfg(feature = "gstreamer")]
 mod messages;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::input::AddressError;
 use crate::input::{self, Login, Uri};
 use crate::streams::server_address::{self, LIVE_STALL, Transport, server_url, whole};
-use crate::{Input, SourceError};
+use crate::{DecodedPictures, Input, SourceError};
 
 /// Shorter side of the pictures of a live source, where none is asked for: what the networks look
 /// at is smaller still.
@@ -60,6 +60,8 @@ pub(super) struct Request {
     pub stall: Duration,
     /// Threads of a decoder that runs on the processor; none: as many as it likes.
     pub threads: Option<u32>,
+    /// Which pictures are decoded.
+    pub decode: DecodedPictures,
 }
 
 impl Request {
@@ -68,7 +70,10 @@ impl Request {
     /// # Errors
     /// When a part of the address or an option makes no sense.
     pub fn parse(input: &Input) -> Result<Self, SourceError> {
-        let Some(uri) = input.uri() else { return Ok(Request::for_file(input.shown(), input.as_path())) };
+        let decode = input.playback().decode;
+        let Some(uri) = input.uri() else {
+            return Ok(Request { decode, ..Request::for_file(input.shown(), input.as_path()) });
+        };
         let request = match &*uri.scheme.to_ascii_lowercase() {
             "gst" => Request::file(uri)?,
             "rtsp" | "rtsps" => Request::rtsp(uri)?,
@@ -76,7 +81,7 @@ impl Request {
             "gst-launch" => Request::launch(uri)?,
             _ => Request::http(uri)?,
         };
-        Ok(Request { name: input.shown().to_owned(), ..request })
+        Ok(Request { name: input.shown().to_owned(), decode, ..request })
     }
 
     /// Requests a file, in its own size.
@@ -88,6 +93,7 @@ impl Request {
             shorter: None,
             stall: FILE_STALL,
             threads: None,
+            decode: DecodedPictures::All,
         }
     }
 
@@ -177,6 +183,7 @@ impl Request {
             shorter: Some(LIVE_SHORTER),
             stall: LIVE_STALL,
             threads: None,
+            decode: DecodedPictures::All,
         }
     }
 

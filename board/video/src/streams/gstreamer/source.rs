@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use divita_runtime::frame::{Frame, Orientation, Pixels, Plane, Subsampling, Timestamp};
+use divita_runtime::frame::{Frame, Orientation, Pixels, Plane, Subsampling, Timestamp, Undecoded};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
@@ -12,6 +12,7 @@ use gstreamer_video::prelude::*;
 
 use super::elements::initialise;
 use super::formats::FILES;
+use super::gate::Gates;
 use super::lists::Lists;
 use super::messages::Messages;
 use super::request::{Place, Request};
@@ -22,7 +23,8 @@ use crate::error::VideoError;
 use crate::file_types::FileTypeError;
 use crate::file_types::{self, FileType};
 use crate::input::Login;
-use crate::{FrameSource, Input, SourceError, SourceInfo};
+use crate::undecoded::UndecodedPictures;
+use crate::{DecodedPictures, FrameSource, Input, SourceError, SourceInfo};
 
 /// How long a picture is waited for before the messages are looked at again. It delays no picture,
 /// only an error.
@@ -35,7 +37,8 @@ pub(super) fn open(input: &Input, _: &[Backend]) -> Result<Box<dyn FrameSource>,
 
 /// Opens the file at `path`.
 pub(super) fn open_file(input: &Input, path: &Path) -> Result<Box<dyn FrameSource>, SourceError> {
-    start(&Request::for_file(input.shown(), path))
+    let decode = input.playback().decode;
+    start(&Request { decode, ..Request::for_file(input.shown(), path) })
 }
 
 fn start(request: &Request) -> Result<Box<dyn FrameSource>, SourceError> {
@@ -63,6 +66,7 @@ struct GStreamerSource {
     /// The caps of the picture before, what they say, and how it lies.
     format: Option<PictureFormat>,
     clock: Clock,
+    undecoded: UndecodedPictures,
     feed: Feed,
 }
 
@@ -78,6 +82,7 @@ struct Feed {
     sink: gst_app::AppSink,
     messages: Messages,
     lists: Lists,
+    gates: Gates,
     stall: Duration,
     ended: bool,
     // Last, so that it stops when nothing else of it is used any more.
@@ -139,8 +144,15 @@ impl GStreamerSource {
             first: Some(first),
             format: Some(format),
             clock: Clock::default(),
+            undecoded: UndecodedPictures::default(),
             feed,
         })
+    }
+
+    /// Takes over the pictures that the gates have left out.
+    fn count_undecoded(&mut self) {
+        let left_out = self.feed.gates.take_left_out().into_iter();
+        left_out.filter_map(|time| self.clock.since_first(time)).for_each(|time| self.undecoded.add(time));
     }
 
     /// Puts the next picture into `lent`; returns its time.
@@ -184,6 +196,7 @@ impl FrameSource for GStreamerSource {
             self.lent = None;
             return Ok(None);
         }
+        let last = self.clock.last;
         let time = match self.advance() {
             Ok(Some(time)) => time,
             other => {
@@ -191,14 +204,25 @@ impl FrameSource for GStreamerSource {
                 return other.map(|_| None);
             }
         };
+        self.count_undecoded();
+        let undecoded = self.undecoded.take_before(Some(time), last);
         let (Some(frame), Some(format)) = (&self.lent, &self.format) else { return Ok(None) };
         match lend(frame, format, time) {
-            Ok(frame) => Ok(Some(frame)),
+            Ok(frame) => Ok(Some(frame.with_undecoded(undecoded))),
             Err(error) => {
                 self.feed.ended = true;
                 Err(error)
             }
         }
+    }
+
+    fn take_undecoded(&mut self) -> Option<Undecoded> {
+        self.count_undecoded();
+        self.undecoded.take_before(None, self.clock.last)
+    }
+
+    fn select(&mut self, pictures: DecodedPictures) {
+        self.feed.gates.select(pictures);
     }
 }
 
@@ -209,6 +233,14 @@ impl Feed {
         let element = |name| pipeline.0.by_name(name).ok_or_else(|| unreadable("a part of the pipeline is missing"));
         let sink = element(pipeline::FRAMES)?;
         let sink = sink.downcast::<gst_app::AppSink>().map_err(|_| unreadable("a part of the pipeline is missing"))?;
+        let gates = Gates::default();
+        gates.select(request.decode);
+        let watch = {
+            let gates = gates.clone();
+            move |element: &gst::Element| gates.watch(element)
+        };
+        pipeline.0.iterate_recurse().into_iter().flatten().for_each(|element| watch(&element));
+        pipeline.0.connect_deep_element_added(move |_, _, element| watch(element));
         if let Some(threads) = request.threads {
             // Decoders come into being as GStreamer sees what it has before it; those of a pipeline
             // of one's own are there.
@@ -246,7 +278,7 @@ impl Feed {
             sink.set_drop(true);
         }
         pipeline.0.set_state(gst::State::Playing).map_err(|_| failed(&mut messages))?;
-        Ok(Feed { sink, messages, lists, stall: request.stall, ended: false, pipeline })
+        Ok(Feed { sink, messages, lists, gates, stall: request.stall, ended: false, pipeline })
     }
 
     /// Waits for a picture; none at the end. `last` is the time of the picture before.
@@ -303,15 +335,20 @@ impl Clock {
             Some(segment) => segment.to_running_time(shown)?,
             None => shown,
         };
-        let first = *self.first.get_or_insert(running);
-        let time = running.checked_sub(first)?.nseconds();
-        let time = Timestamp::from_nanos(i64::try_from(time).unwrap_or(i64::MAX));
+        self.first.get_or_insert(running);
+        let time = self.since_first(running)?;
         if self.last.is_some_and(|last| time <= last) {
             log::debug!("a picture of {time} does not come after the one before and is left out");
             return None;
         }
         self.last = Some(time);
         Some(time)
+    }
+
+    /// Returns the time of a picture of the running time `running` since the first; `None` before.
+    fn since_first(&self, running: gst::ClockTime) -> Option<Timestamp> {
+        let time = running.checked_sub(self.first?)?.nseconds();
+        Some(Timestamp::from_nanos(i64::try_from(time).unwrap_or(i64::MAX)))
     }
 }
 

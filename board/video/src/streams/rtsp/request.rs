@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::input::{AddressError, Login, Uri};
 use crate::streams::server_address::{LIVE_STALL, Transport, server_url, stall, whole};
-use crate::{Input, SourceError};
+use crate::{DecodedPictures, Input, SourceError};
 
 /// A stream to be read. It cannot be printed, as it may hold credentials.
 #[derive(Clone)]
@@ -21,6 +21,7 @@ pub(super) struct Request {
     pub stall: Duration,
     /// Whether every picture must be as its standard says, at whatever cost.
     pub exact: bool,
+    pub decode: DecodedPictures,
 }
 
 impl Request {
@@ -51,6 +52,7 @@ impl Request {
             transport,
             stall: wait,
             exact: input.playback().exact,
+            decode: input.playback().decode,
         })
     }
 }

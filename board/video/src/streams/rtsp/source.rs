@@ -4,7 +4,7 @@ use divita_runtime::frame::Frame;
 
 use super::packets::{Packets, Waiting};
 use super::request::Request;
-use crate::{FrameSource, Loss, MediaSource, Playback, SourceError, SourceInfo};
+use crate::{DecodedPictures, FrameSource, Loss, MediaSource, Playback, SourceError, SourceInfo};
 
 /// Opens a stream.
 ///
@@ -13,7 +13,7 @@ use crate::{FrameSource, Loss, MediaSource, Playback, SourceError, SourceInfo};
 pub(super) fn open(request: &Request) -> Result<Box<dyn FrameSource>, SourceError> {
     let packets = Packets::open(request)?;
     let waiting = packets.waiting();
-    let playback = Playback { exact: request.exact, ..Playback::default() };
+    let playback = Playback { exact: request.exact, decode: request.decode, ..Playback::default() };
     let media = MediaSource::open(&request.name, Box::new(packets), playback)?;
     let info = SourceInfo { live: true, ..media.info().clone() };
     Ok(Box::new(RtspSource { info, media, waiting }))
@@ -35,6 +35,10 @@ impl FrameSource for RtspSource {
     fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError> {
         self.waiting.begin();
         self.media.next_frame()
+    }
+
+    fn select(&mut self, pictures: DecodedPictures) {
+        self.media.select(pictures);
     }
 
     fn take_loss(&mut self) -> Option<Loss> {
