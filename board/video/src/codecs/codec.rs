@@ -53,8 +53,11 @@ pub trait Codec: Send {
     }
 
     /// Chooses which pictures are decoded, from the next packet on that is taken. After fewer than
-    /// those that others need, more come from the next key picture on.
-    fn select(&mut self, pictures: DecodedPictures);
+    /// those that others need, more come from the next key picture on. A codec whose pictures all
+    /// need no other ignores it.
+    fn select(&mut self, pictures: DecodedPictures) {
+        let _ = pictures;
+    }
 
     /// Makes room for packets of `packet` bytes, and for groups of pictures of `group` bytes in
     /// `packets` packets, so that no later packet costs an allocation.
