@@ -19,7 +19,8 @@ The report also shows instruction counts on ARM, recorded by benches/arm-counts.
 Whole file. `divita classify --threads 1` against pipeline.py, which does the same with OpenCV,
 PySceneDetect and ONNX Runtime: as documented, and tuned by hand in one pass. Whole processes are
 measured, from start to end, and decoding alone with `divita bench`. --gstreamer adds divita with
-GStreamer, whose H.264 decoder is ffmpeg's, like OpenCV's.
+GStreamer, whose H.264 decoder is ffmpeg's, like OpenCV's. `reference` decodes only pictures that
+others need, as ffmpeg does with `-skip_frame noref`.
 
   benches/peers/run                                     the networks and the sample, twenty rounds, some minutes
   benches/peers/run --runs 40 --svg chart.svg --json figures.json

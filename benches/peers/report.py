@@ -107,7 +107,7 @@ def whole_file(figure):
         counted = row["result"]
         # Ratio to divita in each round.
         ratio = f"{spread([time / other for time, other in zip(row['cpu_s'], own)])['median']:.2f}x" if own else ""
-        lines.append(f"{name:<32} {time:8.2f} s {ratio:>7} {memory:8.0f} MiB {counted['frames']:>7} {counted.get('clips', ''):>7}")
+        lines.append(f"{name:<32} {time:8.2f} s {ratio:>7} {memory:8.0f} MiB {counted.get('frames', ''):>7} {counted.get('clips', ''):>7}")
     bench = figure["bench"]
     if "error" in bench:
         lines.append(f"divita bench cannot run: {bench['error']}")
@@ -118,7 +118,7 @@ def whole_file(figure):
     both = [result for result in results if result]
     if len(both) > 1:
         largest = max(abs(both[0][label] - other[label]) for other in both[1:] for label in both[0])
-        lines.append(f"probabilities differ by at most {largest:.3f}: divita finds other shots than the pipelines and scales with another filter")
+        lines.append(f"probabilities differ by at most {largest:.3f}: divita finds other shots than the pipelines, and others with fewer pictures, and scales with another filter")
     pipeline = figure["programs"]["Python pipeline"].get("result")
     if pipeline:
         lines.append(f"Python's imports take {pipeline['imports_cpu_s']:.2f} s of the pipeline's CPU time")

@@ -1,4 +1,5 @@
-"""Measures a whole video: `divita classify`, an equivalent Python pipeline, and decoding alone."""
+"""Measures a whole video: `divita classify`, an equivalent Python pipeline, and decoding alone, of all pictures and of
+those that others need."""
 
 import json
 import subprocess
@@ -16,12 +17,17 @@ def measure(divita, bundle, video, fps, rounds, gstreamer=False):
     pipeline = [sys.executable, HERE / "pipeline.py", video, *common]
     classify = [*common, "--threads", "1", "--format", "jsonl"]
     through_gstreamer = f"gst://{quote(str(Path(video).resolve()))}?threads=1"
+    reference = ["--decode", "reference"]
+    routes = {"divita classify": video, **({"divita classify, GStreamer": through_gstreamer} if gstreamer else {})}
+    ffmpeg = ["ffmpeg", "-nostdin", "-v", "error", "-threads", "1"]
     commands = {
-        "divita classify": [divita, "classify", video, *classify],
-        **({"divita classify, GStreamer": [divita, "classify", through_gstreamer, *classify]} if gstreamer else {}),
+        **{name: [divita, "classify", input, *classify] for name, input in routes.items()},
+        **{f"{name}, reference": [divita, "classify", input, *classify, *reference] for name, input in routes.items()},
         "Python pipeline": pipeline,
         "Python pipeline, one pass": [*pipeline, "--one-pass"],
         "Python pipeline, decoding alone": [*pipeline, "--decode"],
+        "ffmpeg, decoding alone": [*ffmpeg, "-i", video, "-f", "null", "-"],
+        "ffmpeg -skip_frame noref": [*ffmpeg, "-skip_frame", "noref", "-i", video, "-f", "null", "-"],
     }
     rows = {name: {"cpu_s": [], "peak_memory_bytes": []} for name in commands}
     for _ in range(rounds):
@@ -39,13 +45,13 @@ def measure(divita, bundle, video, fps, rounds, gstreamer=False):
 
 
 def account(command):
-    """Returns what a command used and its last line of output; if it failed, None and its error."""
+    """Returns what a command used and its last line of output, `{}` without any; if it failed, None and its error."""
     with tempfile.NamedTemporaryFile("r") as result:
         launcher = [sys.executable, "-I", "-S", HERE / "account.py", result.name]
         done = subprocess.run([str(part) for part in launcher + command], capture_output=True, text=True)
         if done.returncode != 0:
             return None, (done.stderr.strip().splitlines() or ["failed"])[-1]
-        return json.load(result), done.stdout.strip().splitlines()[-1]
+        return json.load(result), (done.stdout.strip().splitlines() or ["{}"])[-1]
 
 
 def bench(divita, video, common):
