@@ -44,6 +44,10 @@ pub struct ReadingOptions {
     /// pictures out while the board is behind]
     #[arg(long, value_name = "PICTURES")]
     decode: Option<DecodedPictures>,
+    /// Threads that decode each file. More than one decode groups of pictures at once, which takes
+    /// more memory, up to half a gigabyte [default: 1]
+    #[arg(long, value_name = "N")]
+    decode_threads: Option<NonZeroUsize>,
 }
 
 impl ReadingOptions {
@@ -51,7 +55,8 @@ impl ReadingOptions {
     #[must_use]
     pub fn apply(&self, input: Input) -> Input {
         let decode = self.decode.unwrap_or_default();
-        input.with_playback(Playback { track: self.track, exact: self.exact, decode, follow: self.follow })
+        let (exact, threads) = (self.exact, self.decode_threads);
+        input.with_playback(Playback { track: self.track, exact, decode, threads, follow: self.follow })
     }
 
     /// Returns which pictures are to be decoded, if the user chose.

@@ -86,6 +86,7 @@ pub mod expansion;
 mod file;
 mod file_types;
 mod following;
+mod held_frame;
 mod input;
 pub mod installation;
 pub mod live;

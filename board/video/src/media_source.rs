@@ -68,25 +68,20 @@ impl MediaSource {
     /// # Errors
     /// When there is no such track, or none that can be played.
     pub fn open(name: &str, mut container: Box<dyn Container>, playback: Playback) -> Result<Self, SourceError> {
-        let decoding = Decoding { exact: playback.exact };
-        let choose = |mut source: Self| {
-            source.codec.select(playback.decode);
-            source
-        };
         if let Some(number) = playback.track {
             let track = number.get() - 1;
             if track >= container.tracks().len() {
                 return Err(CodecError::NoSuchTrack { track: number.get(), found: describe(container.tracks()) }.into());
             }
-            let (track, codec) = select(&mut *container, track, decoding)?;
-            return Self::with_codec(name, container, track, codec).map(choose);
+            let (track, codec) = select(&mut *container, track, playback)?;
+            return Self::with_codec(name, container, track, codec);
         }
         let mut refusal = None;
         let (enabled, disabled): (Vec<usize>, Vec<usize>) =
             (0..container.tracks().len()).partition(|&track| container.tracks()[track].enabled);
         for track in enabled.into_iter().chain(disabled) {
-            match select(&mut *container, track, decoding) {
-                Ok((track, codec)) => return Self::with_codec(name, container, track, codec).map(choose),
+            match select(&mut *container, track, playback) {
+                Ok((track, codec)) => return Self::with_codec(name, container, track, codec),
                 Err(error) => refusal = refusal.or(Some(error)),
             }
         }
@@ -336,7 +331,7 @@ fn describe(tracks: &[Track]) -> String {
 fn select(
     container: &mut dyn Container,
     track: usize,
-    decoding: Decoding,
+    playback: Playback,
 ) -> Result<(TrackInfo, Box<dyn Codec>), SourceError> {
     let spellings = &container.tracks()[track].codecs;
     if container.tracks()[track].is_encrypted {
@@ -347,6 +342,8 @@ fn select(
     }
     let spelling = spellings.first().cloned().unwrap_or_default();
     let track = container.select(track)?;
-    let codec = codecs::open(&spelling, &track.configs, decoding)?;
+    let decoding = Decoding { exact: playback.exact, threads: playback.threads };
+    let mut codec = codecs::open(&spelling, &track.configs, decoding)?;
+    codec.select(playback.decode);
     Ok((track, codec))
 }

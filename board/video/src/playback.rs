@@ -17,6 +17,9 @@ pub struct Playback {
     pub exact: bool,
     /// Which pictures are decoded.
     pub decode: DecodedPictures,
+    /// Number of threads that decode a file: more than one decode groups of pictures at once, where
+    /// they begin with key pictures.
+    pub threads: Option<NonZeroUsize>,
     /// For how long a file that is still being written is waited for; it ends when it has not grown
     /// for that long. Without it, a file ends where it ends.
     pub follow: Option<Duration>,
@@ -67,7 +70,10 @@ mod tests {
         let playback = |query: &str| Playback::default().with_options(&InputOption::parse_all(query));
         let all = playback("track=2&exact=1&decode=key&follow=2.5").unwrap();
         let follow = Some(Duration::from_millis(2500));
-        assert_eq!(all, Playback { track: NonZeroUsize::new(2), exact: true, decode: DecodedPictures::Key, follow });
+        assert_eq!(
+            all,
+            Playback { track: NonZeroUsize::new(2), exact: true, decode: DecodedPictures::Key, follow, threads: None }
+        );
         assert_eq!(playback("").unwrap(), Playback::default());
         for bad in [
             "track=0",

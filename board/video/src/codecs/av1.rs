@@ -215,6 +215,14 @@ impl PacketDecoder for Av1 {
         Some(if has_frame { Role::Disposable } else { Role::Reference })
     }
 
+    fn begins_group(&self, data: &[u8]) -> bool {
+        // A key frame that is not shown leaves earlier frames to later ones.
+        let is_shown_key =
+            |unit: &Unit<'_>| unit.begins_frame() && unit.data.first().is_some_and(|start| start >> 4 == 1);
+        let has_sequence = !self.headers.is_empty() || units(data).any(|unit| unit.sequence().is_some());
+        has_sequence && units(data).find(Unit::begins_frame).is_some_and(|unit| is_shown_key(&unit))
+    }
+
     fn decode(&mut self, data: &[u8]) -> Outcome {
         let mut starts = false;
         for unit in units(data) {

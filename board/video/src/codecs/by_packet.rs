@@ -27,6 +27,11 @@ pub(super) trait PacketDecoder: Send {
     /// packet after it, which is not given as `next`.
     fn role(&self, data: &[u8], next: Next<'_>) -> Option<Role>;
 
+    /// As [`Codec::begins_group`].
+    fn begins_group(&self, data: &[u8]) -> bool {
+        self.role(data, Next::Unknown) == Some(Role::Key)
+    }
+
     /// Decodes a packet.
     fn decode(&mut self, data: &[u8]) -> Outcome;
 
@@ -147,6 +152,10 @@ impl<D: PacketDecoder> Codec for ByPacket<D> {
 
     fn select(&mut self, pictures: DecodedPictures) {
         self.selection.select(pictures);
+    }
+
+    fn begins_group(&mut self, packet: &Packet) -> bool {
+        self.decoder.begins_group(&packet.data)
     }
 
     fn reserve(&mut self, packet: usize, _group: usize, _packets: usize) {

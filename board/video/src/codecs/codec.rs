@@ -1,5 +1,7 @@
 //! What a codec is: packets in, pictures and notes of damage out.
 
+use std::num::NonZeroUsize;
+
 use divita_runtime::frame::{Frame, FrameError, Timestamp};
 
 use crate::packet::Packet;
@@ -31,6 +33,8 @@ pub(crate) type OpenCodec = fn(&[Vec<u8>], Decoding) -> Result<Box<dyn Codec>, S
 pub(crate) struct Decoding {
     /// Whether every picture must be as the standard says, at whatever cost.
     pub exact: bool,
+    /// Number of threads, more than one of which decode groups of pictures at once.
+    pub threads: Option<NonZeroUsize>,
 }
 
 /// A decoder of one stream of packets.
@@ -57,6 +61,13 @@ pub trait Codec: Send {
     /// need no other ignores it.
     fn select(&mut self, pictures: DecodedPictures) {
         let _ = pictures;
+    }
+
+    /// Returns whether a codec that starts with this packet decodes it and all after it as one does
+    /// that decoded those before. Asked of each packet in order, of a codec that decodes none.
+    fn begins_group(&mut self, packet: &Packet) -> bool {
+        let _ = packet;
+        false
     }
 
     /// Makes room for packets of `packet` bytes, and for groups of pictures of `group` bytes in

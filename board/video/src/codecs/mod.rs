@@ -16,6 +16,7 @@ mod limit;
 mod motion_jpeg;
 mod nal_units;
 mod packet_queue;
+mod parallel;
 #[cfg(feature = "gstreamer")]
 pub(crate) mod picture_roles;
 mod reorder;
@@ -27,6 +28,7 @@ pub use codec::{Codec, Decoded, ExactFrom, Note, PacketId};
 use codec::{CodecFormat, OpenCodec};
 pub(crate) use codec::{Decoding, Role};
 pub use error::CodecError;
+use parallel::Parallel;
 
 use crate::SourceError;
 
@@ -107,7 +109,14 @@ const fn undecodable(name: &'static str, spellings: &'static [&'static str]) -> 
 /// # Errors
 /// When this build does not decode it, or a configuration breaks its rules.
 pub(crate) fn open(spelling: &str, configs: &[Vec<u8>], decoding: Decoding) -> Result<Box<dyn Codec>, SourceError> {
-    check(spelling)?(configs, decoding)
+    let open = check(spelling)?;
+    match decoding.threads.filter(|threads| threads.get() > 1) {
+        None => open(configs, decoding),
+        Some(threads) => {
+            let configs = configs.to_vec();
+            Ok(Box::new(Parallel::new(Box::new(move || open(&configs, decoding)), threads)?))
+        }
+    }
 }
 
 /// Returns what starts the codec that a container spells `spelling`.

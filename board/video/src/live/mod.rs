@@ -2,7 +2,6 @@
 //! fail. The program never waits for them: if no one takes a frame in time, the oldest is dropped
 //! and counted.
 
-mod held_frame;
 mod queue;
 mod reconnect;
 mod source;

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use divita_runtime::frame::{Frame, Timestamp};
 
-use super::held_frame::HeldFrame;
 use super::reconnect::{Change, Counters};
 use crate::DecodedPictures;
+use crate::held_frame::HeldFrame;
 
 /// Frames that wait at most: a third of a second at 24 a second, so that a slow moment loses
 /// nothing.

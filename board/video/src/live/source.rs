@@ -8,10 +8,10 @@ use divita_runtime::frame::{Frame, Timestamp};
 use divita_runtime::panics;
 use thiserror::Error;
 
-use super::held_frame::HeldFrame;
 use super::queue::{Item, Queue};
 use super::reconnect::{Change, Counters, Patience, Reconnect, Step};
 use crate::error::Fault;
+use crate::held_frame::HeldFrame;
 use crate::{DecodedPictures, FrameSource, SourceError};
 
 /// Opens a source, as often as need be.

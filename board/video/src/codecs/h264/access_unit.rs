@@ -23,6 +23,8 @@ pub(crate) struct AccessUnit {
     pub picture: Option<PictureKind>,
     /// Whether parameter sets came that differ from those before.
     pub new_sets: bool,
+    /// Whether a sequence and a picture parameter set came.
+    pub has_sets: [bool; 2],
     /// Why a parameter set was refused.
     pub refused: Option<SourceError>,
     /// Frames after a recovery point message until pictures are exact.
@@ -68,7 +70,7 @@ impl AccessUnit {
     pub fn clear(&mut self) {
         self.data.clear();
         (self.picture, self.new_sets, self.refused, self.recovery) = (None, false, None, None);
-        self.is_second_field = false;
+        (self.has_sets, self.is_second_field) = ([false; 2], false);
     }
 
     /// Adds the NAL unit `unit`, without start code; parameter sets go to `sets`.
@@ -96,10 +98,13 @@ impl AccessUnit {
                 self.data.extend_from_slice(unit);
             }
             nal::SUPPLEMENTAL => self.recovery = self.recovery.or_else(|| recovery_point(unit)),
-            nal::SEQUENCE_PARAMETERS | nal::PICTURE_PARAMETERS => match sets.add(unit) {
-                Ok(differs) => self.new_sets |= differs,
-                Err(error) => self.refused = Some(error),
-            },
+            kind @ (nal::SEQUENCE_PARAMETERS | nal::PICTURE_PARAMETERS) => {
+                self.has_sets[usize::from(kind == nal::PICTURE_PARAMETERS)] = true;
+                match sets.add(unit) {
+                    Ok(differs) => self.new_sets |= differs,
+                    Err(error) => self.refused = Some(error),
+                }
+            }
             _ => {}
         }
     }

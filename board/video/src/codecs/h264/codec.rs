@@ -58,6 +58,8 @@ pub(crate) struct H264 {
     notes: VecDeque<Note>,
     /// Why a parameter set was refused.
     refusal: Option<SourceError>,
+    /// Whether packets had parameter sets, for [`Codec::begins_group`].
+    has_sets_in_packets: bool,
 }
 
 /// What is known before the first picture.
@@ -124,6 +126,7 @@ impl H264 {
             next_start: None,
             notes: VecDeque::new(),
             refusal: None,
+            has_sets_in_packets: false,
         })
     }
 
@@ -363,6 +366,18 @@ impl Codec for H264 {
 
     fn select(&mut self, pictures: DecodedPictures) {
         self.selection.select(pictures);
+    }
+
+    fn begins_group(&mut self, packet: &Packet) -> bool {
+        let Some(config) = self.configs.get(packet.config) else { return false };
+        self.unit.clear();
+        config.read(&packet.data, &mut self.unit, &mut self.sets);
+        self.has_sets_in_packets |= self.unit.has_sets != [false; 2];
+        let has_sets = match self.has_sets_in_packets {
+            true => self.unit.has_sets == [true; 2],
+            false => !config.parameter_sets.is_empty(),
+        };
+        has_sets && self.unit.picture.is_some_and(|picture| picture.key)
     }
 
     fn reserve(&mut self, packet: usize, group: usize, packets: usize) {

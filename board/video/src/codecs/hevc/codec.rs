@@ -55,6 +55,8 @@ pub(super) struct Hevc {
     eight: EightBits,
     notes: VecDeque<Note>,
     refusal: Option<SourceError>,
+    /// Whether packets had parameter sets, for [`Codec::begins_group`].
+    has_sets_in_packets: bool,
 }
 
 /// What is known before the first picture.
@@ -116,6 +118,7 @@ impl Hevc {
             eight: EightBits::default(),
             notes: VecDeque::new(),
             refusal: None,
+            has_sets_in_packets: false,
         })
     }
 
@@ -343,6 +346,24 @@ impl Codec for Hevc {
 
     fn select(&mut self, pictures: DecodedPictures) {
         self.selection.select(pictures);
+    }
+
+    fn begins_group(&mut self, packet: &Packet) -> bool {
+        let Some(config) = self.configs.get(packet.config) else { return false };
+        let (mut sets, mut picture) = ([false; 3], None);
+        nal_units::split(&packet.data, config.length_bytes, |unit| match nal::kind(unit) {
+            Some(kind @ nal::VIDEO_PARAMETERS..=nal::PICTURE_PARAMETERS) => {
+                sets[usize::from(kind - nal::VIDEO_PARAMETERS)] = true;
+            }
+            Some(kind) if nal::is_slice(kind) => picture = picture.or_else(|| PictureKind::read(kind, unit)),
+            _ => {}
+        });
+        self.has_sets_in_packets |= sets != [false; 3];
+        let has_sets = match self.has_sets_in_packets {
+            true => sets == [true; 3],
+            false => !config.parameter_sets.is_empty(),
+        };
+        has_sets && picture.is_some_and(|picture: PictureKind| picture.begins_sequence())
     }
 
     fn reserve(&mut self, packet: usize, _group: usize, _packets: usize) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::input::AddressError;
 use crate::input::{self, Login, Uri};
 use crate::streams::server_address::{self, LIVE_STALL, Transport, server_url, whole};
-use crate::{DecodedPictures, Input, SourceError};
+use crate::{DecodedPictures, Input, Playback, SourceError};
 
 /// Shorter side of the pictures of a live source, where none is asked for: what the networks look
 /// at is smaller still.
@@ -70,9 +70,10 @@ impl Request {
     /// # Errors
     /// When a part of the address or an option makes no sense.
     pub fn parse(input: &Input) -> Result<Self, SourceError> {
-        let decode = input.playback().decode;
+        let Playback { decode, threads, .. } = input.playback();
+        let threads = threads.and_then(|threads| threads.get().try_into().ok());
         let Some(uri) = input.uri() else {
-            return Ok(Request { decode, ..Request::for_file(input.shown(), input.as_path()) });
+            return Ok(Request { decode, threads, ..Request::for_file(input.shown(), input.as_path()) });
         };
         let request = match &*uri.scheme.to_ascii_lowercase() {
             "gst" => Request::file(uri)?,
@@ -81,7 +82,8 @@ impl Request {
             "gst-launch" => Request::launch(uri)?,
             _ => Request::http(uri)?,
         };
-        Ok(Request { name: input.shown().to_owned(), decode, ..request })
+        let threads = request.threads.or(threads);
+        Ok(Request { name: input.shown().to_owned(), decode, threads, ..request })
     }
 
     /// Requests a file, in its own size.

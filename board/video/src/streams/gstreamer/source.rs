@@ -24,7 +24,7 @@ use crate::file_types::FileTypeError;
 use crate::file_types::{self, FileType};
 use crate::input::Login;
 use crate::undecoded::UndecodedPictures;
-use crate::{DecodedPictures, FrameSource, Input, SourceError, SourceInfo};
+use crate::{DecodedPictures, FrameSource, Input, Playback, SourceError, SourceInfo};
 
 /// How long a picture is waited for before the messages are looked at again. It delays no picture,
 /// only an error.
@@ -37,8 +37,9 @@ pub(super) fn open(input: &Input, _: &[Backend]) -> Result<Box<dyn FrameSource>,
 
 /// Opens the file at `path`.
 pub(super) fn open_file(input: &Input, path: &Path) -> Result<Box<dyn FrameSource>, SourceError> {
-    let decode = input.playback().decode;
-    start(&Request { decode, ..Request::for_file(input.shown(), path) })
+    let Playback { decode, threads, .. } = input.playback();
+    let threads = threads.and_then(|threads| threads.get().try_into().ok());
+    start(&Request { decode, threads, ..Request::for_file(input.shown(), path) })
 }
 
 fn start(request: &Request) -> Result<Box<dyn FrameSource>, SourceError> {

@@ -75,8 +75,18 @@ impl HeldFrame {
         }
     }
 
+    /// Returns the bytes of the copy.
+    pub fn bytes(&self) -> usize {
+        self.samples.len()
+    }
+
     /// Returns the frame; none before the first copy.
     pub fn frame(&self) -> Option<Frame<'_>> {
+        self.frame_at(self.time)
+    }
+
+    /// Returns the frame, shown at `time`; none before the first copy.
+    pub fn frame_at(&self, time: Timestamp) -> Option<Frame<'_>> {
         let plane = |k: usize| {
             let (start, stride) = self.planes[k];
             Plane { data: &self.samples[start..], stride }
@@ -88,7 +98,7 @@ impl HeldFrame {
             Layout::Rgb8 => Pixels::Rgb8(plane(0)),
             Layout::Grey => Pixels::Grey(plane(0)),
         };
-        let frame = Frame::new(pixels, self.width, self.height, self.time).ok()?;
+        let frame = Frame::new(pixels, self.width, self.height, time).ok()?;
         let frame = frame.with_colour(self.colour?).with_orientation(self.orientation);
         Some(frame.with_sample_aspect(self.sample_aspect).with_undecoded(self.undecoded))
     }
