@@ -37,8 +37,8 @@ pub enum Event {
         end_s: f64,
         /// How it began.
         kind: ShotKind,
-        /// Index of its first frame among those of the stream, from 0. Pictures that were not decoded
-        /// count.
+        /// Index of its first frame among those of the stream, from 0. Pictures that were not
+        /// decoded count.
         first_frame: u64,
         /// Number of frames from its first on. Pictures that were not decoded count.
         frames: u64,

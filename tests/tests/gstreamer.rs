@@ -106,8 +106,8 @@ fn the_trailer_is_the_same_through_either_source() {
     assert_parity(&sample());
 }
 
-/// Returns when the pictures of `input` are shown that are decoded, and how many before each are not;
-/// at the end, those after the last.
+/// Returns when the pictures of `input` are shown that are decoded, and how many before each are
+/// not; at the end, those after the last.
 fn decoded(input: &str, decode: DecodedPictures) -> Vec<(Timestamp, u64)> {
     let mut source = source::open(Input::new(input).with_playback(Playback { decode, ..Playback::default() })).unwrap();
     let (mut pictures, count) = (Vec::new(), |undecoded: Option<Undecoded>| undecoded.map_or(0, |one| one.pictures));

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::input::InputOption;
 use crate::{DecodedPictures, SourceError};
 
-/// How a video in a file is played. Addresses state it as options: `film.mkv?track=2&decode=reference`.
+/// How a video in a file is played. Addresses state it as options:
+/// `film.mkv?track=2&decode=reference`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Playback {
     /// The video track, counted from 1; without it, the first that can be decoded and that players

@@ -20,8 +20,8 @@ use serde_json::json;
 ///
 /// Scores the detector with every pair of thresholds, as `divita-models shots` does, in all frames
 /// and in those that others need (`--decode reference`). The best pair has the highest mean of the
-/// F1 of cuts and the F1 of gradual transitions of both, among the pairs with at most --alarms false
-/// alarms per minute in videos that were made to disturb.
+/// F1 of cuts and the F1 of gradual transitions of both, among the pairs with at most --alarms
+/// false alarms per minute in videos that were made to disturb.
 #[derive(Args)]
 #[command(after_help = "Example:\n  \
     divita-models fit-shots corpus/train --output train.safetensors\n  \

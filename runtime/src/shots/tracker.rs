@@ -67,8 +67,8 @@ impl ShotTracker {
         closed
     }
 
-    /// States the pictures that were not decoded before the frame at `before`, whose verdict has not
-    /// come, or at the end of the stream.
+    /// States the pictures that were not decoded before the frame at `before`, whose verdict has
+    /// not come, or at the end of the stream.
     pub fn state_undecoded(&mut self, before: Timestamp, undecoded: Undecoded) {
         self.undecoded.push_back((before, undecoded));
     }

@@ -4,9 +4,9 @@
 //! packets ──► groups ──► decoders, one a thread ──► pictures and notes, in order
 //! ```
 //!
-//! A group begins where its codec starts anew, so its pictures come out as they would of one decoder
-//! for the whole file. Pictures of groups that are decoded ahead wait in memory, of which there is
-//! only so much: a decoder that is too far ahead waits.
+//! A group begins where its codec starts anew, so its pictures come out as they would of one
+//! decoder for the whole file. Pictures of groups that are decoded ahead wait in memory, of which
+//! there is only so much: a decoder that is too far ahead waits.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -144,8 +144,8 @@ impl Shared {
         inside.pictures
     }
 
-    /// Waits until a picture of `bytes` bytes of group `number` may wait; false if the group is given
-    /// up.
+    /// Waits until a picture of `bytes` bytes of group `number` may wait; false if the group is
+    /// given up.
     fn wait_for_room(&self, number: u64, bytes: usize) -> bool {
         let mut inside = self.inside();
         loop {

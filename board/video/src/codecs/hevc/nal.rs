@@ -58,8 +58,8 @@ impl PictureKind {
         matches!(self.kind, 16..=20)
     }
 
-    /// Returns what other pictures need of it, in a sequence whose highest sub-layer is `highest`. A
-    /// picture that none of its own sub-layer needs may serve higher ones.
+    /// Returns what other pictures need of it, in a sequence whose highest sub-layer is `highest`.
+    /// A picture that none of its own sub-layer needs may serve higher ones.
     pub fn role(&self, highest: u32) -> Role {
         let is_reference_of_its_own = !matches!(self.kind, 0 | 2 | 4 | 6 | 8);
         match is_reference_of_its_own || self.sub_layer < highest {
