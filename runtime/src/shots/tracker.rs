@@ -33,7 +33,8 @@ impl ShotTracker {
         let undecoded =
             self.undecoded.pop_front_if(|(before, _)| *before <= verdict.time).map(|(_, pictures)| pictures);
         let pictures = undecoded.map_or(0, |undecoded| undecoded.pictures);
-        self.count(pictures);
+        // Pictures of a pause belong to no shot.
+        self.count(pictures, !verdict.after_gap);
         let closed = match verdict.label {
             Label::Content => None,
             _ if verdict.after_gap => self.close(self.end()),
@@ -86,7 +87,7 @@ impl ShotTracker {
     /// Ends the stream and returns the last shot, if one was open.
     pub fn finish(&mut self) -> Option<Shot> {
         while let Some((_, undecoded)) = self.undecoded.pop_front() {
-            self.count(undecoded.pictures);
+            self.count(undecoded.pictures, true);
         }
         self.close(self.end())
     }
@@ -111,10 +112,10 @@ impl ShotTracker {
         self.step.unwrap_or(USUAL_STEP)
     }
 
-    /// Counts pictures that were not decoded.
-    fn count(&mut self, pictures: u64) {
+    /// Counts pictures that were not decoded, also for the open shot if they belong to it.
+    fn count(&mut self, pictures: u64, are_of_shot: bool) {
         self.frames += pictures;
-        if let Some(open) = &mut self.open {
+        if let Some(open) = self.open.as_mut().filter(|_| are_of_shot) {
             open.frames += pictures;
         }
     }
@@ -159,6 +160,12 @@ mod tests {
         let third = tracker.finish().unwrap();
         assert_eq!((third.first_frame, third.frames, third.earliest_start), (8, 4, Some(at(5))));
         assert_eq!(tracker.frames(), 12);
+        let mut tracker = ShotTracker::default();
+        tracker.push(verdict(0, Label::Opens(ShotKind::Start)));
+        tracker.state_undecoded(at(100), undecoded(1, 99));
+        let before = tracker.push(Verdict { after_gap: true, ..verdict(100, Label::Opens(ShotKind::Gap)) }).unwrap();
+        assert_eq!((before.first_frame, before.frames, before.end), (0, 1, at(1)));
+        assert_eq!(tracker.finish().map(|shot| (shot.first_frame, shot.frames)), Some((100, 1)));
         // A picture lasts as long as the distance between pictures, not between decoded ones.
         assert_eq!(third.end, at(9));
     }
