@@ -6,7 +6,7 @@
 //! first step down leaves out pictures, the others lower the rate, as soon as the board falls
 //! behind. Steps up come in the opposite order, only after a period of low load. A step up that
 //! does not hold doubles the next wait, so that nothing oscillates. Key pictures alone are no step:
-//! they are further apart than the longest pause within a shot.
+//! with one picture in several seconds, cuts and clips are guesses.
 
 use std::fmt;
 use std::time::Duration;
