@@ -48,8 +48,30 @@ pub(crate) fn to_write(path: &Path, versions: &Versions) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Opens the file `path`, which must exist, for reading.
+/// Opens the file `path`, which must exist, for reading. What a killed process left half-written is
+/// undone first.
 pub(crate) fn to_read(path: &Path, versions: &Versions) -> Result<Connection> {
+    match to_read_as_it_is(path, versions) {
+        // To undo it is a write.
+        Err(Error::ReadOnly(_)) => {
+            undo_half_written(path)?;
+            to_read_as_it_is(path, versions)
+        }
+        opened => opened,
+    }
+}
+
+/// Undoes what a killed process left half-written: SQLite does so at the first read, if it may
+/// write.
+fn undo_half_written(path: &Path) -> Result<()> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))
+        .map(drop)
+        .map_err(|error| Error::from_sqlite(path, error))
+}
+
+fn to_read_as_it_is(path: &Path, versions: &Versions) -> Result<Connection> {
     let metadata = fs::metadata(path).map_err(|error| Error::from_io(path, &error))?;
     if metadata.is_dir() {
         return Err(Error::Folder(path.to_owned()));
@@ -127,4 +149,32 @@ fn use_log(path: &Path, connection: &Connection) -> Result<()> {
     connection
         .pragma_update_and_check(None, "journal_size_limit", LOG_SIZE, |_| Ok(()))
         .map_err(|error| Error::from_sqlite(path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A new history has a rollback journal until its tables are there. A process that is killed
+    /// meanwhile leaves a journal that must be rolled back, which a reader may not do.
+    #[test]
+    fn a_reader_undoes_what_a_killed_process_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let [live, killed] = ["live.sqlite", "killed.sqlite"].map(|name| folder.path().join(name));
+        let connection = Connection::open(&live).unwrap();
+        // Pages that do not fit into the cache go to the file before the end of the transaction.
+        let write = "PRAGMA cache_size = 1; CREATE TABLE first (value); BEGIN; CREATE TABLE second (value);
+                     WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2000)
+                     INSERT INTO second SELECT randomblob(500) FROM numbers";
+        connection.execute_batch(write).unwrap();
+        let journal = |path: &Path| PathBuf::from(format!("{}-journal", path.display()));
+        fs::copy(&live, &killed).unwrap();
+        fs::copy(journal(&live), journal(&killed)).unwrap();
+        let as_it_is = to_read_as_it_is(&killed, &schema::VERSIONS);
+        assert!(matches!(as_it_is, Err(Error::ReadOnly(_))), "{as_it_is:?}");
+        // It is read now, and found to be no history.
+        let read = to_read(&killed, &schema::VERSIONS);
+        assert!(matches!(read, Err(Error::OtherProgram { .. })), "{read:?}");
+        assert!(!journal(&killed).exists());
+    }
 }

@@ -213,7 +213,7 @@ mod tests {
     fn the_role_of_a_picture_is_that_of_all_its_slices() {
         const DISPOSABLE: [u8; 2] = [0x01, 0b1110_0000];
         let role = |nals: &[&[u8]]| unit(nals).picture.map(|picture| picture.role());
-        assert_eq!(role(&[&IDR]), Some(Role::Key));
+        assert_eq!(role(&[&[0x65, 0b1000_1000, 0x80]]), Some(Role::Key));
         assert_eq!(role(&[&I]), Some(Role::Key));
         assert_eq!(role(&[&P]), Some(Role::Reference));
         assert_eq!(role(&[&DISPOSABLE, &DISPOSABLE]), Some(Role::Disposable));
