@@ -86,6 +86,8 @@ struct Job {
 enum Outcome {
     Picture(i64, HeldFrame, CodecFacts),
     Note(Note),
+    /// It waits for a packet.
+    Waits,
     Refusal(SourceError),
     Failed(SourceError),
 }
@@ -204,13 +206,23 @@ impl Job {
                         return Ok(());
                     }
                 }
-                Decoded::NeedsPacket => match packets.recv() {
-                    Ok(packet) => {
-                        codec.select(shared.take_packet(packet.data.len()));
-                        codec.push(&packet)?;
+                Decoded::NeedsPacket => {
+                    let packet = match packets.try_recv() {
+                        Err(TryRecvError::Empty) => {
+                            // The reader may wait for a picture that this decoder does not have.
+                            drop(outcomes.send(Outcome::Waits));
+                            packets.recv().ok()
+                        }
+                        received => received.ok(),
+                    };
+                    match packet {
+                        Some(packet) => {
+                            codec.select(shared.take_packet(packet.data.len()));
+                            codec.push(&packet)?;
+                        }
+                        None => codec.finish(),
                     }
-                    Err(_) => codec.finish(),
-                },
+                }
                 Decoded::End => {
                     if let Some(refusal) = codec.take_refusal() {
                         drop(outcomes.send(Outcome::Refusal(refusal)));
@@ -295,6 +307,7 @@ impl Parallel {
                 let note = self.resolved(note);
                 self.notes.push_back(note);
             }
+            Outcome::Waits => {}
             Outcome::Refusal(refusal) => self.refusal = Some(refusal),
             Outcome::Failed(error) => return Err(error),
         }
@@ -451,5 +464,83 @@ impl Codec for Parallel {
     fn frame(&self, time: Timestamp) -> Result<Frame<'_>, FrameError> {
         let held = self.current.as_ref().and_then(|(held, _)| held.frame_at(time));
         held.ok_or(FrameError::Size { width: 0, height: 0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A codec that is slower than its reader, and finds no picture.
+    #[derive(Default)]
+    struct Barren {
+        waiting: usize,
+        has_finished: bool,
+    }
+
+    impl Codec for Barren {
+        fn describe(&mut self, _: bool) -> Result<Option<CodecFacts>, SourceError> {
+            Ok(Some(CodecFacts::default()))
+        }
+
+        fn reserve(&mut self, _: usize, _: usize, _: usize) {}
+
+        fn push(&mut self, _: &Packet) -> Result<(), SourceError> {
+            self.waiting += 1;
+            Ok(())
+        }
+
+        fn finish(&mut self) {
+            self.has_finished = true;
+        }
+
+        fn reset(&mut self) -> Result<(), SourceError> {
+            Ok(())
+        }
+
+        fn decode(&mut self) -> Result<Decoded, SourceError> {
+            thread::sleep(Duration::from_millis(20 * self.waiting as u64));
+            self.waiting = 0;
+            Ok(if self.has_finished { Decoded::End } else { Decoded::NeedsPacket })
+        }
+
+        fn take_note(&mut self) -> Option<Note> {
+            None
+        }
+
+        fn take_refusal(&mut self) -> Option<SourceError> {
+            None
+        }
+
+        fn facts(&self) -> CodecFacts {
+            CodecFacts::default()
+        }
+
+        fn frame(&self, _: Timestamp) -> Result<Frame<'_>, FrameError> {
+            Err(FrameError::Size { width: 0, height: 0 })
+        }
+    }
+
+    #[test]
+    fn a_stream_without_pictures_ends_however_long_it_is() {
+        let (ended, end) = channel();
+        thread::spawn(move || {
+            let open = || Ok(Box::new(Barren::default()) as Box<dyn Codec>);
+            let mut codec = Parallel::new(Box::new(open), NonZeroUsize::MIN).unwrap();
+            let packet = Packet { data: vec![0; 8 << 20], ..Packet::default() };
+            let mut packets = 3 * MAX_PACKET_BYTES / packet.data.len();
+            codec.describe(false).unwrap();
+            while codec.decode().unwrap() == Decoded::NeedsPacket {
+                match packets {
+                    0 => codec.finish(),
+                    _ => codec.push(&packet).unwrap(),
+                }
+                packets = packets.saturating_sub(1);
+            }
+            ended.send(()).unwrap();
+        });
+        assert_eq!(end.recv_timeout(Duration::from_secs(60)), Ok(()));
     }
 }
