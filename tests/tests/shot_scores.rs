@@ -69,7 +69,8 @@ fn thresholds_that_find_the_cuts_are_the_best() {
     };
     // No probability is above 1.
     let found: Value = serde_json::from_str(&stdout(&thresholds("1,0.5"))).unwrap();
-    let f1: Vec<_> = found["tried"].as_array().unwrap().iter().map(|one| one["cuts_f1"].as_f64().unwrap()).collect();
+    let f1: Vec<_> =
+        found["tried"].as_array().unwrap().iter().map(|one| one["all"]["cuts_f1"].as_f64().unwrap()).collect();
     assert_eq!((f1, &found["best"]["cut"]), (vec![0.0, 1.0], &json!(0.5)), "{found}");
     assert_fails(&thresholds("2"), 1, &["--cut must be in [0, 1]"]);
 }
