@@ -31,9 +31,18 @@ impl Depthwise {
         [side(0), side(1), side(2)]
     }
 
+    /// Returns the end of everything that is read or written with `channels` channels, counted from
+    /// the start of the arena.
+    pub fn end(&self, channels: usize) -> usize {
+        let end = |offset: usize, stride: usize, sides: Sides| {
+            offset + (sides.iter().product::<usize>() - 1) * stride + channels
+        };
+        end(self.offset, self.stride, self.input).max(end(self.out_offset, self.out_stride, self.output()))
+    }
+
     /// Returns the inputs and taps of output `at` along `axis`: the first input, the first tap, and
     /// their number.
-    fn taps(&self, axis: usize, at: usize) -> (usize, usize, usize) {
+    pub fn taps(&self, axis: usize, at: usize) -> (usize, usize, usize) {
         let first = (at * self.step[axis]) as isize - (self.kernel[axis] / 2) as isize;
         let skipped = first.min(0).unsigned_abs();
         let first = first.max(0) as usize;
@@ -62,12 +71,8 @@ impl DepthwiseWeights {
         let data =
             blocks.flat_map(|block| (0..taps).flat_map(move |tap| (block..block + width).map(move |at| (tap, at))));
         DepthwiseWeights {
-            taps: data.map(|(tap, at)| value(tap, at)).collect::<Vec<_>>().as_slice().into(),
-            bias: (0..padded)
-                .map(|at| order.get(at).map_or(0.0, |&channel| bias[channel]))
-                .collect::<Vec<_>>()
-                .as_slice()
-                .into(),
+            taps: data.map(|(tap, at)| value(tap, at)).collect(),
+            bias: (0..padded).map(|at| order.get(at).map_or(0.0, |&channel| bias[channel])).collect(),
             channels: padded,
         }
     }

@@ -14,6 +14,7 @@ use crate::instructions::Instructions;
 use crate::network::Network;
 use crate::operator::FusedNetwork;
 use crate::plan::Plan;
+use crate::quantisation::{Quantisation, in_floats};
 
 /// An ONNX model in which the executor recognised a network.
 #[derive(Debug)]
@@ -28,11 +29,20 @@ pub struct FusedModel {
 impl FusedModel {
     /// Recognises the network in `model` and packs its weights for `instructions`.
     ///
+    /// A quantised model (QuantizeLinear and DequantizeLinear around each operator) runs in eight
+    /// bits with instructions for that ([`Instructions::int8`]), and in floats with others.
+    ///
     /// # Errors
-    /// Returns the reason if `model` contains no network that the executor knows.
+    /// Returns the reason if `model` contains no network that the executor knows, or if a backbone
+    /// is not quantised and `instructions` compute in eight bits.
     pub fn recognise(model: &ModelProto, instructions: Instructions) -> Result<Self, Unrecognised> {
         let graph = model.graph.as_ref().ok_or_else(|| Unrecognised("it contains no graph".into()))?;
-        let (architecture, network) = recognise(&Graph::new(graph), instructions)?;
+        let floats = in_floats(graph)?;
+        let (graph, quantisation) = match &floats {
+            Some((graph, quantisation)) => (graph, quantisation),
+            None => (graph, &Quantisation::default()),
+        };
+        let (architecture, network) = recognise(&Graph::new(graph), quantisation, instructions)?;
         let remainder = ModelProto {
             ir_version: model.ir_version,
             opset_import: model.opset_import.clone(),

@@ -62,6 +62,16 @@ impl<'a> Graph<'a> {
         }
     }
 
+    /// Returns whether `value` is an output of the graph.
+    pub fn is_output(&self, value: &str) -> bool {
+        self.readers(value).contains(&OUTPUT)
+    }
+
+    /// Returns the constant that `value` is.
+    pub fn tensor(&self, value: &str) -> Option<&'a TensorProto> {
+        self.constants.get(value).copied()
+    }
+
     /// Returns the constant that `value` is, with or without a cast, and the node of the cast.
     fn constant(&self, value: &str) -> Option<(&'a TensorProto, Option<usize>)> {
         if let Some(&tensor) = self.constants.get(value) {

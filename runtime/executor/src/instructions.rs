@@ -2,15 +2,17 @@
 
 use crate::aligned::Aligned;
 use crate::attention::{self, Attention};
-use crate::depthwise::{self, Depthwise, DepthwiseWeights};
+use crate::depthwise::{self, Depthwise};
 #[cfg(target_arch = "aarch64")]
 use crate::half;
+use crate::int8::{self, Scale};
 use crate::lanes::Lanes;
 #[cfg(target_arch = "x86_64")]
 use crate::lanes::{Avx2, Avx512};
 #[cfg(target_arch = "aarch64")]
 use crate::lanes::{Neon, NeonHalf};
-use crate::matmul::{self, Gathered, Packed};
+use crate::layers::{DepthwiseWeights, Packed, Weights};
+use crate::matmul::{self, Gathered};
 use crate::mean;
 use crate::norm::{self, NormWeights};
 use crate::spans::{Run, Target};
@@ -32,6 +34,8 @@ enum Set {
     Neon,
     #[cfg(target_arch = "aarch64")]
     NeonHalf,
+    /// Eight bits, with instructions of their own.
+    Int8(int8::Set),
 }
 
 /// Defines the kernels of one set of instructions.
@@ -48,7 +52,7 @@ macro_rules! kernels {
                 runs: &[Run],
                 target: Target,
                 positions: usize,
-                packed: &Packed,
+                packed: &matmul::Packed,
                 relu: bool,
             ) {
                 // SAFETY: the caller guarantees it.
@@ -58,7 +62,7 @@ macro_rules! kernels {
             /// # Safety
             /// Same as [`depthwise::run`].
             #[target_feature(enable = $features)]
-            pub unsafe fn depthwise(arena: *mut f32, conv: &Depthwise, weights: &DepthwiseWeights) {
+            pub unsafe fn depthwise(arena: *mut f32, conv: &Depthwise, weights: &depthwise::DepthwiseWeights) {
                 // SAFETY: the caller guarantees it.
                 unsafe { depthwise::run::<$lanes>(arena.cast(), conv, weights) }
             }
@@ -66,7 +70,13 @@ macro_rules! kernels {
             /// # Safety
             /// Same as [`stem::run`].
             #[target_feature(enable = $features)]
-            pub unsafe fn stem(arena: *mut f32, stem: &Stem, taps: &[Vec<usize>], weights: &Packed, data: &[f32]) {
+            pub unsafe fn stem(
+                arena: *mut f32,
+                stem: &Stem,
+                taps: &[Vec<usize>],
+                weights: &matmul::Packed,
+                data: &[f32],
+            ) {
                 // SAFETY: the caller guarantees it.
                 unsafe { $stem(arena.cast(), stem, taps, weights, data) }
             }
@@ -108,6 +118,9 @@ kernels!(neon, Neon, "neon", stem::run::<Neon>);
 #[cfg(target_arch = "aarch64")]
 kernels!(neon_half, NeonHalf, "neon,fp16", stem::run::<NeonHalf>);
 
+/// Why a kernel cannot run: its weights are packed by the set that runs it.
+const NOT_PACKED: &str = "weights of another arithmetic";
+
 /// Calls the kernel of a set, or the portable code.
 macro_rules! dispatch {
     ($instructions:expr, $portable:expr, $kernel:ident($($argument:expr),*)) => {
@@ -127,6 +140,7 @@ macro_rules! dispatch {
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
             Set::NeonHalf => unsafe { neon_half::$kernel($($argument),*) },
+            Set::Int8(_) => unreachable!("{NOT_PACKED}"),
         }
     };
 }
@@ -177,15 +191,36 @@ impl Instructions {
         false
     }
 
-    /// Returns the best set in single precision for a set in half precision, and the set itself
-    /// otherwise. Small networks gain little from half precision and lose accuracy.
+    /// Returns the set that computes backbones in eight bits, or `None` if this processor has no
+    /// instructions that make this faster. Networks need weights of eight bits for it.
+    pub fn int8() -> Option<Self> {
+        int8::Set::best().map(|set| Instructions(Set::Int8(set)))
+    }
+
+    /// Returns every set of this processor in eight bits, the best first. All compute the same
+    /// bits.
+    pub fn int8_available() -> Vec<Self> {
+        int8::Set::available().into_iter().map(|set| Instructions(Set::Int8(set))).collect()
+    }
+
+    /// Returns whether the set computes in eight bits.
+    pub fn is_int8(self) -> bool {
+        matches!(self.0, Set::Int8(_))
+    }
+
+    /// Returns the best set in single precision for a set in half precision or eight bits, and the
+    /// set itself otherwise. Small networks gain little from fewer bits and lose accuracy.
     pub(crate) fn single(self) -> Self {
-        if self.is_half() { Self::best() } else { self }
+        if self.is_half() || self.is_int8() { Self::best() } else { self }
     }
 
     /// Returns how many numbers take the place of one float in the arena.
     fn per_float(self) -> usize {
-        if self.is_half() { 2 } else { 1 }
+        match self.0 {
+            Set::Int8(_) => int8::PER_FLOAT,
+            _ if self.is_half() => 2,
+            _ => 1,
+        }
     }
 
     /// Returns an arena of `len` zeros.
@@ -224,6 +259,9 @@ impl Instructions {
             // SAFETY: the processor has the instructions, and the range was checked.
             return unsafe { half::read(arena.as_ptr().cast::<u16>().add(at), values) };
         }
+        if self.is_int8() {
+            return int8::read(arena, at, values);
+        }
         values.copy_from_slice(&arena[at..at + values.len()]);
     }
 
@@ -249,6 +287,7 @@ impl Instructions {
             Set::Neon => Neon::COUNT,
             #[cfg(target_arch = "aarch64")]
             Set::NeonHalf => NeonHalf::COUNT,
+            Set::Int8(_) => int8::Set::WIDTH,
         }
     }
 
@@ -264,27 +303,68 @@ impl Instructions {
             Set::Neon => Neon::COLUMNS,
             #[cfg(target_arch = "aarch64")]
             Set::NeonHalf => NeonHalf::COLUMNS,
+            Set::Int8(_) => unreachable!("{NOT_PACKED}"),
         }
     }
 
-    /// Packs the weights of a matrix multiply (see [`Packed::new`]).
-    pub(crate) fn pack(self, weights: &[f32], bias: &[f32], order: &[usize]) -> Packed {
-        Packed::new(weights, bias, order, self.width(), self.columns()).stored(|numbers| self.stored(numbers))
+    /// Returns the size of the planes that a stem holds, in numbers.
+    pub(crate) fn stem_input_len(self, stem: &Stem) -> usize {
+        if self.is_int8() { int8::stem_input_len(stem) } else { stem.input_len() }
+    }
+
+    /// Returns the room in numbers for the mean of `channels` channels. In eight bits the mean is
+    /// floats.
+    pub(crate) fn mean_len(self, channels: usize) -> usize {
+        if self.is_int8() { int8::PER_FLOAT * channels } else { channels.next_multiple_of(self.width()) }
+    }
+
+    /// Returns the set of eight bits and the whole numbers of `weights`, or `None` for a set of
+    /// floats.
+    ///
+    /// # Panics
+    /// Panics if the set is one of eight bits and there are no whole numbers.
+    fn whole(self, weights: Weights<'_>) -> Option<(int8::Set, &int8::Quantised)> {
+        match self.0 {
+            Set::Int8(set) => Some((set, weights.quantised.expect(NOT_PACKED))),
+            _ => None,
+        }
+    }
+
+    /// Packs the weights of a matrix multiply whose inputs, in `order`, are runs of `lengths`.
+    pub(crate) fn pack(
+        self,
+        weights: Weights<'_>,
+        order: &[usize],
+        lengths: impl IntoIterator<Item = usize>,
+    ) -> Packed {
+        if let Some((set, whole)) = self.whole(weights) {
+            return Packed::Int8(set.pack(whole, order, lengths));
+        }
+        let packed = matmul::Packed::new(weights.data, weights.bias, order, self.width(), self.columns());
+        Packed::Float(packed.stored(|numbers| self.stored(numbers)))
     }
 
     /// Packs the weights of a stem, (outputs, taps).
-    pub(crate) fn pack_stem(self, weights: &[f32], bias: &[f32]) -> Packed {
+    pub(crate) fn pack_stem(self, weights: Weights<'_>, colours: usize) -> Packed {
+        if let Some((set, whole)) = self.whole(weights) {
+            return Packed::Int8(set.pack_stem(whole, colours));
+        }
+        let Weights { data, bias, .. } = weights;
         #[cfg(target_arch = "x86_64")]
         if self.0 == Set::Avx512 && 2 * bias.len() == 3 * Avx512::COUNT {
-            return Packed::shared(weights, bias, Avx512::COUNT);
+            return Packed::Float(matmul::Packed::shared(data, bias, Avx512::COUNT));
         }
-        let order: Vec<usize> = (0..weights.len() / bias.len()).collect();
-        self.pack(weights, bias, &order)
+        let taps = data.len() / bias.len();
+        self.pack(weights, &(0..taps).collect::<Vec<_>>(), [taps])
     }
 
-    /// Packs the weights of a depthwise convolution (see [`DepthwiseWeights::new`]).
-    pub(crate) fn pack_depthwise(self, weights: &[f32], bias: &[f32], order: &[usize]) -> DepthwiseWeights {
-        DepthwiseWeights::new(weights, bias, order, self.width()).stored(|numbers| self.stored(numbers))
+    /// Packs the weights of a depthwise convolution for the channels in `order`.
+    pub(crate) fn pack_depthwise(self, weights: Weights<'_>, order: &[usize]) -> DepthwiseWeights {
+        if let Some((_, whole)) = self.whole(weights) {
+            return DepthwiseWeights::Int8(int8::DepthwiseWeights::new(whole, order));
+        }
+        let packed = depthwise::DepthwiseWeights::new(weights.data, weights.bias, order, self.width());
+        DepthwiseWeights::Float(packed.stored(|numbers| self.stored(numbers)))
     }
 
     /// Runs a matrix multiply (see [`matmul::reference`]).
@@ -300,6 +380,13 @@ impl Instructions {
         packed: &Packed,
         relu: bool,
     ) {
+        let packed = match (packed, self.0) {
+            (Packed::Float(packed), _) => packed,
+            (Packed::Int8(packed), Set::Int8(set)) => {
+                return set.matmul(int8::numbers(arena), runs, target, positions, packed);
+            }
+            _ => unreachable!("{NOT_PACKED}"),
+        };
         let last = positions.saturating_sub(1);
         let input = runs.iter().map(|run| run.offset + last * run.stride + run.length + 8).max();
         assert!(input.unwrap_or(0).max(target.offset + last * target.stride + packed.padded()) <= self.numbers(arena));
@@ -315,11 +402,14 @@ impl Instructions {
     /// # Panics
     /// Panics if an input or output is outside the arena.
     pub(crate) fn depthwise(self, arena: &mut [f32], conv: &Depthwise, weights: &DepthwiseWeights) {
-        let end = |offset: usize, stride: usize, sides: [usize; 3]| {
-            offset + (sides.iter().product::<usize>() - 1) * stride + weights.channels()
+        let weights = match (weights, self.0) {
+            (DepthwiseWeights::Float(weights), _) => weights,
+            (DepthwiseWeights::Int8(weights), Set::Int8(set)) => {
+                return set.depthwise(int8::numbers(arena), conv, weights);
+            }
+            _ => unreachable!("{NOT_PACKED}"),
         };
-        let input = end(conv.offset, conv.stride, conv.input);
-        assert!(input.max(end(conv.out_offset, conv.out_stride, conv.output())) <= self.numbers(arena));
+        assert!(conv.end(weights.channels()) <= self.numbers(arena));
         dispatch!(self, depthwise::reference(arena, conv, weights, 1), depthwise(arena.as_mut_ptr(), conv, weights))
     }
 
@@ -328,6 +418,11 @@ impl Instructions {
     /// # Panics
     /// Panics if a buffer is outside the arena, or if `data` does not have the stem's sides.
     pub(crate) fn stem(self, arena: &mut [f32], stem: &Stem, taps: &[Vec<usize>], weights: &Packed, data: &[f32]) {
+        let weights = match (weights, self.0) {
+            (Packed::Float(weights), _) => weights,
+            (Packed::Int8(weights), Set::Int8(set)) => return set.stem(int8::numbers(arena), stem, weights, data),
+            _ => unreachable!("{NOT_PACKED}"),
+        };
         assert!(stem.end(weights.padded()) <= self.numbers(arena));
         assert_eq!(data.len(), stem.colours * stem.sides.iter().product::<usize>());
         dispatch!(
@@ -342,7 +437,10 @@ impl Instructions {
     ///
     /// # Panics
     /// Panics if an input or output is outside the arena.
-    pub(crate) fn mean(self, arena: &mut [f32], input: Run, target: Target, positions: usize) {
+    pub(crate) fn mean(self, arena: &mut [f32], input: Run, target: Target, positions: usize, scale: Option<Scale>) {
+        if let (Set::Int8(set), Some(scale)) = (self.0, scale) {
+            return set.mean(int8::numbers(arena), input, target, positions, scale);
+        }
         #[cfg(target_arch = "aarch64")]
         if self.is_half() {
             let end = (input.offset + (positions - 1) * input.stride).max(target.offset);

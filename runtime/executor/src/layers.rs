@@ -8,9 +8,10 @@
 use std::sync::Arc;
 
 use crate::attention::Attention;
-use crate::depthwise::{DepthwiseWeights, Sides};
+use crate::depthwise::{self, Sides};
 use crate::instructions::Instructions;
-use crate::matmul::Packed;
+use crate::int8::{self, Quantised, Scale};
+use crate::matmul;
 use crate::norm::NormWeights;
 
 /// A channel of activations: the layer that computes it, and its place among the layer's channels.
@@ -33,6 +34,32 @@ pub(crate) struct Stretch {
 pub(crate) struct Weights<'a> {
     pub data: &'a [f32],
     pub bias: &'a [f32],
+    /// The same in whole numbers, which instructions of eight bits need.
+    pub quantised: Option<&'a Quantised>,
+}
+
+/// The weights of a matrix multiply, packed for its arithmetic.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Packed {
+    Float(matmul::Packed),
+    Int8(int8::Packed),
+}
+
+impl Packed {
+    /// Returns the outputs for which each position must have room.
+    pub fn padded(&self) -> usize {
+        match self {
+            Packed::Float(packed) => packed.padded(),
+            Packed::Int8(packed) => packed.padded(),
+        }
+    }
+}
+
+/// The weights of a depthwise convolution, packed for its arithmetic.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum DepthwiseWeights {
+    Float(depthwise::DepthwiseWeights),
+    Int8(int8::DepthwiseWeights),
 }
 
 /// The first convolution, its ReLU and its max pool.
@@ -59,8 +86,8 @@ pub(crate) enum Layer {
     Attention { input: [Stretch; 3], attention: Attention },
     /// The sum of two inputs, normalised at each position.
     AddNorm { input: [Stretch; 2], weights: Arc<NormWeights> },
-    /// The mean over all positions.
-    Mean { input: Stretch },
+    /// The mean over all positions, of activations in eight bits if there is a scale.
+    Mean { input: Stretch, scale: Option<Scale> },
 }
 
 impl Layer {
@@ -71,7 +98,7 @@ impl Layer {
             Layer::Pointwise { input, .. } | Layer::Depthwise { input, .. } => input,
             Layer::Attention { input, .. } => input,
             Layer::AddNorm { input, .. } => input,
-            Layer::Mean { input } => std::slice::from_ref(input),
+            Layer::Mean { input, .. } => std::slice::from_ref(input),
         }
     }
 }
@@ -108,7 +135,7 @@ impl Builder {
     /// Adds the first convolution of planes, its ReLU and its max pool. `weights` are (outputs,
     /// colours x kernel).
     pub fn stem(&mut self, colours: usize, kernel: Sides, step: Sides, weights: Weights<'_>) -> Vec<Channel> {
-        let packed = Arc::new(self.instructions.pack_stem(weights.data, weights.bias));
+        let packed = Arc::new(self.instructions.pack_stem(weights, colours));
         self.push(Layer::Stem(StemLayer { colours, kernel, step, weights: packed }), weights.bias.len())
     }
 
@@ -120,7 +147,7 @@ impl Builder {
     /// Adds a 1x1 convolution. `weights` are (outputs, inputs).
     pub fn pointwise(&mut self, channels: &[Channel], weights: Weights<'_>, relu: bool) -> Vec<Channel> {
         let (input, order) = stretches(channels);
-        let weights_of = Arc::new(self.instructions.pack(weights.data, weights.bias, &order));
+        let weights_of = Arc::new(self.instructions.pack(weights, &order, input.iter().map(|stretch| stretch.length)));
         self.push(Layer::Pointwise { input, weights: weights_of, relu }, weights.bias.len())
     }
 
@@ -137,7 +164,7 @@ impl Builder {
         let mut packed = Vec::new();
         for stretch in &input {
             let (these, others) = own.split_at(stretch.length);
-            packed.push(Arc::new(self.instructions.pack_depthwise(weights.data, weights.bias, these)));
+            packed.push(Arc::new(self.instructions.pack_depthwise(weights, these)));
             own = others;
         }
         let made = self.push(Layer::Depthwise { input, kernel, step, weights: packed }, channels.len());
@@ -158,9 +185,11 @@ impl Builder {
         self.push(Layer::AddNorm { input: [a, b].map(stretch), weights: Arc::new(weights) }, a.len())
     }
 
-    /// Adds the mean over all positions of each of the neighbouring channels.
-    pub fn mean(&mut self, channels: &[Channel]) -> Vec<Channel> {
-        self.push(Layer::Mean { input: stretch(channels) }, channels.len())
+    /// Adds the mean over all positions of each of the neighbouring channels. In eight bits they
+    /// have a scale.
+    pub fn mean(&mut self, channels: &[Channel], scale: Option<Scale>) -> Vec<Channel> {
+        let scale = scale.filter(|_| self.instructions.is_int8());
+        self.push(Layer::Mean { input: stretch(channels), scale }, channels.len())
     }
 
     /// Returns the network whose output is `output`, the channels of the last layer, at `rows`

@@ -75,6 +75,7 @@ mod graph;
 #[cfg(target_arch = "aarch64")]
 mod half;
 mod instructions;
+mod int8;
 mod lanes;
 mod layers;
 mod matmul;
@@ -83,6 +84,7 @@ mod network;
 mod norm;
 mod operator;
 mod plan;
+mod quantisation;
 #[cfg(target_arch = "x86_64")]
 mod shared;
 mod spans;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use crate::aligned::Aligned;
 use crate::attention::Attention;
-use crate::depthwise::{Depthwise, DepthwiseWeights, Sides};
+use crate::depthwise::{Depthwise, Sides};
 use crate::instructions::Instructions;
-use crate::layers::{Layer, Layers, Stretch};
-use crate::matmul::Packed;
+use crate::int8::Scale;
+use crate::layers::{DepthwiseWeights, Layer, Layers, Packed, Stretch};
 use crate::norm::NormWeights;
 use crate::spans::{Run, Target};
 use crate::stem::Stem;
@@ -38,7 +38,7 @@ enum Step {
     Depthwise { conv: Depthwise, weights: Arc<DepthwiseWeights> },
     Attention { input: [Run; 3], target: Target, positions: usize, attention: Attention, room: usize },
     AddNorm { input: [Run; 2], target: Target, positions: usize, weights: Arc<NormWeights> },
-    Mean { input: Run, target: Target, positions: usize },
+    Mean { input: Run, target: Target, positions: usize, scale: Option<Scale> },
 }
 
 /// A network that runs on inputs of one size.
@@ -84,7 +84,7 @@ impl Plan {
                         rows: 0,
                         out: nowhere,
                     };
-                    let input = arena.buffer(1, stem.input_len());
+                    let input = arena.buffer(1, layers.instructions.stem_input_len(&stem));
                     // The border stays zero from run to run.
                     arena.buffers[input].life = (0, usize::MAX);
                     let rows = arena.buffer(1, stem.rows_len(numbers));
@@ -142,9 +142,9 @@ impl Plan {
                     steps.push(Unplaced::AddNorm { input: *input, out, positions, weights: weights.clone() });
                     (out, sides)
                 }
-                Layer::Mean { input } => {
-                    let out = arena.buffer(1, input.length.next_multiple_of(layers.instructions.width()));
-                    steps.push(Unplaced::Mean { input: *input, out, positions });
+                Layer::Mean { input, scale } => {
+                    let out = arena.buffer(1, layers.instructions.mean_len(input.length));
+                    steps.push(Unplaced::Mean { input: *input, out, positions, scale: *scale });
                     (out, [1, 1, 1])
                 }
             });
@@ -187,7 +187,7 @@ impl Plan {
                 Step::AddNorm { input, target, positions, weights } => {
                     with.add_norm(arena, weights, input, *target, *positions);
                 }
-                Step::Mean { input, target, positions } => with.mean(arena, *input, *target, *positions),
+                Step::Mean { input, target, positions, scale } => with.mean(arena, *input, *target, *positions, *scale),
             }
         }
         let rows = output.chunks_exact_mut(self.output.length);
@@ -204,7 +204,7 @@ enum Unplaced {
     Depthwise { input: Stretch, out: usize, place: usize, conv: Depthwise, weights: Arc<DepthwiseWeights> },
     Attention { input: [Stretch; 3], out: usize, positions: usize, attention: Attention, room: usize },
     AddNorm { input: [Stretch; 2], out: usize, positions: usize, weights: Arc<NormWeights> },
-    Mean { input: Stretch, out: usize, positions: usize },
+    Mean { input: Stretch, out: usize, positions: usize, scale: Option<Scale> },
 }
 
 /// The places of all buffers.
@@ -229,7 +229,10 @@ impl Placed<'_> {
             Unplaced::Stem { stem, input, rows, out, weights } => {
                 let (input, rows) = (self.buffers[input].offset, self.buffers[rows].offset);
                 let stem = Stem { input, rows, out: self.target(out), ..stem };
-                let taps = (0..stem.convolved()[0]).map(|z| stem.taps(z)).collect();
+                let taps = match &*weights {
+                    Packed::Float(_) => (0..stem.convolved()[0]).map(|z| stem.taps(z)).collect(),
+                    Packed::Int8(_) => Vec::new(),
+                };
                 Step::Stem { stem, taps, weights }
             }
             Unplaced::Rows { out, positions, channels } => Step::Rows { target: self.target(out), positions, channels },
@@ -252,8 +255,8 @@ impl Placed<'_> {
                 let input = input.map(|stretch| self.run(&stretch));
                 Step::AddNorm { input, target: self.target(out), positions, weights }
             }
-            Unplaced::Mean { input, out, positions } => {
-                Step::Mean { input: self.run(&input), target: self.target(out), positions }
+            Unplaced::Mean { input, out, positions, scale } => {
+                Step::Mean { input: self.run(&input), target: self.target(out), positions, scale }
             }
         }
     }

@@ -28,7 +28,7 @@ pub(crate) struct Target {
 /// # Panics
 /// Panics if the spans overlap.
 #[inline(always)]
-pub(crate) fn spans(arena: &mut [f32], a: Range<usize>, b: Range<usize>) -> [&mut [f32]; 2] {
+pub(crate) fn spans<T>(arena: &mut [T], a: Range<usize>, b: Range<usize>) -> [&mut [T]; 2] {
     if a.start < b.start {
         let (first, second) = arena.split_at_mut(b.start);
         [&mut first[a], &mut second[..b.end - b.start]]

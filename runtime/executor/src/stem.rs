@@ -42,7 +42,7 @@ pub(crate) struct Stem {
 
 impl Stem {
     /// Returns the sides with the border.
-    fn bordered(&self) -> Sides {
+    pub fn bordered(&self) -> Sides {
         [0, 1, 2].map(|axis| self.sides[axis] + 2 * (self.kernel[axis] / 2))
     }
 
@@ -89,8 +89,13 @@ impl Stem {
     /// Returns the end of everything that the stem reads or writes, counted from the start of the
     /// arena.
     pub fn end(&self, numbers: usize) -> usize {
+        (self.input + self.input_len() + 8).max(self.written(numbers))
+    }
+
+    /// Returns the end of the kept rows and of the output, counted from the start of the arena.
+    pub fn written(&self, numbers: usize) -> usize {
         let out = self.out.offset + (self.pooled().iter().product::<usize>() - 1) * self.out.stride + numbers;
-        (self.input + self.input_len() + 8).max(self.rows + self.rows_len(numbers)).max(out)
+        (self.rows + self.rows_len(numbers)).max(out)
     }
 
     fn pools_time(&self) -> bool {
@@ -99,12 +104,18 @@ impl Stem {
 
     /// Returns the planes of the output that plane `z` of the convolution belongs to, and whether
     /// it is the first plane that does.
-    fn planes(&self, z: usize) -> impl Iterator<Item = (usize, bool)> + use<> {
+    pub fn planes(&self, z: usize) -> impl Iterator<Item = (usize, bool)> + use<> {
         let (first, last) = if self.pools_time() { (z / 2, z.div_ceil(2)) } else { (z, z) };
         let (pools, planes) = (self.pools_time(), self.pooled()[0]);
         (first..=last)
             .filter(move |&plane| plane < planes)
             .map(move |plane| (plane, !pools || z == (2 * plane).saturating_sub(1)))
+    }
+
+    /// Returns the times of the input that the outputs of plane `z` read and earlier outputs did not.
+    pub fn unseen(&self, z: usize) -> std::ops::Range<usize> {
+        let seen = |z: usize| (z * self.step[0] + self.kernel[0] / 2 + 1).min(self.sides[0]);
+        z.checked_sub(1).map_or(0, seen)..seen(z)
     }
 
     /// Writes the planes of `data` (colours, sides) that the outputs of plane `z` read and earlier
@@ -113,11 +124,9 @@ impl Stem {
     #[inline(always)]
     pub fn fill(&self, data: &[f32], z: usize, mut write: impl FnMut(&[f32], usize, usize)) {
         let [depth, height, width] = self.sides;
-        let [pz, py, _] = self.kernel.map(|side| side / 2);
-        let seen = |z: usize| (z * self.step[0] + pz + 1).min(depth);
-        let before = z.checked_sub(1).map_or(0, seen);
+        let py = self.kernel[1] / 2;
         for colour in 0..self.colours {
-            for time in before..seen(z) {
+            for time in self.unseen(z) {
                 let first = self.input + self.held(colour, time) + py * self.row_len();
                 let plane = &data[(colour * depth + time) * height * width..][..height * width];
                 for (y, row) in plane.chunks_exact(width).enumerate() {
@@ -148,13 +157,13 @@ impl Stem {
     }
 
     /// Returns the region for row `y` of the convolution, with `numbers` numbers for each position.
-    fn kept(&self, y: usize, numbers: usize) -> Target {
+    pub fn kept(&self, y: usize, numbers: usize) -> Target {
         Target { offset: self.rows + y % KEPT * self.convolved()[2] * numbers, stride: numbers }
     }
 }
 
 /// Returns the rows or columns that position `at` of the pool reads, where `side` is their number.
-fn seen(at: usize, side: usize) -> std::ops::Range<usize> {
+pub(crate) fn seen(at: usize, side: usize) -> std::ops::Range<usize> {
     (2 * at).saturating_sub(1)..side.min(2 * at + 2)
 }
 

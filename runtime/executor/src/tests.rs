@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::attention::{self, Attention};
 use crate::depthwise::{self, Depthwise, DepthwiseWeights};
 use crate::instructions::Instructions;
-use crate::layers::{Builder, Layers, Weights};
+use crate::layers::{self, Builder, Layers, Packed, Weights};
 use crate::matmul::{self, Gathered};
 use crate::norm::{self, NormWeights};
 use crate::plan::Plan;
@@ -79,6 +79,23 @@ fn assert_half(
     }
 }
 
+/// Returns weights in floats alone.
+fn floats<'a>(data: &'a [f32], bias: &'a [f32]) -> Weights<'a> {
+    Weights { data, bias, quantised: None }
+}
+
+/// Returns what a set of floats packed.
+fn plain(packed: &Packed) -> &matmul::Packed {
+    let Packed::Float(packed) = packed else { panic!("{packed:?}") };
+    packed
+}
+
+/// Returns what a set of floats packed for a depthwise convolution.
+fn plain_depthwise(packed: &layers::DepthwiseWeights) -> &DepthwiseWeights {
+    let layers::DepthwiseWeights::Float(packed) = packed else { panic!("{packed:?}") };
+    packed
+}
+
 /// Returns the runs of a layer.
 fn runs() -> impl Strategy<Value = Vec<(usize, usize, usize)>> {
     // (length, floats before it, floats after it) in a stride.
@@ -102,11 +119,11 @@ proptest! {
         // The last input first: weights can be packed in any order.
         let order: Vec<usize> = (0..inputs).rev().collect();
         for with in Instructions::available() {
-            let packed = with.pack(&weights, &bias, &order);
+            let packed = with.pack(floats(&weights, &bias), &order, [inputs]);
             let target = Target { offset: at + 16, stride: packed.padded() + seed as usize % 5 };
             let mut expected = numbers(seed ^ 2, target.offset + positions * target.stride + 32);
             let mut arena = expected.clone();
-            matmul::reference(&mut expected, &Gathered(&runs), target, positions, &packed, relu);
+            matmul::reference(&mut expected, &Gathered(&runs), target, positions, plain(&packed), relu);
             let sums: Vec<f64> = (0..positions * outputs).map(|which| {
                 let (position, output) = (which / outputs, which % outputs);
                 let read = runs.iter().flat_map(|run| (0..run.length).map(move |channel| run.offset + position * run.stride + channel));
@@ -123,12 +140,12 @@ proptest! {
             assert_same(&arena, &expected, &format!("{with:?}"));
         }
         if let Some(with) = Instructions::half() {
-            let packed = with.pack(&weights, &bias, &order);
+            let packed = with.pack(floats(&weights, &bias), &order, [inputs]);
             let target = Target { offset: at + 16, stride: packed.padded() };
             let arena = numbers(seed ^ 2, target.offset + positions * target.stride + 32);
             let mut expected = arena.clone();
-            let single = Instructions::PORTABLE.pack(&weights, &bias, &order);
-            matmul::reference(&mut expected, &Gathered(&runs), target, positions, &single, relu);
+            let single = Instructions::PORTABLE.pack(floats(&weights, &bias), &order, [inputs]);
+            matmul::reference(&mut expected, &Gathered(&runs), target, positions, plain(&single), relu);
             let made = in_half(with, &arena, |arena| with.matmul(arena, &runs, target, positions, &packed, relu));
             let places = (0..positions * outputs).map(|which| target.offset + which / outputs * target.stride + which % outputs);
             assert_half(&made, &expected, &arena, target.offset..target.offset + positions * target.stride, places);
@@ -156,10 +173,10 @@ proptest! {
         let conv = Depthwise { out_offset: len, ..conv };
         let out = conv.output();
         for with in Instructions::available() {
-            let packed = DepthwiseWeights::new(&weights, &bias, &order, with.width());
+            let packed = with.pack_depthwise(floats(&weights, &bias), &order);
             let mut expected = numbers(seed ^ 2, len + out.iter().product::<usize>() * conv.out_stride + 32);
             let mut arena = expected.clone();
-            depthwise::reference(&mut expected, &conv, &packed, with.width());
+            depthwise::reference(&mut expected, &conv, plain_depthwise(&packed), with.width());
             for (position, channel) in (0..out.iter().product::<usize>()).flat_map(|position| (0..channels).map(move |at| (position, at))) {
                 let (z, y, x) = (position / out[2] / out[1], position / out[2] % out[1], position % out[2]);
                 let at = |axis: usize, out: usize, tap: usize| (out * conv.step[axis] + tap).checked_sub(conv.kernel[axis] / 2).filter(|&at| at < conv.input[axis]);
@@ -180,7 +197,7 @@ proptest! {
             let arena = numbers(seed ^ 2, len + positions * conv.out_stride + 32);
             let mut expected = arena.clone();
             depthwise::reference(&mut expected, &conv, &DepthwiseWeights::new(&weights, &bias, &order, 1), 1);
-            let packed = with.pack_depthwise(&weights, &bias, &order);
+            let packed = with.pack_depthwise(floats(&weights, &bias), &order);
             let made = in_half(with, &arena, |arena| with.depthwise(arena, &conv, &packed));
             let places = (0..positions * channels).map(|which| len + which / channels * conv.out_stride + which % channels);
             assert_half(&made, &expected, &arena, len..len + positions * conv.out_stride, places);
@@ -202,7 +219,7 @@ proptest! {
         let (weights, bias) = (numbers(seed, outputs * inputs), numbers(seed ^ 1, outputs));
         let data = numbers(seed ^ 2, colours * stem.sides.iter().product::<usize>());
         for with in Instructions::available() {
-            let packed = with.pack_stem(&weights, &bias);
+            let packed = with.pack_stem(floats(&weights, &bias), colours);
             let rows = stem.input_len() + 16;
             let out = Target { offset: rows + stem.rows_len(packed.padded()) + 16, stride: packed.padded() };
             let stem = Stem { rows, out, ..stem.clone() };
@@ -246,7 +263,7 @@ proptest! {
             assert_same(&arena[out.offset..], &expected[out.offset..], &format!("{with:?}"));
         }
         if let Some(with) = Instructions::half() {
-            let packed = with.pack_stem(&weights, &bias);
+            let packed = with.pack_stem(floats(&weights, &bias), colours);
             let rows = stem.input_len() + 16;
             let out = Target { offset: rows + stem.rows_len(packed.padded()) + 16, stride: packed.padded() };
             let stem = Stem { rows, out, ..stem };
@@ -254,7 +271,7 @@ proptest! {
             let positions = stem.pooled().iter().product::<usize>();
             let taps: Vec<_> = (0..stem.convolved()[0]).map(|z| stem.taps(z)).collect();
             let mut expected = arena.clone();
-            Instructions::PORTABLE.stem(&mut expected, &stem, &taps, &Instructions::PORTABLE.pack_stem(&weights, &bias), &data);
+            Instructions::PORTABLE.stem(&mut expected, &stem, &taps, &Instructions::PORTABLE.pack_stem(floats(&weights, &bias), colours), &data);
             // The held planes and kept rows are not part of the output.
             let made = in_half(with, &arena, |arena| with.stem(arena, &stem, &taps, &packed, &data));
             let places = (0..positions * outputs).map(|which| out.offset + which / outputs * out.stride + which % outputs);
@@ -341,7 +358,7 @@ fn network(with: Instructions, video: bool, seed: u64) -> Layers {
     macro_rules! layer {
         ($outputs:expr, $inputs:expr, |$weights:ident| $make:expr) => {{
             let (data, bias) = of(&weights($outputs, $inputs));
-            let $weights = Weights { data: &data, bias: &bias };
+            let $weights = floats(&data, &bias);
             $make
         }};
     }
@@ -366,7 +383,7 @@ fn network(with: Instructions, video: bool, seed: u64) -> Layers {
         half = 21;
     }
     let y = layer!(OUTPUTS, x.len(), |w| builder.pointwise(&x, w, true));
-    let mean = builder.mean(&y);
+    let mean = builder.mean(&y, None);
     builder.finish(&mean, 1)
 }
 

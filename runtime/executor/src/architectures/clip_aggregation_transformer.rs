@@ -17,6 +17,7 @@ use crate::layers::{Builder, Channel, Weights};
 use crate::matmul::turn;
 use crate::network::{InputShape, Network};
 use crate::norm::NormWeights;
+use crate::quantisation::Quantisation;
 
 /// Recognises the network whose first node is `at`. Returns `None` if no projection with attention
 /// starts there.
@@ -26,6 +27,7 @@ use crate::norm::NormWeights;
 pub(crate) fn recognise(
     graph: &Graph<'_>,
     at: usize,
+    _: &Quantisation,
     instructions: Instructions,
 ) -> Result<Option<Network>, Unrecognised> {
     let node = &graph.proto.node[at];
@@ -73,7 +75,7 @@ impl Linear {
     }
 
     fn weights(&self) -> Weights<'_> {
-        Weights { data: &self.data, bias: &self.bias }
+        Weights { data: &self.data, bias: &self.bias, quantised: None }
     }
 }
 
@@ -183,7 +185,7 @@ impl<'g> Walk<'_, 'g> {
         let [q, k, v] = [query, key, value].map(|at| &three[at]);
         let data = [q.data.as_slice(), &k.data, &v.data].concat();
         let bias = [q.bias.as_slice(), &k.bias, &v.bias].concat();
-        let all = self.builder.pointwise(&projected, Weights { data: &data, bias: &bias }, false);
+        let all = self.builder.pointwise(&projected, Weights { data: &data, bias: &bias, quantised: None }, false);
         let parts = [&all[..width], &all[width..2 * width], &all[2 * width..]];
         let attended = self.builder.attention(parts, Attention { heads });
 
@@ -216,7 +218,7 @@ impl<'g> Walk<'_, 'g> {
         if classifier.inputs() != width {
             return None;
         }
-        let rows = if is_per_clip { normed } else { self.builder.mean(&normed) };
+        let rows = if is_per_clip { normed } else { self.builder.mean(&normed, None) };
         let logits = self.builder.pointwise(&rows, classifier.weights(), false);
         Some((positions, logits, if is_per_clip { positions } else { 1 }, classifier.output))
     }

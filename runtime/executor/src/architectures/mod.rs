@@ -17,13 +17,14 @@ mod shufflenet_v2;
 use crate::graph::{Graph, Unrecognised};
 use crate::instructions::Instructions;
 use crate::network::Network;
+use crate::quantisation::Quantisation;
 
 /// Recognises a network whose first node has the given index, and packs its weights for the given
 /// instructions. Returns `None` if no such network starts at that node.
 ///
 /// # Errors
 /// Returns an error if a network starts at that node but a later node does not match.
-type Recognise = fn(&Graph<'_>, usize, Instructions) -> Result<Option<Network>, Unrecognised>;
+type Recognise = fn(&Graph<'_>, usize, &Quantisation, Instructions) -> Result<Option<Network>, Unrecognised>;
 
 /// A family of networks that share one structure.
 #[derive(Debug)]
@@ -46,11 +47,12 @@ static ARCHITECTURES: &[Architecture] = &[
 /// Returns the reason if there is no such network.
 pub(crate) fn recognise(
     graph: &Graph<'_>,
+    quantisation: &Quantisation,
     instructions: Instructions,
 ) -> Result<(&'static str, Network), Unrecognised> {
     for node in 0..graph.proto.node.len() {
         for architecture in ARCHITECTURES {
-            if let Some(network) = (architecture.recognise)(graph, node, instructions)? {
+            if let Some(network) = (architecture.recognise)(graph, node, quantisation, instructions)? {
                 return Ok((architecture.name, network));
             }
         }

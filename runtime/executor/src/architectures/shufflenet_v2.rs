@@ -11,8 +11,10 @@ use tract_onnx::pb::NodeProto;
 use crate::depthwise::Sides;
 use crate::graph::{Graph, Unrecognised, attribute, integers, output_of};
 use crate::instructions::Instructions;
+use crate::int8::{COLOURS, Quantised, Scale, Scales};
 use crate::layers::{Builder, Channel, Weights};
 use crate::network::{InputShape, Network};
+use crate::quantisation::Quantisation;
 
 /// Recognises the network whose first node is `at`. Returns `None` if no stem starts there.
 ///
@@ -21,6 +23,7 @@ use crate::network::{InputShape, Network};
 pub(crate) fn recognise(
     graph: &Graph<'_>,
     at: usize,
+    quantisation: &Quantisation,
     instructions: Instructions,
 ) -> Result<Option<Network>, Unrecognised> {
     let node = &graph.proto.node[at];
@@ -43,12 +46,19 @@ pub(crate) fn recognise(
     }
     let mut walk = Walk {
         graph,
+        quantisation: instructions.is_int8().then_some(quantisation),
         builder: Builder::new(instructions),
+        scales: Vec::new(),
         values: HashMap::new(),
         done: HashSet::new(),
         axes: conv.axes,
     };
-    let stem = walk.builder.stem(conv.inputs, conv.kernel, conv.step, conv.weights());
+    let whole = walk.quantised(node, &conv, output_of(relu.1), true)?;
+    if whole.is_some() && conv.inputs > COLOURS {
+        return Err(Unrecognised(format!("the stem {:?} has more than {COLOURS} colours in eight bits", node.name)));
+    }
+    let stem = walk.builder.stem(conv.inputs, conv.kernel, conv.step, conv.weights(whole.as_ref()));
+    walk.check_moved(&stem, output_of(pool.1))?;
     walk.done.extend([at, relu.0, pool.0]);
     walk.values.insert(output_of(pool.1).to_owned(), stem);
     let input =
@@ -67,7 +77,11 @@ pub(crate) fn recognise(
 /// The part of the graph that was recognised.
 struct Walk<'a, 'g> {
     graph: &'a Graph<'g>,
+    /// The scales, if the network is to run in eight bits.
+    quantisation: Option<&'a Quantisation>,
     builder: Builder,
+    /// Scale of the output of each layer in eight bits.
+    scales: Vec<Scale>,
     /// The channels of each value.
     values: HashMap<String, Vec<Channel>>,
     done: HashSet<usize>,
@@ -99,10 +113,17 @@ impl Walk<'_, '_> {
                     return Err(unknown("its weights do not match its input"));
                 }
                 let relu = graph.only_reader(output_of(node), "Relu");
+                let output = relu.map_or(output_of(node), |(_, relu)| output_of(relu));
+                self.check_moved(channels, node.input.first().map_or("", String::as_str))?;
+                let whole = self.quantised(node, &conv, output, relu.is_some())?;
+                let weights = conv.weights(whole.as_ref());
                 if conv.groups == 1 && conv.kernel == [1, 1, 1] && conv.step == [1, 1, 1] {
-                    made.push(self.builder.pointwise(channels, conv.weights(), relu.is_some()));
+                    made.push(self.builder.pointwise(channels, weights, relu.is_some()));
                 } else if conv.is_depthwise() && relu.is_none() {
-                    made.push(self.builder.depthwise(channels, conv.kernel, conv.step, conv.weights()));
+                    if whole.as_ref().is_some_and(|whole| whole.input.zero != 0) {
+                        return Err(unknown("the zero point of its input is not 0"));
+                    }
+                    made.push(self.builder.depthwise(channels, conv.kernel, conv.step, weights));
                 } else {
                     return Err(unknown("it is neither a 1x1 convolution nor a depthwise one of side 3 without ReLU"));
                 }
@@ -148,7 +169,10 @@ impl Walk<'_, '_> {
                 if !neighbours || !channels.is_sorted() {
                     return Err(unknown("its input is not one convolution"));
                 }
-                return Ok(Some((self.builder.mean(channels), value)));
+                let read = node.input.first().map_or("", String::as_str);
+                self.check_moved(channels, read)?;
+                let scale = self.quantisation.and_then(|known| known.activations.get(read).copied());
+                return Ok(Some((self.builder.mean(channels, scale), value)));
             }
             _ => return Err(unknown("it is not part of a ShuffleNet V2")),
         }
@@ -156,6 +180,39 @@ impl Walk<'_, '_> {
             self.values.insert(value.clone(), channels);
         }
         Ok(None)
+    }
+
+    /// Returns the convolution of `node` in whole numbers if the network is to run in eight bits.
+    /// `output` is its value behind the ReLU, if there is one. It is the next layer.
+    fn quantised(
+        &mut self,
+        node: &NodeProto,
+        conv: &Convolution,
+        output: &str,
+        relu: bool,
+    ) -> Result<Option<Quantised>, Unrecognised> {
+        let Some(known) = self.quantisation else { return Ok(None) };
+        let unknown = |what: &str| Unrecognised(format!("Conv {:?}: {what}", node.name));
+        let of = |value: Option<&str>| value.and_then(|value| known.activations.get(value).copied());
+        let (input, output) = (of(node.input.first().map(String::as_str)), of(Some(output)));
+        let weights = node.input.get(1).and_then(|value| known.weights.get(value));
+        let (Some(input), Some(output), Some(weights)) = (input, output, weights) else {
+            return Err(unknown("its input, output or weights are not quantised"));
+        };
+        self.scales.push(output);
+        let scales = Scales { input, output, weights };
+        Quantised::new(&conv.weights(None), &scales, relu).map(Some).map_err(|reason| unknown(&reason))
+    }
+
+    /// Checks that the layers that compute `channels` have the scale of `value`, which gathers
+    /// them: nothing computes a value that is only moved.
+    fn check_moved(&self, channels: &[Channel], value: &str) -> Result<(), Unrecognised> {
+        let Some(known) = self.quantisation else { return Ok(()) };
+        let scale = known.activations.get(value);
+        if channels.iter().all(|channel| self.scales.get(channel.layer) == scale) {
+            return Ok(());
+        }
+        Err(Unrecognised(format!("the value {value:?} has another scale than the layers that compute it")))
     }
 
     /// Matches reshape, transpose and reshape, which swap groups and channels.
@@ -282,7 +339,7 @@ impl Convolution {
         self.inputs == 1 && self.groups == self.bias.len() && self.kernel == kernel
     }
 
-    fn weights(&self) -> Weights<'_> {
-        Weights { data: &self.data, bias: &self.bias }
+    fn weights<'a>(&'a self, quantised: Option<&'a Quantised>) -> Weights<'a> {
+        Weights { data: &self.data, bias: &self.bias, quantised }
     }
 }

@@ -1,0 +1,105 @@
+//! The whole numbers of a quantised convolution: weights, biases, and the factors that turn sums
+//! into activations.
+
+use super::OFFSET;
+use crate::layers::Weights;
+
+/// What the activations of a tensor stand for: `scale (q - zero)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Scale {
+    pub scale: f32,
+    pub zero: u8,
+}
+
+impl Scale {
+    /// Returns the stored form of the zero point.
+    pub fn stored_zero(self) -> i32 {
+        i32::from(self.zero) - OFFSET
+    }
+}
+
+/// The scales of a convolution: of its input, of its output behind the ReLU, and of the weights of
+/// each output.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scales<'a> {
+    pub input: Scale,
+    pub output: Scale,
+    pub weights: &'a [f32],
+}
+
+/// A convolution in whole numbers. All arrays are for each output, in the order of the weights.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Quantised {
+    /// Row-major (outputs, inputs).
+    pub weights: Vec<i8>,
+    /// The bias, in units of the input's scale times the weights' scale.
+    pub bias: Vec<i32>,
+    /// Input scale times weight scale by output scale.
+    pub factors: Vec<f32>,
+    /// Scale of the input.
+    pub input: Scale,
+    pub finish: Finish,
+}
+
+/// How a sum that was multiplied and rounded becomes a stored activation: `max(sum + zero, floor)`,
+/// and at most the largest number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Finish {
+    pub zero: i32,
+    /// The zero point behind a ReLU, the smallest number without one.
+    pub floor: i32,
+}
+
+impl Quantised {
+    /// Returns the whole numbers of `weights`, which are whole multiples of their scales.
+    ///
+    /// # Errors
+    /// Returns the reason if the scales are not positive and finite, or if a sum may not fit 31
+    /// bits.
+    pub fn new(weights: &Weights<'_>, scales: &Scales<'_>, relu: bool) -> Result<Self, String> {
+        let outputs = weights.bias.len();
+        let usable = |scale: f32| scale.is_normal() && scale > 0.0;
+        let each = [scales.input.scale, scales.output.scale];
+        if scales.weights.len() != outputs || !each.iter().chain(scales.weights).all(|&scale| usable(scale)) {
+            return Err("its scales are not one positive number for each output".into());
+        }
+        let inputs = weights.data.len() / outputs.max(1);
+        let whole = |value: f32, unit: f64| (f64::from(value) / unit).round_ties_even();
+        let (mut integers, mut bias, mut factors) = (Vec::with_capacity(weights.data.len()), vec![], vec![]);
+        for ((row, &own), &scale) in weights.data.chunks_exact(inputs.max(1)).zip(weights.bias).zip(scales.weights) {
+            integers.extend(row.iter().map(|&weight| whole(weight, f64::from(scale)).clamp(-127.0, 127.0) as i8));
+            let unit = f64::from(scales.input.scale) * f64::from(scale);
+            let sum = whole(own, unit);
+            let factor = unit / f64::from(scales.output.scale);
+            let row = &integers[integers.len() - inputs..];
+            let most = sum.abs() + 256.0 * row.iter().map(|&weight| f64::from(weight).abs()).sum::<f64>();
+            // A rounded sum and its zero point fit 32 bits too.
+            if most >= f64::from(1 << 30) || most * factor >= f64::from(1 << 30) || !usable(factor as f32) {
+                return Err("a sum of it may not fit 31 bits".into());
+            }
+            bias.push(sum as i32);
+            factors.push(factor as f32);
+        }
+        let zero = scales.output.stored_zero();
+        let finish = Finish { zero, floor: if relu { zero } else { -OFFSET } };
+        Ok(Quantised { weights: integers, bias, factors, input: scales.input, finish })
+    }
+
+    /// Returns the number of weights of each output.
+    pub fn inputs(&self) -> usize {
+        self.weights.len() / self.bias.len()
+    }
+
+    /// Returns the weights of an output.
+    pub fn row(&self, output: usize) -> &[i8] {
+        &self.weights[output * self.inputs()..][..self.inputs()]
+    }
+}
+
+impl Finish {
+    /// Turns a sum into a stored activation. This is the safe reference.
+    pub fn number(self, sum: i32, factor: f32) -> super::Number {
+        let rounded = (sum as f32 * factor).round_ties_even() as i32;
+        (rounded + self.zero).max(self.floor).min(i32::from(super::Number::MAX)) as super::Number
+    }
+}
