@@ -36,7 +36,13 @@ pub static EXECUTORS: &[ExecutorEntry] = &[
         name: "fused",
         requirement: "any processor",
         detect: || Some(Executor::default()),
-        matches: |executor| matches!(executor, Executor::Fused(instructions) if !instructions.is_half()),
+        matches: |executor| executor != Executor::Tract && !executor.is_half() && !executor.is_int8(),
+    },
+    ExecutorEntry {
+        name: "int8",
+        requirement: "x86-64 with AVX2, or 64-bit ARM with FEAT_DotProd, such as Jetson Orin or Raspberry Pi 5",
+        detect: || Instructions::int8().map(Executor::Fused),
+        matches: Executor::is_int8,
     },
     ExecutorEntry {
         name: "half",
@@ -70,6 +76,15 @@ impl Executor {
     pub fn is_half(self) -> bool {
         matches!(self, Executor::Fused(instructions) if instructions.is_half())
     }
+
+    /// Returns whether backbones are computed in eight bits.
+    #[must_use]
+    pub fn is_int8(self) -> bool {
+        matches!(self, Executor::Fused(instructions) if instructions.is_int8())
+    }
+
+    /// The safe reference in eight bits, which runs on any processor, slowly.
+    pub const PORTABLE_INT8: Executor = Executor::Fused(Instructions::PORTABLE_INT8);
 }
 
 impl fmt::Display for Executor {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, View, serialize};
 use thiserror::Error;
 
-use crate::bundle::{Bundle, GOLDEN_FILE};
+use crate::bundle::{Bundle, GOLDEN_FILE, Streams};
 use crate::executor::Executor;
 use crate::heads::Snippets;
 use crate::network::{NetworkError, Networks};
@@ -28,6 +28,11 @@ const IMAGE_FEATURES: &str = "image.features";
 const VIDEO_INPUT: &str = "video.input";
 const VIDEO_FEATURES: &str = "video.features";
 const PROBABILITIES: &str = "probabilities";
+
+/// The same of backbones in eight bits. Every processor computes these backbones byte by byte alike.
+const IMAGE_FEATURES_INT8: &str = "image.features.int8";
+const VIDEO_FEATURES_INT8: &str = "video.features.int8";
+const PROBABILITIES_INT8: &str = "probabilities.int8";
 
 /// Why golden outputs could not be recorded or replayed.
 #[derive(Debug, Error)]
@@ -120,7 +125,8 @@ struct Output {
 
 /// Records golden outputs of `bundle` at `rate` and returns the contents of [`GOLDEN_FILE`].
 ///
-/// Stock tract computes them, so that divita's executor is compared with an independent one.
+/// Stock tract computes them, so that divita's executor is compared with an independent one. The
+/// outputs in eight bits, if the bundle has such backbones, are those of the safe reference.
 ///
 /// The input is smooth moving waves of colour. They are computed with integers, so every machine
 /// has the same input.
@@ -152,6 +158,12 @@ pub fn record(bundle: &Bundle, rate: WorkingRate) -> Result<Vec<u8>, GoldenError
         let data = input.video.iter().flat_map(|picture| picture.data().iter().copied()).collect();
         entries.insert(VIDEO_INPUT, codes(vec![input.video.len(), 3, first.height(), first.width()], data));
         entries.insert(VIDEO_FEATURES, floats(&output.video));
+    }
+    if has_int8(bundle) {
+        let output = run(bundle, rate, &input, Executor::PORTABLE_INT8)?;
+        entries.insert(PROBABILITIES_INT8, floats(&output.probabilities));
+        entries.extend((!output.image.is_empty()).then(|| (IMAGE_FEATURES_INT8, floats(&output.image))));
+        entries.extend((!output.video.is_empty()).then(|| (VIDEO_FEATURES_INT8, floats(&output.video))));
     }
     Ok(serialize(&entries, None)?)
 }
@@ -185,10 +197,12 @@ pub fn replay(bundle: &Bundle, executor: Executor) -> Result<Replay, GoldenError
     };
     let output = run(bundle, rate, &input, executor)?;
     let tolerance = if executor.is_half() { HALF_TOLERANCE } else { TOLERANCE };
+    let [image, video, probabilities] = match executor.is_int8() {
+        true => [IMAGE_FEATURES_INT8, VIDEO_FEATURES_INT8, PROBABILITIES_INT8],
+        false => [IMAGE_FEATURES, VIDEO_FEATURES, PROBABILITIES],
+    };
     let mut replay = Replay { comparisons: Vec::new(), same_top: true };
-    for (name, values) in
-        [(IMAGE_FEATURES, output.image), (VIDEO_FEATURES, output.video), (PROBABILITIES, output.probabilities)]
-    {
+    for (name, values) in [(image, output.image), (video, output.video), (probabilities, output.probabilities)] {
         if values.is_empty() {
             continue;
         }
@@ -199,11 +213,17 @@ pub fn replay(bundle: &Bundle, executor: Executor) -> Result<Replay, GoldenError
         let difference = values.iter().zip(&expected).map(|(a, b)| (a - b).abs() / scale);
         let worst = difference.fold(0.0, |worst, d| if d > worst || d.is_nan() { d } else { worst });
         replay.comparisons.push(Comparison { name, values: values.len(), worst, tolerance });
-        if name == PROBABILITIES {
+        if name == probabilities {
             replay.same_top = top(&values) == top(&expected);
         }
     }
     Ok(replay)
+}
+
+/// Returns whether every stream of `bundle` has a backbone in eight bits.
+fn has_int8(bundle: &Bundle) -> bool {
+    let Streams { image, video } = &bundle.manifest().streams;
+    [image, video].into_iter().flatten().all(|stream| stream.int8.is_some())
 }
 
 /// Returns the index of the largest of `values`.

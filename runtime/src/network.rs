@@ -11,7 +11,7 @@ use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid;
 
-use crate::bundle::{Bundle, Stream, StreamInput};
+use crate::bundle::{Bundle, Stream, StreamInput, Streams};
 use crate::clip_logits::take_mean_out;
 use crate::clips::Clip;
 use crate::graph_check;
@@ -34,6 +34,11 @@ pub enum NetworkError {
         /// The bundle's rates.
         offered: Vec<u32>,
     },
+    /// The bundle has no backbones in eight bits.
+    #[error(
+        "the bundle has no backbones in eight bits; choose another executor, or make them with `divita-models build --int8`"
+    )]
+    NoInt8,
     /// A network could not be read or prepared.
     #[error("cannot load {file}: {reason}; rebuild the bundle")]
     Load {
@@ -73,10 +78,32 @@ struct NetworkFile {
     proto: ModelProto,
     /// Size of the file in bytes.
     bytes: usize,
-    fused: Option<FusedModel>,
+    /// The network that divita's executor recognised, or why it did not.
+    fused: Result<FusedModel, String>,
 }
 
 impl NetworkFile {
+    /// Reads the backbone of a stream: its quantised file if `executor` computes in eight bits.
+    fn backbone(bundle: &Bundle, stream: &Stream, executor: Executor) -> Result<Self, NetworkError> {
+        let file = match &stream.int8 {
+            Some(file) if executor.is_int8() => file,
+            None if executor.is_int8() => return Err(NetworkError::NoInt8),
+            _ => &stream.backbone,
+        };
+        NetworkFile::from_bundle(bundle, file, executor)?.as_backbone(executor)
+    }
+
+    /// Checks that a backbone runs in eight bits if `executor` computes in eight bits: tract would
+    /// take it for another network.
+    fn as_backbone(self, executor: Executor) -> Result<Self, NetworkError> {
+        match &self.fused {
+            Err(reason) if executor.is_int8() => {
+                Err(load_fault(&self.file, format!("it cannot run in eight bits: {reason}")))
+            }
+            _ => Ok(self),
+        }
+    }
+
     /// Reads `file` of a bundle.
     fn from_bundle(bundle: &Bundle, file: &str, executor: Executor) -> Result<Self, NetworkError> {
         NetworkFile::read(file, contents(bundle, file)?, executor)
@@ -93,9 +120,10 @@ impl NetworkFile {
             Executor::Fused(instructions) => {
                 let found = panics::catch(|| FusedModel::recognise(&proto, instructions));
                 let found = found.map_err(|reason| load_fault(file, reason))?;
-                found.inspect_err(|reason| info!("{file} runs in stock tract: {reason}")).ok()
+                let found = found.map_err(|reason| reason.to_string());
+                found.inspect_err(|reason| info!("{file} runs in stock tract: {reason}"))
             }
-            Executor::Tract => None,
+            Executor::Tract => Err("tract was chosen".to_owned()),
         };
         Ok(NetworkFile { file: file.to_owned(), proto, bytes, fused })
     }
@@ -129,8 +157,8 @@ impl NetworkFile {
             return Err(NetworkError::Load { file: file.clone(), reason });
         }
         let model = match &self.fused {
-            Some(fused) => fused.remainder(),
-            None => tract_onnx::onnx().model_for_proto_model(&self.proto),
+            Ok(fused) => fused.remainder(),
+            Err(_) => tract_onnx::onnx().model_for_proto_model(&self.proto),
         };
         let model = model.map_err(chain)?;
         let declared = model.input_fact(0).map_err(chain)?;
@@ -145,8 +173,8 @@ impl NetworkFile {
         self.check_needs(&input)?;
         let model = model.with_input_fact(0, f32::fact(&*input).into()).map_err(chain)?;
         let model = match &self.fused {
-            Some(fused) => fused.complete(model),
-            None => model.into_typed(),
+            Ok(fused) => fused.complete(model),
+            Err(_) => model.into_typed(),
         };
         let model = model.and_then(TypedModel::into_optimized).map_err(chain)?;
         let fact = model.output_fact(0).map_err(chain)?;
@@ -155,7 +183,7 @@ impl NetworkFile {
         }
         let is_recurrent = self.proto.graph.iter().flat_map(|graph| &graph.node).any(|node| node.op_type == "GRU");
         let plan = model.into_runnable().map_err(chain)?;
-        Ok(Network { file: file.clone(), plan, fused: self.fused.is_some(), is_recurrent, input })
+        Ok(Network { file: file.clone(), plan, fused: self.fused.is_ok(), is_recurrent, input })
     }
 }
 
@@ -273,7 +301,7 @@ impl SingleNetwork {
     /// # Errors
     /// Returns an error if the file is no such network.
     pub fn prepare(onnx: &[u8], input: &[usize], output: &[usize], executor: Executor) -> Result<Self, NetworkError> {
-        let network = NetworkFile::read("the network", onnx, executor)?.prepare(input.to_vec(), output)?;
+        let network = NetworkFile::read("the network", onnx, executor)?.as_backbone(executor)?.prepare(input.to_vec(), output)?;
         Ok(SingleNetwork(network.spawn()?))
     }
 
@@ -355,7 +383,7 @@ impl StreamNetworks {
     ) -> Result<Self, NetworkError> {
         let (features, manifest) = (stream.features, bundle.manifest());
         let sizes = [manifest.snippet_clips, features, manifest.labels.len()];
-        let backbone = NetworkFile::from_bundle(bundle, &stream.backbone, executor)?;
+        let backbone = NetworkFile::backbone(bundle, stream, executor)?;
         let of_length = |frames| Ok((frames, backbone.prepare(shape(&stream.input, frames), &[1, features])?));
         Ok(StreamNetworks {
             backbones: lengths.into_iter().map(of_length).collect::<Result<_, _>>()?,
@@ -406,6 +434,10 @@ impl Networks {
     pub fn check(bundle: &Bundle) -> Result<(), NetworkError> {
         let manifest = bundle.manifest();
         Networks::prepare(bundle, &[manifest.default_rate()], Executor::default())?;
+        let Streams { image, video } = &manifest.streams;
+        if [image, video].into_iter().flatten().any(|stream| stream.int8.is_some()) {
+            Networks::prepare(bundle, &[manifest.default_rate()], Executor::PORTABLE_INT8)?;
+        }
         let Some(video) = &manifest.streams.video else { return Ok(()) };
         let backbone = NetworkFile::from_bundle(bundle, &video.backbone, Executor::Tract)?;
         let rates = manifest.working_rates.iter().filter_map(|&fps| WorkingRate::new(fps).ok());
@@ -516,7 +548,7 @@ impl Backbones {
             StreamName::Image => ("the image backbone", None),
             StreamName::Video => ("the video backbone", Some(rate.clip_frames())),
         };
-        let network = NetworkFile::read(file, onnx, executor)?.prepare(shape(&input, length), &[1, features])?;
+        let network = NetworkFile::read(file, onnx, executor)?.as_backbone(executor)?.prepare(shape(&input, length), &[1, features])?;
         let backbone = Some(Backbone { runners: vec![(length, network.spawn()?)], input });
         Ok(match stream {
             StreamName::Image => Backbones { image: backbone, video: None },

@@ -124,6 +124,7 @@ impl Contents {
         let [file, head] = names(name).map(onnx_file);
         Some(StreamEntry {
             backbone: file,
+            int8: None,
             head,
             features: backbone.features(),
             input: backbone.input,

@@ -149,6 +149,9 @@ impl Instructions {
     /// The safe reference, which runs on any processor.
     pub const PORTABLE: Instructions = Instructions(Set::Portable);
 
+    /// The safe reference in eight bits, which runs on any processor, slowly.
+    pub const PORTABLE_INT8: Instructions = Instructions(Set::Int8(int8::Set::Portable));
+
     /// Returns every set of this processor in single precision, the best first. All compute the
     /// same bits.
     pub fn available() -> Vec<Self> {

@@ -112,7 +112,8 @@ fn fault(manifest: &Manifest) -> Option<String> {
 
 fn stream_fault(manifest: &Manifest, name: &str, stream: &Stream) -> Option<String> {
     let input = &stream.input;
-    if let Some(file) = [&stream.backbone, &stream.head].into_iter().find(|file| !manifest.files.contains_key(*file)) {
+    let named = [Some(&stream.backbone), stream.int8.as_ref(), Some(&stream.head)];
+    if let Some(file) = named.into_iter().flatten().find(|file| !manifest.files.contains_key(*file)) {
         return Some(format!("streams.{name}: files does not list {file:?}"));
     }
     if !(1..=LARGEST_FEATURES).contains(&stream.features) {

@@ -152,6 +152,9 @@ pub struct Streams {
 pub struct Stream {
     /// File of the backbone: from (1, 3, size, size) or (1, 3, f, size, size) to (1, features).
     pub backbone: String,
+    /// File of the backbone quantised to eight bits, for the executor `int8`: the same shapes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub int8: Option<String>,
     /// File of the head: from (1, snippet_clips, features) to logits (1, labels).
     pub head: String,
     /// Length of the backbone's vector (b in the paper).

@@ -32,6 +32,9 @@ pub(super) fn outputs(node: &NodeProto, inputs: &[Option<&Value>]) -> Result<Mad
     let mut width = inputs.iter().flatten().map(|input| input.width).max().unwrap_or(4);
     match node.op_type.as_str() {
         "Cast" => width = call.cast_width()?,
+        // The executor takes pairs of these out, so the floats between them are what is held.
+        "QuantizeLinear" => width = 1,
+        "DequantizeLinear" => width = 4,
         "Shape" | "Range" => width = 8,
         "Equal" | "Greater" | "Less" | "GreaterOrEqual" | "LessOrEqual" | "And" | "Or" | "Not" => width = 1,
         "Gather" | "Reshape" | "Slice" | "Expand" | "Tile" => width = call.first()?.width,
