@@ -200,3 +200,52 @@ fn shown(node: &NodeProto) -> String {
     let name = if node.name.is_empty() { node.output.first() } else { Some(&node.name) };
     format!("{} '{}'", node.op_type, name.map_or("", String::as_str))
 }
+
+#[cfg(test)]
+mod tests {
+    use tract_onnx::pb::{TensorProto, ValueInfoProto};
+
+    use super::*;
+    use crate::engines::onnx;
+
+    /// A network of `nodes`, each an operator, its inputs and its output, whose weights are `w`.
+    fn network(nodes: &[(&str, &[&str], &str)]) -> Result<Activations, Error> {
+        let value = |name: &str| ValueInfoProto { name: name.to_owned(), ..Default::default() };
+        let node = |(operator, inputs, output): &(&str, &[&str], &str)| {
+            let inputs: Vec<String> = inputs.iter().map(|&name| name.to_owned()).collect();
+            onnx::node(operator, "", &inputs, &[(*output).to_owned()], vec![])
+        };
+        let graph = GraphProto {
+            input: vec![value("x"), value("w")],
+            output: vec![value("features")],
+            initializer: vec![TensorProto { name: "w".to_owned(), ..Default::default() }],
+            node: nodes.iter().map(node).collect(),
+            ..Default::default()
+        };
+        Activations::find(&ModelProto { graph: Some(graph), ..Default::default() })
+    }
+
+    #[test]
+    fn a_convolution_is_quantised_unless_a_relu_alone_reads_it() {
+        let mean: (&str, &[&str], &str) = ("GlobalAveragePool", &["z"], "features");
+        let alone = [("Conv", &["x", "w"][..], "a"), ("Relu", &["a"], "z"), mean];
+        let found = network(&alone).expect("a chain");
+        assert_eq!(found.values.iter().map(|value| &*value.name).collect::<Vec<_>>(), ["x", "z"]);
+        let shared = [("Conv", &["x", "w"][..], "a"), ("Relu", &["a"], "b"), ("Concat", &["a", "b"], "z"), mean];
+        let found = network(&shared).expect("a branch");
+        let groups: Vec<_> = found.values.iter().map(|value| (&*value.name, value.group, value.is_computed)).collect();
+        assert_eq!(groups, [("x", 0, true), ("a", 1, true), ("b", 1, true), ("z", 1, false)]);
+        assert_eq!(found.groups, 2);
+    }
+
+    #[test]
+    fn outputs_before_the_mean_and_operators_behind_it_are_refused() {
+        let refused = |nodes: &[(&str, &[&str], &str)]| network(nodes).map(|_| ()).expect_err("refused").to_string();
+        assert!(refused(&[("Conv", &["x", "w"], "features")]).contains("not a mean over places"));
+        let behind = [("ReduceMean", &["x"][..], "a"), ("Relu", &["a"], "features")];
+        assert!(refused(&behind).contains("Relu 'features' follows the mean over places"));
+        let both = [("ReduceMean", &["x"][..], "a"), ("Concat", &["a", "x"], "features")];
+        assert!(refused(&both).contains("no node before it computes"));
+        assert!(network(&[("ReduceMean", &["x"][..], "a"), ("Flatten", &["a"], "features")]).is_ok());
+    }
+}

@@ -30,8 +30,13 @@ use crate::{Error, engines::reference_input::Input};
 /// one mean over places. Its weights are in single precision, or in half precision behind a `Cast`.
 ///
 /// `inputs` are calibration inputs: the shape and the elements of each, as the runtime makes them
-/// from real videos. Clips may differ in length. The float network runs on each in tract. Memory
-/// does not grow with the number of inputs. The same inputs give the same bytes.
+/// from real videos. The float network runs on each in tract. Memory does not grow with the number
+/// of inputs. The same inputs give the same bytes.
+///
+/// Clips may differ in length, and the time axis of the network stays symbolic. But one range then
+/// covers the activations of all lengths. A network that was trained on clips of 4 frames can have
+/// activations on clips of 24 frames that are a hundred times as large, and would lose all precision
+/// on clips of 4. So calibrate with clips of the lengths that the network was trained on.
 ///
 /// # Errors
 /// [`Error::Unquantisable`] where the network has another form, [`Error::NoCalibration`] without

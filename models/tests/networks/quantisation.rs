@@ -94,20 +94,35 @@ fn eight_bit_features_of_unknown_clips_are_those_of_the_float_network() {
     }
 }
 
+/// A clip with each frame twice.
+fn doubled((shape, data): &Input) -> Input {
+    let (mut shape, plane) = (shape.clone(), shape[3] * shape[4]);
+    shape[2] *= 2;
+    (shape, data.chunks(plane).flat_map(|frame| [frame, frame].concat()).collect())
+}
+
 #[test]
-fn the_eight_bit_video_network_reads_clips_of_any_length() {
-    let onnx = eight_bit(StreamName::Video);
-    let [_, unknown] = parted(StreamName::Video);
-    let (shape, data) = &unknown[0];
-    // Each frame twice.
-    let plane = shape[3] * shape[4];
-    let doubled: Vec<f32> = data.chunks(plane).flat_map(|frame| [frame, frame].concat()).collect();
-    let input = (vec![1, 3, 2 * FRAMES, shape[3], shape[4]], doubled);
-    let run = |onnx: &[u8]| Session::tract(onnx, [&*input.0]).unwrap().run(vec![input.clone()]).unwrap();
+fn clips_of_several_lengths_calibrate_one_network() {
     let float = demo().file("video.onnx").unwrap();
-    assert_alike("8 frames", &[run(onnx)], &[run(float)]);
-    let mixed = quantise(float, [unknown[1].clone(), input.clone()]).unwrap();
-    assert_alike("calibrated on 4 and 8 frames", &[run(&mixed)], &[run(float)]);
+    let [calibration, unknown] = parted(StreamName::Video).map(|clips| clips[..8].to_vec());
+    let [long, unknown_long] = [&calibration, &unknown].map(|clips| clips.iter().map(doubled).collect::<Vec<Input>>());
+    let of_long = quantise(float, long.clone()).unwrap();
+    let shape = unknown_long[0].0.as_slice();
+    let run = |onnx: &[u8]| features(&mut Session::tract(onnx, [shape]).unwrap(), &unknown_long);
+    assert_eq!(shape[2], 2 * FRAMES);
+    assert_alike("clips of twice the length", &run(&of_long), &run(float));
+    let of_short = quantise(float, calibration.clone()).unwrap();
+    let of_both = quantise(float, [calibration, long].concat()).unwrap();
+    let scales = |onnx: &[u8]| -> Vec<f32> {
+        let tensors = graph(onnx).initializer.into_iter();
+        let ranges = tensors.filter(|tensor| tensor.name.starts_with("range.") && tensor.name.ends_with(".scale"));
+        ranges.map(|tensor| floats(&tensor)[0]).collect()
+    };
+    let [short, long, both] = [&of_short, &of_long, &of_both].map(|onnx| scales(onnx));
+    assert!(short != long && !short.is_empty());
+    for (at, both) in both.iter().enumerate() {
+        assert!(*both >= short[at].max(long[at]), "range {at} does not cover all clips");
+    }
 }
 
 #[test]
@@ -306,7 +321,7 @@ fn networks_of_another_form_are_refused() {
     }
     let rename = |from: &'static str, to: &'static str| changed(&|graph| of(graph, from).op_type = to.to_owned());
     assert_refused(&rename("Relu", "BatchNormalization"), "fold batch norms");
-    assert_refused(&rename("Relu", "Sigmoid"), "Sigmoid 'relu.2' is not an operator");
+    assert_refused(&rename("Relu", "Sigmoid"), "Sigmoid 'relu.3' is not an operator");
     assert_refused(&changed(&|graph| of(graph, "Relu").domain = "own".to_owned()), "is of the domain 'own'");
     assert_refused(&changed(&|graph| of(graph, "Relu").input[0] = "nothing".to_owned()), "no node before it");
     assert_refused(&changed(&|graph| of(graph, "Conv").input[1] = "input".to_owned()), "is not constant");
