@@ -59,6 +59,15 @@ pub enum Error {
     /// A weight exceeds half precision, or is not a number.
     #[error("tensor '{0}' exceeds half precision: write the bundle with --precision f32")]
     HalfOverflow(String),
+    /// A network has a form that cannot be quantised.
+    #[error("cannot quantise the network: {0}")]
+    Unquantisable(String),
+    /// There are no inputs to calibrate a quantised network with.
+    #[error("cannot quantise the network: there are no calibration inputs. Give at least one")]
+    NoCalibration,
+    /// A value of a network that is quantised is infinite or not a number.
+    #[error("cannot quantise the network: '{0}' has values that are not finite. Are weights and inputs sound?")]
+    NotFinite(String),
     /// The output folder exists.
     #[error("{} exists: choose another --output, or replace it with --force", .0.display())]
     Exists(PathBuf),

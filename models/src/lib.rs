@@ -32,6 +32,7 @@
 //! | [`dataset`] | tables, splits, video files and their clips, metrics, predictions, statistics | |
 //! | [`synth`] | synthetic trailers | `weights` |
 //! | [`engines`] | ONNX files, sessions, batch norm folding, comparison, backbones ready to run | `networks`, `weights` |
+//! | [`quantisation`] | eight-bit ONNX files of backbones | `engines` and above |
 //! | [`extraction`] | from videos to the vectors of their clips, TransNet V2 | `dataset`, `engines` and above |
 //! | [`shots`] | shot detectors: training, scores, thresholds, clips compared | `extraction` and above |
 //! | [`training`] | heads and backbones, runs, distillation, the paper's results | `extraction` and above |
@@ -48,6 +49,7 @@ mod error;
 pub mod extraction;
 pub mod networks;
 pub mod parallel;
+pub mod quantisation;
 pub mod representations;
 pub mod shots;
 pub mod synth;

@@ -484,7 +484,13 @@ fn sizes<T: ToString>(sizes: &[T]) -> String {
     sizes.iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
 }
 
-fn node(op: &str, name: &str, inputs: &[String], outputs: &[String], attributes: Vec<AttributeProto>) -> NodeProto {
+pub(crate) fn node(
+    op: &str,
+    name: &str,
+    inputs: &[String],
+    outputs: &[String],
+    attributes: Vec<AttributeProto>,
+) -> NodeProto {
     NodeProto {
         op_type: op.to_owned(),
         name: name.to_owned(),
@@ -495,7 +501,7 @@ fn node(op: &str, name: &str, inputs: &[String], outputs: &[String], attributes:
     }
 }
 
-fn int(name: &str, i: i64) -> AttributeProto {
+pub(crate) fn int(name: &str, i: i64) -> AttributeProto {
     AttributeProto { name: name.to_owned(), r#type: AttributeType::Int as i32, i, ..Default::default() }
 }
 
@@ -516,7 +522,7 @@ fn int_list(name: &str, values: &[i64]) -> AttributeProto {
     }
 }
 
-fn tensor(name: &str, shape: &[usize], data_type: DataType, raw_data: Vec<u8>) -> TensorProto {
+pub(crate) fn tensor(name: &str, shape: &[usize], data_type: DataType, raw_data: Vec<u8>) -> TensorProto {
     let dims = shape.iter().map(|size| *size as i64).collect();
     TensorProto { name: name.to_owned(), dims, data_type: data_type as i32, raw_data, ..Default::default() }
 }

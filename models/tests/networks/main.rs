@@ -11,6 +11,8 @@ mod input;
 mod onnxruntime;
 mod precision;
 mod preprocessing;
+mod quantisation;
+mod sample_clips;
 mod seed;
 mod structure;
 mod torch;
