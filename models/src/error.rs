@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use divita_runtime::{bundle::BundleError, golden::GoldenError};
+use divita_runtime::{bundle::BundleError, golden::GoldenError, network::NetworkError};
 
 /// An error of making a network or writing a bundle. Each says what failed and, where possible,
 /// what to do.
@@ -68,6 +68,22 @@ pub enum Error {
     /// A value of a network that is quantised is infinite or not a number.
     #[error("cannot quantise the network: '{0}' has values that are not finite. Are weights and inputs sound?")]
     NotFinite(String),
+    /// A video to calibrate a quantised network with cannot be read.
+    #[error("cannot take calibration inputs from {video}: {reason}")]
+    Calibration {
+        /// The video.
+        video: String,
+        /// Why.
+        reason: String,
+    },
+    /// Quantised backbones compute something else than the float ones.
+    #[error(
+        "the backbones in eight bits are not faithful, and no bundle is written: {0}. Calibrate with more videos like those that the networks were trained on"
+    )]
+    Unfaithful(String),
+    /// A network of the bundle cannot run.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// The output folder exists.
     #[error("{} exists: choose another --output, or replace it with --force", .0.display())]
     Exists(PathBuf),

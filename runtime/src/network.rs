@@ -85,12 +85,7 @@ struct NetworkFile {
 impl NetworkFile {
     /// Reads the backbone of a stream: its quantised file if `executor` computes in eight bits.
     fn backbone(bundle: &Bundle, stream: &Stream, executor: Executor) -> Result<Self, NetworkError> {
-        let file = match &stream.int8 {
-            Some(file) if executor.is_int8() => file,
-            None if executor.is_int8() => return Err(NetworkError::NoInt8),
-            _ => &stream.backbone,
-        };
-        NetworkFile::from_bundle(bundle, file, executor)?.as_backbone(executor)
+        NetworkFile::from_bundle(bundle, backbone_file(stream, executor)?, executor)?.as_backbone(executor)
     }
 
     /// Checks that a backbone runs in eight bits if `executor` computes in eight bits: tract would
@@ -184,6 +179,18 @@ impl NetworkFile {
         let is_recurrent = self.proto.graph.iter().flat_map(|graph| &graph.node).any(|node| node.op_type == "GRU");
         let plan = model.into_runnable().map_err(chain)?;
         Ok(Network { file: file.clone(), plan, fused: self.fused.is_ok(), is_recurrent, input })
+    }
+}
+
+/// Returns the name of the backbone's file that `executor` runs: the quantised one in eight bits.
+///
+/// # Errors
+/// [`NetworkError::NoInt8`] if the stream has no backbone in eight bits and `executor` needs one.
+pub fn backbone_file(stream: &Stream, executor: Executor) -> Result<&str, NetworkError> {
+    match &stream.int8 {
+        Some(file) if executor.is_int8() => Ok(file),
+        None if executor.is_int8() => Err(NetworkError::NoInt8),
+        _ => Ok(&stream.backbone),
     }
 }
 
@@ -301,7 +308,8 @@ impl SingleNetwork {
     /// # Errors
     /// Returns an error if the file is no such network.
     pub fn prepare(onnx: &[u8], input: &[usize], output: &[usize], executor: Executor) -> Result<Self, NetworkError> {
-        let network = NetworkFile::read("the network", onnx, executor)?.as_backbone(executor)?.prepare(input.to_vec(), output)?;
+        let network =
+            NetworkFile::read("the network", onnx, executor)?.as_backbone(executor)?.prepare(input.to_vec(), output)?;
         Ok(SingleNetwork(network.spawn()?))
     }
 
@@ -548,7 +556,9 @@ impl Backbones {
             StreamName::Image => ("the image backbone", None),
             StreamName::Video => ("the video backbone", Some(rate.clip_frames())),
         };
-        let network = NetworkFile::read(file, onnx, executor)?.as_backbone(executor)?.prepare(shape(&input, length), &[1, features])?;
+        let network = NetworkFile::read(file, onnx, executor)?
+            .as_backbone(executor)?
+            .prepare(shape(&input, length), &[1, features])?;
         let backbone = Some(Backbone { runners: vec![(length, network.spawn()?)], input });
         Ok(match stream {
             StreamName::Image => Backbones { image: backbone, video: None },

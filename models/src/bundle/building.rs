@@ -17,11 +17,13 @@ use divita_runtime::{
 
 use burn_core::tensor::Device;
 use divita_console::{owner::Owner, whole_file::sync_folder};
+use divita_video::Input as Video;
 use rustix::fs::{CWD, RenameFlags};
 
 use super::{
     card,
     contents::{BundleNetwork, Contents, names, onnx_file},
+    int8::Clips,
 };
 use crate::{
     Error,
@@ -54,6 +56,8 @@ pub struct BuildOptions {
     pub shots: Vec<u8>,
     /// Notice that programs show with every result of the bundle.
     pub notice: Option<String>,
+    /// Videos to calibrate backbones in eight bits with; none for a bundle without such backbones.
+    pub int8: Vec<Video>,
 }
 
 /// Writes a bundle. The bundle is made in a temporary folder beside its place and renamed when it
@@ -66,15 +70,41 @@ pub struct BuildOptions {
 /// `force` is set but the folder is not a bundle, [`Error::NotOfTheBundle`] where it contains other
 /// files, [`Error::Io`] where a file cannot be written, [`Error::HalfOverflow`] where a weight
 /// exceeds half precision, [`Error::Unverified`] where a file does not compute what its network
-/// does.
+/// does, and those of `BuildOptions::int8` where a backbone cannot be quantised or is not faithful
+/// ([`Error::Unfaithful`]).
 pub fn build(options: &BuildOptions, contents: &Contents) -> Result<Manifest, Error> {
-    let output = &options.output;
-    let name = output.file_name().ok_or_else(|| Error::NoFolderName(output.clone()))?;
+    publish(&options.output, options.force, |folder| write_files(options, contents, folder))
+}
+
+/// Writes a copy of `bundle` with backbones in eight bits to the folder `output`, like [`build`].
+/// `videos` calibrate them. `force` replaces an existing bundle.
+///
+/// # Errors
+/// Those of [`build`].
+pub fn quantised(bundle: &Bundle, output: &Path, force: bool, videos: &[Video]) -> Result<Manifest, Error> {
+    publish(output, force, |folder| {
+        let mut manifest = bundle.manifest().clone();
+        for name in manifest.files.keys().filter(|name| *name != GOLDEN_FILE) {
+            write(&folder.join(name), bundle.file(name).unwrap_or_default())?;
+        }
+        let clips = quantise(folder, &mut manifest, videos)?;
+        complete(folder, &mut manifest, Some(&clips))?;
+        Ok(manifest)
+    })
+}
+
+/// Creates the bundle folder `output` with the files that `write` writes.
+fn publish(
+    output: &Path,
+    force: bool,
+    write: impl FnOnce(&Path) -> Result<Manifest, Error>,
+) -> Result<Manifest, Error> {
+    let name = output.file_name().ok_or_else(|| Error::NoFolderName(output.to_owned()))?;
     let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     sweep(parent, name, output);
     if output.exists() {
-        if !options.force {
-            return Err(Error::Exists(output.clone()));
+        if !force {
+            return Err(Error::Exists(output.to_owned()));
         }
         replaceable(output)?;
     }
@@ -86,7 +116,7 @@ pub fn build(options: &BuildOptions, contents: &Contents) -> Result<Manifest, Er
     // One level down, because a temporary folder itself is closed to other users.
     let folder = workshop.path().join(NEW);
     fs::create_dir(&folder).map_err(Error::io(&folder))?;
-    let manifest = write_files(options, contents, &folder)?;
+    let manifest = write(&folder)?;
     sync_folder(&folder).map_err(Error::io(&folder))?;
     let old = workshop.path().join(OLD);
     // Both at once where the file system can, so that a program that is killed leaves one of them
@@ -168,17 +198,47 @@ fn write_files(options: &BuildOptions, contents: &Contents, folder: &Path) -> Re
         write(&folder.join(onnx_file(network.name)), &bytes)?;
     }
     let mut manifest = manifest(options, contents);
+    let clips = match options.int8.is_empty() {
+        true => None,
+        false => Some(quantise(folder, &mut manifest, &options.int8)?),
+    };
     write(&folder.join("README.md"), card::text(&manifest, contents).as_bytes())?;
     write(&folder.join(SHOTS_FILE), &options.shots)?;
+    complete(folder, &mut manifest, clips.as_ref())?;
+    Ok(manifest)
+}
+
+/// Quantises the backbones in `folder` with clips of `videos`, adds their files to `manifest` and
+/// returns the clips.
+fn quantise(folder: &Path, manifest: &mut Manifest, videos: &[Video]) -> Result<Clips, Error> {
+    let clips = Clips::cut(manifest, videos)?;
+    let whole = manifest.clone();
+    let Streams { image, video } = &mut manifest.streams;
+    for (stream, entry) in [(StreamName::Image, image), (StreamName::Video, video)] {
+        let Some(entry) = entry else { continue };
+        let path = folder.join(&entry.backbone);
+        let onnx = fs::read(&path).map_err(Error::read(&path))?;
+        let file = onnx_file(&format!("{}_int8", stream.as_str()));
+        write(&folder.join(&file), &clips.quantise(&whole, stream, &onnx)?)?;
+        entry.int8 = Some(file);
+    }
+    Ok(clips)
+}
+
+/// Verifies backbones in eight bits with their `clips`, records the golden outputs and writes the
+/// manifest.
+fn complete(folder: &Path, manifest: &mut Manifest, clips: Option<&Clips>) -> Result<(), Error> {
     // The golden outputs are those of the bundle as the runtime opens it, so it is a whole one
     // before they are there.
-    write_manifest(folder, &mut manifest)?;
+    write_manifest(folder, manifest)?;
+    if let Some(clips) = clips {
+        clips.verify(folder)?;
+    }
     // Of the lowest rate, so that it is small.
-    let lowest = contents.working_rates.iter().min().and_then(|&rate| WorkingRate::new(rate).ok());
+    let lowest = manifest.working_rates.iter().min().and_then(|&rate| WorkingRate::new(rate).ok());
     let golden = golden::record(&Bundle::open(folder)?, lowest.unwrap_or(WorkingRate::ALL[0]))?;
     write(&folder.join(GOLDEN_FILE), &golden)?;
-    write_manifest(folder, &mut manifest)?;
-    Ok(manifest)
+    write_manifest(folder, manifest)
 }
 
 /// Checks that the ONNX file `bytes` computes in tract what the description of the network computes

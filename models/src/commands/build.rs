@@ -1,6 +1,10 @@
 //! `divita-models build`: writes a bundle from a training run, or from seeded, untrained networks.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     bundle::{self, BuildOptions, Contents, rate_cost, trained_bundle},
@@ -8,7 +12,12 @@ use crate::{
 };
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use divita_runtime::{bundle::notice_fault, sampler::WorkingRate, shots::transition_network};
+use divita_runtime::{
+    bundle::{Bundle, Manifest, notice_fault},
+    sampler::WorkingRate,
+    shots::transition_network,
+};
+use divita_video::Input;
 
 /// Write a bundle from a training run, or with random weights
 ///
@@ -27,6 +36,7 @@ use divita_runtime::{bundle::notice_fault, sampler::WorkingRate, shots::transiti
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     divita-models build --run runs/fusion --image-weights shufflenet-2d.safetensors --video-weights shufflenet-3d.safetensors --name films --output bundles/films\n  \
+    divita-models build --from bundles/films --int8 films/train --output bundles/films8\n  \
     divita-models build --seed 12 --output bundles/demo\n  \
     divita classify --bundle bundles/films trailer.mp4")]
 pub struct Build {
@@ -44,8 +54,16 @@ pub struct Build {
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
     /// Seed of the random weights, any whole number
-    #[arg(long, value_name = "N", required_unless_present = "run", conflicts_with = "run")]
+    #[arg(long, value_name = "N", required_unless_present_any = ["run", "from"], conflicts_with = "run")]
     seed: Option<u64>,
+    /// Bundle to copy, with backbones in eight bits from --int8
+    #[arg(
+        long,
+        value_name = "BUNDLE",
+        requires = "int8",
+        conflicts_with_all = ["run", "seed", "notice", "name", "precision", "shot_weights"]
+    )]
+    from: Option<PathBuf>,
     /// Licence of a run's weights, as an SPDX expression
     #[arg(long, value_name = "SPDX", default_value = "NOASSERTION", requires = "run")]
     licence: String,
@@ -68,6 +86,12 @@ pub struct Build {
     /// Weights of the shot detector, from `fit-shots` [default: the built-in weights]
     #[arg(long, value_name = "FILE")]
     shot_weights: Option<PathBuf>,
+    /// Add backbones in eight bits, for `--executor int8` of `divita`. Their ranges come from clips
+    /// of this video or folder of videos (give several times): take videos that the networks were
+    /// trained on. The files are standard ONNX (QDQ). Their features and genres are compared with
+    /// those in floats on a quarter of the clips; if they differ, no bundle is written
+    #[arg(long, value_name = "VIDEO", value_parser = divita_console::arguments::input_parser())]
+    int8: Vec<Input>,
     /// Replace the bundle at --output
     #[arg(long)]
     force: bool,
@@ -87,6 +111,11 @@ impl Build {
     pub fn run(self) -> anyhow::Result<()> {
         if let Some(fault) = self.notice.as_deref().and_then(notice_fault) {
             bail!("{fault}");
+        }
+        let int8 = if self.int8.is_empty() { Vec::new() } else { super::videos(&self.int8) };
+        if let Some(from) = &self.from {
+            let bundle = Bundle::open(from)?;
+            return report(&bundle::quantised(&bundle, &self.output, self.force, &int8)?, &self.output);
         }
         let precision = match self.precision {
             Precision::F32 => onnx::Precision::F32,
@@ -119,16 +148,20 @@ impl Build {
         let Build { name, output, force, notice, .. } = self;
         let name = name.unwrap_or_else(|| output.file_name().unwrap_or_default().to_string_lossy().into_owned());
         let notice = notice.or_else(|| contents.notice.take());
-        let options = BuildOptions { name, precision, output: output.clone(), force, shots, notice };
-        let manifest = bundle::build(&options, &contents)?;
-        let bytes: u64 = manifest.files.values().map(|file| file.size).sum();
-        log::info!(
-            "wrote {} files, {:.2} MB, {}: {}",
-            manifest.files.len() + 1,
-            bytes as f64 / 1e6,
-            if manifest.trained { "trained" } else { "untrained" },
-            output.display()
-        );
-        Ok(())
+        let options = BuildOptions { name, precision, output: output.clone(), force, shots, notice, int8 };
+        report(&bundle::build(&options, &contents)?, &output)
     }
+}
+
+/// Logs what was written.
+fn report(manifest: &Manifest, output: &Path) -> anyhow::Result<()> {
+    let bytes: u64 = manifest.files.values().map(|file| file.size).sum();
+    log::info!(
+        "wrote {} files, {:.2} MB, {}: {}",
+        manifest.files.len() + 1,
+        bytes as f64 / 1e6,
+        if manifest.trained { "trained" } else { "untrained" },
+        output.display()
+    );
+    Ok(())
 }

@@ -15,7 +15,15 @@ use sha2::{Digest, Sha256};
 
 fn options(output: &Path, force: bool) -> BuildOptions {
     let (name, shots) = ("demo".to_owned(), transition_network::BUILT_IN.to_vec());
-    BuildOptions { name, precision: Precision::F16, output: output.to_owned(), force, shots, notice: None }
+    BuildOptions {
+        name,
+        precision: Precision::F16,
+        output: output.to_owned(),
+        force,
+        shots,
+        notice: None,
+        int8: vec![],
+    }
 }
 
 fn build(options: &BuildOptions) -> Result<Manifest, Error> {

@@ -37,8 +37,15 @@ fn bundle_with(head: Head) -> Bundle {
     }
     let place = tempfile::tempdir().unwrap();
     let (output, shots) = (place.path().join("bundle"), transition_network::BUILT_IN.to_vec());
-    let options =
-        BuildOptions { name: "demo".into(), precision: Precision::F16, output, force: false, shots, notice: None };
+    let options = BuildOptions {
+        name: "demo".into(),
+        precision: Precision::F16,
+        output,
+        force: false,
+        shots,
+        notice: None,
+        int8: vec![],
+    };
     bundle::build(&options, &contents).unwrap();
     Bundle::open(&options.output).unwrap()
 }

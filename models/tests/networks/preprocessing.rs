@@ -49,7 +49,8 @@ fn weights_for_values_up_to_255_give_torchs_features_in_a_bundle() {
         let shots = transition_network::BUILT_IN.to_vec();
         let name = "codes".to_owned();
         let precision = Precision::F32;
-        let options = BuildOptions { name, precision, output: output.clone(), force: false, shots, notice: None };
+        let options =
+            BuildOptions { name, precision, output: output.clone(), force: false, shots, notice: None, int8: vec![] };
         bundle::build(&options, &contents).unwrap();
         let bundle = Bundle::open(&output).unwrap();
         let rate = WorkingRate::new(8).unwrap();

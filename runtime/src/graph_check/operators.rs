@@ -58,8 +58,8 @@ impl Operator {
             }
             "Clip" | "Dropout" => (Kind::Same, 1, 3, 1),
             "BatchNormalization" => (Kind::Same, 5, 5, 1),
+            "QuantizeLinear" | "DequantizeLinear" => (Kind::Same, 2, 3, 1),
             "InstanceNormalization" => (Kind::Same, 3, 3, 1),
-            "QuantizeLinear" | "DequantizeLinear" => (Kind::SameOnAxis, 2, 3, 1),
             "Softmax" | "LogSoftmax" => (Kind::SameOnAxis, 1, 1, 1),
             "LayerNormalization" => (Kind::SameOnAxis, 2, 3, 1),
             "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Mod" | "Equal" | "Greater" | "Less" | "GreaterOrEqual"

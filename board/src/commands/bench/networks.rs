@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use divita_runtime::bundle::Bundle;
-use divita_runtime::network::{Executor, Networks, SingleNetwork};
+use divita_runtime::network::{Executor, Networks, SingleNetwork, backbone_file};
 use divita_runtime::sampler::WorkingRate;
 use serde::Serialize;
 
@@ -62,14 +62,15 @@ pub fn measure(place: &BundlePlace, executor: Executor, runs: usize) -> Result<N
         Ok(())
     };
     if let Some(stream) = &manifest.streams.image {
-        one("2D, a keyframe".into(), &stream.backbone, &[1, 3, stream.input.size, stream.input.size], stream.features)?;
+        let file = backbone_file(stream, executor)?;
+        one("2D, a keyframe".into(), file, &[1, 3, stream.input.size, stream.input.size], stream.features)?;
     }
     if let Some(stream) = &manifest.streams.video {
         for rate in &rates {
             let (frames, size) = (rate.clip_frames(), stream.input.size);
             one(
                 format!("3D, a clip of {frames} frames"),
-                &stream.backbone,
+                backbone_file(stream, executor)?,
                 &[1, 3, stream.input.frames(frames), size, size],
                 stream.features,
             )?;
