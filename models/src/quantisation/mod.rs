@@ -26,8 +26,9 @@ use crate::{Error, engines::reference_input::Input};
 /// Returns the eight-bit form of a float network, as an ONNX file in the QDQ form.
 ///
 /// `onnx` is a feature extractor of the operators of ShuffleNet V2, in two or three dimensions, its
-/// batch norms folded: `Conv`, `Relu`, `MaxPool`, `Split`, `Concat`, `Reshape` and `Transpose`, then
-/// one mean over places. Its weights are in single precision, or in half precision behind a `Cast`.
+/// batch norms folded: `Conv`, `Relu`, `MaxPool`, `Split`, `Concat`, `Reshape` and `Transpose`,
+/// then one mean over places. Its weights are in single precision, or in half precision behind a
+/// `Cast`.
 ///
 /// `inputs` are calibration inputs: the shape and the elements of each, as the runtime makes them
 /// from real videos. The float network runs on each in tract. Memory does not grow with the number
@@ -35,8 +36,8 @@ use crate::{Error, engines::reference_input::Input};
 ///
 /// Clips may differ in length, and the time axis of the network stays symbolic. But one range then
 /// covers the activations of all lengths. A network that was trained on clips of 4 frames can have
-/// activations on clips of 24 frames that are a hundred times as large, and would lose all precision
-/// on clips of 4. So calibrate with clips of the lengths that the network was trained on.
+/// activations a hundred times as large on clips of 24 frames. It would then lose all precision on
+/// clips of 4. So calibrate with clips of the lengths that the network was trained on.
 ///
 /// # Errors
 /// [`Error::Unquantisable`] where the network has another form, [`Error::NoCalibration`] without

@@ -1,4 +1,4 @@
-//! The inputs of the demo bundle's backbones for the clips of the sample, as the runtime makes them.
+//! The inputs of the demo bundle's backbones for the clips of the sample, made as in the runtime.
 
 use std::{path::PathBuf, sync::OnceLock};
 
