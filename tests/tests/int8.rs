@@ -7,19 +7,25 @@ use std::path::Path;
 
 /// Runs `divita-models build` with `arguments`.
 fn build(arguments: &[&str], output: &Path) -> std::process::Output {
-    program("divita-models").arg("build").args(arguments).arg("--output").arg(output).output().unwrap()
+    program("divita-models")
+        .arg("build")
+        .args(arguments)
+        .arg("--output")
+        .arg(output)
+        .output()
+        .expect("the program starts")
 }
 
 /// Returns the genres of the sample and their probabilities.
 fn genres(bundle: &Path, executor: &str) -> Vec<(String, f64)> {
     let mut command = program("divita");
     command.arg("classify").arg(sample()).arg("--bundle").arg(bundle);
-    let output = command.args(["--executor", executor, "--format", "jsonl"]).output().unwrap();
+    let output = command.args(["--executor", executor, "--format", "jsonl"]).output().expect("the program starts");
     let lines = stdout(&output);
-    let events = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let result = events.into_iter().find(|event| event["event"] == "result").unwrap();
-    let genres = result["genres"].as_object().unwrap().iter();
-    genres.map(|(name, probability)| (name.clone(), probability.as_f64().unwrap())).collect()
+    let events = lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("an event"));
+    let result = events.into_iter().find(|event| event["event"] == "result").expect("a result");
+    let genres = result["genres"].as_object().expect("genres").iter();
+    genres.map(|(name, probability)| (name.clone(), probability.as_f64().expect("a number"))).collect()
 }
 
 #[test]

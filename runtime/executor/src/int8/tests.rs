@@ -257,7 +257,7 @@ proptest! {
             let mut arena = arena.clone();
             set.mean(&mut arena, input, target, positions, scale);
             let floats = arena[target.offset..].as_chunks::<4>().0.iter();
-            floats.map(|bytes| f32::from_ne_bytes(bytes.map(|byte| byte as u8))).collect::<Vec<f32>>()
+            floats.map(|bytes| f32::from_ne_bytes(bytes.map(|number| number.to_ne_bytes()[0]))).collect::<Vec<f32>>()
         };
         let expected = means(Set::Portable);
         for (channel, &mean) in expected.iter().enumerate() {
