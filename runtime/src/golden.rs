@@ -29,7 +29,8 @@ const VIDEO_INPUT: &str = "video.input";
 const VIDEO_FEATURES: &str = "video.features";
 const PROBABILITIES: &str = "probabilities";
 
-/// The same of backbones in eight bits. Every processor computes these backbones byte by byte alike.
+/// The same of backbones in eight bits. Every processor computes these backbones byte by byte
+/// alike.
 const IMAGE_FEATURES_INT8: &str = "image.features.int8";
 const VIDEO_FEATURES_INT8: &str = "video.features.int8";
 const PROBABILITIES_INT8: &str = "probabilities.int8";

@@ -24,7 +24,7 @@ fn genres(bundle: &Path, executor: &str) -> Vec<(String, f64)> {
     let lines = stdout(&output);
     let events = lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("an event"));
     let result = events.into_iter().find(|event| event["event"] == "result").expect("a result");
-    let genres = result["genres"].as_object().expect("genres").iter();
+    let genres = result["probabilities"].as_object().expect("genres").iter();
     genres.map(|(name, probability)| (name.clone(), probability.as_f64().expect("a number"))).collect()
 }
 
@@ -107,5 +107,5 @@ fn what_cannot_be_calibrated_is_refused() {
     assert_fails(&build(&["--seed", "1", "--int8", text.to_str().unwrap()], &output), 1, &["text.mp4"]);
     assert!(!output.exists());
     let from = ["--from", "models/bundles/demo"];
-    assert_fails(&build(&from, &output), 2, &["--int8"]);
+    assert_fails(&build(&from, &output), 2, &["required arguments"]);
 }

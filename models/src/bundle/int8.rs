@@ -108,8 +108,9 @@ impl Clips {
         quantise(onnx, self.inputs(manifest, stream))
     }
 
-    /// Compares the quantised backbones of the bundle in `folder` with its float ones, on clips that
-    /// were not calibrated on: the features of each stream, and the order of each video's genres.
+    /// Compares the quantised backbones of the bundle in `folder` with its float ones, on clips
+    /// that were not calibrated on: the features of each stream, and the order of each video's
+    /// genres.
     ///
     /// # Errors
     /// [`Error::Unfaithful`] if they differ, and an error if a network cannot run.

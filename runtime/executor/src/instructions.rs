@@ -11,12 +11,12 @@ use crate::lanes::Lanes;
 use crate::lanes::{Avx2, Avx512};
 #[cfg(target_arch = "aarch64")]
 use crate::lanes::{Neon, NeonHalf};
-use crate::layers::{DepthwiseWeights, Packed, Weights};
 use crate::matmul::{self, Gathered};
 use crate::mean;
 use crate::norm::{self, NormWeights};
 use crate::spans::{Run, Target};
 use crate::stem::{self, Stem};
+use crate::weights::{DepthwiseWeights, Packed, Weights};
 
 /// A set of vector instructions that this processor has. Weights are packed for one set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

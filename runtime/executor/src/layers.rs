@@ -8,11 +8,11 @@
 use std::sync::Arc;
 
 use crate::attention::Attention;
-use crate::depthwise::{self, Sides};
+use crate::depthwise::Sides;
 use crate::instructions::Instructions;
-use crate::int8::{self, Quantised, Scale};
-use crate::matmul;
+use crate::int8::Scale;
 use crate::norm::NormWeights;
+use crate::weights::{DepthwiseWeights, Packed, Weights};
 
 /// A channel of activations: the layer that computes it, and its place among the layer's channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,39 +27,6 @@ pub(crate) struct Stretch {
     pub layer: usize,
     pub place: usize,
     pub length: usize,
-}
-
-/// Row-major weights (outputs, inputs) or (channels, taps), and one bias for each output.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Weights<'a> {
-    pub data: &'a [f32],
-    pub bias: &'a [f32],
-    /// The same in whole numbers, which instructions of eight bits need.
-    pub quantised: Option<&'a Quantised>,
-}
-
-/// The weights of a matrix multiply, packed for its arithmetic.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Packed {
-    Float(matmul::Packed),
-    Int8(int8::Packed),
-}
-
-impl Packed {
-    /// Returns the outputs for which each position must have room.
-    pub fn padded(&self) -> usize {
-        match self {
-            Packed::Float(packed) => packed.padded(),
-            Packed::Int8(packed) => packed.padded(),
-        }
-    }
-}
-
-/// The weights of a depthwise convolution, packed for its arithmetic.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum DepthwiseWeights {
-    Float(depthwise::DepthwiseWeights),
-    Int8(int8::DepthwiseWeights),
 }
 
 /// The first convolution, its ReLU and its max pool.

@@ -92,6 +92,7 @@ mod stem;
 #[cfg(test)]
 mod tests;
 mod vectors;
+mod weights;
 
 pub use fused_model::FusedModel;
 pub use graph::Unrecognised;

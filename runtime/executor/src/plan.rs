@@ -10,10 +10,11 @@ use crate::attention::Attention;
 use crate::depthwise::{Depthwise, Sides};
 use crate::instructions::Instructions;
 use crate::int8::Scale;
-use crate::layers::{DepthwiseWeights, Layer, Layers, Packed, Stretch};
+use crate::layers::{Layer, Layers, Stretch};
 use crate::norm::NormWeights;
 use crate::spans::{Run, Target};
 use crate::stem::Stem;
+use crate::weights::{DepthwiseWeights, Packed};
 
 /// Numbers that may be read or written after the last channel of a layer's last position.
 const SLACK: usize = 16;

@@ -112,7 +112,8 @@ impl Stem {
             .map(move |plane| (plane, !pools || z == (2 * plane).saturating_sub(1)))
     }
 
-    /// Returns the times of the input that the outputs of plane `z` read and earlier outputs did not.
+    /// Returns the times of the input that the outputs of plane `z` read and earlier outputs did
+    /// not.
     pub fn unseen(&self, z: usize) -> std::ops::Range<usize> {
         let seen = |z: usize| (z * self.step[0] + self.kernel[0] / 2 + 1).min(self.sides[0]);
         z.checked_sub(1).map_or(0, seen)..seen(z)

@@ -7,12 +7,13 @@ use proptest::prelude::*;
 use crate::attention::{self, Attention};
 use crate::depthwise::{self, Depthwise, DepthwiseWeights};
 use crate::instructions::Instructions;
-use crate::layers::{self, Builder, Layers, Packed, Weights};
+use crate::layers::{Builder, Layers};
 use crate::matmul::{self, Gathered};
 use crate::norm::{self, NormWeights};
 use crate::plan::Plan;
 use crate::spans::{Run, Target};
 use crate::stem::Stem;
+use crate::weights::{self, Packed, Weights};
 
 /// Under Miri a kernel takes a million times as long.
 const CASES: u32 = if cfg!(miri) { 4 } else { 192 };
@@ -91,8 +92,8 @@ fn plain(packed: &Packed) -> &matmul::Packed {
 }
 
 /// Returns what a set of floats packed for a depthwise convolution.
-fn plain_depthwise(packed: &layers::DepthwiseWeights) -> &DepthwiseWeights {
-    let layers::DepthwiseWeights::Float(packed) = packed else { panic!("{packed:?}") };
+fn plain_depthwise(packed: &weights::DepthwiseWeights) -> &DepthwiseWeights {
+    let weights::DepthwiseWeights::Float(packed) = packed else { panic!("{packed:?}") };
     packed
 }
 

@@ -13,11 +13,12 @@ use tract_onnx::pb::NodeProto;
 use crate::attention::Attention;
 use crate::graph::{Graph, Unrecognised, attribute, integers, output_of};
 use crate::instructions::Instructions;
-use crate::layers::{Builder, Channel, Weights};
+use crate::layers::{Builder, Channel};
 use crate::matmul::turn;
 use crate::network::{InputShape, Network};
 use crate::norm::NormWeights;
 use crate::quantisation::Quantisation;
+use crate::weights::Weights;
 
 /// Recognises the network whose first node is `at`. Returns `None` if no projection with attention
 /// starts there.

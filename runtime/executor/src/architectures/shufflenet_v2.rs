@@ -12,9 +12,10 @@ use crate::depthwise::Sides;
 use crate::graph::{Graph, Unrecognised, attribute, integers, output_of};
 use crate::instructions::Instructions;
 use crate::int8::{COLOURS, Quantised, Scale, Scales};
-use crate::layers::{Builder, Channel, Weights};
+use crate::layers::{Builder, Channel};
 use crate::network::{InputShape, Network};
 use crate::quantisation::Quantisation;
+use crate::weights::Weights;
 
 /// Recognises the network whose first node is `at`. Returns `None` if no stem starts there.
 ///
@@ -201,7 +202,7 @@ impl Walk<'_, '_> {
         };
         self.scales.push(output);
         let scales = Scales { input, output, weights };
-        Quantised::new(&conv.weights(None), &scales, relu).map(Some).map_err(|reason| unknown(&reason))
+        Quantised::new(&conv.data, &conv.bias, &scales, relu).map(Some).map_err(|reason| unknown(&reason))
     }
 
     /// Checks that the layers that compute `channels` have the scale of `value`, which gathers

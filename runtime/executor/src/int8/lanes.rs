@@ -63,7 +63,8 @@ pub(crate) unsafe trait Dots {
 #[cfg(target_arch = "x86_64")]
 pub(crate) struct Avx512Vnni;
 
-// SAFETY: the methods are called only under `#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]`.
+// SAFETY: the methods are called only under `#[target_feature(enable =
+// "avx512f,avx512bw,avx512vnni")]`.
 #[cfg(target_arch = "x86_64")]
 unsafe impl Dots for Avx512Vnni {
     type Sums = std::arch::x86_64::__m512i;

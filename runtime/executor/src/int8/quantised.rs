@@ -2,7 +2,6 @@
 //! into activations.
 
 use super::OFFSET;
-use crate::layers::Weights;
 
 /// What the activations of a tensor stand for: `scale (q - zero)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,22 +50,23 @@ pub(crate) struct Finish {
 }
 
 impl Quantised {
-    /// Returns the whole numbers of `weights`, which are whole multiples of their scales.
+    /// Returns the whole numbers of row-major weights `data`, (outputs, inputs), which are whole
+    /// multiples of their scales, and of `biases`.
     ///
     /// # Errors
     /// Returns the reason if the scales are not positive and finite, or if a sum may not fit 31
     /// bits.
-    pub fn new(weights: &Weights<'_>, scales: &Scales<'_>, relu: bool) -> Result<Self, String> {
-        let outputs = weights.bias.len();
+    pub fn new(data: &[f32], biases: &[f32], scales: &Scales<'_>, relu: bool) -> Result<Self, String> {
+        let outputs = biases.len();
         let usable = |scale: f32| scale.is_normal() && scale > 0.0;
         let each = [scales.input.scale, scales.output.scale];
         if scales.weights.len() != outputs || !each.iter().chain(scales.weights).all(|&scale| usable(scale)) {
             return Err("its scales are not one positive number for each output".into());
         }
-        let inputs = weights.data.len() / outputs.max(1);
+        let inputs = data.len() / outputs.max(1);
         let whole = |value: f32, unit: f64| (f64::from(value) / unit).round_ties_even();
-        let (mut integers, mut bias, mut factors) = (Vec::with_capacity(weights.data.len()), vec![], vec![]);
-        for ((row, &own), &scale) in weights.data.chunks_exact(inputs.max(1)).zip(weights.bias).zip(scales.weights) {
+        let (mut integers, mut bias, mut factors) = (Vec::with_capacity(data.len()), vec![], vec![]);
+        for ((row, &own), &scale) in data.chunks_exact(inputs.max(1)).zip(biases).zip(scales.weights) {
             integers.extend(row.iter().map(|&weight| whole(weight, f64::from(scale)).clamp(-127.0, 127.0) as i8));
             let unit = f64::from(scales.input.scale) * f64::from(scale);
             let sum = whole(own, unit);

@@ -1,9 +1,9 @@
 //! The first convolution, its ReLU and its max pool in eight bits, row by row.
 //!
 //! The input is quantised as it is read: four bytes for each pixel, its colours and what fills the
-//! fourth. Three neighbouring pixels are three groups of a matrix multiply, so the stem runs through
-//! the kernel of the 1x1 convolutions. As in single precision, the arena holds only the planes that
-//! the next outputs read, and three rows of the convolution.
+//! fourth. Three neighbouring pixels are three groups of a matrix multiply, so the stem runs
+//! through the kernel of the 1x1 convolutions. As in single precision, the arena holds only the
+//! planes that the next outputs read, and three rows of the convolution.
 
 use super::matmul::{GROUP, Packed};
 use super::quantised::{Quantised, Scale};

@@ -7,7 +7,6 @@ use super::depthwise::DepthwiseWeights;
 use super::quantised::{Quantised, Scale, Scales};
 use super::{Number, OFFSET, Set};
 use crate::depthwise::Depthwise;
-use crate::layers::Weights;
 use crate::spans::{Run, Target};
 use crate::stem::Stem;
 
@@ -71,9 +70,8 @@ impl Case {
     }
 
     fn quantised(&self) -> Quantised {
-        let weights = Weights { data: &self.weights, bias: &self.bias, quantised: None };
         let scales = Scales { input: self.input, output: self.output, weights: &self.scales };
-        Quantised::new(&weights, &scales, self.relu).unwrap()
+        Quantised::new(&self.weights, &self.bias, &scales, self.relu).unwrap()
     }
 
     /// Returns the activation q of `output`, by the definition: the sum of `(q - zero) w` for pairs
@@ -276,7 +274,7 @@ fn scales_that_no_sum_can_have_are_refused() {
     let refused = |bias: f32, input: f32, output: f32, weights: &[f32]| {
         let scales =
             Scales { input: Scale { scale: input, zero: 0 }, output: Scale { scale: output, zero: 0 }, weights };
-        Quantised::new(&Weights { data: &[0.5, 0.25], bias: &[bias], quantised: None }, &scales, true).err()
+        Quantised::new(&[0.5, 0.25], &[bias], &scales, true).err()
     };
     assert_eq!(refused(1.0, 0.02, 0.02, &[0.01]), None);
     for (input, output, weight) in [(0.0, 1.0, 1.0), (1.0, -1.0, 1.0), (1.0, 1.0, f32::NAN), (f32::INFINITY, 1.0, 1.0)]
