@@ -137,3 +137,95 @@ fn whole(tensor: &TensorProto) -> Option<(DataType, Vec<i32>)> {
     let count = tensor.dims.iter().try_fold(1_usize, |count, &dim| count.checked_mul(usize::try_from(dim).ok()?))?;
     (numbers.len() == count).then_some((kind, numbers))
 }
+
+#[cfg(test)]
+mod tests {
+    use tract_onnx::pb::AttributeProto;
+
+    use super::*;
+
+    fn constant(name: &str, dims: &[i64], kind: DataType, raw_data: Vec<u8>) -> TensorProto {
+        TensorProto { name: name.into(), dims: dims.into(), data_type: kind as i32, raw_data, ..TensorProto::default() }
+    }
+
+    fn node(op_type: &str, input: &[&str], output: &str) -> NodeProto {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let axis = AttributeProto { name: "axis".into(), i: 0, ..AttributeProto::default() };
+        NodeProto {
+            op_type: op_type.into(),
+            name: output.into(),
+            input: names(input),
+            output: names(&[output]),
+            attribute: vec![axis],
+            ..NodeProto::default()
+        }
+    }
+
+    /// Returns a graph of a quantised convolution: two outputs of one input each.
+    fn convolution() -> GraphProto {
+        let floats = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        GraphProto {
+            initializer: vec![
+                constant("s", &[], DataType::Float, floats(&[0.5])),
+                constant("other", &[], DataType::Float, floats(&[0.25])),
+                constant("z", &[], DataType::Uint8, vec![7]),
+                constant("signed", &[], DataType::Int8, vec![7]),
+                constant("w", &[2, 1, 1, 1], DataType::Int8, vec![10, 0xf6]),
+                constant("ws", &[2], DataType::Float, floats(&[0.1, 0.5])),
+                constant("wz", &[2], DataType::Int8, vec![0, 0]),
+            ],
+            node: vec![
+                node("QuantizeLinear", &["x", "s", "z"], "xq"),
+                node("DequantizeLinear", &["xq", "s", "z"], "xd"),
+                node("DequantizeLinear", &["w", "ws", "wz"], "wd"),
+                node("Conv", &["xd", "wd"], "y"),
+            ],
+            output: vec![tract_onnx::pb::ValueInfoProto { name: "y".into(), ..Default::default() }],
+            ..GraphProto::default()
+        }
+    }
+
+    #[test]
+    fn pairs_are_taken_out_and_constants_become_floats() {
+        let (graph, found) = in_floats(&convolution()).unwrap().unwrap();
+        assert_eq!(graph.node.len(), 1);
+        assert_eq!(graph.node[0].input, ["x", "wd"]);
+        assert_eq!(found.activations, HashMap::from([("x".to_owned(), Scale { scale: 0.5, zero: 7 })]));
+        assert_eq!(found.weights, HashMap::from([("wd".to_owned(), vec![0.1, 0.5])]));
+        assert_eq!(Graph::new(&graph).floats("wd"), Some((vec![2, 1, 1, 1], vec![1.0, -5.0])));
+    }
+
+    #[test]
+    fn a_graph_in_floats_stays_as_it_is() {
+        let graph = GraphProto { node: vec![node("Relu", &["x"], "y")], ..GraphProto::default() };
+        assert!(in_floats(&graph).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_is_quantised_in_another_way_is_refused() {
+        let refused = |change: fn(&mut GraphProto), what: &str| {
+            let mut graph = convolution();
+            change(&mut graph);
+            let reason = in_floats(&graph).unwrap_err().to_string();
+            assert!(reason.contains(what), "{reason}");
+        };
+        refused(|graph| graph.node[1].input[1] = "other".into(), "same scale");
+        refused(|graph| graph.node[0].input[2] = "signed".into(), "uint8");
+        refused(|graph| graph.node[1].input.truncate(2), "uint8");
+        refused(|graph| graph.node[0].input[1] = "ws".into(), "same scale");
+        refused(|graph| graph.output[0].name = "xd".into(), "output is quantised");
+        refused(|graph| graph.node.push(node("Relu", &["xq"], "again")), "dequantised once");
+        refused(|graph| graph.node[2].attribute[0].i = 1, "not understood");
+        refused(|graph| graph.node[2].attribute.clear(), "not understood");
+        refused(|graph| graph.initializer[6].raw_data = vec![0, 1], "not understood");
+        refused(|graph| graph.initializer[4].raw_data.push(1), "not understood");
+        refused(|graph| graph.initializer[5].dims = vec![3], "not understood");
+        refused(|graph| graph.node.push(node("DequantizeLinear", &["y", "s", "z"], "lone")), "not one of a pair");
+        let twice = |graph: &mut GraphProto| {
+            graph.node.push(node("QuantizeLinear", &["x", "other", "z"], "q2"));
+            graph.node.push(node("DequantizeLinear", &["q2", "other", "z"], "d2"));
+            graph.node.push(node("Relu", &["d2"], "r"));
+        };
+        refused(twice, "two scales");
+    }
+}
