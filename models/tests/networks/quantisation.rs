@@ -18,7 +18,7 @@ use divita_models::{
     quantisation::quantise,
     weights::seed::seeded,
 };
-use divita_runtime::network::StreamName;
+use divita_runtime::network::{Executor, Instructions, SingleNetwork, StreamName};
 use prost::Message;
 use tract_onnx::pb::{
     AttributeProto, GraphProto, ModelProto, NodeProto, StringStringEntryProto, TensorProto,
@@ -86,11 +86,27 @@ fn eight_bit_features_of_unknown_clips_are_those_of_the_float_network() {
         assert!(others < 0.99, "features that are all alike test nothing: {others}");
         let in_tract = features(&mut Session::tract(eight_bit(stream), [shape]).unwrap(), &unknown);
         assert_alike(&format!("{file} in tract"), &in_tract, &expected);
+        let executor = Instructions::int8().map_or(Executor::PORTABLE_INT8, Executor::Fused);
+        let mut runtime = SingleNetwork::prepare(eight_bit(stream), shape, &[1, expected[0].len()], executor).unwrap();
+        let in_runtime: Vec<Vec<f32>> = unknown
+            .iter()
+            .map(|(_, data)| {
+                runtime.set_input(data).unwrap();
+                runtime.run().unwrap()
+            })
+            .collect();
+        assert_alike(&format!("{file} in the runtime"), &in_runtime, &expected);
+        // The same whole numbers, except where a product is exactly between two.
+        let same =
+            |other: &[Vec<f32>]| in_runtime.iter().zip(other).map(|(a, b)| cosine(a, b)).fold(f64::INFINITY, f64::min);
+        assert!(same(&in_tract) > 0.9999, "{file}: the runtime and tract: {}", same(&in_tract));
         let Some(mut session) = Session::onnxruntime(eight_bit(stream), Device::Cpu).unwrap() else {
             eprintln!("SKIPPED: {ORT_LIBRARY} does not name a libonnxruntime.so (PyPI's onnxruntime has one)");
             continue;
         };
-        assert_alike(&format!("{file} in ONNX Runtime"), &features(&mut session, &unknown), &expected);
+        let in_onnxruntime = features(&mut session, &unknown);
+        assert_alike(&format!("{file} in ONNX Runtime"), &in_onnxruntime, &expected);
+        assert!(same(&in_onnxruntime) > 0.9999, "{file}: the runtime and ONNX Runtime: {}", same(&in_onnxruntime));
     }
 }
 
