@@ -221,3 +221,36 @@ fn shapes_that_exporters_compute_are_accepted() {
     ];
     assert_eq!(fault(&model(nodes, constants)), None);
 }
+
+#[test]
+fn quantised_values_keep_their_shape() {
+    let scale = floats("scale", &[]);
+    let zero = TensorProto {
+        name: "zero".into(),
+        data_type: DataType::Uint8 as i32,
+        raw_data: vec![7],
+        ..TensorProto::default()
+    };
+    let weights = TensorProto {
+        name: "weights".into(),
+        dims: vec![4, 3, 1, 1],
+        data_type: DataType::Int8 as i32,
+        raw_data: vec![1; 12],
+        ..TensorProto::default()
+    };
+    let nodes = || {
+        vec![
+            node("QuantizeLinear", &["x", "scale", "zero"], "q", &[]),
+            node("DequantizeLinear", &["q", "scale", "zero"], "d", &[]),
+            node("DequantizeLinear", &["weights", "scales"], "w", &[("axis", &[0])]),
+            node("Conv", &["d", "w"], "y", &[]),
+        ]
+    };
+    let constants = |weights| vec![scale.clone(), zero.clone(), weights, floats("scales", &[4])];
+    assert_eq!(fault(&model(nodes(), constants(weights.clone()))), None);
+    // Their shape is checked like that of any other kernel.
+    let other = TensorProto { dims: vec![4, 2, 1, 1], raw_data: vec![1; 8], ..weights };
+    assert!(fault(&model(nodes(), constants(other))).is_some());
+    let lone = vec![node("QuantizeLinear", &["x"], "y", &[])];
+    assert_refused(lone, vec![], "wrong number of inputs");
+}
