@@ -363,8 +363,8 @@ impl Instructions {
 
     /// Packs the weights of a depthwise convolution for the channels in `order`.
     pub(crate) fn pack_depthwise(self, weights: Weights<'_>, order: &[usize]) -> DepthwiseWeights {
-        if let Some((_, whole)) = self.whole(weights) {
-            return DepthwiseWeights::Int8(int8::DepthwiseWeights::new(whole, order));
+        if let Some((set, whole)) = self.whole(weights) {
+            return DepthwiseWeights::Int8(set.pack_depthwise(whole, order));
         }
         let packed = depthwise::DepthwiseWeights::new(weights.data, weights.bias, order, self.width());
         DepthwiseWeights::Float(packed.stored(|numbers| self.stored(numbers)))

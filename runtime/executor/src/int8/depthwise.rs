@@ -1,25 +1,26 @@
 //! Depthwise convolutions in eight bits with a kernel of side 3, in two or three axes.
 //!
-//! One instruction multiplies the three rows of the kernel at one column, for 16 channels. Rows and
-//! columns outside the input are read as zeros. Planes outside the input are left out.
+//! One instruction multiplies the three rows of the kernel at one column. Rows and columns outside the input are read as zeros. Planes outside the input are left out.
 
-use super::lanes::{BLOCK, Dots};
-use super::quantised::{Finish, Quantised};
+use super::lanes::Dots;
+use super::quantised::{Quantised, number};
 use super::{Number, OFFSET};
 use crate::aligned::Aligned;
 use crate::depthwise::Depthwise;
 
-/// Bytes of the weights of a block at one column: three rows, and a fourth of zeros.
-const COLUMN: usize = 4 * BLOCK;
+/// Bytes of the weights of a channel at one column: three rows, and a fourth of zeros.
+const COLUMN: usize = 4;
+
+/// Most channels of a block.
+const MOST: usize = 16;
 
 /// Columns and rows of a kernel.
 const SIDE: usize = 3;
 
 /// Stored zeros. The zero point of the input is 0.
-static ZEROS: [Number; BLOCK] = [Number::MIN; BLOCK];
+static ZEROS: [Number; MOST] = [Number::MIN; MOST];
 
-/// Weights, sums to start from and factors in blocks of [`BLOCK`] channels. Zeros fill the last
-/// block.
+/// Weights, sums to start from and factors in blocks of channels. Zeros fill the last block.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct DepthwiseWeights {
     /// (blocks, planes, columns, channels, 4).
@@ -28,22 +29,26 @@ pub(crate) struct DepthwiseWeights {
     /// What a plane of the kernel adds because zero is not stored as 0: (planes, channels).
     planes: Aligned<i32>,
     factors: Aligned<f32>,
-    finish: Finish,
+    /// Stored form of the output's zero point.
+    zero: i32,
+    /// Channels of a block.
+    block: usize,
     /// Number of channels, rounded up to whole blocks.
     channels: usize,
 }
 
 impl DepthwiseWeights {
-    /// Packs `quantised`, (channels, taps), for the channels in `order`.
-    pub fn new(quantised: &Quantised, order: &[usize]) -> Self {
-        let (channels, taps) = (order.len().next_multiple_of(BLOCK), quantised.inputs());
+    /// Packs `quantised`, (channels, taps), for the channels in `order` in blocks of `block`.
+    pub fn new(quantised: &Quantised, order: &[usize], block: usize) -> Self {
+        let (channels, taps) = (order.len().next_multiple_of(block), quantised.inputs());
         let planes = taps / (SIDE * SIDE);
         let mut packed = DepthwiseWeights {
-            taps: Aligned::zeros(channels / BLOCK * planes * SIDE * COLUMN),
+            taps: Aligned::zeros(channels * planes * SIDE * COLUMN),
             bias: Aligned::zeros(channels),
             planes: Aligned::zeros(planes * channels),
             factors: Aligned::zeros(channels),
-            finish: quantised.finish,
+            zero: quantised.zero,
+            block,
             channels,
         };
         for (at, &channel) in order.iter().enumerate() {
@@ -51,8 +56,8 @@ impl DepthwiseWeights {
             packed.factors[at] = quantised.factors[channel];
             for (tap, &weight) in quantised.row(channel).iter().enumerate() {
                 let (plane, row, column) = (tap / (SIDE * SIDE), tap / SIDE % SIDE, tap % SIDE);
-                let columns = (at / BLOCK * planes + plane) * SIDE + column;
-                packed.taps[columns * COLUMN + at % BLOCK * 4 + row] = weight;
+                let columns = (at / block * planes + plane) * SIDE + column;
+                packed.taps[(columns * block + at % block) * COLUMN + row] = weight;
                 packed.planes[plane * channels + at] += OFFSET * i32::from(weight);
             }
         }
@@ -69,6 +74,7 @@ impl DepthwiseWeights {
 /// have no meaning.
 pub(crate) fn reference(arena: &mut [Number], conv: &Depthwise, weights: &DepthwiseWeights) {
     let ([_, height, width], out, planes) = (conv.input, conv.output(), conv.kernel[0]);
+    let block = weights.block;
     let mut position = 0;
     for z in 0..out[0] {
         for y in 0..out[1] {
@@ -81,15 +87,15 @@ pub(crate) fn reference(arena: &mut [Number], conv: &Depthwise, weights: &Depthw
                         for dy in 0..ys {
                             for dx in 0..xs {
                                 let at = ((z0 + dz) * height + y0 + dy) * width + x0 + dx;
-                                let columns = (channel / BLOCK * planes + kz + dz) * SIDE + kx + dx;
-                                let tap = columns * COLUMN + channel % BLOCK * 4 + ky + dy;
+                                let columns = (channel / block * planes + kz + dz) * SIDE + kx + dx;
+                                let tap = (columns * block + channel % block) * COLUMN + ky + dy;
                                 let number = i32::from(arena[conv.offset + at * conv.stride + channel]) + OFFSET;
                                 sum += number * i32::from(weights.taps[tap]);
                             }
                         }
                     }
                     arena[conv.out_offset + position * conv.out_stride + channel] =
-                        weights.finish.number(sum, weights.factors[channel]);
+                        number(sum, weights.factors[channel], weights.zero);
                 }
                 position += 1;
             }
@@ -101,7 +107,7 @@ pub(crate) fn reference(arena: &mut [Number], conv: &Depthwise, weights: &Depthw
 ///
 /// # Safety
 /// The rules of [`Dots`] apply. Everything that `conv` describes is in the arena, up to the end of
-/// the last block of channels. The output does not overlap the input.
+/// the last block of channels. The output does not overlap the input. `weights` are packed for `D`.
 #[inline(always)]
 pub(crate) unsafe fn run<D: Dots>(arena: *mut Number, conv: &Depthwise, weights: &DepthwiseWeights) {
     let ([_, height, width], out, planes) = (conv.input, conv.output(), conv.kernel[0]);
@@ -109,13 +115,13 @@ pub(crate) unsafe fn run<D: Dots>(arena: *mut Number, conv: &Depthwise, weights:
         let (z0, kz, zs) = conv.taps(0, z);
         for y in 0..out[1] {
             let (y0, ky, ys) = conv.taps(1, y);
-            for block in (0..weights.channels).step_by(BLOCK) {
-                let taps = weights.taps.as_ptr().wrapping_add(block * planes * SIDE * 4);
+            for block in (0..weights.channels).step_by(D::BLOCK) {
+                let taps = weights.taps.as_ptr().wrapping_add(block * planes * SIDE * COLUMN);
                 let mut row = Row {
                     planes: [Plane { lines: [Line { input: ZEROS.as_ptr(), stride: 0 }; SIDE], taps }; SIDE],
                     count: zs,
                     width,
-                    finish: weights.finish,
+                    zero: weights.zero,
                     factors: weights.factors.as_ptr().wrapping_add(block),
                 };
                 // SAFETY: the caller guarantees it; taps() stays inside the input.
@@ -125,7 +131,7 @@ pub(crate) unsafe fn run<D: Dots>(arena: *mut Number, conv: &Depthwise, weights:
                         if OFFSET != 0 {
                             start = D::add(start, weights.planes.as_ptr().add((kz + dz) * weights.channels + block));
                         }
-                        plane.taps = taps.add((kz + dz) * SIDE * COLUMN);
+                        plane.taps = taps.add((kz + dz) * SIDE * D::BLOCK * COLUMN);
                         for (dy, line) in plane.lines[ky..].iter_mut().enumerate().take(ys) {
                             let first = ((z0 + dz) * height + y0 + dy) * width * conv.stride;
                             *line = Line { input: arena.add(conv.offset + block + first), stride: conv.stride };
@@ -158,6 +164,30 @@ struct Plane {
     taps: *const i8,
 }
 
+impl Plane {
+    /// Adds the column `COLUMN_AT` of the inputs to the `COUNT` outputs that it belongs to.
+    ///
+    /// # Safety
+    /// Same as [`run`]. Three rows of a block can be read.
+    #[inline(always)]
+    unsafe fn column<D: Dots, const COUNT: usize, const STEP: usize, const COLUMN_AT: usize>(
+        &self,
+        read: [*const Number; SIDE],
+        sums: &mut [D::Block; COUNT],
+    ) {
+        // SAFETY: the caller guarantees it.
+        unsafe {
+            let triples = D::triples(read);
+            for (output, sum) in sums.iter_mut().enumerate() {
+                if (output * STEP..output * STEP + SIDE).contains(&COLUMN_AT) {
+                    let taps = self.taps.add((COLUMN_AT - output * STEP) * D::BLOCK * COLUMN);
+                    *sum = D::dot_triples(triples, taps, *sum);
+                }
+            }
+        }
+    }
+}
+
 /// The inputs of one output row, for one block of channels.
 struct Row {
     planes: [Plane; SIDE],
@@ -165,7 +195,7 @@ struct Row {
     count: usize,
     /// Number of positions in a line.
     width: usize,
-    finish: Finish,
+    zero: i32,
     factors: *const f32,
 }
 
@@ -186,7 +216,7 @@ impl Row {
             // SAFETY: the caller guarantees it.
             x += unsafe {
                 match width - x {
-                    7.. if D::HOLDS_SEVEN => self.some::<D, 7, STEP>(start, x, output, stride),
+                    7.. => self.some::<D, 7, STEP>(start, x, output, stride),
                     4.. => self.some::<D, 4, STEP>(start, x, output, stride),
                     _ => self.some::<D, 1, STEP>(start, x, output, stride),
                 }
@@ -209,28 +239,33 @@ impl Row {
     ) -> usize {
         let columns = (COUNT - 1) * STEP + SIDE;
         let mut sums = [start; COUNT];
+        // The inputs at -1 and at the width are zeros and not stored.
+        let (left, right) = (x == 0, x * STEP + columns > self.width + 1);
         for plane in &self.planes[..self.count] {
-            for column in 0..columns {
-                // The first column is at -1, and the last one may be at the width.
-                let at = (x * STEP + column).wrapping_sub(1);
-                // SAFETY: the caller guarantees it; only columns inside the input are read.
-                unsafe {
-                    let read = plane.lines.map(|line| match at < self.width {
-                        true => line.input.add(at * line.stride),
-                        false => ZEROS.as_ptr(),
-                    });
-                    let triples = D::triples(read);
-                    for (output, sum) in sums.iter_mut().enumerate() {
-                        if (output * STEP..output * STEP + SIDE).contains(&column) {
-                            *sum = D::dot_triples(triples, plane.taps.add((column - output * STEP) * COLUMN), *sum);
+            let first =
+                plane.lines.map(|line| line.input.wrapping_add(x * STEP * line.stride).wrapping_sub(line.stride));
+            // One after the other without a loop: the compiler would leave it one, and ask at each
+            // column which outputs it belongs to.
+            macro_rules! columns {
+                ($($column:literal)*) => {
+                    $(if $column < columns {
+                        let is_outside = $column == 0 && left || $column == columns - 1 && right;
+                        let mut read = [ZEROS.as_ptr(); SIDE];
+                        if !is_outside {
+                            for ((read, first), line) in read.iter_mut().zip(first).zip(&plane.lines) {
+                                *read = first.wrapping_add($column * line.stride);
+                            }
                         }
-                    }
-                }
+                        // SAFETY: the caller guarantees it; only columns inside the input are read.
+                        unsafe { plane.column::<D, COUNT, STEP, $column>(read, &mut sums) };
+                    })*
+                };
             }
+            columns!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
         }
         for (at, &sum) in sums.iter().enumerate() {
             // SAFETY: the caller guarantees it.
-            unsafe { D::finish_block(sum, self.factors, self.finish, output.add((x + at) * stride)) };
+            unsafe { D::finish_block(sum, self.factors, self.zero, output.add((x + at) * stride)) };
         }
         COUNT
     }

@@ -2,10 +2,6 @@
 //! of instructions.
 
 use super::Number;
-use super::quantised::Finish;
-
-/// Channels that a depthwise convolution computes at once.
-pub(crate) const BLOCK: usize = 16;
 
 /// Vectors of `COUNT` sums of four bytes, each sum with four neighbouring inputs of its own or of
 /// all.
@@ -20,10 +16,12 @@ pub(crate) unsafe trait Dots {
     type Weights: Copy;
     /// `4 GROUPS` neighbouring inputs of one position.
     type Inputs: Copy;
-    /// The sums of [`BLOCK`] channels.
+    /// The sums of `BLOCK` channels.
     type Block: Copy;
-    /// Three inputs for each of [`BLOCK`] channels, and a fourth that counts for nothing.
+    /// Three inputs for each of `BLOCK` channels, and a fourth that counts for nothing.
     type Triples: Copy;
+    /// [`POOLED`](super::stem::POOLED) activations.
+    type Pooled: Copy;
     /// Sums in a vector.
     const COUNT: usize;
     /// Groups of four inputs that are read at once: 1, or 4.
@@ -33,8 +31,8 @@ pub(crate) unsafe trait Dots {
     const ROWS: [usize; 4];
     /// Vectors of outputs in a panel.
     const COLUMNS: usize;
-    /// Whether registers hold the sums of seven blocks.
-    const HOLDS_SEVEN: bool;
+    /// Channels that a depthwise convolution computes at once: 8 or 16.
+    const BLOCK: usize;
 
     /// Reads `COUNT` sums.
     unsafe fn sums(at: *const i32) -> Self::Sums;
@@ -44,19 +42,32 @@ pub(crate) unsafe trait Dots {
     unsafe fn inputs(at: *const Number) -> Self::Inputs;
     /// Adds the four inputs of `GROUP` times each output's weights.
     unsafe fn dot<const GROUP: i32>(inputs: Self::Inputs, weights: Self::Weights, sums: Self::Sums) -> Self::Sums;
-    /// Writes `COUNT` activations: sums times factors, rounded.
-    unsafe fn finish(sums: Self::Sums, factors: *const f32, finish: Finish, out: *mut Number);
+    /// Writes `COLUMNS COUNT` activations of one position: sums times factors, rounded, plus `zero`,
+    /// and inside the range of the numbers.
+    unsafe fn finish<const COLUMNS: usize>(
+        sums: &[Self::Sums; COLUMNS],
+        factors: *const f32,
+        zero: i32,
+        out: *mut Number,
+    );
 
-    /// Reads [`BLOCK`] sums.
+    /// Reads `BLOCK` sums.
     unsafe fn block(at: *const i32) -> Self::Block;
-    /// Adds [`BLOCK`] sums.
+    /// Adds `BLOCK` sums.
     unsafe fn add(block: Self::Block, at: *const i32) -> Self::Block;
-    /// Reads [`BLOCK`] channels at each of three places.
+    /// Reads `BLOCK` channels at each of three places.
     unsafe fn triples(at: [*const Number; 3]) -> Self::Triples;
     /// Adds each channel's inputs times its four weights.
     unsafe fn dot_triples(triples: Self::Triples, weights: *const i8, block: Self::Block) -> Self::Block;
-    /// Writes [`BLOCK`] activations.
-    unsafe fn finish_block(block: Self::Block, factors: *const f32, finish: Finish, out: *mut Number);
+    /// Writes `BLOCK` activations, as [`Dots::finish`].
+    unsafe fn finish_block(block: Self::Block, factors: *const f32, zero: i32, out: *mut Number);
+
+    /// Reads activations of one position.
+    unsafe fn pooled(at: *const Number) -> Self::Pooled;
+    /// Returns the larger activation of each pair.
+    unsafe fn most(a: Self::Pooled, b: Self::Pooled) -> Self::Pooled;
+    /// Writes activations of one position.
+    unsafe fn store_pooled(at: *mut Number, pooled: Self::Pooled);
 }
 
 /// AVX-512 with VNNI: 16 sums.
@@ -73,11 +84,12 @@ unsafe impl Dots for Avx512Vnni {
     type Inputs = *const Number;
     type Block = std::arch::x86_64::__m512i;
     type Triples = std::arch::x86_64::__m512i;
+    type Pooled = std::arch::x86_64::__m128i;
     const COUNT: usize = 16;
     const GROUPS: usize = 1;
     const ROWS: [usize; 4] = [12, 12, 8, 6];
     const COLUMNS: usize = 4;
-    const HOLDS_SEVEN: bool = true;
+    const BLOCK: usize = 16;
 
     #[inline(always)]
     unsafe fn sums(at: *const i32) -> Self::Sums {
@@ -100,17 +112,25 @@ unsafe impl Dots for Avx512Vnni {
         unsafe { _mm512_dpbusd_epi32(sums, _mm512_set1_epi32(inputs.cast::<i32>().read_unaligned()), weights) }
     }
     #[inline(always)]
-    unsafe fn finish(sums: Self::Sums, factors: *const f32, finish: Finish, out: *mut Number) {
+    unsafe fn finish<const COLUMNS: usize>(
+        sums: &[Self::Sums; COLUMNS],
+        factors: *const f32,
+        zero: i32,
+        out: *mut Number,
+    ) {
         use std::arch::x86_64::{
             _mm_storeu_si128, _mm512_add_epi32, _mm512_cvtepi32_ps, _mm512_cvtps_epi32, _mm512_cvtusepi32_epi8,
-            _mm512_loadu_ps, _mm512_max_epi32, _mm512_mul_ps, _mm512_set1_epi32,
+            _mm512_loadu_ps, _mm512_max_epi32, _mm512_mul_ps, _mm512_set1_epi32, _mm512_setzero_si512,
         };
-        // SAFETY: the caller guarantees it.
-        unsafe {
-            let rounded = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(sums), _mm512_loadu_ps(factors)));
-            let moved = _mm512_add_epi32(rounded, _mm512_set1_epi32(finish.zero));
-            let numbers = _mm512_cvtusepi32_epi8(_mm512_max_epi32(moved, _mm512_set1_epi32(finish.floor)));
-            _mm_storeu_si128(out.cast(), numbers);
+        for (column, &sums) in sums.iter().enumerate() {
+            // SAFETY: the caller guarantees it.
+            unsafe {
+                let factors = _mm512_loadu_ps(factors.add(column * Self::COUNT));
+                let rounded = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(sums), factors));
+                let moved = _mm512_add_epi32(rounded, _mm512_set1_epi32(zero));
+                let numbers = _mm512_cvtusepi32_epi8(_mm512_max_epi32(moved, _mm512_setzero_si512()));
+                _mm_storeu_si128(out.add(column * Self::COUNT).cast(), numbers);
+            }
         }
     }
 
@@ -147,9 +167,25 @@ unsafe impl Dots for Avx512Vnni {
         unsafe { std::arch::x86_64::_mm512_dpbusd_epi32(block, triples, Self::weights(weights)) }
     }
     #[inline(always)]
-    unsafe fn finish_block(block: Self::Block, factors: *const f32, finish: Finish, out: *mut Number) {
+    unsafe fn finish_block(block: Self::Block, factors: *const f32, zero: i32, out: *mut Number) {
         // SAFETY: the caller guarantees it.
-        unsafe { Self::finish(block, factors, finish, out) }
+        unsafe { Self::finish(&[block], factors, zero, out) }
+    }
+
+    #[inline(always)]
+    unsafe fn pooled(at: *const Number) -> Self::Pooled {
+        // SAFETY: the caller guarantees it.
+        unsafe { std::arch::x86_64::_mm_loadu_si128(at.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn most(a: Self::Pooled, b: Self::Pooled) -> Self::Pooled {
+        // SAFETY: the caller guarantees it.
+        unsafe { std::arch::x86_64::_mm_max_epu8(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn store_pooled(at: *mut Number, pooled: Self::Pooled) {
+        // SAFETY: the caller guarantees it.
+        unsafe { std::arch::x86_64::_mm_storeu_si128(at.cast(), pooled) }
     }
 }
 
@@ -175,13 +211,14 @@ macro_rules! eights {
             type Sums = std::arch::x86_64::__m256i;
             type Weights = std::arch::x86_64::__m256i;
             type Inputs = *const Number;
-            type Block = [std::arch::x86_64::__m256i; 2];
-            type Triples = [std::arch::x86_64::__m256i; 2];
+            type Block = std::arch::x86_64::__m256i;
+            type Triples = std::arch::x86_64::__m256i;
+            type Pooled = std::arch::x86_64::__m128i;
             const COUNT: usize = 8;
             const GROUPS: usize = 1;
             const ROWS: [usize; 4] = [12, 6, 4, 0];
             const COLUMNS: usize = 3;
-            const HOLDS_SEVEN: bool = false;
+            const BLOCK: usize = 8;
 
             #[inline(always)]
             unsafe fn sums(at: *const i32) -> Self::Sums {
@@ -209,73 +246,78 @@ macro_rules! eights {
                 }
             }
             #[inline(always)]
-            unsafe fn finish(sums: Self::Sums, factors: *const f32, finish: Finish, out: *mut Number) {
+            unsafe fn finish<const COLUMNS: usize>(
+                sums: &[Self::Sums; COLUMNS],
+                factors: *const f32,
+                zero: i32,
+                out: *mut Number,
+            ) {
                 use std::arch::x86_64::{
-                    _mm_packus_epi16, _mm_packus_epi32, _mm_storel_epi64, _mm256_add_epi32, _mm256_castsi256_si128,
-                    _mm256_cvtepi32_ps, _mm256_cvtps_epi32, _mm256_extracti128_si256, _mm256_loadu_ps,
-                    _mm256_max_epi32, _mm256_mul_ps, _mm256_set1_epi32,
+                    _mm_packs_epi32, _mm_packus_epi16, _mm_storel_epi64, _mm256_add_epi32, _mm256_castsi256_si128,
+                    _mm256_cvtepi32_ps, _mm256_cvtps_epi32, _mm256_extracti128_si256, _mm256_loadu_ps, _mm256_mul_ps,
+                    _mm256_set1_epi32,
                 };
-                // SAFETY: the caller guarantees it.
-                unsafe {
-                    let product = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), _mm256_loadu_ps(factors));
-                    let moved = _mm256_add_epi32(_mm256_cvtps_epi32(product), _mm256_set1_epi32(finish.zero));
-                    let numbers = _mm256_max_epi32(moved, _mm256_set1_epi32(finish.floor));
-                    let (low, high) = (_mm256_castsi256_si128(numbers), _mm256_extracti128_si256::<1>(numbers));
-                    let words = _mm_packus_epi32(low, high);
-                    // As signed words: those above 32767 would become 0.
-                    let words = std::arch::x86_64::_mm_min_epu16(words, std::arch::x86_64::_mm_set1_epi16(255));
-                    _mm_storel_epi64(out.cast(), _mm_packus_epi16(words, words));
+                for (column, &sums) in sums.iter().enumerate() {
+                    // SAFETY: the caller guarantees it.
+                    unsafe {
+                        let factors = _mm256_loadu_ps(factors.add(column * Self::COUNT));
+                        let product = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), factors);
+                        let numbers = _mm256_add_epi32(_mm256_cvtps_epi32(product), _mm256_set1_epi32(zero));
+                        let (low, high) = (_mm256_castsi256_si128(numbers), _mm256_extracti128_si256::<1>(numbers));
+                        let words = _mm_packs_epi32(low, high);
+                        _mm_storel_epi64(out.add(column * Self::COUNT).cast(), _mm_packus_epi16(words, words));
+                    }
                 }
             }
 
             #[inline(always)]
             unsafe fn block(at: *const i32) -> Self::Block {
                 // SAFETY: the caller guarantees it.
-                unsafe { [Self::sums(at), Self::sums(at.add(8))] }
+                unsafe { Self::sums(at) }
             }
             #[inline(always)]
             unsafe fn add(block: Self::Block, at: *const i32) -> Self::Block {
                 // SAFETY: the caller guarantees it.
-                unsafe {
-                    [
-                        std::arch::x86_64::_mm256_add_epi32(block[0], Self::sums(at)),
-                        std::arch::x86_64::_mm256_add_epi32(block[1], Self::sums(at.add(8))),
-                    ]
-                }
+                unsafe { std::arch::x86_64::_mm256_add_epi32(block, Self::sums(at)) }
             }
             #[inline(always)]
             unsafe fn triples([a, b, c]: [*const Number; 3]) -> Self::Triples {
                 use std::arch::x86_64::{
-                    _mm_loadu_si128, _mm_setzero_si128, _mm_unpackhi_epi8, _mm_unpackhi_epi16, _mm_unpacklo_epi8,
-                    _mm_unpacklo_epi16, _mm256_set_m128i,
+                    _mm_loadl_epi64, _mm_setzero_si128, _mm_unpackhi_epi16, _mm_unpacklo_epi8, _mm_unpacklo_epi16,
+                    _mm256_set_m128i,
                 };
                 // SAFETY: the caller guarantees it.
                 unsafe {
-                    let [a, b, c] = [a, b, c].map(|at| _mm_loadu_si128(at.cast()));
-                    let none = _mm_setzero_si128();
-                    let (ab, cd) = (_mm_unpacklo_epi8(a, b), _mm_unpacklo_epi8(c, none));
-                    let first = _mm256_set_m128i(_mm_unpackhi_epi16(ab, cd), _mm_unpacklo_epi16(ab, cd));
-                    let (ab, cd) = (_mm_unpackhi_epi8(a, b), _mm_unpackhi_epi8(c, none));
-                    [first, _mm256_set_m128i(_mm_unpackhi_epi16(ab, cd), _mm_unpacklo_epi16(ab, cd))]
+                    let [a, b, c] = [a, b, c].map(|at| _mm_loadl_epi64(at.cast()));
+                    let (ab, cd) = (_mm_unpacklo_epi8(a, b), _mm_unpacklo_epi8(c, _mm_setzero_si128()));
+                    _mm256_set_m128i(_mm_unpackhi_epi16(ab, cd), _mm_unpacklo_epi16(ab, cd))
                 }
             }
             #[inline(always)]
             unsafe fn dot_triples(triples: Self::Triples, weights: *const i8, block: Self::Block) -> Self::Block {
                 // SAFETY: the caller guarantees it.
-                unsafe {
-                    [
-                        $dot(block[0], triples[0], Self::weights(weights)),
-                        $dot(block[1], triples[1], Self::weights(weights.add(32))),
-                    ]
-                }
+                unsafe { $dot(block, triples, Self::weights(weights)) }
             }
             #[inline(always)]
-            unsafe fn finish_block(block: Self::Block, factors: *const f32, finish: Finish, out: *mut Number) {
+            unsafe fn finish_block(block: Self::Block, factors: *const f32, zero: i32, out: *mut Number) {
                 // SAFETY: the caller guarantees it.
-                unsafe {
-                    Self::finish(block[0], factors, finish, out);
-                    Self::finish(block[1], factors.add(8), finish, out.add(8));
-                }
+                unsafe { Self::finish(&[block], factors, zero, out) }
+            }
+
+            #[inline(always)]
+            unsafe fn pooled(at: *const Number) -> Self::Pooled {
+                // SAFETY: the caller guarantees it.
+                unsafe { std::arch::x86_64::_mm_loadu_si128(at.cast()) }
+            }
+            #[inline(always)]
+            unsafe fn most(a: Self::Pooled, b: Self::Pooled) -> Self::Pooled {
+                // SAFETY: the caller guarantees it.
+                unsafe { std::arch::x86_64::_mm_max_epu8(a, b) }
+            }
+            #[inline(always)]
+            unsafe fn store_pooled(at: *mut Number, pooled: Self::Pooled) {
+                // SAFETY: the caller guarantees it.
+                unsafe { std::arch::x86_64::_mm_storeu_si128(at.cast(), pooled) }
             }
         }
     };
@@ -334,13 +376,14 @@ unsafe impl Dots for NeonDot {
     type Weights = std::arch::aarch64::int8x16_t;
     // An instruction can use any four bytes of a register, so one load serves four groups.
     type Inputs = std::arch::aarch64::int8x16_t;
-    type Block = [std::arch::aarch64::int32x4_t; 4];
-    type Triples = [std::arch::aarch64::int8x16_t; 4];
+    type Block = [std::arch::aarch64::int32x4_t; 2];
+    type Triples = [std::arch::aarch64::int8x16_t; 2];
+    type Pooled = std::arch::aarch64::int8x8_t;
     const COUNT: usize = 4;
     const GROUPS: usize = 4;
     const ROWS: [usize; 4] = [12, 10, 7, 6];
     const COLUMNS: usize = 3;
-    const HOLDS_SEVEN: bool = false;
+    const BLOCK: usize = 8;
 
     #[inline(always)]
     unsafe fn sums(at: *const i32) -> Self::Sums {
@@ -371,44 +414,52 @@ unsafe impl Dots for NeonDot {
         sums
     }
     #[inline(always)]
-    unsafe fn finish(sums: Self::Sums, factors: *const f32, finish: Finish, out: *mut Number) {
-        use std::arch::aarch64::{vcombine_s16, vdup_n_s16, vqmovn_s16, vreinterpret_s32_s8, vst1_lane_s32};
+    unsafe fn finish<const COLUMNS: usize>(
+        sums: &[Self::Sums; COLUMNS],
+        factors: *const f32,
+        zero: i32,
+        out: *mut Number,
+    ) {
+        use std::arch::aarch64::{vdup_n_s16, vget_lane_s32, vreinterpret_s32_s8};
+        let (pairs, last) = sums.as_chunks::<2>();
         // SAFETY: the caller guarantees it; the write does not need alignment.
         unsafe {
-            let words = rounded(sums, factors, finish);
-            let bytes = vreinterpret_s32_s8(vqmovn_s16(vcombine_s16(words, vdup_n_s16(0))));
-            let mut four = [0_i32; 1];
-            vst1_lane_s32::<0>(four.as_mut_ptr(), bytes);
-            out.cast::<i32>().write_unaligned(four[0]);
+            for (pair, &sums) in pairs.iter().enumerate() {
+                Self::finish_block(sums, factors.add(8 * pair), zero, out.add(8 * pair));
+            }
+            if let &[sums] = last {
+                let at = 8 * pairs.len();
+                let bytes = bytes(words(sums, factors.add(at)), vdup_n_s16(0), zero);
+                out.add(at).cast::<i32>().write_unaligned(vget_lane_s32::<0>(vreinterpret_s32_s8(bytes)));
+            }
         }
     }
 
     #[inline(always)]
     unsafe fn block(at: *const i32) -> Self::Block {
         // SAFETY: the caller guarantees it.
-        unsafe { [0, 4, 8, 12].map(|first| Self::sums(at.add(first))) }
+        unsafe { [Self::sums(at), Self::sums(at.add(4))] }
     }
     #[inline(always)]
-    unsafe fn add(mut block: Self::Block, at: *const i32) -> Self::Block {
-        for (four, sums) in block.iter_mut().enumerate() {
-            // SAFETY: the caller guarantees it.
-            *sums = unsafe { std::arch::aarch64::vaddq_s32(*sums, Self::sums(at.add(4 * four))) };
-        }
-        block
+    unsafe fn add(block: Self::Block, at: *const i32) -> Self::Block {
+        use std::arch::aarch64::vaddq_s32;
+        // SAFETY: the caller guarantees it.
+        unsafe { [vaddq_s32(block[0], Self::sums(at)), vaddq_s32(block[1], Self::sums(at.add(4)))] }
     }
     #[inline(always)]
     unsafe fn triples([a, b, c]: [*const Number; 3]) -> Self::Triples {
         use std::arch::aarch64::{
-            vld1q_s8, vreinterpretq_s8_s16, vreinterpretq_s16_s8, vzip1q_s8, vzip1q_s16, vzip2q_s8, vzip2q_s16,
+            vcombine_s8, vld1_s8, vreinterpretq_s8_s16, vreinterpretq_s16_s8, vzip1q_s8, vzip1q_s16, vzip2q_s16,
         };
         // SAFETY: the caller guarantees it.
         unsafe {
-            let [a, b, c] = [a, b, c].map(|at| vld1q_s8(at));
-            let [ab, bc] = [vzip1q_s8(a, b), vzip2q_s8(a, b)].map(|both| vreinterpretq_s16_s8(both));
+            let [a, b, c] = [a, b, c].map(|at| {
+                let eight = vld1_s8(at);
+                vcombine_s8(eight, eight)
+            });
             // The fourth counts for nothing, so the third stands in for it.
-            let [cd, dd] = [vzip1q_s8(c, c), vzip2q_s8(c, c)].map(|both| vreinterpretq_s16_s8(both));
-            [vzip1q_s16(ab, cd), vzip2q_s16(ab, cd), vzip1q_s16(bc, dd), vzip2q_s16(bc, dd)]
-                .map(|four| vreinterpretq_s8_s16(four))
+            let (ab, cc) = (vreinterpretq_s16_s8(vzip1q_s8(a, b)), vreinterpretq_s16_s8(vzip1q_s8(c, c)));
+            [vreinterpretq_s8_s16(vzip1q_s16(ab, cc)), vreinterpretq_s8_s16(vzip2q_s16(ab, cc))]
         }
     }
     #[inline(always)]
@@ -428,37 +479,56 @@ unsafe impl Dots for NeonDot {
         block
     }
     #[inline(always)]
-    unsafe fn finish_block(block: Self::Block, factors: *const f32, finish: Finish, out: *mut Number) {
-        use std::arch::aarch64::{vcombine_s8, vcombine_s16, vqmovn_s16, vst1q_s8};
+    unsafe fn finish_block(block: Self::Block, factors: *const f32, zero: i32, out: *mut Number) {
         // SAFETY: the caller guarantees it.
         unsafe {
-            let eight = |at: usize| {
-                let low = rounded(block[at], factors.add(4 * at), finish);
-                let high = rounded(block[at + 1], factors.add(4 * at + 4), finish);
-                vqmovn_s16(vcombine_s16(low, high))
-            };
-            vst1q_s8(out, vcombine_s8(eight(0), eight(2)));
+            let [low, high] = [words(block[0], factors), words(block[1], factors.add(4))];
+            std::arch::aarch64::vst1_s8(out, bytes(low, high, zero));
         }
+    }
+
+    #[inline(always)]
+    unsafe fn pooled(at: *const Number) -> Self::Pooled {
+        // SAFETY: the caller guarantees it.
+        unsafe { std::arch::aarch64::vld1_s8(at) }
+    }
+    #[inline(always)]
+    unsafe fn most(a: Self::Pooled, b: Self::Pooled) -> Self::Pooled {
+        // SAFETY: the caller guarantees it.
+        unsafe { std::arch::aarch64::vmax_s8(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn store_pooled(at: *mut Number, pooled: Self::Pooled) {
+        // SAFETY: the caller guarantees it.
+        unsafe { std::arch::aarch64::vst1_s8(at, pooled) }
     }
 }
 
-/// Returns sums times factors, rounded and moved to the zero point, as words.
+/// Returns sums times factors, rounded, as words.
 ///
 /// # Safety
 /// Same as [`Dots`].
 #[cfg(target_arch = "aarch64")]
 #[inline(always)]
-unsafe fn rounded(
-    sums: std::arch::aarch64::int32x4_t,
-    factors: *const f32,
-    finish: Finish,
-) -> std::arch::aarch64::int16x4_t {
-    use std::arch::aarch64::{
-        vaddq_s32, vcvtnq_s32_f32, vcvtq_f32_s32, vdupq_n_s32, vld1q_f32, vmaxq_s32, vmulq_f32, vqmovn_s32,
-    };
+unsafe fn words(sums: std::arch::aarch64::int32x4_t, factors: *const f32) -> std::arch::aarch64::int16x4_t {
+    use std::arch::aarch64::{vcvtnq_s32_f32, vcvtq_f32_s32, vld1q_f32, vmulq_f32, vqmovn_s32};
     // SAFETY: the caller guarantees it.
-    unsafe {
-        let rounded = vcvtnq_s32_f32(vmulq_f32(vcvtq_f32_s32(sums), vld1q_f32(factors)));
-        vqmovn_s32(vmaxq_s32(vaddq_s32(rounded, vdupq_n_s32(finish.zero)), vdupq_n_s32(finish.floor)))
-    }
+    unsafe { vqmovn_s32(vcvtnq_s32_f32(vmulq_f32(vcvtq_f32_s32(sums), vld1q_f32(factors)))) }
+}
+
+/// Moves rounded sums to the zero point and returns them as bytes. Sums beyond a word stay beyond a
+/// byte.
+///
+/// # Safety
+/// Same as [`Dots`].
+#[cfg(target_arch = "aarch64")]
+#[inline(always)]
+unsafe fn bytes(
+    low: std::arch::aarch64::int16x4_t,
+    high: std::arch::aarch64::int16x4_t,
+    zero: i32,
+) -> std::arch::aarch64::int8x8_t {
+    use std::arch::aarch64::{vcombine_s16, vdupq_n_s16, vqaddq_s16, vqmovn_s16};
+    // SAFETY: the caller guarantees it; zero is a byte.
+    unsafe { vqmovn_s16(vqaddq_s16(vcombine_s16(low, high), vdupq_n_s16(zero as i16))) }
 }

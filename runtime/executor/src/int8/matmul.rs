@@ -3,15 +3,12 @@
 
 use super::Number;
 use super::lanes::Dots;
-use super::quantised::{Finish, Quantised};
+use super::quantised::{Quantised, number};
 use crate::aligned::Aligned;
 use crate::spans::{Run, Target};
 
 /// Inputs that one instruction multiplies.
 pub(crate) const GROUP: usize = 4;
-
-/// Fewest outputs for which each position has room. The stem's pool reads as many at once.
-const FEWEST: usize = 16;
 
 /// Weights, sums to start from and factors, packed for vectors of `count` outputs. Each run of
 /// inputs takes whole groups of four, and zeros fill the last group.
@@ -22,7 +19,8 @@ pub(crate) struct Packed {
     /// The sum of each output before its first input. Zeros fill the last vector.
     start: Aligned<i32>,
     factors: Aligned<f32>,
-    finish: Finish,
+    /// Stored form of the output's zero point.
+    zero: i32,
     /// Scale of the input.
     input: super::Scale,
     groups: usize,
@@ -35,10 +33,11 @@ pub(crate) struct Packed {
 impl Packed {
     /// Packs `quantised` for vectors of `count` outputs and tiles of `vectors` vectors. `slots` are
     /// the inputs in the order in which they are read: whole groups for each run, with nothing
-    /// where a run ends inside a group.
-    pub fn new(quantised: &Quantised, slots: &[Option<usize>], count: usize, vectors: usize) -> Self {
+    /// where a run ends inside a group. Each position has room for a multiple of `multiple`
+    /// outputs, itself a multiple of `count`.
+    pub fn new(quantised: &Quantised, slots: &[Option<usize>], [count, vectors]: [usize; 2], multiple: usize) -> Self {
         let outputs = quantised.bias.len();
-        let padded = outputs.next_multiple_of(count).max(FEWEST);
+        let padded = outputs.next_multiple_of(multiple);
         let (tile, groups) = (count * vectors, slots.len() / GROUP);
         let mut data = Aligned::zeros(padded * groups * GROUP);
         for output in 0..outputs {
@@ -52,14 +51,14 @@ impl Packed {
             }
         }
         // The zero point of the input is subtracted once and for all.
-        let zero = quantised.input.stored_zero();
+        let from = quantised.input.stored_zero();
         let mut start = Aligned::zeros(padded);
         for (output, start) in start[..outputs].iter_mut().enumerate() {
-            *start = quantised.bias[output] - zero * quantised.row(output).iter().map(|&w| i32::from(w)).sum::<i32>();
+            *start = quantised.bias[output] - from * quantised.row(output).iter().map(|&w| i32::from(w)).sum::<i32>();
         }
         let mut factors = Aligned::zeros(padded);
         factors[..outputs].copy_from_slice(&quantised.factors);
-        Packed { data, start, factors, finish: quantised.finish, input: quantised.input, groups, padded, tile }
+        Packed { data, start, factors, zero: quantised.zero, input: quantised.input, groups, padded, tile }
     }
 
     /// Returns the outputs for which each position must have room: the real ones, and those that
@@ -103,8 +102,7 @@ pub(crate) fn reference(arena: &mut [Number], runs: &[Run], target: Target, posi
                 }
                 group += run.length.div_ceil(GROUP);
             }
-            arena[target.offset + position * target.stride + output] =
-                packed.finish.number(sum, packed.factors[output]);
+            arena[target.offset + position * target.stride + output] = number(sum, packed.factors[output], packed.zero);
         }
     }
 }
@@ -131,7 +129,7 @@ pub(crate) unsafe fn run<D: Dots>(arena: *mut Number, runs: &[Run], target: Targ
                 weights: packed.data.as_ptr().add(first * packed.groups * GROUP),
                 start: packed.start.as_ptr().add(first),
                 factors: packed.factors.as_ptr().add(first),
-                finish: packed.finish,
+                zero: packed.zero,
                 out: arena.add(target.offset + first),
                 stride: target.stride,
             }
@@ -166,7 +164,7 @@ struct Panel {
     weights: *const i8,
     start: *const i32,
     factors: *const f32,
-    finish: Finish,
+    zero: i32,
     /// The output at position 0.
     out: *mut Number,
     stride: usize,
@@ -231,30 +229,33 @@ impl Panel {
                     rows[row] = rows[row - 1].add(run.stride);
                 }
                 let groups = run.length.div_ceil(GROUP);
+                let next = COLUMNS * D::COUNT * GROUP;
                 let mut group = 0;
-                while group < groups {
+                while group + D::GROUPS <= groups {
                     let inputs = rows.map(|row| D::inputs(row.add(group * GROUP)));
-                    let next = COLUMNS * D::COUNT * GROUP;
-                    let left = (groups - group).min(D::GROUPS);
                     step::<D, ROWS, COLUMNS, 0>(&mut sums, &inputs, weights);
-                    if left > 1 {
+                    if D::GROUPS > 1 {
                         step::<D, ROWS, COLUMNS, 1>(&mut sums, &inputs, weights.add(next));
-                    }
-                    if left > 2 {
                         step::<D, ROWS, COLUMNS, 2>(&mut sums, &inputs, weights.add(2 * next));
-                    }
-                    if left > 3 {
                         step::<D, ROWS, COLUMNS, 3>(&mut sums, &inputs, weights.add(3 * next));
                     }
-                    weights = weights.add(left * next);
-                    group += left;
+                    weights = weights.add(D::GROUPS * next);
+                    group += D::GROUPS;
+                }
+                if group < groups {
+                    let inputs = rows.map(|row| D::inputs(row.add(group * GROUP)));
+                    step::<D, ROWS, COLUMNS, 0>(&mut sums, &inputs, weights);
+                    if group + 1 < groups {
+                        step::<D, ROWS, COLUMNS, 1>(&mut sums, &inputs, weights.add(next));
+                    }
+                    if group + 2 < groups {
+                        step::<D, ROWS, COLUMNS, 2>(&mut sums, &inputs, weights.add(2 * next));
+                    }
+                    weights = weights.add((groups - group) * next);
                 }
             }
             for (row, sums) in sums.iter().enumerate() {
-                for (column, &sums) in sums.iter().enumerate() {
-                    let (out, at) = (self.out.add((position + row) * self.stride), column * D::COUNT);
-                    D::finish(sums, self.factors.add(at), self.finish, out.add(at));
-                }
+                D::finish(sums, self.factors, self.zero, self.out.add((position + row) * self.stride));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The whole numbers of a quantised convolution: weights, biases, and the factors that turn sums
 //! into activations.
 
-use super::OFFSET;
+use super::{Number, OFFSET};
 
 /// What the activations of a tensor stand for: `scale (q - zero)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,16 +37,8 @@ pub(crate) struct Quantised {
     pub factors: Vec<f32>,
     /// Scale of the input.
     pub input: Scale,
-    pub finish: Finish,
-}
-
-/// How a sum that was multiplied and rounded becomes a stored activation: `max(sum + zero, floor)`,
-/// and at most the largest number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Finish {
+    /// What is added to a rounded sum: the stored form of the output's zero point.
     pub zero: i32,
-    /// The zero point behind a ReLU, the smallest number without one.
-    pub floor: i32,
 }
 
 impl Quantised {
@@ -54,14 +46,17 @@ impl Quantised {
     /// multiples of their scales, and of `biases`.
     ///
     /// # Errors
-    /// Returns the reason if the scales are not positive and finite, or if a sum may not fit 31
-    /// bits.
+    /// Returns the reason if the scales are not positive and finite, if a sum may not fit 31 bits,
+    /// or if there is a ReLU and the output's zero point is not 0: then the smallest number is 0.
     pub fn new(data: &[f32], biases: &[f32], scales: &Scales<'_>, relu: bool) -> Result<Self, String> {
         let outputs = biases.len();
         let usable = |scale: f32| scale.is_normal() && scale > 0.0;
         let each = [scales.input.scale, scales.output.scale];
         if scales.weights.len() != outputs || !each.iter().chain(scales.weights).all(|&scale| usable(scale)) {
             return Err("its scales are not one positive number for each output".into());
+        }
+        if relu && scales.output.zero != 0 {
+            return Err("the zero point behind its ReLU is not 0".into());
         }
         let inputs = data.len() / outputs.max(1);
         let whole = |value: f32, unit: f64| (f64::from(value) / unit).round_ties_even();
@@ -80,9 +75,7 @@ impl Quantised {
             bias.push(sum as i32);
             factors.push(factor as f32);
         }
-        let zero = scales.output.stored_zero();
-        let finish = Finish { zero, floor: if relu { zero } else { -OFFSET } };
-        Ok(Quantised { weights: integers, bias, factors, input: scales.input, finish })
+        Ok(Quantised { weights: integers, bias, factors, input: scales.input, zero: scales.output.stored_zero() })
     }
 
     /// Returns the number of weights of each output.
@@ -96,10 +89,8 @@ impl Quantised {
     }
 }
 
-impl Finish {
-    /// Turns a sum into a stored activation. This is the safe reference.
-    pub fn number(self, sum: i32, factor: f32) -> super::Number {
-        let rounded = (sum as f32 * factor).round_ties_even() as i32;
-        (rounded + self.zero).max(self.floor).min(i32::from(super::Number::MAX)) as super::Number
-    }
+/// Turns a sum into a stored activation. This is the safe reference.
+pub(crate) fn number(sum: i32, factor: f32, zero: i32) -> Number {
+    let rounded = (sum as f32 * factor).round_ties_even() as i32;
+    (rounded + zero).clamp(i32::from(Number::MIN), i32::from(Number::MAX)) as Number
 }

@@ -54,10 +54,15 @@ macro_rules! kernels {
             /// Everything that `stem` describes is in the arena. `weights` are packed for the set.
             #[target_feature(enable = $features)]
             pub unsafe fn stem(arena: &mut [Number], stem: &Stem, weights: &Packed, data: &[f32]) {
-                stem::run(arena, stem, weights, data, |arena, runs, target, positions| {
+                let multiply = |arena: &mut [Number], runs: &[Run], target, positions| {
                     // SAFETY: the caller guarantees it.
                     unsafe { matmul::run::<$dots>(arena.as_mut_ptr(), runs, target, positions, weights) }
-                });
+                };
+                // SAFETY: each position has a multiple of the outputs that a pool reads.
+                let most = |out: &mut [Number], inputs: [&[Number]; 3], first| unsafe {
+                    stem::most_of::<$dots>(out, inputs, first);
+                };
+                stem::run(arena, stem, weights, data, multiply, most);
             }
 
             /// Same as [`mean::run`].
@@ -152,7 +157,23 @@ impl Set {
     /// Packs the weights of a matrix multiply whose inputs, in `order`, are runs of `lengths`.
     pub fn pack(self, quantised: &Quantised, order: &[usize], lengths: impl IntoIterator<Item = usize>) -> Packed {
         let [count, vectors] = self.tile();
-        Packed::new(quantised, &matmul::slots(order, lengths), count, vectors)
+        Packed::new(quantised, &matmul::slots(order, lengths), [count, vectors], count)
+    }
+
+    /// Packs the weights of a depthwise convolution for the channels in `order`.
+    pub fn pack_depthwise(self, quantised: &Quantised, order: &[usize]) -> DepthwiseWeights {
+        let block = match self {
+            Set::Portable => 1,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => Avx2::BLOCK,
+            #[cfg(target_arch = "x86_64")]
+            Set::AvxVnni => AvxVnni::BLOCK,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Vnni => Avx512Vnni::BLOCK,
+            #[cfg(target_arch = "aarch64")]
+            Set::NeonDot => NeonDot::BLOCK,
+        };
+        DepthwiseWeights::new(quantised, order, block)
     }
 
     /// Packs the weights of a stem, (outputs, colours x kernel).
@@ -194,9 +215,14 @@ impl Set {
         assert_eq!(data.len(), stem.colours * stem.sides.iter().product::<usize>());
         dispatch!(
             self,
-            stem::run(arena, stem, weights, data, |arena, runs, target, positions| {
-                matmul::reference(arena, runs, target, positions, weights);
-            }),
+            stem::run(
+                arena,
+                stem,
+                weights,
+                data,
+                |arena, runs, target, positions| matmul::reference(arena, runs, target, positions, weights),
+                stem::most
+            ),
             stem(arena, stem, weights, data)
         )
     }

@@ -5,6 +5,7 @@
 //! through the kernel of the 1x1 convolutions. As in single precision, the arena holds only the
 //! planes that the next outputs read, and three rows of the convolution.
 
+use super::lanes::Dots;
 use super::matmul::{GROUP, Packed};
 use super::quantised::{Quantised, Scale};
 use super::{Number, OFFSET};
@@ -13,6 +14,9 @@ use crate::stem::{Stem, seen};
 
 /// Bytes of a pixel.
 const PIXEL: usize = GROUP;
+
+/// Outputs that the pool reads at once. Each position has a multiple of them.
+pub(crate) const POOLED: usize = if cfg!(target_arch = "aarch64") { 8 } else { 16 };
 
 /// The most colours that a stem reads.
 pub(crate) const COLOURS: usize = PIXEL;
@@ -42,7 +46,7 @@ pub(crate) fn pack(quantised: &Quantised, colours: usize, count: usize, vectors:
     let taps = quantised.inputs() / colours;
     let slots =
         (0..taps).flat_map(|tap| (0..PIXEL).map(move |colour| (colour < colours).then_some(colour * taps + tap)));
-    Packed::new(quantised, &slots.collect::<Vec<_>>(), count, vectors)
+    Packed::new(quantised, &slots.collect::<Vec<_>>(), [count, vectors], count.max(POOLED))
 }
 
 /// Returns the end of everything that the stem reads or writes, counted from the start of the
@@ -52,7 +56,7 @@ pub(crate) fn end(stem: &Stem, numbers: usize) -> usize {
 }
 
 /// Computes the stem of planar `data` (colours, sides) in the arena. `multiply` runs the matrix
-/// multiply.
+/// multiply. `most` is [`most`] or the same in vectors.
 #[inline(always)]
 pub(crate) fn run(
     arena: &mut [Number],
@@ -60,6 +64,7 @@ pub(crate) fn run(
     weights: &Packed,
     data: &[f32],
     multiply: impl Fn(&mut [Number], &[Run], Target, usize),
+    most: impl Fn(&mut [Number], [&[Number]; 3], bool),
 ) {
     let ([_, height, width], numbers) = (stem.convolved(), weights.padded());
     let scale = weights.input();
@@ -80,7 +85,7 @@ pub(crate) fn run(
                 count += 1;
             }
             multiply(arena, &runs[..count], stem.kept(y, numbers), width);
-            pool(arena, stem, z, y, numbers);
+            pool(arena, stem, z, y, numbers, &most);
         }
     }
 }
@@ -142,7 +147,14 @@ impl Quantise {
 /// Pools after row `y` of plane `z` of the convolution, with `numbers` numbers for each position.
 /// Writes one row of the pool or nothing.
 #[inline(always)]
-fn pool(arena: &mut [Number], stem: &Stem, z: usize, y: usize, numbers: usize) {
+fn pool(
+    arena: &mut [Number],
+    stem: &Stem,
+    z: usize,
+    y: usize,
+    numbers: usize,
+    most: &impl Fn(&mut [Number], [&[Number]; 3], bool),
+) {
     let ([_, height, width], pooled) = (stem.convolved(), stem.pooled());
     // A row of the pool is complete after its third row. The last one, of an odd height, is
     // complete after its second row.
@@ -166,17 +178,33 @@ fn pool(arena: &mut [Number], stem: &Stem, z: usize, y: usize, numbers: usize) {
             // A position outside the row is replaced by one inside.
             let columns = [2 * x - usize::from(x > 0), 2 * x, (2 * x + 1).min(width - 1)];
             let [left, middle, right] = columns.map(|column| &line[column * numbers..][..numbers]);
-            across(&mut out[..numbers], [left, middle, right], first);
+            most(&mut out[..numbers], [left, middle, right], first);
         }
     }
 }
 
-/// Takes the maximum of three positions, and of the numbers at `out` if they are not the first.
-#[inline(always)]
-fn across(out: &mut [Number], [left, middle, right]: [&[Number]; 3], first: bool) {
-    let inputs = left.iter().zip(middle).zip(right);
-    for (out, ((&left, &middle), &right)) in out.iter_mut().zip(inputs) {
-        let most = left.max(middle).max(right);
+/// Takes the maximum of three positions, and of the numbers at `out` if they are not the first. This
+/// is the safe reference.
+pub(crate) fn most(out: &mut [Number], [left, middle, right]: [&[Number]; 3], first: bool) {
+    for (at, out) in out.iter_mut().enumerate() {
+        let most = left[at].max(middle[at]).max(right[at]);
         *out = if first { most } else { most.max(*out) };
+    }
+}
+
+/// Takes the same maximum in vectors of `D`.
+///
+/// # Safety
+/// The rules of [`Dots`] apply. All slices have the same length, a multiple of [`POOLED`].
+#[inline(always)]
+pub(crate) unsafe fn most_of<D: Dots>(out: &mut [Number], [left, middle, right]: [&[Number]; 3], first: bool) {
+    for at in (0..out.len()).step_by(POOLED) {
+        // SAFETY: the caller guarantees it.
+        unsafe {
+            let [left, middle, right] = [left, middle, right].map(|slice| D::pooled(slice.as_ptr().add(at)));
+            let most = D::most(D::most(left, middle), right);
+            let out = out.as_mut_ptr().add(at);
+            D::store_pooled(out, if first { most } else { D::most(most, D::pooled(out)) });
+        }
     }
 }
