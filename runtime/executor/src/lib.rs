@@ -13,8 +13,8 @@
 //! preparation together.
 //!
 //! All vector widths compute the same bits in single precision. [`Instructions::half`] computes
-//! backbones in half precision on 64-bit ARM processors that support it. [`Instructions::int8`] runs
-//! quantised backbones in eight bits; all its sets compute the same bytes.
+//! backbones in half precision on 64-bit ARM processors that support it. [`Instructions::int8`]
+//! runs quantised backbones in eight bits; all its sets compute the same bytes.
 //!
 //! # Use
 //!

@@ -1,6 +1,7 @@
 //! Depthwise convolutions in eight bits with a kernel of side 3, in two or three axes.
 //!
-//! One instruction multiplies the three rows of the kernel at one column. Rows and columns outside the input are read as zeros. Planes outside the input are left out.
+//! One instruction multiplies the three rows of the kernel at one column. Rows and columns outside
+//! the input are read as zeros. Planes outside the input are left out.
 
 use super::lanes::Dots;
 use super::quantised::{Quantised, number};

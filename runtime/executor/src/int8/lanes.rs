@@ -42,8 +42,8 @@ pub(crate) unsafe trait Dots {
     unsafe fn inputs(at: *const Number) -> Self::Inputs;
     /// Adds the four inputs of `GROUP` times each output's weights.
     unsafe fn dot<const GROUP: i32>(inputs: Self::Inputs, weights: Self::Weights, sums: Self::Sums) -> Self::Sums;
-    /// Writes `COLUMNS COUNT` activations of one position: sums times factors, rounded, plus `zero`,
-    /// and inside the range of the numbers.
+    /// Writes `COLUMNS COUNT` activations of one position: sums times factors, rounded, plus
+    /// `zero`, and inside the range of the numbers.
     unsafe fn finish<const COLUMNS: usize>(
         sums: &[Self::Sums; COLUMNS],
         factors: *const f32,

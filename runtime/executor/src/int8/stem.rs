@@ -183,8 +183,8 @@ fn pool(
     }
 }
 
-/// Takes the maximum of three positions, and of the numbers at `out` if they are not the first. This
-/// is the safe reference.
+/// Takes the maximum of three positions, and of the numbers at `out` if they are not the first.
+/// This is the safe reference.
 pub(crate) fn most(out: &mut [Number], [left, middle, right]: [&[Number]; 3], first: bool) {
     for (at, out) in out.iter_mut().enumerate() {
         let most = left[at].max(middle[at]).max(right[at]);
