@@ -85,12 +85,12 @@ struct NetworkFile {
 impl NetworkFile {
     /// Reads the backbone of a stream: its quantised file if `executor` computes in eight bits.
     fn backbone(bundle: &Bundle, stream: &Stream, executor: Executor) -> Result<Self, NetworkError> {
-        NetworkFile::from_bundle(bundle, backbone_file(stream, executor)?, executor)?.into_backbone(executor)
+        NetworkFile::from_bundle(bundle, backbone_file(stream, executor)?, executor)?.fit_for(executor)
     }
 
     /// Checks that a backbone runs in eight bits if `executor` computes in eight bits: tract would
-    /// take it for another network.
-    fn into_backbone(self, executor: Executor) -> Result<Self, NetworkError> {
+    /// run it in floats.
+    fn fit_for(self, executor: Executor) -> Result<Self, NetworkError> {
         match &self.fused {
             Err(reason) if executor.is_int8() => {
                 Err(load_fault(&self.file, format!("it cannot run in eight bits: {reason}")))
@@ -308,9 +308,7 @@ impl SingleNetwork {
     /// # Errors
     /// Returns an error if the file is no such network.
     pub fn prepare(onnx: &[u8], input: &[usize], output: &[usize], executor: Executor) -> Result<Self, NetworkError> {
-        let network = NetworkFile::read("the network", onnx, executor)?
-            .into_backbone(executor)?
-            .prepare(input.to_vec(), output)?;
+        let network = NetworkFile::read("the network", onnx, executor)?.prepare(input.to_vec(), output)?;
         Ok(SingleNetwork(network.spawn()?))
     }
 
@@ -558,7 +556,7 @@ impl Backbones {
             StreamName::Video => ("the video backbone", Some(rate.clip_frames())),
         };
         let network = NetworkFile::read(file, onnx, executor)?
-            .into_backbone(executor)?
+            .fit_for(executor)?
             .prepare(shape(&input, length), &[1, features])?;
         let backbone = Some(Backbone { runners: vec![(length, network.spawn()?)], input });
         Ok(match stream {

@@ -72,6 +72,8 @@ fn thresholds_that_find_the_cuts_are_the_best() {
     let f1: Vec<_> =
         found["tried"].as_array().unwrap().iter().map(|one| one["all"]["cuts_f1"].as_f64().unwrap()).collect();
     assert_eq!((f1, &found["best"]["cut"]), (vec![0.0, 1.0], &json!(0.5)), "{found}");
+    let reference = found["best"]["reference"]["cuts_f1"].as_f64();
+    assert!(reference.is_some_and(|f1| (0.0..=1.0).contains(&f1)), "also in the frames that others need: {found}");
     assert_fails(&thresholds("2"), 1, &["--cut must be in [0, 1]"]);
 }
 

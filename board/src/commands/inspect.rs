@@ -90,7 +90,8 @@ fn describe_stream(stream: &Stream) -> String {
     let giga = |macs: u64| format!("{:.2}", macs as f64 / 1e9);
     let macs: Vec<_> = stream.macs_per_snippet.iter().map(|(fps, macs)| format!("{} at {fps}", giga(*macs))).collect();
     format!(
-        "{size}x{size}, {features} features, {parameters:.2} M parameters, GMAC a snippet: {macs}",
+        "{size}x{size}, {features} features, {parameters:.2} M parameters, GMAC a snippet: {macs}{int8}",
+        int8 = if stream.int8.is_some() { "; also in eight bits" } else { "" },
         size = stream.input.size,
         features = stream.features,
         parameters = stream.parameters as f64 / 1e6,

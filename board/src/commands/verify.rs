@@ -54,7 +54,7 @@ pub fn replay(bundle: &Bundle, executor: Executor) -> Result<bool> {
         let golden::Comparison { name, values, worst, tolerance } = comparison;
         writeln!(
             out,
-            "{name:<16} {values:>5} values, worst difference {worst:.1e} (at most {tolerance:.0e}): {verdict}"
+            "{name:<19} {values:>5} values, worst difference {worst:.1e} (at most {tolerance:.0e}): {verdict}"
         )?;
     }
     writeln!(out, "the most probable genre: {}", if replay.same_top { "same" } else { "DIFFERENT" })?;

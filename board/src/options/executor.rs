@@ -11,9 +11,9 @@ pub struct ExecutorOption {
     /// Executor of the networks: `fused` is divita's own and leaves to tract what it does not
     /// recognise. `half` is the same in half precision, on processors with FEAT_FP16: half the
     /// instructions, features up to a hundredth away (`divita verify` checks that). `int8` computes
-    /// backbones in eight bits, two to three times as fast, if the bundle has them
-    /// (`divita-models build --int8`). `tract` runs
-    /// everything, slower, for comparison
+    /// backbones in eight bits if the bundle has them (`divita-models build --int8`): about twice
+    /// as fast with VNNI or FEAT_DotProd, no faster with AVX2 alone. `tract` runs everything,
+    /// slower, for comparison
     #[arg(
         long,
         value_name = "fused|int8|half|tract",

@@ -212,14 +212,13 @@ fn write_files(options: &BuildOptions, contents: &Contents, folder: &Path) -> Re
 /// returns the clips.
 fn quantise(folder: &Path, manifest: &mut Manifest, videos: &[Video]) -> Result<Clips, Error> {
     let clips = Clips::cut(manifest, videos)?;
-    let whole = manifest.clone();
     let Streams { image, video } = &mut manifest.streams;
     for (stream, entry) in [(StreamName::Image, image), (StreamName::Video, video)] {
         let Some(entry) = entry else { continue };
         let path = folder.join(&entry.backbone);
         let onnx = fs::read(&path).map_err(Error::read(&path))?;
         let file = onnx_file(&format!("{}_int8", stream.as_str()));
-        write(&folder.join(&file), &clips.quantise(&whole, stream, &onnx)?)?;
+        write(&folder.join(&file), &clips.quantise(stream, entry.input, &onnx)?)?;
         entry.int8 = Some(file);
     }
     Ok(clips)

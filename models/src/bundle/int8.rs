@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use divita_runtime::{
-    bundle::{Bundle, Manifest},
+    bundle::{Bundle, Manifest, StreamInput},
     clips::Clip,
     heads::Snippets,
     input::{fill_clip, fill_picture},
@@ -15,20 +15,16 @@ use divita_runtime::{
 };
 use divita_video::Input as Video;
 
-use crate::{
-    Error, dataset::video_clips::each_clip, engines::reference_input::Input, extraction::extractor::ExtractError,
-    quantisation::quantise,
-};
+use crate::{Error, dataset::video_clips::each_clip, extraction::extractor::ExtractError, quantisation::quantise};
 
-/// Most clips that are calibrated on, of all videos and rates together. More change the ranges
-/// little.
+/// Most clips of all videos and rates together. More change the ranges little.
 const MOST_CLIPS: usize = 200;
 
 /// Of so many clips, one is kept to verify with.
 const KEPT_OF: usize = 4;
 
 /// Least mean cosine of the angle between the features of both backbones.
-pub(super) const LEAST_COSINE: f64 = 0.999;
+const LEAST_COSINE: f64 = 0.999;
 
 /// Largest difference of two probabilities whose order may change.
 const TIE: f32 = 0.01;
@@ -52,60 +48,54 @@ impl Clips {
         if rates.is_empty() {
             rates.push(manifest.default_rate());
         }
-        let share = MOST_CLIPS.div_ceil(videos.len().max(1) * rates.len());
+        let sources: Vec<_> = videos.iter().flat_map(|video| rates.iter().map(move |&rate| (video, rate))).collect();
+        // Of more sources than clips, some give none.
+        let step = sources.len().div_ceil(MOST_CLIPS).max(1);
+        let share = MOST_CLIPS / sources.len().div_ceil(step).max(1);
         let mut clips = Clips { calibration: Vec::new(), verification: Vec::new() };
         let mut count = 0_usize;
-        for (video, &rate) in videos.iter().flat_map(|video| rates.iter().map(move |rate| (video, rate))) {
+        for (video, rate) in sources.into_iter().step_by(step) {
             let options = SegmenterOptions::from_manifest(manifest, rate, Segmentation::default());
-            let (mut taken, mut kept) = (0, Vec::new());
+            let mut spread = Spread::new(share);
             let take = |clip: &Clip| -> Result<(), ExtractError> {
-                if taken < share {
-                    if count % KEPT_OF == KEPT_OF - 1 {
-                        kept.push(clip.clone());
-                    } else {
-                        clips.calibration.push(clip.clone());
-                    }
-                    (taken, count) = (taken + 1, count + 1);
-                }
+                spread.push(clip);
                 Ok(())
             };
-            let segmenter = Segmenter::new(options, TransitionNetwork::default());
-            each_clip(video, segmenter, take, |_| ())
+            each_clip(video, Segmenter::new(options, TransitionNetwork::default()), take, |_| ())
                 .map_err(|error| Error::Calibration { video: video.to_string(), reason: error.to_string() })?;
-            if !kept.is_empty() {
-                clips.verification.push((video.to_string(), rate, kept));
+            log::info!("{video}: {} clips at {} fps", spread.kept.len(), rate.fps());
+            let mut verification = Vec::new();
+            for clip in spread.kept {
+                count += 1;
+                let part = if count.is_multiple_of(KEPT_OF) { &mut verification } else { &mut clips.calibration };
+                part.push(clip);
             }
-            log::info!("{video}: {taken} clips at {} fps", rate.fps());
+            if !verification.is_empty() {
+                clips.verification.push((video.to_string(), rate, verification));
+            }
         }
         if clips.verification.is_empty() { Err(Error::NoCalibration) } else { Ok(clips) }
     }
 
-    /// Returns the calibration inputs of one stream.
-    fn inputs<'a>(&'a self, manifest: &'a Manifest, stream: StreamName) -> impl Iterator<Item = Input> + 'a {
-        let streams = &manifest.streams;
-        self.calibration.iter().filter_map(move |clip| match stream {
-            StreamName::Image => {
-                let input = streams.image.as_ref()?.input;
-                let mut data = vec![0.0; 3 * input.size * input.size];
-                fill_picture(clip.keyframe().image.as_ref()?, &input, &mut data);
-                Some((vec![1, 3, input.size, input.size], data))
-            }
-            StreamName::Video => {
-                let input = streams.video.as_ref()?.input;
-                let frames = input.frames(clip.frames);
-                let mut data = vec![0.0; 3 * frames * input.size * input.size];
-                fill_clip(clip.pictures(), clip.frames, &input, &mut data);
-                Some((vec![1, 3, frames, input.size, input.size], data))
-            }
-        })
-    }
-
-    /// Returns the quantised form of the backbone file `onnx` of `stream`.
+    /// Returns the quantised form of the backbone file `onnx` of a stream, which reads `input`.
     ///
     /// # Errors
     /// Those of [`quantise`].
-    pub fn quantise(&self, manifest: &Manifest, stream: StreamName, onnx: &[u8]) -> Result<Vec<u8>, Error> {
-        quantise(onnx, self.inputs(manifest, stream))
+    pub fn quantise(&self, stream: StreamName, input: StreamInput, onnx: &[u8]) -> Result<Vec<u8>, Error> {
+        let inputs = self.calibration.iter().filter_map(|clip| {
+            let frames = match stream {
+                StreamName::Image => None,
+                StreamName::Video => Some(input.frames(clip.frames)),
+            };
+            let shape: Vec<usize> = [1, 3].into_iter().chain(frames).chain([input.size; 2]).collect();
+            let mut data = vec![0.0; shape.iter().product()];
+            match stream {
+                StreamName::Image => fill_picture(clip.keyframe().image.as_ref()?, &input, &mut data),
+                StreamName::Video => fill_clip(clip.pictures(), clip.frames, &input, &mut data),
+            }
+            Some((shape, data))
+        });
+        quantise(onnx, inputs)
     }
 
     /// Compares the quantised backbones of the bundle in `folder` with its float ones, on clips
@@ -120,9 +110,8 @@ impl Clips {
         rates.sort_by_key(|rate| rate.fps());
         rates.dedup();
         let int8 = Instructions::int8().map_or(Executor::PORTABLE_INT8, Executor::Fused);
-        let networks = [Executor::default(), int8].map(|executor| Networks::prepare(&bundle, &rates, executor));
-        let [floats, eights] = networks;
-        let (floats, eights) = (floats?, eights?);
+        let floats = Networks::prepare(&bundle, &rates, Executor::default())?;
+        let eights = Networks::prepare(&bundle, &rates, int8)?;
         let (mut float_backbones, mut eight_backbones) = (floats.backbones()?, eights.backbones()?);
         let mut cosines = [const { Vec::new() }; 2];
         let mut farthest = 0.0_f32;
@@ -166,6 +155,36 @@ impl Clips {
     }
 }
 
+/// At most so many clips of a video, at even distances.
+struct Spread<T = Clip> {
+    most: usize,
+    /// Distance of the clips that are kept.
+    step: usize,
+    /// Number of clips so far.
+    count: usize,
+    kept: Vec<T>,
+}
+
+impl<T: Clone> Spread<T> {
+    fn new(most: usize) -> Self {
+        Spread { most, step: 1, count: 0, kept: Vec::new() }
+    }
+
+    /// Takes the next clip if it is due. If there is no room for it, every second clip goes.
+    fn push(&mut self, clip: &T) {
+        let is_due = |step| self.count.is_multiple_of(step);
+        if is_due(self.step) && self.kept.len() == self.most {
+            self.step *= 2;
+            let mut kept = [true, false].into_iter().cycle();
+            self.kept.retain(|_| kept.next().unwrap_or_default());
+        }
+        if is_due(self.step) && self.kept.len() < self.most {
+            self.kept.push(clip.clone());
+        }
+        self.count += 1;
+    }
+}
+
 /// Returns the cosine of the angle between two vectors.
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
     let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
@@ -180,7 +199,58 @@ fn swapped(expected: &[f32], found: &[f32]) -> Option<(usize, usize)> {
 
 #[cfg(test)]
 mod tests {
+    use divita_runtime::shots::transition_network;
+
     use super::*;
+    use crate::{
+        bundle::{BuildOptions, Contents, build},
+        engines::onnx::Precision,
+    };
+
+    #[test]
+    fn clips_are_spread_evenly_over_a_video() {
+        let spread = |most: usize, clips: usize| {
+            let mut spread = Spread::new(most);
+            (0..clips).for_each(|index| spread.push(&index));
+            spread.kept
+        };
+        assert_eq!(spread(4, 3), [0, 1, 2]);
+        assert_eq!(spread(4, 4), [0, 1, 2, 3]);
+        assert_eq!(spread(4, 5), [0, 2, 4]);
+        assert_eq!(spread(4, 8), [0, 2, 4, 6]);
+        assert_eq!(spread(4, 100), [0, 32, 64, 96]);
+        assert_eq!(spread(1, 9), [0]);
+    }
+
+    #[test]
+    fn backbones_that_compute_something_else_are_refused() -> Result<(), Error> {
+        let folder = tempfile::tempdir().map_err(Error::io(Path::new("a temporary folder")))?;
+        let output = folder.path().join("bundle");
+        let video = Video::from("test://?seconds=12&size=64x48");
+        let options = BuildOptions {
+            name: "seeded".into(),
+            precision: Precision::F16,
+            output: output.clone(),
+            force: false,
+            shots: transition_network::BUILT_IN.to_vec(),
+            notice: None,
+            int8: vec![video.clone()],
+        };
+        let mut manifest = build(&options, &Contents::seeded(1))?;
+        let clips = Clips::cut(&manifest, &[video])?;
+        clips.verify(&output)?;
+        // The backbone of other weights, itself quantised without fault.
+        let other = folder.path().join("other");
+        let changed = build(&BuildOptions { output: other.clone(), ..options }, &Contents::seeded(2))?;
+        let name = "video_int8.onnx";
+        std::fs::copy(other.join(name), output.join(name)).map_err(Error::io(&output))?;
+        manifest.files.insert(name.into(), changed.files[name].clone());
+        let path = output.join("manifest.json");
+        std::fs::write(&path, serde_json::to_vec(&manifest)?).map_err(Error::io(&path))?;
+        let refused = clips.verify(&output).expect_err("another network").to_string();
+        assert!(refused.contains("not faithful"), "{refused}");
+        Ok(())
+    }
 
     #[test]
     fn only_an_order_that_was_clear_counts() {

@@ -88,6 +88,7 @@ fn eight_bit_features_of_unknown_clips_are_those_of_the_float_network() {
         assert_alike(&format!("{file} in tract"), &in_tract, &expected);
         let executor = Instructions::int8().map_or(Executor::PORTABLE_INT8, Executor::Fused);
         let mut runtime = SingleNetwork::prepare(eight_bit(stream), shape, &[1, expected[0].len()], executor).unwrap();
+        assert!(runtime.is_fused(), "{file} runs in tract");
         let in_runtime: Vec<Vec<f32>> = unknown
             .iter()
             .map(|(_, data)| {

@@ -79,8 +79,14 @@ pub(crate) fn in_floats(graph: &GraphProto) -> Result<Option<(GraphProto, Quanti
             name.clone_into(input);
         }
     }
-    let initializer = graph.initializer.iter().cloned().chain(constants).collect();
-    Ok(Some((GraphProto { node: nodes, initializer, ..graph.clone() }, found)))
+    // The whole numbers are no longer read, and they are most of the file.
+    let read: HashSet<&str> = nodes.iter().flat_map(|node| &node.input).map(String::as_str).collect();
+    let kept = graph.initializer.iter().filter(|tensor| read.contains(tensor.name.as_str()));
+    let initializer = kept.cloned().chain(constants).collect();
+    let (input, output) = (graph.input.clone(), graph.output.clone());
+    let floats =
+        GraphProto { name: graph.name.clone(), node: nodes, initializer, input, output, ..GraphProto::default() };
+    Ok(Some((floats, found)))
 }
 
 /// Returns the scale of a tensor of uint8 that a node has.
@@ -189,6 +195,7 @@ mod tests {
     fn pairs_are_taken_out_and_constants_become_floats() {
         let (graph, found) = in_floats(&convolution()).unwrap().unwrap();
         assert_eq!(graph.node.len(), 1);
+        assert_eq!(graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect::<Vec<_>>(), ["wd"]);
         assert_eq!(graph.node[0].input, ["x", "wd"]);
         assert_eq!(found.activations, HashMap::from([("x".to_owned(), Scale { scale: 0.5, zero: 7 })]));
         assert_eq!(found.weights, HashMap::from([("wd".to_owned(), vec![0.1, 0.5])]));

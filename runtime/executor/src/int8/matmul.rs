@@ -40,14 +40,16 @@ impl Packed {
         let padded = outputs.next_multiple_of(multiple);
         let (tile, groups) = (count * vectors, slots.len() / GROUP);
         let mut data = Aligned::zeros(padded * groups * GROUP);
+        let mut row_in_order = Vec::with_capacity(slots.len());
         for output in 0..outputs {
             let (row, panel) = (quantised.row(output), output / tile * tile);
             let width = tile.min(padded - panel);
-            for (group, slots) in slots.chunks_exact(GROUP).enumerate() {
-                let at = (panel * groups + group * width + output - panel) * GROUP;
-                for (place, slot) in data[at..at + GROUP].iter_mut().zip(slots) {
-                    *place = slot.map_or(0, |input| row[input]);
-                }
+            let ordered = slots.iter().map(|slot| slot.map_or(0, |input| row[input]));
+            let places = data[(panel * groups + output - panel) * GROUP..].chunks_mut(width * GROUP);
+            row_in_order.clear();
+            row_in_order.extend(ordered);
+            for (place, four) in places.zip(row_in_order.as_chunks::<GROUP>().0) {
+                place[..GROUP].copy_from_slice(four);
             }
         }
         // The zero point of the input is subtracted once and for all.

@@ -46,7 +46,7 @@ impl Quantised {
     /// multiples of their scales, and of `biases`.
     ///
     /// # Errors
-    /// Returns the reason if the scales are not positive and finite, if a sum may not fit 31 bits,
+    /// Returns the reason if the scales are not positive and finite, if a sum may not fit 32 bits,
     /// or if there is a ReLU and the output's zero point is not 0: then the smallest number is 0.
     pub fn new(data: &[f32], biases: &[f32], scales: &Scales<'_>, relu: bool) -> Result<Self, String> {
         let outputs = biases.len();
@@ -59,18 +59,18 @@ impl Quantised {
             return Err("the zero point behind its ReLU is not 0".into());
         }
         let inputs = data.len() / outputs.max(1);
-        let whole = |value: f32, unit: f64| (f64::from(value) / unit).round_ties_even();
         let (mut integers, mut bias, mut factors) = (Vec::with_capacity(data.len()), vec![], vec![]);
         for ((row, &own), &scale) in data.chunks_exact(inputs.max(1)).zip(biases).zip(scales.weights) {
-            integers.extend(row.iter().map(|&weight| whole(weight, f64::from(scale)).clamp(-127.0, 127.0) as i8));
+            integers.extend(row.iter().map(|&weight| (weight / scale).round_ties_even().clamp(-127.0, 127.0) as i8));
             let unit = f64::from(scales.input.scale) * f64::from(scale);
-            let sum = whole(own, unit);
+            let sum = (f64::from(own) / unit).round_ties_even();
             let factor = unit / f64::from(scales.output.scale);
             let row = &integers[integers.len() - inputs..];
-            let most = sum.abs() + 256.0 * row.iter().map(|&weight| f64::from(weight).abs()).sum::<f64>();
+            let weights: u64 = row.iter().map(|&weight| u64::from(weight.unsigned_abs())).sum();
+            let most = sum.abs() + 256.0 * weights as f64;
             // A rounded sum and its zero point fit 32 bits too.
-            if most >= f64::from(1 << 30) || most * factor >= f64::from(1 << 30) || !usable(factor as f32) {
-                return Err("a sum of it may not fit 31 bits".into());
+            if most > f64::from(i32::MAX) || most * factor > f64::from(i32::MAX / 2) || !usable(factor as f32) {
+                return Err("a sum of it may not fit 32 bits".into());
             }
             bias.push(sum as i32);
             factors.push(factor as f32);

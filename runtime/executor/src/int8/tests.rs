@@ -290,7 +290,13 @@ fn scales_that_no_sum_can_have_are_refused() {
         Scales { input: Scale { scale: 1.0, zero: 9 }, output: Scale { scale: 1.0, zero: 9 }, weights: &[1.0] };
     let cut = |relu| Quantised::new(&[1.0], &[0.0], &shifted, relu).err();
     assert!(cut(true).is_some_and(|reason| reason.contains("ReLU")) && cut(false).is_none());
+    // A channel without weights, whose bias takes the 31 bits that a quantiser leaves to it.
+    let unit = 1.0 / (1 << 30) as f32;
+    let dead =
+        Scales { input: Scale { scale: 1.0, zero: 0 }, output: Scale { scale: 0.01, zero: 0 }, weights: &[unit] };
+    let whole = Quantised::new(&[0.0, 0.0], &[1.0], &dead, true).unwrap();
+    assert_eq!((whole.weights, whole.bias), (vec![0, 0], vec![1 << 30]));
     // A bias of 5 x 10^9 units, and results of 10^13 steps.
-    assert!(refused(1e6, 0.02, 0.02, &[0.01]).is_some_and(|reason| reason.contains("31 bits")));
-    assert!(refused(1.0, 1.0, 1e-13, &[0.01]).is_some_and(|reason| reason.contains("31 bits")));
+    assert!(refused(1e6, 0.02, 0.02, &[0.01]).is_some_and(|reason| reason.contains("32 bits")));
+    assert!(refused(1.0, 1.0, 1e-13, &[0.01]).is_some_and(|reason| reason.contains("32 bits")));
 }
