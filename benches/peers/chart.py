@@ -8,13 +8,15 @@ WIDTH, LEFT, RIGHT = 860, 240, 150
 BAR, GAP, GROUP = 18, 5, 34
 # Longest bar, as a ratio. A longer one is broken, and its number shows the value.
 LONGEST = 2.0
+# Cosine with the output in single precision below which an engine computes something else.
+WRONG = 0.9
 OWN, OTHER, REFERENCE, INK, PALE = "#1f6f8b", "#b9c0c6", "#8b949b", "#22272b", "#e3e6e8"
 
 
 def svg(result):
     """Draws the networks, the whole file and the counts on ARM, as far as they were measured."""
     shapes, y = [], 34
-    write(shapes, 20, y, "CPU time relative to ONNX Runtime, one thread, single precision: shorter is faster", size=17, weight=600)
+    write(shapes, 20, y, "CPU time relative to ONNX Runtime in single precision, one thread: shorter is faster", size=17, weight=600)
     y += 22
     rounds = result["rounds"]
     if "networks" in result:
@@ -42,8 +44,8 @@ def networks(shapes, y, result):
         write(shapes, 20, y - 8, row["name"], weight=600)
         write(shapes, LEFT, y - 8, f"{row['multiply_accumulates'] / 1e6:.0f} M multiply-accumulates", colour="#5b646b")
         for engine, figure in row["engines"].items():
-            colour = {"fused": OWN, "onnxruntime": REFERENCE}.get(engine, OTHER)
-            title, own = result["engines"][engine]["title"], engine == "fused"
+            colour = {"fused": OWN, "int8": OWN, "onnxruntime": REFERENCE}.get(engine, OTHER)
+            title, own = result["engines"][engine]["title"], engine in ("fused", "int8")
             write(shapes, LEFT - 10, y + BAR - 5, title, anchor="end", weight=600 if own else 400)
             if "ratio" in figure:
                 ratio, (low, high) = figure["ratio"]["median"], figure["ratio"]["quartiles"]
@@ -56,6 +58,8 @@ def networks(shapes, y, result):
                     shapes.append(f'<path d="M{place(low):.1f} {middle}H{place(high):.1f}" stroke="{INK}" stroke-width="1.5"/>')
                     end = max(end, place(high))
                 label = f"{ratio:.2f}x   {report.milliseconds(figure['median_ms'])} ms"
+                if figure["cosine"] < WRONG:
+                    label += "   wrong output"
                 write(shapes, end + 8, y + BAR - 5, label, weight=600 if own else 400)
             else:
                 write(shapes, LEFT + 4, y + BAR - 5, "cannot run it", colour="#a33a2a")
@@ -104,10 +108,10 @@ def counts(shapes, y, counted):
         y += GROUP - GAP
         write(shapes, 20, y - 8, work, weight=600)
         for engine, count in row.items():
-            own = engine in ("fused", "half")
+            own = engine in ("fused", "half", "int8")
             write(shapes, LEFT - 10, y + BAR - 5, report.counted_title(engine), anchor="end", weight=600 if own else 400)
             end = LEFT + count / row["onnxruntime"] * scale
-            bar(shapes, y, end, {"fused": OWN, "half": OWN, "onnxruntime": REFERENCE}.get(engine, OTHER))
+            bar(shapes, y, end, {"fused": OWN, "half": OWN, "int8": OWN, "onnxruntime": REFERENCE}.get(engine, OTHER))
             write(shapes, end + 8, y + BAR - 5, f"{count / row['onnxruntime']:.2f}x   {count:.1f} M", weight=600 if own else 400)
             y += BAR + GAP
     return y + 10

@@ -1,13 +1,20 @@
 """Compare divita's executor with other engines, on the same networks and the same video.
 
 Networks. The bundle's backbones and head run in ONNX Runtime, OpenVINO, ncnn, MNN, stock tract and
-divita's executor. Each engine is a process with one thread. The engines take turns in every round, so
-that other load affects all of them. CPU time is measured, not wall-clock time.
+divita's executor, in single precision and the backbones in eight bits. Each engine is a process with
+one thread. The engines take turns in every round, so that other load affects all of them. CPU time is
+measured, not wall-clock time.
 
-  ratio    an engine's time divided by ONNX Runtime's in the same round: median and quartiles
-  share    part of the highest multiply-add rate of one thread, measured in the same round
-  differs  largest difference from ONNX Runtime's output, divided by the largest value of that output;
-           shows an engine that computes something else
+  ratio    an engine's time divided by ONNX Runtime's in single precision in the same round: median and
+           quartiles
+  share    part of the highest multiply-add rate of one thread, measured in the same round; not for
+           eight bits, whose highest rate is another
+  differs  largest difference from ONNX Runtime's output in single precision, divided by the largest
+           value of that output; shows an engine that computes something else
+  cosine   mean over the clips of the cosine between both outputs; shows what eight bits cost
+
+For eight bits, each engine turns the same float network into its own form. All calibrate on the same
+clips of the video, and are compared on others.
 
 divita and tract read the bundle's files: weights in half precision with a Cast each, time free. The
 other engines get files without both (networks.py), at no cost to them. Input and output are arrays in
@@ -43,6 +50,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 # divita's engines, by their name in the worker.
 OWN = {"fused": "divita", "tract": "tract, stock"}
+OWN_QUANTISED = {"int8": "divita, eight bits"}
 REFERENCE = "onnxruntime"
 
 
@@ -56,8 +64,10 @@ def main():
     # Imported late: --help must work without these packages.
     import report
     from engines import ENGINES
+    from quantised_engines import QUANTISED_ENGINES
 
-    titles = OWN | {name: engine.title for name, engine in ENGINES.items()}
+    others = [{name: engine.title for name, engine in engines.items()} for engines in (ENGINES, QUANTISED_ENGINES)]
+    titles = OWN | others[0] | OWN_QUANTISED | others[1]
     chosen = options.engines.split(",") if options.engines else list(titles)
     if unknown := set(chosen) - set(titles):
         sys.exit(f"no engine {', '.join(sorted(unknown))}; choose from {', '.join(titles)}")
@@ -67,7 +77,7 @@ def main():
     if missing := [name for name in ("divita", "peer") if not (binaries / name).exists()]:
         sys.exit(f"no program {' or '.join(missing)} in {binaries}; omit --binaries to build them")
     result = {
-        "schema": 1,
+        "schema": 2,
         "machine": machine(),
         "rounds": options.runs,
         "engines": {name: {"title": titles[name], "version": version(name)} for name in chosen},
@@ -99,11 +109,11 @@ def parse():
     add("--runs", type=int, default=20, metavar="N", help="rounds of the networks (default 20)")
     add("--file-runs", type=int, default=3, metavar="N", help="rounds of the whole file (default 3)")
     add("--only", choices=["networks", "file"], help="run only one of the two parts")
-    add("--engines", metavar="A,B", help="compare only these and ONNX Runtime: fused, tract, onnxruntime, openvino, ncnn, mnn")
+    add("--engines", metavar="A,B", help="compare only these and ONNX Runtime: fused, tract, onnxruntime, openvino, ncnn, mnn, and in eight bits int8, onnxruntime-int8, openvino-int8, mnn-int8, ncnn-int8")
     add("--networks", metavar="A,B", help="run only networks whose name contains one of these, such as 2D or 'of 4'")
     add("--json", type=Path, metavar="FILE", help="write all figures, with every turn")
     add("--svg", type=Path, metavar="FILE", help="write a bar chart")
-    add("--video", type=Path, default=ROOT / "samples/sintel-trailer.mp4", metavar="FILE", help="video of the second part (default: the sample)")
+    add("--video", type=Path, default=ROOT / "samples/sintel-trailer.mp4", metavar="FILE", help="video of the second part, and of the clips for the networks (default: the sample)")
     add("--gstreamer", action="store_true", help="also classify the video with GStreamer, with one decoder thread")
     add("--fps", type=int, default=4, help="working rate of the whole file (default 4)")
     add("--bundle", type=Path, default=ROOT / "models/bundles/demo", metavar="DIR", help="bundle, a folder (default: the demo)")
@@ -116,10 +126,13 @@ def compare_networks(chosen, binaries, options):
     """Runs every network in every engine. Returns the rows of the report."""
     import onnx
 
+    import inputs
     import networks
     import report
     import turns
+    from quantised_engines import QUANTISED_ENGINES
 
+    quantised = {*OWN_QUANTISED, *QUANTISED_ENGINES}
     rows = []
     wanted = options.networks.split(",") if options.networks else [""]
     for network in networks.NETWORKS:
@@ -130,24 +143,28 @@ def compare_networks(chosen, binaries, options):
         output_shape = networks.shapes_of(simplified)[simplified.graph.output[0].name]
         with tempfile.TemporaryDirectory() as folder:
             folder = Path(folder)
-            data = folder / "input"
-            networks.example_input(network).tofile(data)
+            data, calibration = folder / "inputs", folder / "calibration"
+            for each, file in zip(inputs.of(network, options.bundle, options.video), (data, calibration)):
+                each.tofile(file)
             commands = {}
             for name in chosen:
-                if name in OWN:
-                    command = [binaries / "peer", "--executor", name, "--onnx", options.bundle / network.file, "--input", data]
+                if name in quantised and "head" in network.name:
+                    continue
+                if name in OWN or name in OWN_QUANTISED:
+                    command = [binaries / "peer", "--executor", name, "--onnx", options.bundle / network.file, "--inputs", data]
                     command += ["--shape", sides(network.shape), "--output-shape", sides(output_shape)]
+                    command += ["--calibration", calibration] if name in OWN_QUANTISED else []
                 else:
                     # A folder for each: converters write beside their input.
                     file = folder / name / "network.onnx"
                     file.parent.mkdir()
                     onnx.save(simplified, file)
-                    command = [sys.executable, HERE / "worker.py", name, file, data, sides(network.shape)]
+                    command = [sys.executable, HERE / "worker.py", name, file, data, sides(network.shape), calibration]
                 commands[name] = command
             results, peaks = turns.compare(commands, options.runs, own="fused")
         macs = networks.multiply_accumulates(simplified)
         row = {"name": network.name, "file": network.file, "shape": network.shape, "multiply_accumulates": macs}
-        rows.append(row | {"peaks": peaks, "engines": report.figures(results, macs, peaks, REFERENCE)})
+        rows.append(row | {"peaks": peaks, "engines": report.figures(results, macs, peaks, REFERENCE, quantised)})
     return rows
 
 
@@ -159,11 +176,12 @@ def sides(shape):
 def version(name):
     """Returns the version of an engine, or None if it is not installed."""
     from engines import ENGINES
+    from quantised_engines import QUANTISED_ENGINES
 
-    if name in OWN:
+    if name in OWN or name in OWN_QUANTISED:
         return locked("tract-onnx" if name == "tract" else "divita-runtime")
     try:
-        return importlib.metadata.version(ENGINES[name].package)
+        return importlib.metadata.version((ENGINES | QUANTISED_ENGINES)[name].package)
     except importlib.metadata.PackageNotFoundError:
         return None
 

@@ -1,7 +1,8 @@
 """The other engines. Each takes a network from an ONNX file and runs it on one thread, in single precision.
 
 An engine is one class and one line in `ENGINES`. `title` and `package` (its name in pip) are for the
-report. All options for speed and exactness are on. `run` returns the output for the engine's input.
+report. All options for speed and exactness are on. `feed` sets the input, and `run` returns the output
+for it.
 """
 
 import importlib.util
@@ -25,7 +26,11 @@ class OnnxRuntime:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         self.session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
-        self.input = {self.session.get_inputs()[0].name: data}
+        self.name = self.session.get_inputs()[0].name
+        self.feed(data)
+
+    def feed(self, data):
+        self.input = {self.name: data}
 
     def run(self):
         return self.session.run(None, self.input)[0]
@@ -42,8 +47,18 @@ class OpenVino:
 
         # Without the precision hint it computes in bf16 or f16 if the processor can.
         settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"}
-        compiled = openvino.Core().compile_model(openvino.Core().read_model(onnx), "CPU", settings)
+        compiled = openvino.Core().compile_model(self.model(onnx), "CPU", settings)
         self.request = compiled.create_infer_request()
+        self.feed(data)
+
+    def model(self, onnx):
+        import openvino
+
+        return openvino.Core().read_model(onnx)
+
+    def feed(self, data):
+        import openvino
+
         self.input = openvino.Tensor(data, shared_memory=True)
         self.request.set_input_tensor(self.input)
 
@@ -76,7 +91,11 @@ class Ncnn:
         for load, suffix in ((self.net.load_param, "param"), (self.net.load_model, "bin")):
             if load(str(onnx.with_suffix(f".ncnn.{suffix}"))) != 0:
                 raise RuntimeError(f"ncnn cannot load the {suffix} file that pnnx wrote")
-        self.input = ncnn.Mat(data[0]).clone()
+        self.Mat = ncnn.Mat
+        self.feed(data)
+
+    def feed(self, data):
+        self.input = self.Mat(data[0]).clone()
 
     def run(self):
         extractor = self.net.create_extractor()
@@ -94,21 +113,26 @@ class Mnn:
     package = "MNN"
 
     def __init__(self, onnx: Path, data: numpy.ndarray):
-        model = onnx.with_suffix(".mnn")
-        # The code behind the command `mnnconvert`, which would also send a usage report.
-        code = "import sys, _tools; _tools.mnnconvert(sys.argv)"
-        convert([sys.executable, "-c", code, "-f", "ONNX", "--modelFile", onnx, "--MNNModel", model, "--bizCode", "divita"], onnx.parent)
+        model = self.model(onnx)
         import MNN
 
         self.MNN = MNN
         self.interpreter = MNN.Interpreter(str(model))
         self.session = self.interpreter.createSession({"backend": "CPU", "numThread": 1, "precision": "high"})
-        kind = MNN.Tensor_DimensionType_Caffe
-        tensor = self.interpreter.getSessionInput(self.session)
-        self.input = (tensor, MNN.Tensor(data.shape, MNN.Halide_Type_Float, data, kind))
+        self.feed(data)
         self.output = self.interpreter.getSessionOutput(self.session)
-        shape = self.output.getShape()
-        self.result = MNN.Tensor(shape, MNN.Halide_Type_Float, numpy.zeros(shape, numpy.float32), kind)
+        self.result = self.tensor(numpy.zeros(self.output.getShape(), numpy.float32))
+
+    def model(self, onnx):
+        model = onnx.with_suffix(".mnn")
+        run_tool("mnnconvert", ["-f", "ONNX", "--modelFile", onnx, "--MNNModel", model, "--bizCode", "divita"], onnx.parent)
+        return model
+
+    def tensor(self, data):
+        return self.MNN.Tensor(data.shape, self.MNN.Halide_Type_Float, data, self.MNN.Tensor_DimensionType_Caffe)
+
+    def feed(self, data):
+        self.input = (self.interpreter.getSessionInput(self.session), self.tensor(data))
 
     def run(self):
         tensor, data = self.input
@@ -116,6 +140,11 @@ class Mnn:
         self.interpreter.runSession(self.session)
         self.output.copyToHostTensor(self.result)
         return self.result.getNumpyData()
+
+
+def run_tool(name, arguments, folder):
+    """Runs a program of MNN: the code behind its command, which would also send a usage report."""
+    convert([sys.executable, "-c", f"import sys, _tools; _tools.{name}(sys.argv)", *arguments], folder)
 
 
 def convert(command, folder):

@@ -105,44 +105,51 @@ def session(file):
     return lambda data: loaded.run(None, {name: data})[0]
 
 
-def classify(video, bundle, fps, one_pass):
-    """Returns the probabilities of the labels."""
-    manifest = json.loads((bundle / "manifest.json").read_text())
-    image, video_stream = (manifest["streams"][name] for name in ("image", "video"))
-    networks = {
-        name: (session(bundle / stream["backbone"]), session(bundle / stream["head"]))
-        for name, stream in (("image", image), ("video", video_stream))
-    }
-    shots = OnePassShots() if one_pass else WholeShots(video)
+def clips(video, manifest, fps, shots):
+    """Yields the inputs of both backbones for each clip: a keyframe (1, 3, height, width) and pictures (1, 3, `fps`,
+    height, width). `shots` finds the cuts."""
+    image, video_stream = (manifest["streams"][name]["input"] for name in ("image", "video"))
     # Samples: frame number, and the picture of each stream.
     samples, rate, next_sample = [], 24.0, 0
     for number, (at, rate, picture) in enumerate(frames(video)):
         shots.push(picture, rate)
         if at + EARLY >= next_sample / fps:
             frame = picture()
-            large = small(frame, image["input"])
+            large = small(frame, image)
             # Black frames belong to no shot, but the detector does not remove them.
             if cv2.cvtColor(large, cv2.COLOR_RGB2GRAY).mean() > manifest["shots"]["black_luma"]:
-                samples.append((number, large, small(frame, video_stream["input"])))
+                samples.append((number, large, small(frame, video_stream)))
             next_sample = int((at + EARLY) * fps) + 1
     starts = shots.finish(rate)
 
     # Clips of one second within shots. Black fills the last clip of a shot.
-    black = numpy.zeros((video_stream["input"]["size"],) * 2 + (3,), numpy.uint8)
-    vectors = {"image": [], "video": []}
+    black = numpy.zeros((video_stream["size"],) * 2 + (3,), numpy.uint8)
     for start, end in zip(starts, [*starts[1:], shots.count]):
         shot = [sample for sample in samples if start <= sample[0] < end]
         for first in range(0, len(shot), fps):
             clip = shot[first : first + fps]
             key = keyframe([large for _, large, _ in clip])
-            vectors["image"].append(networks["image"][0](normalised([key], image["input"]).transpose(1, 0, 2, 3))[0])
             pictures = [picture for _, _, picture in clip] + [black] * (fps - len(clip))
-            vectors["video"].append(networks["video"][0](normalised(pictures, video_stream["input"])[None])[0])
+            yield normalised([key], image).transpose(1, 0, 2, 3), normalised(pictures, video_stream)[None]
+
+
+def classify(video, bundle, fps, one_pass):
+    """Returns the probabilities of the labels."""
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    networks = {
+        name: (session(bundle / stream["backbone"]), session(bundle / stream["head"]))
+        for name, stream in ((name, manifest["streams"][name]) for name in ("image", "video"))
+    }
+    shots = OnePassShots() if one_pass else WholeShots(video)
+    vectors = {name: [] for name in networks}
+    for inputs in clips(video, manifest, fps, shots):
+        for (name, (backbone, _)), data in zip(networks.items(), inputs):
+            vectors[name].append(backbone(data)[0])
 
     # Snippets of 30 clips, padded with zero vectors. Mean of the streams' logits, sigmoid, mean
     # over snippets.
-    length, clips, results = manifest["snippet_clips"], len(vectors["image"]), []
-    for first in range(0, clips, length):
+    length, count, results = manifest["snippet_clips"], len(vectors["image"]), []
+    for first in range(0, count, length):
         logits = 0
         for name, (_, head) in networks.items():
             snippet = numpy.zeros((1, length, len(vectors[name][0])), numpy.float32)
@@ -153,7 +160,7 @@ def classify(video, bundle, fps, one_pass):
     if not results:
         raise SystemExit(f"{video} has no clips")
     probabilities = dict(zip(manifest["labels"], numpy.mean(results, axis=0).tolist()))
-    return {"probabilities": probabilities, "frames": shots.count, "shots": len(starts), "clips": clips, "fps": fps}
+    return {"probabilities": probabilities, "frames": shots.count, "clips": count, "fps": fps}
 
 
 def main():

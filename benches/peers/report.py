@@ -5,9 +5,9 @@ import statistics
 import numpy
 
 
-def figures(results, macs, peaks, reference):
-    """Returns for each engine its median time, ratio to the reference, share of the peak and difference of
-    the output; or its error."""
+def figures(results, macs, peaks, reference, quantised):
+    """Returns for each engine its median time, ratio to the reference, difference and cosine of the outputs, and
+    its share of the peak unless it is one of `quantised`; or its error."""
     expected = results[reference].get("output")
     base = results[reference].get("times_ms")
     rows = {}
@@ -20,7 +20,8 @@ def figures(results, macs, peaks, reference):
         if base:
             row["ratio"] = spread([time / other for time, other in zip(times, base)])
             row["differs"] = difference(result["output"], expected)
-        if peaks and all(peaks):
+            row["cosine"] = cosine(result["output"], expected)
+        if peaks and all(peaks) and name not in quantised:
             operations = 2 * macs
             row["share_of_peak"] = statistics.median(operations / (time / 1e3) / peak for time, peak in zip(times, peaks))
         rows[name] = row
@@ -39,6 +40,16 @@ def difference(output, expected):
     if output.shape != expected.shape or not numpy.isfinite(output).all():
         return float("inf")
     return float(numpy.abs(output - expected).max() / numpy.abs(expected).max())
+
+
+def cosine(outputs, expected):
+    """Returns the mean over the inputs of the cosine between the outputs; 0 if the shapes differ or a value is not
+    finite."""
+    outputs, expected = numpy.array(outputs), numpy.array(expected)
+    if outputs.shape != expected.shape or not numpy.isfinite(outputs).all():
+        return 0.0
+    lengths = numpy.linalg.norm(outputs, axis=1) * numpy.linalg.norm(expected, axis=1)
+    return float(((outputs * expected).sum(axis=1) / lengths).mean())
 
 
 def milliseconds(time):
@@ -69,14 +80,14 @@ def networks(result):
     peaks = [peak for row in result["networks"] for peak in row["peaks"] if peak]
     peak = f"; one thread reaches at most {max(peaks) / 1e9:.0f} GFLOP/s" if peaks else ""
     lines.append(f"CPU time of one thread, {rounds} rounds{peak}\n")
-    heading = ("network", "engine", "CPU time", "ratio", "quartiles", "share", "differs")
-    lines.append("{:<20} {:<22} {:>12} {:>8}  {:<14} {:>6} {:>8}".format(*heading))
+    heading = ("network", "engine", "CPU time", "ratio", "quartiles", "share", "differs", "cosine")
+    lines.append("{:<24} {:<32} {:>12} {:>8}  {:<14} {:>6} {:>8} {:>8}".format(*heading))
     for row in result["networks"]:
         name = row["name"]
         for engine, figure in row["engines"].items():
             about = result["engines"][engine]
             title = " ".join(part for part in (about["title"], about["version"]) if part)
-            start = f"{name:<20} {title:<22}"
+            start = f"{name:<24} {title:<32}"
             name = ""
             if "error" in figure:
                 lines.append(f"{start} cannot run it: {figure['error']}")
@@ -89,8 +100,9 @@ def networks(result):
                 f"{low:.2f} to {high:.2f}" if ratio else "",
                 f"{share:.0%}" if share else "",
                 f"{figure['differs']:.0e}" if ratio else "",
+                f"{figure['cosine']:.5f}" if ratio else "",
             ]
-            lines.append("{} {:>12} {:>8}  {:<14} {:>6} {:>8}".format(start, *columns))
+            lines.append("{} {:>12} {:>8}  {:<14} {:>6} {:>8} {:>8}".format(start, *columns))
     return lines
 
 
@@ -145,5 +157,5 @@ def by_work(counted):
 
 def counted_title(engine):
     """Returns the title of an engine with instruction counts."""
-    own = {"fused": "divita", "half": "divita, half precision", "tract": "tract, stock", "onnxruntime": "ONNX Runtime"}
+    own = {"fused": "divita", "half": "divita, half precision", "int8": "divita, eight bits", "tract": "tract, stock", "onnxruntime": "ONNX Runtime"}
     return own.get(engine, engine)

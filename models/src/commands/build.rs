@@ -19,7 +19,7 @@ use divita_runtime::{
 };
 use divita_video::Input;
 
-/// Write a bundle from a training run, or with random weights
+/// Write a bundle from a training run, with random weights, or in eight bits from another
 ///
 /// --run takes the best heads of a run of `divita-models train`. Name the files of its backbones
 /// with --image-weights and --video-weights: they must be the files that made the vectors. For a
@@ -30,6 +30,8 @@ use divita_video::Input;
 /// --seed draws random weights, so the predicted genres mean nothing. The networks have their real
 /// size and cost: use such a bundle to try the program, test a board or measure its speed. The same
 /// seed gives the same bytes on every machine.
+///
+/// --from copies a bundle and adds backbones in eight bits, calibrated on the videos of --int8.
 ///
 /// Each network, except Swin transformers, is run both from its file and from its description. If
 /// the outputs differ, no bundle is written.

@@ -2,6 +2,7 @@
 //! of instructions.
 
 use super::Number;
+use super::stem::COLUMNS;
 
 /// Vectors of `COUNT` sums of four bytes, each sum with four neighbouring inputs of its own or of
 /// all.
@@ -61,6 +62,9 @@ pub(crate) unsafe trait Dots {
     unsafe fn dot_triples(triples: Self::Triples, weights: *const i8, block: Self::Block) -> Self::Block;
     /// Writes `BLOCK` activations, as [`Dots::finish`].
     unsafe fn finish_block(block: Self::Block, factors: *const f32, zero: i32, out: *mut Number);
+
+    /// Writes four columns of the pixels of three rows, without the fourth number of each pixel.
+    unsafe fn columns(rows: [&[Number; 16]; 3], columns: &mut [Number; COLUMNS]);
 
     /// Reads activations of one position.
     unsafe fn pooled(at: *const Number) -> Self::Pooled;
@@ -173,6 +177,12 @@ unsafe impl Dots for Avx512Vnni {
     }
 
     #[inline(always)]
+    unsafe fn columns(rows: [&[Number; 16]; 3], columns: &mut [Number; COLUMNS]) {
+        // SAFETY: the caller guarantees it.
+        unsafe { shuffled_columns(rows, columns) }
+    }
+
+    #[inline(always)]
     unsafe fn pooled(at: *const Number) -> Self::Pooled {
         // SAFETY: the caller guarantees it.
         unsafe { std::arch::x86_64::_mm_loadu_si128(at.cast()) }
@@ -186,6 +196,53 @@ unsafe impl Dots for Avx512Vnni {
     unsafe fn store_pooled(at: *mut Number, pooled: Self::Pooled) {
         // SAFETY: the caller guarantees it.
         unsafe { std::arch::x86_64::_mm_storeu_si128(at.cast(), pooled) }
+    }
+}
+
+/// For each number of four columns, its place in three rows of 16 numbers; 255 behind the last.
+const COLUMN_PLACES: [[u8; 16]; 3] = {
+    let mut places = [[255; 16]; 3];
+    let mut at = 0;
+    while at < COLUMNS {
+        let (column, row, colour) = (at / 9, at % 9 / 3, at % 3);
+        places[at / 16][at % 16] = (16 * row + 4 * column + colour) as u8;
+        at += 1;
+    }
+    places
+};
+
+/// Writes four columns as [`Dots::columns`], 16 numbers at a time.
+///
+/// # Safety
+/// Same as [`Dots`].
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn shuffled_columns(rows: [&[Number; 16]; 3], columns: &mut [Number; COLUMNS]) {
+    use std::arch::x86_64::{_mm_cvtsi128_si32, _mm_loadu_si128, _mm_or_si128, _mm_shuffle_epi8, _mm_storeu_si128};
+    /// [`COLUMN_PLACES`] in each row; 255, which stands for 0, where another row has the number.
+    const PLACES: [[[u8; 16]; 3]; 3] = {
+        let mut places = [[[255; 16]; 3]; 3];
+        let mut at = 0;
+        while at < COLUMNS {
+            let place = COLUMN_PLACES[at / 16][at % 16];
+            places[at / 16][place as usize / 16][at % 16] = place % 16;
+            at += 1;
+        }
+        places
+    };
+    // SAFETY: the caller guarantees it; reads and writes do not need alignment, and the last write
+    // ends with the columns.
+    unsafe {
+        let rows = rows.map(|row| _mm_loadu_si128(row.as_ptr().cast()));
+        let [first, second, last] = PLACES.map(|places| {
+            let [top, middle, bottom] =
+                [0, 1, 2].map(|row| _mm_shuffle_epi8(rows[row], _mm_loadu_si128(places[row].as_ptr().cast())));
+            _mm_or_si128(_mm_or_si128(top, middle), bottom)
+        });
+        let out = columns.as_mut_ptr();
+        _mm_storeu_si128(out.cast(), first);
+        _mm_storeu_si128(out.add(16).cast(), second);
+        out.add(32).cast::<i32>().write_unaligned(_mm_cvtsi128_si32(last));
     }
 }
 
@@ -302,6 +359,12 @@ macro_rules! eights {
             unsafe fn finish_block(block: Self::Block, factors: *const f32, zero: i32, out: *mut Number) {
                 // SAFETY: the caller guarantees it.
                 unsafe { Self::finish(&[block], factors, zero, out) }
+            }
+
+            #[inline(always)]
+            unsafe fn columns(rows: [&[Number; 16]; 3], columns: &mut [Number; COLUMNS]) {
+                // SAFETY: the caller guarantees it.
+                unsafe { shuffled_columns(rows, columns) }
             }
 
             #[inline(always)]
@@ -484,6 +547,24 @@ unsafe impl Dots for NeonDot {
         unsafe {
             let [low, high] = [words(block[0], factors), words(block[1], factors.add(4))];
             std::arch::aarch64::vst1_s8(out, bytes(low, high, zero));
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn columns(rows: [&[Number; 16]; 3], columns: &mut [Number; COLUMNS]) {
+        use std::arch::aarch64::{
+            int8x16x3_t, vgetq_lane_s32, vld1q_s8, vld1q_u8, vqtbl3q_s8, vreinterpretq_s32_s8, vst1q_s8,
+        };
+        // SAFETY: the caller guarantees it; the last write does not need alignment, and ends with
+        // the columns.
+        unsafe {
+            let [top, middle, bottom] = rows.map(|row| vld1q_s8(row.as_ptr()));
+            let rows = int8x16x3_t(top, middle, bottom);
+            let [first, second, last] = COLUMN_PLACES.map(|places| vqtbl3q_s8(rows, vld1q_u8(places.as_ptr())));
+            let out = columns.as_mut_ptr();
+            vst1q_s8(out, first);
+            vst1q_s8(out.add(16), second);
+            out.add(32).cast::<i32>().write_unaligned(vgetq_lane_s32::<0>(vreinterpretq_s32_s8(last)));
         }
     }
 

@@ -62,7 +62,11 @@ macro_rules! kernels {
                 let most = |out: &mut [Number], inputs: [&[Number]; 3], first| unsafe {
                     stem::most_of::<$dots>(out, inputs, first);
                 };
-                stem::run(arena, stem, weights, data, multiply, most);
+                // SAFETY: the caller guarantees it.
+                let interleave = |columns: &mut [Number], rows: [&[Number]; 3], colours| unsafe {
+                    stem::interleave_of::<$dots>(columns, rows, colours);
+                };
+                stem::run(arena, stem, weights, data, multiply, most, interleave);
             }
 
             /// Same as [`mean::run`].
@@ -221,7 +225,8 @@ impl Set {
                 weights,
                 data,
                 |arena, runs, target, positions| matmul::reference(arena, runs, target, positions, weights),
-                stem::most
+                stem::most,
+                stem::interleave
             ),
             stem(arena, stem, weights, data)
         )
