@@ -1,11 +1,11 @@
 //! The first convolution, its ReLU and its max pool in eight bits, row by row.
 //!
-//! The input is quantised as it is read. A line holds the three rows of pixels that a row of outputs
-//! reads, column by column: the nine colours of a column are neighbours, and so are the three columns
-//! of an output. With three colours that is one run of 27 bytes for each plane, in seven groups of
-//! four, where rows of their own would take nine. So the stem runs through the kernel of the 1x1
-//! convolutions. As in single precision, the arena holds only the planes that the next outputs read,
-//! and three rows of the convolution.
+//! The input is quantised as it is read. A line holds the three rows of pixels that a row of
+//! outputs reads, column by column: the nine colours of a column are neighbours, and so are the
+//! three columns of an output. With three colours that is one run of 27 bytes for each plane, in
+//! seven groups of four, where rows of their own would take nine. So the stem runs through the
+//! kernel of the 1x1 convolutions. As in single precision, the arena holds only the planes that the
+//! next outputs read, and three rows of the convolution.
 
 use super::lanes::Dots;
 use super::matmul::{GROUP, Packed, slots};
