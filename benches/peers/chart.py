@@ -4,7 +4,7 @@ from html import escape
 
 import report
 
-WIDTH, LEFT, RIGHT = 860, 240, 150
+WIDTH, LEFT, RIGHT = 940, 240, 230
 BAR, GAP, GROUP = 18, 5, 34
 # Longest bar, as a ratio. A longer one is broken, and its number shows the value.
 LONGEST = 2.0
