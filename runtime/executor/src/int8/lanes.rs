@@ -2,7 +2,9 @@
 //! of instructions.
 
 use super::Number;
-use super::stem::COLUMNS;
+
+/// Numbers of four columns of the stem's pixels: three pixels of three colours in each.
+pub(crate) const COLUMNS: usize = 4 * 3 * 3;
 
 /// Vectors of `COUNT` sums of four bytes, each sum with four neighbouring inputs of its own or of
 /// all.

@@ -7,7 +7,7 @@
 //! kernel of the 1x1 convolutions. As in single precision, the arena holds only the planes that the
 //! next outputs read, and three rows of the convolution.
 
-use super::lanes::Dots;
+use super::lanes::{COLUMNS, Dots};
 use super::matmul::{GROUP, Packed, slots};
 use super::quantised::{Quantised, Scale};
 use super::{Number, OFFSET};
@@ -22,9 +22,6 @@ const PIXEL: usize = GROUP;
 
 /// The most colours that a stem reads.
 pub(crate) const COLOURS: usize = PIXEL;
-
-/// Numbers of four columns with three colours.
-pub(crate) const COLUMNS: usize = 4 * SIDE * 3;
 
 /// Outputs that the pool reads at once. Each position has a multiple of them.
 pub(crate) const POOLED: usize = if cfg!(target_arch = "aarch64") { 8 } else { 16 };
