@@ -8,6 +8,8 @@ WIDTH, LEFT, RIGHT = 940, 240, 230
 BAR, GAP, GROUP = 18, 5, 34
 # Longest bar, as a ratio. A longer one is broken, and its number shows the value.
 LONGEST = 2.0
+# divita's own executors.
+OURS = ("fused", "half", "int8")
 # Cosine with the output in single precision below which an engine computes something else.
 WRONG = 0.9
 OWN, OTHER, REFERENCE, INK, PALE = "#1f6f8b", "#b9c0c6", "#8b949b", "#22272b", "#e3e6e8"
@@ -44,8 +46,7 @@ def networks(shapes, y, result):
         write(shapes, 20, y - 8, row["name"], weight=600)
         write(shapes, LEFT, y - 8, f"{row['multiply_accumulates'] / 1e6:.0f} M multiply-accumulates", colour="#5b646b")
         for engine, figure in row["engines"].items():
-            colour = {"fused": OWN, "int8": OWN, "onnxruntime": REFERENCE}.get(engine, OTHER)
-            title, own = result["engines"][engine]["title"], engine in ("fused", "int8")
+            title, own, colour = result["engines"][engine]["title"], engine in OURS, colour_of(engine)
             write(shapes, LEFT - 10, y + BAR - 5, title, anchor="end", weight=600 if own else 400)
             if "ratio" in figure:
                 ratio, (low, high) = figure["ratio"]["median"], figure["ratio"]["quartiles"]
@@ -108,13 +109,18 @@ def counts(shapes, y, counted):
         y += GROUP - GAP
         write(shapes, 20, y - 8, work, weight=600)
         for engine, count in row.items():
-            own = engine in ("fused", "half", "int8")
+            own = engine in OURS
             write(shapes, LEFT - 10, y + BAR - 5, report.counted_title(engine), anchor="end", weight=600 if own else 400)
             end = LEFT + count / row["onnxruntime"] * scale
-            bar(shapes, y, end, {"fused": OWN, "half": OWN, "int8": OWN, "onnxruntime": REFERENCE}.get(engine, OTHER))
+            bar(shapes, y, end, colour_of(engine))
             write(shapes, end + 8, y + BAR - 5, f"{count / row['onnxruntime']:.2f}x   {count:.1f} M", weight=600 if own else 400)
             y += BAR + GAP
     return y + 10
+
+
+def colour_of(engine):
+    """Returns the colour of an engine's bars."""
+    return OWN if engine in OURS else REFERENCE if engine == "onnxruntime" else OTHER
 
 
 def bar(shapes, y, end, colour):

@@ -148,7 +148,7 @@ def compare_networks(chosen, binaries, options):
                 each.tofile(file)
             commands = {}
             for name in chosen:
-                if name in quantised and "head" in network.name:
+                if name in quantised and not network.is_backbone:
                     continue
                 if name in OWN or name in OWN_QUANTISED:
                     command = [binaries / "peer", "--executor", name, "--onnx", options.bundle / network.file, "--inputs", data]

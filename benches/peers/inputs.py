@@ -18,7 +18,7 @@ def of(network, bundle, video):
     """Returns inputs for the outputs to compare and inputs for calibration, each (inputs, *shape).
 
     A head has one input for both: eight bits are for backbones."""
-    if network.file not in ("image.onnx", "video.onnx"):
+    if not network.is_backbone:
         data = networks.example_input(network)[None]
         return data, data
     fps = network.shape[2] if network.file == "video.onnx" else FPS

@@ -23,6 +23,11 @@ class Network:
         """Returns the name in files and JSON."""
         return "-".join([self.file.removesuffix(".onnx"), "x".join(map(str, self.shape))])
 
+    @property
+    def is_backbone(self):
+        """Returns whether the network reads pictures: only such networks have a form in eight bits."""
+        return self.file in ("image.onnx", "video.onnx")
+
 
 # Rows of the table, in order, named as in `divita bench --networks`. Both heads have the same
 # shapes.
